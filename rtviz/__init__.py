@@ -1,0 +1,56 @@
+"""rtviz: a live microscope for vision transformers.
+
+    model = rtviz.load("dino-vits16")
+    maps = model(frame)                                     # frame: RGB uint8 [height, width, 3]
+    maps.attention                                          # float32 [layers, heads, rows, columns]
+    picture = rtviz.render_frame(frame, maps, rtviz.Settings(head=3))
+
+Nothing heavy is imported until it is used, so that `rtviz --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rtviz._version import __version__
+from rtviz.errors import RtvizError
+from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.engine import Engine, render_frame
+    from rtviz.frame import Frame, Maps, Result
+    from rtviz.models import Model, load
+    from rtviz.sources import open_source
+
+__all__ = [
+    "Engine",
+    "Frame",
+    "Maps",
+    "Model",
+    "Result",
+    "RtvizError",
+    "Settings",
+    "__version__",
+    "load",
+    "open_source",
+    "render_frame",
+]
+
+_HOMES = {
+    "Engine": "rtviz.engine",
+    "render_frame": "rtviz.engine",
+    "Frame": "rtviz.frame",
+    "Maps": "rtviz.frame",
+    "Result": "rtviz.frame",
+    "Model": "rtviz.models",
+    "load": "rtviz.models",
+    "open_source": "rtviz.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rtviz' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

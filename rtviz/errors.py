@@ -1,0 +1,103 @@
+"""The errors that a user can meet.
+
+Every message says what was wrong, what was given and what is allowed or what to do next, in one line.
+
+    RtvizError                      exit status 1
+    ├── SettingsError               a setting has a value that it cannot have (exit status 2)
+    ├── MissingDependency           an optional package or system library is needed and absent
+    ├── SourceError                 frames cannot be had
+    │   ├── SourceMissing           there is nothing at that place
+    │   ├── SourceUnreadable        there is something, but no picture or video that can be decoded
+    │   └── SourceLost              it delivered, and then stopped: unplugged, stalled, cut off
+    ├── SinkError                   results cannot be put where they were asked for
+    │   ├── OutputExists            a file is there, and overwriting was not asked for
+    │   └── OutputUnwritable        no permission, no space, no such folder, no encoder
+    └── ModelError                  attention cannot be had
+        ├── UnknownModel            no model has that name
+        ├── WeightsMissing          the weights are neither given, nor cached, nor reachable
+        ├── WeightsRefused          the file is unsafe, damaged, or belongs to another model
+        ├── CaptureFailed           the forward pass did not show the attention of every layer
+        └── DeviceFailed            the device is absent, or out of memory
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RtvizError(Exception):
+    """Something that the user can understand and mend."""
+
+    exit_status = 1
+
+
+class SettingsError(RtvizError):
+    """A setting was given a value that it cannot have."""
+
+    exit_status = 2
+
+    def __init__(self, field: str, value: object, allowed: str | Iterable[str]) -> None:
+        self.field = field
+        self.value = value
+        self.allowed = allowed if isinstance(allowed, str) else ", ".join(allowed)
+        super().__init__(f"{field} cannot be {value!r}; allowed: {self.allowed}")
+
+
+class MissingDependency(RtvizError):
+    """A package that this one task needs is not installed."""
+
+    def __init__(self, package: str, purpose: str, remedy: str | None = None) -> None:
+        self.package = package
+        super().__init__(f"{purpose} needs {package}: {remedy or f'pip install {package}'}")
+
+
+class SourceError(RtvizError):
+    """Frames cannot be had from a source."""
+
+
+class SourceMissing(SourceError):
+    """There is nothing at the place that was named."""
+
+
+class SourceUnreadable(SourceError):
+    """There is something, but nothing in it can be decoded."""
+
+
+class SourceLost(SourceError):
+    """The source delivered frames and then stopped before its end."""
+
+
+class SinkError(RtvizError):
+    """Results cannot be put where they were asked for."""
+
+
+class OutputExists(SinkError):
+    """The output is there already."""
+
+
+class OutputUnwritable(SinkError):
+    """The output cannot be written: permission, space, folder or encoder."""
+
+
+class ModelError(RtvizError):
+    """Attention cannot be had from a model."""
+
+
+class UnknownModel(ModelError):
+    """No model has that name."""
+
+
+class WeightsMissing(ModelError):
+    """The weights are not given, not cached and not reachable."""
+
+
+class WeightsRefused(ModelError):
+    """The weights are unsafe, damaged, or made for another model."""
+
+
+class CaptureFailed(ModelError):
+    """The forward pass did not show the attention of every layer."""
+
+
+class DeviceFailed(ModelError):
+    """The device that was asked for is absent or out of memory."""

@@ -1,0 +1,134 @@
+"""What travels through rtviz: Frame, Maps and Result.
+
+A source yields Frame, a model turns it into Maps, a view draws Maps on the frame, and the Result goes to the canvas or
+to a sink. Nothing is changed after it was handed on: the arrays are made read-only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rtviz.settings import Query, Settings
+
+Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
+Floats = NDArray[np.float32]
+Masks = NDArray[np.bool_]  # [objects, height, width]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        pixels: RGB uint8 [height, width, 3], C-contiguous, read-only.
+        index: position in the source, counted from 0 over every frame that the source had, skipped ones included.
+        pts_seconds: presentation time from the start of the source.
+        duration_seconds: how long the frame is shown, where the source knows it.
+        masks: true object masks, bool [objects, height, width]; only the built-in scene knows them.
+    """
+
+    pixels: Pixels
+    index: int = 0
+    pts_seconds: float = 0.0
+    duration_seconds: float | None = None
+    masks: Masks | None = None
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            given = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
+            raise ValueError(f"a frame is RGB uint8 [height, width, 3], not {given}")
+        # A view of the caller's array, so that freezing it does not freeze the caller's.
+        frozen = np.ascontiguousarray(pixels).view()
+        frozen.flags.writeable = False
+        object.__setattr__(self, "pixels", frozen)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.pixels.shape[:2]
+        return height, width
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Frame({height}x{width}, index={self.index}, pts_seconds={self.pts_seconds:.3f})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """What one forward pass showed about one frame, for one query.
+
+    Attributes:
+        attention: float32 [layers, heads, rows, columns], the query's softmax row over the patch tokens. A row sums to
+            1 together with `prefix`.
+        prefix: float32 [layers, heads, prefix tokens], what the same row gives to CLS (first) and the registers.
+        query: whose row it is.
+        model: name of the model.
+        patch_size: side of a patch, in pixels of the picture that the model saw.
+        input_size: (height, width) of the picture that the model saw.
+        tokens: float32 [rows, columns, width], patch tokens after the last norm; on demand.
+        keys: float32 [heads, rows, columns, head width], patch keys of `keys_layer`; on demand.
+        keys_layer: the layer of `keys`, counted from 0.
+    """
+
+    attention: Floats
+    prefix: Floats
+    query: Query
+    model: str
+    patch_size: int
+    input_size: tuple[int, int]
+    tokens: Floats | None = None
+    keys: Floats | None = None
+    keys_layer: int | None = None
+
+    @property
+    def layers(self) -> int:
+        return int(self.attention.shape[0])
+
+    @property
+    def heads(self) -> int:
+        return int(self.attention.shape[1])
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of the patch grid."""
+        rows, columns = self.attention.shape[2:]
+        return int(rows), int(columns)
+
+    def __repr__(self) -> str:
+        rows, columns = self.grid
+        return (
+            f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
+            f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A drawn frame, with everything that it was made from, so that a stale one shows.
+
+    Attributes:
+        overlay: RGB uint8 [height, width, 3]: what to show, after the layout.
+        frame: the source's frame.
+        maps: what the model saw; None for a view that needs no model.
+        settings: what it was drawn with.
+        timings_ms: milliseconds by stage: "forward", "draw".
+    """
+
+    overlay: Pixels
+    frame: Frame
+    maps: Maps | None
+    settings: Settings
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        height, width = self.overlay.shape[:2]
+        stages = ", ".join(f"{stage} {spent:.1f} ms" for stage, spent in self.timings_ms.items())
+        return f"Result({height}x{width}, {self.settings.view}, {self.frame!r}{', ' + stages if stages else ''})"

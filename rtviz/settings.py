@@ -1,0 +1,354 @@
+"""What to show and how: one frozen, validated schema that feeds TOML presets, command-line options and GUI controls."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from rtviz.errors import SettingsError, SourceMissing
+
+Head = int | Literal["mean", "max", "all"]
+COLORMAPS = ("inferno", "viridis", "magma", "turbo", "cividis", "gray")
+LAYOUTS = ("overlay", "alone", "side-by-side")
+
+
+class Point(NamedTuple):
+    """A place on the frame, as fractions of its width and height."""
+
+    x: float
+    y: float
+
+    def __str__(self) -> str:
+        return f"{self.x:g},{self.y:g}"
+
+
+Query = Literal["cls"] | Point
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How one setting is described, parsed and limited: what the command line and the GUI are made from.
+
+    Attributes:
+        name: the field's name; the command-line flag is `--name` with dashes.
+        label: what a control is called.
+        help: one sentence.
+        kind: "text", "whole", "real", "choice", "flag", "query", "head" or "size".
+        default: the value when nothing is said.
+        choices: what a "choice" allows. The views' names live in the views' registry, so `view` leaves this empty.
+        minimum, maximum: inclusive limits of numbers.
+        step: what one key press or one notch changes.
+        optional: None is allowed.
+    """
+
+    name: str
+    label: str
+    help: str
+    kind: str
+    default: Any
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    optional: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def allowed(self) -> str:
+        """What may stand here, in words."""
+        if self.kind == "choice" and self.choices:
+            return ", ".join(self.choices)
+        if self.kind in ("whole", "real"):
+            noun = "a whole number" if self.kind == "whole" else "a number"
+            if self.minimum is not None and self.maximum is not None:
+                return f"{noun} from {self.minimum:g} to {self.maximum:g}"
+            return noun + (f" of at least {self.minimum:g}" if self.minimum is not None else "")
+        words = {
+            "query": "cls, or X,Y as fractions of width and height from 0 to 1",
+            "head": "a head's number from 0, mean, max, all",
+            "size": "WIDTHxHEIGHT in pixels",
+            "flag": "true, false",
+        }
+        return words.get(self.kind, "a text")
+
+    def parse(self, text: str) -> Any:
+        """The value that a text means, checked.
+
+        Raises:
+            SettingsError: the text means nothing that is allowed here.
+        """
+        stripped = text.strip()
+        value: Any = stripped
+        try:
+            if self.kind == "whole":
+                value = int(stripped)
+            elif self.kind == "real":
+                value = float(stripped)
+            elif self.kind == "flag":
+                value = {"true": True, "false": False}[stripped.lower()]
+            elif self.kind == "head" and stripped not in ("mean", "max", "all"):
+                value = int(stripped)
+        except (ValueError, KeyError):
+            raise SettingsError(self.name, text, self.allowed) from None
+        return self.check(value)
+
+    def check(self, value: Any) -> Any:
+        """The value itself, brought to its one form (a query as Point, a size as (height, width)).
+
+        Raises:
+            SettingsError: the value is not allowed here.
+        """
+        if value is None and self.optional:
+            return None
+        checked = _CHECKS[self.kind](self, value)
+        if checked is _REFUSED:
+            raise SettingsError(self.name, value, self.allowed)
+        return checked
+
+
+_REFUSED = object()
+
+
+def _check_number(option: Option, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return _REFUSED
+    if option.kind == "whole" and value != int(value):
+        return _REFUSED
+    if (option.minimum is not None and value < option.minimum) or (
+        option.maximum is not None and value > option.maximum
+    ):
+        return _REFUSED
+    return int(value) if option.kind == "whole" else float(value)
+
+
+def _check_choice(option: Option, value: Any) -> Any:
+    return value if isinstance(value, str) and (value in option.choices or not option.choices) else _REFUSED
+
+
+def _check_head(option: Option, value: Any) -> Any:
+    if value in ("mean", "max", "all"):
+        return value
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else _REFUSED
+
+
+def _check_query(option: Option, value: Any) -> Any:
+    if isinstance(value, str):
+        if value.lower() == "cls":
+            return "cls"
+        value = value.split(",")
+    try:
+        x, y = (float(part) for part in value)
+    except (TypeError, ValueError):
+        return _REFUSED
+    return Point(x, y) if 0 <= x <= 1 and 0 <= y <= 1 else _REFUSED
+
+
+def _check_size(option: Option, value: Any) -> Any:
+    try:
+        if isinstance(value, str):
+            width, height = (int(part) for part in value.lower().split("x"))
+        else:
+            height, width = (int(part) for part in value)
+    except (TypeError, ValueError):
+        return _REFUSED
+    return (height, width) if 2 <= height <= 16384 and 2 <= width <= 16384 else _REFUSED
+
+
+_CHECKS: dict[str, Any] = {
+    "text": lambda option, value: str(value) if isinstance(value, (str, Path)) and str(value) else _REFUSED,
+    "flag": lambda option, value: value if isinstance(value, bool) else _REFUSED,
+    "whole": _check_number,
+    "real": _check_number,
+    "choice": _check_choice,
+    "head": _check_head,
+    "query": _check_query,
+    "size": _check_size,
+}
+
+
+def _option(kind: str, default: Any, label: str, help: str, **limits: Any) -> Any:
+    """A dataclass field that carries its Option; the field's name is filled in by `options()`."""
+    return dataclasses.field(default=default, metadata={"option": Option("", label, help, kind, default, **limits)})
+
+
+class _Schema:
+    """Checks every field against its Option when an instance is made."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __post_init__(self) -> None:
+        for option in self.options():
+            object.__setattr__(self, option.name, option.check(getattr(self, option.name)))
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The options, in the order in which they are shown."""
+        return tuple(
+            dataclasses.replace(field.metadata["option"], name=name) for name, field in cls.__dataclass_fields__.items()
+        )
+
+    @classmethod
+    def option(cls, name: str) -> Option:
+        """The option of that name.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        for option in cls.options():
+            if option.name == name:
+                return option
+        raise SettingsError("settings", name, (option.name for option in cls.options()))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from names and values, as a TOML table gives them; dashes count as underscores.
+
+        Raises:
+            SettingsError: a name is unknown, or a value is not allowed.
+        """
+        named = {name.replace("-", "_"): value for name, value in values.items()}
+        for name in named:
+            cls.option(name)
+        return cls(**named)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some values changed, checked like the first."""
+        for name in changes:
+            self.option(name)
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Names and plain values (text, numbers, booleans) that differ from nothing: what TOML or JSON can hold."""
+        plain: dict[str, Any] = {}
+        for option in self.options():
+            value = getattr(self, option.name)
+            if value is None:
+                continue
+            if option.kind == "query":
+                value = str(value)
+            elif option.kind == "size":
+                value = f"{value[1]}x{value[0]}"
+            plain[option.name] = value
+        return plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(_Schema):
+    """What to run and what to show.
+
+    Raises:
+        SettingsError: a value is not allowed; it names the field, the value and what is allowed.
+    """
+
+    model: str | None = _option(
+        "text", None, "Model", "the model, a name from `rtviz models` or any ViT of timm", optional=True
+    )
+    weights: str | None = _option(
+        "text", None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
+    )
+    device: str = _option("text", "auto", "Device", "where the model runs: auto, cpu, cuda, cuda:1, mps")
+    precision: str = _option(
+        "choice", "auto", "Precision", "number format of the model", choices=("auto", "fp32", "bf16", "fp16")
+    )
+    resolution: int = _option(
+        "whole", 224, "Resolution", "short side, in pixels, of what the model sees", minimum=32, maximum=4096, step=32
+    )
+    query: Query = _option("query", "cls", "Query", "whose attention is shown: cls, or the patch under X,Y")
+    layer: int = _option(
+        "whole", -1, "Layer", "transformer block, from 0; negative from the end", minimum=-1000, maximum=999, step=1
+    )
+    head: Head = _option("head", "mean", "Head", "attention head, from 0; or mean, max, all")
+    view: str = _option("choice", "heatmap", "View", "the way to draw")
+    layout: str = _option(
+        "choice", "overlay", "Layout", "the view on its frame, alone, or beside the frame", choices=LAYOUTS
+    )
+    opacity: float = _option(
+        "real", 0.65, "Opacity", "how much of the frame the view covers", minimum=0, maximum=1, step=0.05
+    )
+    colormap: str = _option("choice", "inferno", "Colours", "colours of the heatmap", choices=COLORMAPS)
+    gamma: float = _option(
+        "real", 1.0, "Gamma", "below 1 lifts weak attention, above 1 hides it", minimum=0.1, maximum=5, step=0.1
+    )
+    threshold: float = _option(
+        "real", 0.6, "Threshold", "share of the attention mass that the mask keeps", minimum=0.01, maximum=1, step=0.05
+    )
+    upsampling: str = _option(
+        "choice",
+        "smooth",
+        "Upsampling",
+        "from patches to pixels: smooth, nearest (true patches), guided (follows the frame's edges)",
+        choices=("smooth", "nearest", "guided"),
+    )
+    normalization: str = _option(
+        "choice",
+        "steady",
+        "Normalisation",
+        "range of the colours: steady over time, or of each frame alone",
+        choices=("steady", "frame"),
+    )
+
+
+CODECS = ("auto", "h264", "h265", "av1", "vp9")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings(_Schema):
+    """What part of the input to take, and how to write the result.
+
+    Raises:
+        SettingsError: a value is not allowed; it names the field, the value and what is allowed.
+    """
+
+    start: float = _option("real", 0.0, "Start", "seconds of the input to leave out at its start", minimum=0)
+    end: float | None = _option("real", None, "End", "second of the input to stop at", minimum=0, optional=True)
+    every: int = _option("whole", 1, "Every", "take each N-th frame", minimum=1, maximum=100000)
+    size: tuple[int, int] | None = _option(
+        "size", None, "Size", "size of the output, WIDTHxHEIGHT; the input's own if not given", optional=True
+    )
+    codec: str = _option("choice", "auto", "Codec", "video codec; auto is H.264, or VP9 in .webm", choices=CODECS)
+    quality: int = _option(
+        "whole", 75, "Quality", "quality of the video, 100 is visually lossless", minimum=1, maximum=100
+    )
+    batch: int | None = _option(
+        "whole",
+        None,
+        "Batch",
+        "frames in one forward pass; chosen by device if not given",
+        minimum=1,
+        maximum=256,
+        optional=True,
+    )
+    overwrite: bool = _option("flag", False, "Overwrite", "replace an output that exists")
+
+
+def load_preset(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of a TOML preset: (of Settings, of OutputSettings). The second stand in its table `[output]`.
+
+    Raises:
+        SourceMissing: the file cannot be read.
+        SettingsError: it is not TOML, a name is unknown, or a value is not allowed.
+    """
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise SourceMissing(f"cannot read the preset {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("config", str(path), f"a TOML file ({error})") from None
+    output = values.pop("output", {})
+    values.pop("about", None)  # one sentence for menus
+    Settings.from_mapping(values)
+    OutputSettings.from_mapping(output)
+    return (
+        {name.replace("-", "_"): value for name, value in values.items()},
+        {name.replace("-", "_"): value for name, value in output.items()},
+    )
