@@ -224,10 +224,10 @@ class _Schema:
         """A copy with some values changed, checked like the first."""
         for name in changes:
             self.option(name)
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return dataclasses.replace(self, **changes)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Names and plain values (text, numbers, booleans) that differ from nothing: what TOML or JSON can hold."""
+        """Names and plain values (text, numbers, booleans), those that are not None: what TOML or JSON can hold."""
         plain: dict[str, Any] = {}
         for option in self.options():
             value = getattr(self, option.name)
@@ -330,22 +330,37 @@ class OutputSettings(_Schema):
     overwrite: bool = _option("flag", False, "Overwrite", "replace an output that exists")
 
 
-def load_preset(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def presets() -> dict[str, Path]:
+    """The presets that come with rtviz: name -> TOML file."""
+    folder = Path(__file__).parent / "configs"  # where an installed package has them
+    if not folder.is_dir():
+        folder = Path(__file__).parent.parent / "configs"  # where a checkout has them
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values of a TOML preset: (of Settings, of OutputSettings). The second stand in its table `[output]`.
+
+    Args:
+        preset: a file, or the name of a preset that comes with rtviz.
 
     Raises:
         SourceMissing: the file cannot be read.
         SettingsError: it is not TOML, a name is unknown, or a value is not allowed.
     """
+    path = presets().get(str(preset), Path(preset))
     try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
     except OSError as error:
-        raise SourceMissing(f"cannot read the preset {path}: {error.strerror}") from None
+        known = ", ".join(presets())
+        raise SourceMissing(f"cannot read the preset {path}: {error.strerror}; presets by name: {known}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("config", str(path), f"a TOML file ({error})") from None
     output = values.pop("output", {})
     values.pop("about", None)  # one sentence for menus
+    if not isinstance(output, dict):
+        raise SettingsError("output", output, "a TOML table, [output]")
     Settings.from_mapping(values)
     OutputSettings.from_mapping(output)
     return (

@@ -1,0 +1,444 @@
+"""The command line: what `rtviz` understands, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rtviz import views
+from rtviz._version import __version__
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError
+from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
+
+if TYPE_CHECKING:
+    from rtviz.engine import Engine
+    from rtviz.offline import Report
+    from rtviz.sources import Source
+
+INTERRUPTED = 130
+
+_EXAMPLES = """\
+examples:
+  rtviz render clip.mp4 -o overlay.mp4              every frame, the mean over the last layer's heads
+  rtviz render clip.mp4 -o mask.mp4 --view mask --head 3 --layout side-by-side
+  rtviz render *.mp4 -o overlays/                   several inputs into a folder
+  rtviz render scene: --seconds 8 -o demo.mp4       the built-in moving scene: needs no input
+  rtviz export clip.mp4 -o maps.zarr                the raw maps of all layers and heads
+  rtviz models                                      what can look, and whether its weights are here
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status.
+
+    0: done. 1: an error that one line on stderr explains. 2: a wrong argument. 130: interrupted.
+    """
+    debug = "--debug" in arguments
+    try:
+        parsed = _parser().parse_args(arguments)
+        _set_up_logging(debug)
+        _end_like_ctrl_c_on_sigterm()
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        return command(parsed)
+    except RtvizError as error:
+        if debug:
+            raise
+        _say(f"error: {error}")
+        return error.exit_status
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our stdout has left (`rtviz models | head`): nothing is wrong, and nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the edge of the process: a bug of ours, in one line unless --debug asks for more
+        if debug:
+            raise
+        _say(f"error: {type(error).__name__}: {error} (a bug in rtviz; --debug shows where)")
+        return 1
+
+
+def _say(text: str) -> None:
+    print(f"rtviz: {text}", file=sys.stderr, flush=True)
+
+
+def _set_up_logging(debug: bool) -> None:
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
+    if debug:
+        logging.getLogger("rtviz").setLevel(logging.DEBUG)
+
+
+def _end_like_ctrl_c_on_sigterm() -> None:
+    """`kill` and a closed terminal finish as cleanly as Ctrl-C does."""
+
+    def interrupt(number: int, stack: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
+
+
+# --- what is understood ----------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"rtviz: error: {message} (`{self.prog} --help` shows what is understood)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rtviz",
+        description="A live microscope for vision transformers: see where each head of a DINO ViT attends.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rtviz {__version__}")
+    parser.set_defaults(command=_start)
+    # On every command, because people add it at the end of the line that failed.
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show how weights were matched, and where an error arose")
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str, **more: Any) -> argparse.ArgumentParser:
+        described = commands.add_parser(name, help=help, description=help, parents=[common], **more)
+        described.set_defaults(command=command)
+        return described
+
+    render = add("render", _render, "turn videos or pictures into overlay videos or pictures")
+    _add_inputs(render)
+    render.add_argument(
+        "-o", "--output", required=True, metavar="OUT",
+        help="a .mp4 .mkv .webm .mov .gif .png .jpg file, a folder for PNGs, or, for several inputs, a folder",
+    )  # fmt: skip
+    _add_options(render, Settings.options(), "what to show")
+    _add_options(render, OutputSettings.options(), "input and output")
+    _add_job_options(render)
+
+    export = add("export", _export, "write the raw maps of all layers and heads")
+    _add_inputs(export)
+    export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
+    looking = ("model", "weights", "device", "precision", "resolution", "query")
+    _add_options(export, [Settings.option(name) for name in looking], "what to look with")
+    taking = ("start", "end", "every", "batch", "overwrite")
+    _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
+    _add_job_options(export)
+
+    models = add("models", _models, "list the models, or fetch one ahead")
+    models.add_argument("--json", action="store_true", help="print the list as JSON")
+    actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
+    pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
+    pull.add_argument("name", metavar="NAME", nargs="+")
+    pull.set_defaults(command=_pull)
+    return parser
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs", metavar="INPUT", nargs="+",
+        help="a video, a picture, a folder or glob of pictures, a folder of videos, or scene: (the built-in scene)",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=float, metavar="N", help="length of the built-in scene (10 if not given)")
+
+
+def _add_job_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE.toml", help=f"a preset: a TOML file, or one of {', '.join(presets())}"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
+    parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
+
+
+def _add_options(parser: argparse.ArgumentParser, options: Sequence[Option], title: str) -> None:
+    """The flags of a schema. None is set unless given, so that a preset's value can show through."""
+    group = parser.add_argument_group(title)
+    for option in options:
+        choices = views.names() if option.name == "view" else option.choices
+        text = option.help + ("" if option.default in (None, False) else f" ({_shown(option)})")
+        if option.kind == "flag":
+            group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
+            continue
+        metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.kind.upper())
+        group.add_argument(
+            option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar
+        )
+
+
+def _shown(option: Option) -> str:
+    return f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
+
+
+_METAVARS = {
+    "model": "NAME",
+    "weights": "FILE",
+    "device": "DEVICE",
+    "resolution": "PIXELS",
+    "query": "cls|X,Y",
+    "layer": "N",
+    "head": "N|mean|max|all",
+    "opacity": "0-1",
+    "gamma": "0.1-5",
+    "threshold": "0-1",
+    "start": "SECONDS",
+    "end": "SECONDS",
+    "every": "N",
+    "size": "WIDTHxHEIGHT",
+    "quality": "1-100",
+    "batch": "N",
+}
+
+
+def _settings(parsed: argparse.Namespace) -> tuple[Settings, OutputSettings]:
+    """What the preset says, then what the flags say over it."""
+    shown, written = load_preset(parsed.config) if parsed.config else ({}, {})
+    given = vars(parsed)
+    shown |= {option.name: given[option.name] for option in Settings.options() if option.name in given}
+    written |= {option.name: given[option.name] for option in OutputSettings.options() if option.name in given}
+    settings, output_settings = Settings.from_mapping(shown), OutputSettings.from_mapping(written)
+    views.find(settings.view)
+    if output_settings.end is not None and output_settings.end <= output_settings.start:
+        raise SettingsError("end", output_settings.end, f"a time after the start, {output_settings.start:g} s")
+    return settings, output_settings
+
+
+# --- no command: the app, or the built-in scene where no window can be had --------------------------------------------
+
+
+def _start(parsed: argparse.Namespace) -> int:
+    _say("the desktop app is not part of this version yet: rendering the built-in scene instead")
+    output = "rtviz-demo.mp4"
+    status = run(["render", "scene:", "--seconds", "8", "-o", output, "--overwrite"])
+    if status == 0:
+        _say(f"watch {Path(output).resolve()}; then try your own: rtviz render YOUR-VIDEO.mp4 -o overlay.mp4")
+    return status
+
+
+# --- render and export -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Task:
+    place: str
+    output: Path
+
+
+def _render(parsed: argparse.Namespace) -> int:
+    from rtviz import offline
+
+    return _run_jobs(parsed, offline.render)
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    from rtviz import offline
+
+    return _run_jobs(parsed, offline.export)
+
+
+def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
+    """Run a job over every input; one that fails does not stop the others."""
+    from rtviz.engine import Engine
+
+    settings, output_settings = _settings(parsed)
+    exporting = parsed.command is _export
+    tasks = _tasks(parsed, output_settings, ".zarr" if exporting else None)
+    _refuse_hopeless_outputs(tasks, output_settings)
+    if exporting:  # the maps are wanted, whatever would be drawn
+        settings = settings.replace(view="heatmap")
+
+    with _model_progress(parsed.quiet) as progress:
+        model = Engine.for_settings(settings, progress).model
+    if model is not None and model.notice:
+        _say(model.notice)
+
+    reports: list[dict[str, Any]] = []
+    statuses: list[int] = []
+    for task in tasks:
+        try:
+            report = _run_job(task, job, Engine(model), settings, output_settings, parsed)
+        except RtvizError as error:
+            if parsed.debug:
+                raise
+            _say(f"error: {error}")
+            reports.append({"input": task.place, "output": str(task.output), "error": str(error)})
+            statuses.append(error.exit_status)
+        else:
+            reports.append(report.to_mapping())
+            statuses.append(0)
+    failed = len([status for status in statuses if status])
+    if len(tasks) > 1 and (failed or not parsed.quiet):
+        _say(f"{len(tasks) - failed} of {len(tasks)} inputs done" + (f", {failed} failed" if failed else ""))
+    if parsed.json:
+        print(json.dumps(reports[0] if len(tasks) == 1 else reports, indent=2, default=str))
+    return statuses[0] if len(statuses) == 1 else int(failed > 0)
+
+
+def _run_job(
+    task: _Task,
+    job: Callable[..., Report],
+    engine: Engine,
+    settings: Settings,
+    output_settings: OutputSettings,
+    parsed: argparse.Namespace,
+) -> Report:
+    from tqdm import tqdm
+
+    from rtviz.sinks import leftover
+    from rtviz.sources import open_source
+
+    cut_off = leftover(task.output)
+    if cut_off is not None:
+        _say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
+    with (
+        open_source(
+            task.place, start=output_settings.start, end=output_settings.end, every=output_settings.every
+        ) as source,
+        tqdm(
+            total=_expected_frames(source, output_settings),
+            desc=Path(source.info.name).name,
+            unit="frame",
+            disable=parsed.quiet,
+            dynamic_ncols=True,
+            smoothing=0.1,
+        ) as bar,
+    ):
+        try:
+            report = job(source, task.output, engine, settings, output_settings, bar.update)
+        except (KeyboardInterrupt, RtvizError):
+            bar.close()
+            rest = leftover(task.output)
+            if rest is not None:
+                _say(f"what was written so far is in {rest}")
+            raise
+    for warning in report.warnings:
+        _say(f"warning: {warning}")
+    if not parsed.quiet:
+        _say(_closing_line(report))
+    return report
+
+
+def _closing_line(report: Report) -> str:
+    height, width = report.size or (0, 0)
+    made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
+    return (
+        f"wrote {report.output}: {report.frames_out} frames, {width}x{height}, {report.duration_seconds:.1f} s, "
+        f"at {report.fps:.1f} frames/s ({made_by})"
+    )
+
+
+def _expected_frames(source: Source, output_settings: OutputSettings) -> int | None:
+    """How many frames the job will have, for the progress bar; None where the source cannot tell."""
+    info = source.info
+    if info.frame_count is None:
+        return None
+    count = float(info.frame_count)
+    if info.fps and (output_settings.start or output_settings.end is not None):
+        end = min(output_settings.end or float("inf"), count / info.fps)
+        count = max(0.0, end - output_settings.start) * info.fps
+    return max(1, round(count / output_settings.every))
+
+
+def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[_Task]:
+    """Each input with its output: one to one, or all into a folder, each under its own name."""
+    from rtviz.sources import expand
+
+    places = [_with_seconds(place, parsed.seconds) for place in expand(parsed.inputs)]
+    output = Path(parsed.output)
+    if len(places) == 1:
+        # A trailing slash asks for a folder, and Path drops it.
+        return [_Task(places[0], output)]
+    if output.suffix and not output.is_dir():
+        raise SinkError(f"{len(places)} inputs need a folder to go to, and {output} looks like one file")
+    suffixes = {"vp9": ".webm"}
+    tasks: list[_Task] = []
+    taken: set[str] = set()
+    for place in places:
+        stem = Path(place.rstrip("/")).stem or "out"
+        name, number = stem, 2
+        while name.lower() in taken:  # lower: on many file systems A.mp4 and a.mp4 are one file
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.lower())
+        tasks.append(_Task(place, output / f"{name}{suffix or suffixes.get(output_settings.codec, '.mp4')}"))
+    return tasks
+
+
+def _with_seconds(place: str, seconds: float | None) -> str:
+    """`--seconds` is the length of a scene; a scene that says nothing about its length would never end."""
+    if not place.startswith("scene:") or "seconds=" in place:
+        return place
+    return f"{place}{'&' if '?' in place else '?'}seconds={seconds if seconds is not None else 10:g}"
+
+
+def _refuse_hopeless_outputs(tasks: Sequence[_Task], output_settings: OutputSettings) -> None:
+    """What can be known before a model is loaded is said before."""
+    from rtviz.sinks import check_output
+
+    for task in tasks:
+        check_output(task.output, task.place, overwrite=output_settings.overwrite)
+
+
+@contextmanager
+def _model_progress(quiet: bool) -> Any:
+    """A progress callback for downloads that draws one bar for each file."""
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        if what not in bars:
+            bars[what] = tqdm(
+                total=total, desc=what, unit="B", unit_scale=True, unit_divisor=1024, disable=quiet, dynamic_ncols=True
+            )
+        bars[what].update(done - bars[what].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+# --- models ------------------------------------------------------------------------------------------------------------
+
+
+def _models(parsed: argparse.Namespace) -> int:
+    from rtviz.models import listing
+
+    rows = listing()
+    if parsed.json:
+        print(json.dumps([row.to_mapping() for row in rows], indent=2))
+        return 0
+    cells = [("name", "family", "patch", "layers", "heads", "params", "download", "licence", "weights")]
+    cells += [row.cells() for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print(
+        "\nrandom:NAME is any of them untrained; any other ViT of timm is taken by its timm name.\n"
+        "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file."
+    )
+    return 0
+
+
+def _pull(parsed: argparse.Namespace) -> int:
+    from rtviz.models import pull
+
+    for name in parsed.name:
+        with _model_progress(quiet=False) as progress:
+            path = pull(name, progress)
+        _say(f"{name} is here: {path}")
+    return 0
+
+
+__all__ = ["INTERRUPTED", "MissingDependency", "run"]

@@ -1,0 +1,327 @@
+"""From a source to a sink, with nothing skipped: decode | look in batches | draw | encode, one thread each."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from rtviz import views
+from rtviz.engine import Engine
+from rtviz.errors import SourceUnreadable
+from rtviz.frame import Frame, Maps, Result
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks import open_maps_sink, open_sink
+from rtviz.sources import Source
+
+Item = TypeVar("Item")
+OnFrame = Callable[[int], None]  # how many more frames are finished
+
+
+@dataclass
+class Report:
+    """What one render or export did.
+
+    Attributes:
+        frames_in: frames that the source delivered.
+        frames_out: frames that were written; the same number unless the job was cut off.
+        seconds: wall-clock time of the whole job.
+        stage_seconds: time each stage was busy; they overlap, so they may add up to more than `seconds`.
+        duration_seconds: from the first frame's timestamp to the last one's.
+        size: (height, width) of what was written.
+        warnings: sentences for the user, from the source, the model and the sink.
+    """
+
+    input: str
+    output: str
+    frames_in: int = 0
+    frames_out: int = 0
+    seconds: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    duration_seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    model: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames written in each second of the job."""
+        return self.frames_out / self.seconds if self.seconds else 0.0
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "fps": round(self.fps, 3)}
+
+
+class _Stopped(Exception):
+    """Another stage has failed or the user has had enough: leave quietly."""
+
+
+class _Belt(Generic[Item]):
+    """A bounded queue between two stages that lets go of both when the line is stopped."""
+
+    def __init__(self, length: int, stop: threading.Event) -> None:
+        self._queue: queue.Queue[Item | None] = queue.Queue(length)
+        self._stop = stop
+
+    def put(self, item: Item | None) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self.put(None)
+
+    def __iter__(self) -> Iterator[Item]:
+        while not self._stop.is_set():
+            try:
+                item = self._queue.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            yield item
+        raise _Stopped
+
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+
+class _Line:
+    """The threads of one job: they start together, and the first error stops them all."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.busy_seconds: dict[str, float] = {}
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+
+    @contextmanager
+    def busy(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.busy_seconds[stage] = self.busy_seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def start(self, stage: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except _Stopped:
+                pass
+            except BaseException as error:  # the edge of the thread: the caller's thread raises it again
+                self._error = self._error or error
+                self.stop.set()
+
+        thread = threading.Thread(target=run, name=f"rtviz-{stage}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait for the threads.
+
+        Raises:
+            whatever the first stage to fail raised.
+        """
+        for thread in self._threads:
+            thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def run(self, last: Callable[[], None]) -> None:
+        """Do the last piece of work in this thread, so that Ctrl-C arrives here, then wait for the others."""
+        try:
+            last()
+        except _Stopped:
+            pass
+        except BaseException:
+            self.stop.set()
+            for thread in self._threads:
+                thread.join()
+            raise
+        self.join()
+
+
+class _Job:
+    """One source on its way through the stages: decode in one thread, look in the caller's, the rest in their own."""
+
+    def __init__(
+        self,
+        source: Source,
+        output: Path,
+        engine: Engine,
+        settings: Settings,
+        output_settings: OutputSettings,
+        on_frame: OnFrame | None,
+    ) -> None:
+        self.source = source
+        self.engine = engine
+        self.settings = settings
+        self.batch_length = output_settings.batch or _batch_length(engine, settings, source)
+        self.line = _Line()
+        self.seen: _Belt[tuple[Frame, Maps | None]] = _Belt(2 * self.batch_length, self.line.stop)
+        self.report = Report(input=source.info.name, output=str(output))
+        self._on_frame = on_frame
+        self._first_pts_seconds: float | None = None
+
+    def run(self, **stages: Callable[[], None]) -> Report:
+        """Run to the end; the stages take what was looked at from `seen`."""
+        begin = time.perf_counter()
+        decoded: _Belt[Frame] = _Belt(2 * self.batch_length, self.line.stop)
+        self.line.start("decode", lambda: self._decode(decoded))
+        for name, work in stages.items():
+            self.line.start(name, work)
+        self.line.run(lambda: self._look(decoded))
+
+        report = self.report
+        report.seconds = time.perf_counter() - begin
+        report.stage_seconds = {stage: round(spent, 3) for stage, spent in self.line.busy_seconds.items()}
+        report.warnings += [*self.source.warnings, *self.engine.notices]
+        if self.engine.model is not None:
+            model = self.engine.model
+            report.model, report.device, report.precision = model.name, model.device, model.precision
+        return report
+
+    def count(self, frame: Frame) -> None:
+        """A frame is finished."""
+        if self._first_pts_seconds is None:
+            self._first_pts_seconds = frame.pts_seconds
+        self.report.duration_seconds = frame.pts_seconds - self._first_pts_seconds
+        self.report.frames_out += 1
+        if self._on_frame is not None:
+            self._on_frame(1)
+
+    def _decode(self, decoded: _Belt[Frame]) -> None:
+        frames = iter(self.source)
+        while True:
+            with self.line.busy("decode"):
+                frame = next(frames, None)
+            if frame is None:
+                return decoded.end()
+            self.report.frames_in += 1
+            decoded.put(frame)
+
+    def _look(self, decoded: _Belt[Frame]) -> None:
+        for batch in _batches(decoded, self.batch_length):
+            with self.line.busy("forward"):
+                maps = self.engine.look(batch, self.settings) if self.engine.model else [None] * len(batch)
+            for pair in zip(batch, maps, strict=True):
+                self.seen.put(pair)
+        if not self.report.frames_in:
+            raise SourceUnreadable(f"{self.report.input} holds no frames in the part that was asked for")
+        self.seen.end()
+
+
+def render(
+    source: Source,
+    output: Path,
+    engine: Engine,
+    settings: Settings,
+    output_settings: OutputSettings | None = None,
+    on_frame: OnFrame | None = None,
+) -> Report:
+    """Draw every frame of a source and write the result.
+
+    The output appears under its name only when everything was written. The source is not closed.
+
+    Raises:
+        RtvizError: the source, the model or the sink failed. What was written until then stays in a file beside the
+            output, which plays.
+    """
+    output_settings = output_settings or OutputSettings()
+    job = _Job(source, output, engine, settings, output_settings, on_frame)
+    drawn: _Belt[Result] = _Belt(4, job.line.stop)
+
+    def draw() -> None:
+        for frame, maps in job.seen:
+            with job.line.busy("draw"):
+                result = engine.draw(frame, maps, settings)
+            drawn.put(result)
+        drawn.end()
+
+    def encode() -> None:
+        sink = None
+        try:
+            for result in drawn:
+                with job.line.busy("encode"):
+                    if sink is None:
+                        height, width = result.overlay.shape[:2]
+                        sink = open_sink(
+                            output, size=(height, width), fps=source.info.fps, output=output_settings, origin=source
+                        )
+                        job.report.size = output_settings.size or (height, width)
+                    sink.write(result.overlay, result.frame)
+                job.count(result.frame)
+            if sink is not None:
+                with job.line.busy("encode"):
+                    sink.close()
+                job.report.warnings += sink.warnings
+        except BaseException:
+            if sink is not None:
+                sink.abort()
+            raise
+
+    return job.run(draw=draw, encode=encode)
+
+
+def export(
+    source: Source,
+    output: Path,
+    engine: Engine,
+    settings: Settings,
+    output_settings: OutputSettings | None = None,
+    on_frame: OnFrame | None = None,
+) -> Report:
+    """Write the raw maps of every frame of a source: all layers and heads, float16, with timestamps.
+
+    Raises:
+        RtvizError: the source, the model or the sink failed; nothing then stands under the output's name.
+    """
+    output_settings = output_settings or OutputSettings()
+    job = _Job(source, output, engine, settings, output_settings, on_frame)
+
+    def write() -> None:
+        with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source) as sink:
+            for frame, maps in job.seen:
+                assert maps is not None
+                with job.line.busy("write"):
+                    sink.write(maps, frame)
+                job.report.size = maps.grid
+                job.count(frame)
+
+    return job.run(write=write)
+
+
+def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
+    """Frames in lists of `length`; a list is cut short rather than mixed where the frame size changes."""
+    batch: list[Frame] = []
+    for frame in decoded:
+        if batch and (len(batch) == length or frame.size != batch[0].size):
+            yield batch
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield batch
+
+
+# A GPU is kept busy by about this many tokens at once; a CPU gains nothing from more than one frame at a time.
+_GPU_TOKENS = 16 * 1024
+
+
+def _batch_length(engine: Engine, settings: Settings, source: Source) -> int:
+    if engine.model is None or engine.model.device == "cpu":
+        return 1
+    height, width = engine.model.input_size(source.info.size, settings.resolution)
+    return max(1, min(64, _GPU_TOKENS * engine.model.patch_size**2 // (height * width)))

@@ -1,0 +1,120 @@
+"""The settings schema: what is allowed, what is refused, and what a refusal says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rtviz.errors import RtvizError, SettingsError, SourceMissing
+from rtviz.settings import OutputSettings, Point, Settings, load_preset, presets
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("opacity", 1.5, "0 to 1"),
+        ("opacity", float("nan"), "0 to 1"),
+        ("opacity", True, "0 to 1"),
+        ("colormap", "jet", "inferno"),
+        ("head", -1, "mean, max, all"),
+        ("head", 1.5, "mean, max, all"),
+        ("head", "first", "mean, max, all"),
+        ("query", "2,0", "fractions"),
+        ("query", "left", "fractions"),
+        ("query", (0.1, 0.2, 0.3), "fractions"),
+        ("layer", 1.5, "whole number"),
+        ("resolution", 0, "from 32"),
+        ("model", "", "text"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field, value, allowed):
+    with pytest.raises(SettingsError) as caught:
+        Settings(**{field: value})
+    message = str(caught.value)
+    assert field in message
+    assert repr(value) in message
+    assert allowed in message
+    assert "\n" not in message
+    assert caught.value.exit_status == 2
+
+
+def test_every_default_is_allowed_and_survives_a_round_trip_through_plain_values():
+    for schema in (Settings, OutputSettings):
+        settings = schema()
+        assert schema.from_mapping(settings.to_mapping()) == settings
+
+
+def test_every_option_says_what_it_is():
+    for option in (*Settings.options(), *OutputSettings.options()):
+        assert option.label
+        assert option.help
+        assert option.allowed
+
+
+def test_texts_mean_what_the_command_line_promises():
+    assert Settings.option("query").parse("0.25,.75") == Point(0.25, 0.75)
+    assert Settings.option("query").parse("CLS") == "cls"
+    assert Settings.option("head").parse("3") == 3
+    assert Settings.option("head").parse("all") == "all"
+    assert Settings.option("layer").parse("-2") == -2
+    assert OutputSettings.option("size").parse("640x360") == (360, 640)  # sizes are (height, width) inside
+    for text in ("", "three", "1e3", "0x10"):
+        with pytest.raises(SettingsError):
+            Settings.option("layer").parse(text)
+
+
+def test_settings_are_frozen_and_replace_checks_too():
+    settings = Settings()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.opacity = 0.1
+    assert settings.replace(opacity=0.1).opacity == 0.1
+    with pytest.raises(SettingsError, match="threshold"):
+        settings.replace(threshold=0)
+    with pytest.raises(SettingsError, match="opactiy"):
+        settings.replace(opactiy=0.1)
+
+
+def test_presets_that_ship_load_and_say_what_they_are_for():
+    import tomllib
+
+    assert presets()
+    for name, path in presets().items():
+        shown, written = load_preset(name)
+        Settings.from_mapping(shown)
+        OutputSettings.from_mapping(written)
+        assert tomllib.loads(path.read_text())["about"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("opacity = 7", "opacity"),
+        ("colour = 'red'", "colour"),
+        ("[output]\ncodec = 'mpeg2'", "codec"),
+        ("output = 3", "output"),
+        ("opacity = ", "TOML"),
+    ],
+)
+def test_a_wrong_preset_is_refused(tmp_path, text, says):
+    path = tmp_path / "preset.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        load_preset(path)
+
+
+def test_a_missing_preset_is_said_to_be_missing(tmp_path):
+    with pytest.raises(SourceMissing, match="presets by name"):
+        load_preset(tmp_path / "no.toml")
+
+
+def test_every_error_is_in_the_tree_that_the_documentation_draws():
+    from rtviz import errors
+
+    classes = [
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.RtvizError)
+    ]
+    assert len(classes) > 10
+    for cls in classes:
+        assert cls.__name__ in (errors.__doc__ or "")
+        assert issubclass(cls, RtvizError)
