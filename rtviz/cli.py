@@ -213,7 +213,7 @@ def _settings(parsed: argparse.Namespace) -> tuple[Settings, OutputSettings]:
     return settings, output_settings
 
 
-# --- no command: the app, or the built-in scene where no window can be had --------------------------------------------
+# --- no command: the app, or the built-in scene where no window can be had -------------------------------------------
 
 
 def _start(parsed: argparse.Namespace) -> int:
@@ -225,7 +225,7 @@ def _start(parsed: argparse.Namespace) -> int:
     return status
 
 
-# --- render and export -------------------------------------------------------------------------------------------------
+# --- render and export -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -409,7 +409,7 @@ def _model_progress(quiet: bool) -> Any:
             bar.close()
 
 
-# --- models ------------------------------------------------------------------------------------------------------------
+# --- models ----------------------------------------------------------------------------------------------------------
 
 
 def _models(parsed: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from rtviz import views
 from rtviz.engine import Engine
 from rtviz.errors import SourceUnreadable
 from rtviz.frame import Frame, Maps, Result

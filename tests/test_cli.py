@@ -1,0 +1,189 @@
+"""The command line, as a user meets it: exit status, what stands on stdout, and one line for what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtviz.sources import open_source
+
+TINY = ["--model", "random:vit_tiny_patch16_224", "--resolution", "64", "--precision", "fp32", "--device", "cpu"]
+SCENE = "scene:?seed=3&size=96x64&seconds=0.5"
+MEDIA = Path(__file__).parents[2] / "shared" / "media"
+
+
+def rtviz(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rtviz", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def one_line_error(done: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert len(errors) == 1, done.stderr
+    for text in says:
+        assert text in errors[0]
+
+
+def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "15 frames" in done.stderr
+    assert "untrained" in done.stderr  # random weights are never silent
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert sum(1 for _ in source) == 15
+
+
+def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    report = json.loads(done.stdout)
+    assert report["frames_in"] == report["frames_out"] == 15
+    assert report["size"] == [64, 96]
+    assert {"decode", "draw", "encode"} <= set(report["stage_seconds"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--opacity", "7"], "opacity"),
+        (["--view", "heatmaps"], "heatmap"),
+        (["--head", "x"], "mean"),
+        (["--query", "3,3"], "fractions"),
+        (["--end", "1", "--start", "2"], "after the start"),
+        (["--config", "no-such-preset"], "preset"),
+        (["--codec", "mpeg1"], "h264"),
+        (["--frobnicate"], "frobnicate"),
+    ],
+)
+def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path, arguments, says):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, *arguments)
+    one_line_error(done, 1 if "no-such-preset" in arguments else 2, says)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
+def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(tmp_path, option, value):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
+    one_line_error(done, 2, option.strip("-"), value)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--model", "dino-vitz99")
+    one_line_error(done, 1, "dino-vitz99", "rtviz models")
+
+
+def test_an_existing_output_needs_overwrite(tmp_path):
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    one_line_error(rtviz("render", SCENE, "-o", output, *TINY), 1, "--overwrite")
+    assert output.read_bytes() == b"precious"
+    assert rtviz("render", SCENE, "-o", output, "--overwrite", "--view", "none").returncode == 0
+    assert output.stat().st_size > 1000
+
+
+def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path):
+    video = tmp_path / "in.mp4"
+    assert rtviz("render", SCENE, "-o", video, "--view", "none").returncode == 0
+    before = video.read_bytes()
+    link = tmp_path / "link.mp4"
+    link.symlink_to(video)
+    for output in (video, link):
+        one_line_error(rtviz("render", video, "-o", output, "--overwrite", *TINY), 1, "input")
+    assert video.read_bytes() == before
+
+
+def test_one_bad_input_does_not_stop_the_others(tmp_path):
+    good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
+    assert rtviz("render", SCENE, "-o", good, "--view", "none").returncode == 0
+    bad.write_bytes(os.urandom(5000))
+    done = rtviz("render", bad, good, "-o", tmp_path / "out", "--view", "none", "--json")
+    assert done.returncode == 1
+    assert "1 of 2 inputs done, 1 failed" in done.stderr
+    assert (tmp_path / "out" / "good.mp4").stat().st_size > 1000
+    assert not (tmp_path / "out" / "bad.mp4").exists()
+    reports = json.loads(done.stdout)
+    assert "error" in reports[0]
+    assert reports[1]["frames_out"] == 15
+
+
+@pytest.mark.parametrize("name", ["with space.mp4", "10:30 clip.mp4", "100%d.mp4", "ünïcode-眼.mp4", "-dash.mp4"])
+def test_names_that_trip_other_tools(tmp_path, name):
+    made = rtviz("render", SCENE, "-o", tmp_path / name, "--view", "none")
+    assert made.returncode == 0, made.stderr
+    done = rtviz("render", "-o", "again.mp4", "--view", "none", "--", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.mp4").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(tmp_path, number, status):
+    output = tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
+    with subprocess.Popen([*command, "--view", "none"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "frame" not in (seen := process.stderr.read(40)) or " 0/" in seen:  # the bar has begun to move
+            pass
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(timeout=30) == status
+    assert not output.exists()
+    assert "interrupted" in rest
+    assert "what was written so far is in" in rest
+    partial = next(path for path in tmp_path.iterdir())
+    with open_source(str(partial)) as source:
+        assert sum(1 for _ in source) > 0
+
+
+def test_models_lists_and_pulls_nothing_by_itself():
+    done = rtviz("models")
+    assert done.returncode == 0
+    for name in ("dino-vits16", "dino-vitb8", "dinov2-vits14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16"):
+        assert name in done.stdout
+    rows = json.loads(rtviz("models", "--json").stdout)
+    row = next(row for row in rows if row["name"] == "dino-vits16")
+    assert (row["layers"], row["heads"], row["patch_size"]) == (12, 6, 16)
+
+
+def test_help_and_version_answer_without_loading_anything_heavy():
+    code = (
+        "import sys; from rtviz.cli import run\n"
+        "try: run(['render', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'cv2', 'av', 'PyQt5', 'timm') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == "[]"
+    assert "--threshold" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="the real clips are not beside the checkout (../shared/media)")
+def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
+    """Against another decoder: OpenCV's own FFmpeg."""
+    from rtviz.cv import cv2
+
+    done = rtviz("render", MEDIA / "asl-book.mkv", "-o", tmp_path / "out.mp4", *TINY)
+    assert done.returncode == 0, done.stderr
+
+    def times(path: Path) -> list[float]:
+        capture = cv2.VideoCapture(str(path))
+        seen = []
+        while capture.grab():
+            seen.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+        return seen
+
+    before, after = times(MEDIA / "asl-book.mkv"), times(tmp_path / "out.mp4")
+    assert len(before) == len(after) > 100
+    assert max(abs((b - before[0]) - (a - after[0])) for b, a in zip(before, after, strict=True)) < 1.1

@@ -1,0 +1,174 @@
+"""The offline pipeline: every frame once, in order, bounded memory, and nothing lost when a stage fails."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+import rtviz
+from rtviz.engine import Engine
+from rtviz.errors import DeviceFailed, SourceLost, SourceUnreadable
+from rtviz.frame import Frame, Maps
+from rtviz.offline import export, render
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sources import SourceInfo, open_source
+
+TINY = "random:vit_tiny_patch16_224"
+SETTINGS = Settings(model=TINY, resolution=64, precision="fp32", device="cpu")
+
+
+class Numbered:
+    """A source whose frames carry their own number as grey level, with uneven timestamps."""
+
+    def __init__(self, count: int, fail_at: int | None = None, size: tuple[int, int] = (48, 64)) -> None:
+        self.info = SourceInfo(
+            name="numbered", kind="video", size=size, fps=30.0, duration_seconds=None, frame_count=count, live=False
+        )
+        self.warnings: list[str] = []
+        self.delivered = 0
+        self._fail_at = fail_at
+
+    def __iter__(self):
+        pts_seconds = 0.0
+        for index in range(self.info.frame_count):
+            if index == self._fail_at:
+                raise SourceLost(f"numbered stopped at frame {index}")
+            self.delivered += 1
+            yield Frame(np.full((*self.info.size, 3), index % 256, np.uint8), index, pts_seconds)
+            pts_seconds += 1 / 30 if index % 3 else 1 / 10
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return rtviz.load(TINY, device="cpu", precision="fp32", resolution=64)
+
+
+class Forgetful:
+    """A model on a device whose memory holds `room` frames; everything else it leaves to the real model."""
+
+    def __init__(self, model, room: int, device: str = "cuda:0") -> None:
+        self._model, self._room, self.device = model, room, device
+        self.batches: list[int] = []
+
+    def __getattr__(self, name: str):
+        return getattr(self._model, name)
+
+    def batch(self, frames, *arguments) -> list[Maps]:
+        if len(frames) > self._room:
+            raise DeviceFailed("out of memory")
+        self.batches.append(len(frames))
+        return self._model.batch(frames, *arguments)
+
+    def to(self, device: str):
+        return Forgetful(self._model, 10**6, device)
+
+
+def grey_levels(path) -> list[int]:
+    with open_source(str(path)) as source:
+        return [round(float(frame.pixels.mean())) for frame in source]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path, model, batch):
+    source = Numbered(20)
+    report = render(
+        source,
+        tmp_path / "out.mkv",
+        Engine(model),
+        SETTINGS.replace(opacity=0),
+        OutputSettings(batch=batch, quality=95),
+    )
+    assert report.frames_in == report.frames_out == 20
+    levels = grey_levels(tmp_path / "out.mkv")
+    # Limited-range H.264 of dark greys is not exact; the order and the count are.
+    assert len(levels) == 20
+    assert all(second >= first for first, second in itertools.pairwise(levels))
+    assert levels[-1] > levels[0] + 10
+
+
+@pytest.mark.parametrize("room", [4, 2, 1])
+def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(tmp_path, model, room):
+    cramped = Forgetful(model, room)
+    report = render(Numbered(17), tmp_path / "out.mkv", Engine(cramped), SETTINGS, OutputSettings(batch=8))
+    assert report.frames_out == 17
+    assert sum(cramped.batches) == 17
+    assert max(cramped.batches) == room
+    assert any("halv" in warning or "batches of" in warning for warning in report.warnings)
+
+
+def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path, model):
+    report = render(Numbered(5), tmp_path / "out.mkv", Engine(Forgetful(model, 0)), SETTINGS, OutputSettings(batch=4))
+    assert report.frames_out == 5
+    assert report.device == "cpu"
+    assert any("CPU" in warning for warning in report.warnings)
+
+
+def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path, model):
+    from rtviz.sinks import leftover
+
+    with pytest.raises(SourceLost, match="frame 12"):
+        render(Numbered(30, fail_at=12), tmp_path / "out.mkv", Engine(model), SETTINGS)
+    assert not (tmp_path / "out.mkv").exists()
+    assert leftover(tmp_path / "out.mkv") is not None
+
+
+def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path, model):
+    with pytest.raises(SourceUnreadable, match="no frames"):
+        render(Numbered(0), tmp_path / "out.mp4", Engine(model), SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_thread_outlives_a_job_that_failed(tmp_path, model):
+    before = set(threading.enumerate())
+    with pytest.raises(SourceLost):
+        render(Numbered(200, fail_at=3), tmp_path / "out.mkv", Engine(model), SETTINGS)
+    assert [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("rtviz")] == []
+
+
+def test_a_slow_end_holds_the_source_back(tmp_path, model):
+    """Bounded memory: the source may be ahead of the writing by the belts' length and no more."""
+    source = Numbered(120)
+    ahead = []
+    done = 0
+
+    def on_frame(count: int) -> None:
+        nonlocal done
+        done += count
+        ahead.append(source.delivered - done)
+
+    render(source, tmp_path / "out.mkv", Engine(model), SETTINGS, OutputSettings(batch=2), on_frame)
+    assert done == 120
+    # decoded (2 x 2) + a batch in hand (2) + one waiting (1) + seen (2 x 2) + drawn (4) + one in each stage (3)
+    assert max(ahead) <= 18
+
+
+def test_a_view_that_needs_no_model_runs_without_one(tmp_path):
+    report = render(Numbered(4), tmp_path / "out.mkv", Engine(), Settings(view="none"))
+    assert report.frames_out == 4
+    assert report.model is None
+
+
+def test_export_holds_the_same_maps_as_the_model_gives(tmp_path, model):
+    import zarr
+
+    export(Numbered(7), tmp_path / "maps.zarr", Engine(model), SETTINGS, OutputSettings(batch=3))
+    stored = zarr.open_group(tmp_path / "maps.zarr", mode="r")
+    attention = stored["attention"]
+    assert attention.shape[0] == 7
+    assert attention.dtype == np.float16
+    for index in (0, 6):
+        expected = model(np.full((48, 64, 3), index, np.uint8)).attention
+        np.testing.assert_allclose(attention[index], expected, atol=1e-3)
+    assert stored["pts_seconds"][6] == pytest.approx(4 / 30 + 2 / 10)
