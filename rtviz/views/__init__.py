@@ -1,0 +1,99 @@
+"""The views: ways to draw what a model saw. One file a view, one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rtviz.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rtviz.frame import Frame, Maps, Pixels
+    from rtviz.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInfo:
+    """What the command line and the window know of a view without importing it.
+
+    Attributes:
+        name: what it is called in settings; its file in this folder has the same name.
+        label: what a menu calls it.
+        help: one sentence.
+        key: the key that shows it directly.
+        needs: what Maps must hold: "attention", "tokens", "keys"; nothing if it needs no model.
+    """
+
+    name: str
+    label: str
+    help: str
+    key: str
+    needs: frozenset[str]
+
+
+_ATTENTION = frozenset({"attention"})
+
+# A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
+_VIEWS = (
+    ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION),
+    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION),
+    ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION),
+    ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
+    ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
+)
+
+
+class Memory(dict[Hashable, Any]):
+    """What views remember between the frames of one stream, such as the running range of the colours.
+
+    A view keeps what it likes under a key that begins with its own name.
+    """
+
+    def reset(self) -> None:
+        """Forget everything, as when another stream begins."""
+        self.clear()
+
+
+def names() -> tuple[str, ...]:
+    """The names of all views, in the order in which they are offered."""
+    return tuple(view.name for view in _VIEWS)
+
+
+def find(name: str) -> ViewInfo:
+    """The view of that name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for view in _VIEWS:
+        if view.name == name:
+            return view
+    raise SettingsError("view", name, names())
+
+
+def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Pixels:
+    """Draw a frame as the settings say.
+
+    Args:
+        frame: what was looked at.
+        maps: what the model saw of it; None only for a view that needs nothing.
+        settings: view, layout, layer, head, colours.
+        memory: of the stream that the frame belongs to; without one every frame stands for itself.
+
+    Returns:
+        RGB uint8 of the frame's size; twice its width for the layout "side-by-side".
+
+    Raises:
+        SettingsError: the view is unknown, or the maps have no such layer or head.
+    """
+    view = find(settings.view)
+    if maps is None and view.needs:
+        raise ValueError(f"the view {view.name} needs maps")
+    picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
+    if settings.layout == "side-by-side":
+        from rtviz.compose import beside
+
+        picture = beside(frame.pixels, picture)
+    return picture

@@ -1,0 +1,152 @@
+"""The view `grid`: every layer and every head at once, as thumbnails, and the chosen one enlarged beside them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.settings import Settings
+from rtviz.views import Memory, heatmap, mask
+from rtviz.views.selection import check_head, key_of, layer_of, normalize
+
+
+class Plan(NamedTuple):
+    """Where things stand on the picture.
+
+    Attributes:
+        tiles: boxes of the thumbnails, [layer][head].
+        panels: boxes of the enlargements; none where thumbnails fill the picture.
+        text: height of the labels.
+    """
+
+    tiles: list[list[compose.Box]]
+    panels: list[compose.Box]
+    text: int
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """Thumbnails in rows of one layer and columns of one head, each in its own range of colours.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    check_head(maps, settings)
+    layer = layer_of(maps, settings)
+    alone = settings.layout == "alone"
+    plan = arrange(frame.size, maps.layers, maps.heads)
+    picture = compose.blank(frame.size)
+
+    values = normalize(maps.attention, frame, settings, memory, key_of(maps, settings, "grid"))
+    size = plan.tiles[0][0].size
+    # The frame's edges would not show in a thumbnail.
+    how = "smooth" if settings.upsampling == "guided" else settings.upsampling
+    levels = compose.upsample(values, size, how)
+    # So small, the map must stand out more from the frame.
+    thumbnail = (compose.thumbnail(frame.pixels, size) * np.float32(0.6)).astype(np.uint8)
+    for row in range(maps.layers):  # a row of tiles is drawn as one wide picture
+        strip = np.hstack(list(levels[row]))
+        lit = heatmap.paint_levels(np.tile(thumbnail, (1, maps.heads, 1)), strip, settings, alone)
+        for head, box in enumerate(plan.tiles[row]):
+            picture[box.slices] = lit[:, head * size[1] : (head + 1) * size[1]]
+    _label(picture, plan, layer, settings)
+
+    if plan.panels:
+        large = Frame(compose.thumbnail(frame.pixels, plan.panels[0].size), frame.index, frame.pts_seconds)
+        which = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
+        which = "all heads" if settings.head == "all" else which
+        shown = (
+            (heatmap.draw(large, maps, settings, memory), (f"layer {layer} · {which}", f"L{layer}")),
+            (mask.draw(large, maps, settings, memory), (f"{100 * settings.threshold:.0f} % of its mass", "mask")),
+            (large.pixels, ("frame",)),
+        )
+        for box, (tile, names) in zip(plan.panels, shown, strict=False):
+            picture[box.slices] = tile
+            height = compose.text_size(box.size)
+            fitting = [name for name in names if compose.pill_extent(name, height)[1] <= box.width]
+            compose.label(picture, fitting[0] if fitting else names[-1], box, height)
+    return picture
+
+
+def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
+    """The places of thumbnails and enlargements on a picture of that size.
+
+    Thumbnails have the frame's aspect. Where there are more layers than heads they leave a part of the picture free on
+    the right, otherwise below: it goes to enlargements of what is chosen. Where they nearly fill the picture they are
+    stretched a little to fill it.
+    """
+    height, width = size
+    edge = compose.gutter(size)
+    gutter = max(1, edge // 2)
+    text = int(np.clip(0.45 * height / (layers + 1), 9, 2 * edge + 10))
+    line, letters = compose.text_extent(f"L{layers - 1}", text)
+    area = compose.Box(line + 2 * edge, letters + 2 * edge, height - line - 3 * edge, width - letters - 3 * edge)
+
+    aspect = width / height
+    tall = (area.height - gutter * (layers - 1)) / layers
+    wide = (area.width - gutter * (heads - 1)) / heads
+    right = 1 - (tall * aspect) / wide
+    below = 1 - wide / (tall * aspect)
+    panels: list[compose.Box] = []
+    if max(right, below) < 0.25:
+        aspect = wide / tall
+    tile = (max(1, int(min(tall, wide / aspect) + 1e-6)), max(1, int(min(wide, tall * aspect) + 1e-6)))
+    block = (tile[0] * layers + gutter * (layers - 1), tile[1] * heads + gutter * (heads - 1))
+    if right >= 0.25:
+        room = compose.Box(area.top, area.left + block[1] + 2 * edge, block[0], area.width - block[1] - 2 * edge)
+        count = int(np.clip(round(room.height / (room.width / aspect + edge)), 1, 3))
+        panels = compose.tile_boxes(room, count, 1, edge, aspect)
+    elif below >= 0.25:
+        room = compose.Box(area.top + block[0] + 2 * edge, area.left, area.height - block[0] - 2 * edge, block[1])
+        count = int(np.clip(round(room.width / (room.height * aspect + edge)), 1, 3))
+        panels = compose.tile_boxes(room, 1, count, edge, aspect)
+    tiles = [
+        [
+            compose.Box(area.top + row * (tile[0] + gutter), area.left + column * (tile[1] + gutter), *tile)
+            for column in range(heads)
+        ]
+        for row in range(layers)
+    ]
+    return Plan(tiles, panels, text)
+
+
+def _label(picture: Pixels, plan: Plan, layer: int, settings: Settings) -> None:
+    """Name rows and columns, as many as have room, and mark what is chosen."""
+    edge = compose.gutter((picture.shape[0], picture.shape[1]))
+    line = compose.text_extent(f"L{len(plan.tiles) - 1}", plan.text)[0]
+    first = plan.tiles[0][0]
+
+    pitch = plan.tiles[1][0].top - first.top if len(plan.tiles) > 1 else line
+    for row in _with_room(len(plan.tiles), pitch, line, layer):
+        box = plan.tiles[row][0]
+        top = box.top + (box.height - line) // 2
+        left = first.left - edge - compose.text_extent(f"L{row}", plan.text)[1]
+        compose.write(picture, f"L{row}", top, left, plan.text, compose.ACCENT if row == layer else compose.FAINT)
+
+    heads = plan.tiles[0]
+    chosen = settings.head if isinstance(settings.head, int) else None
+    pitch = heads[1].left - first.left if len(heads) > 1 else first.width
+    broadest = compose.text_extent(f"H{len(heads) - 1}", plan.text)[1] + 2
+    for head in _with_room(len(heads), pitch, broadest, chosen):
+        box = heads[head]
+        left = box.left + (box.width - compose.text_extent(f"H{head}", plan.text)[1]) // 2
+        color = compose.ACCENT if head == chosen else compose.FAINT
+        compose.write(picture, f"H{head}", first.top - edge - line, left, plan.text, color)
+
+    around = max(1, edge // 2)
+    marked = plan.tiles[layer] if chosen is None else [plan.tiles[layer][chosen]]
+    left, right = marked[0].left - around, marked[-1].left + marked[-1].width + around
+    box = compose.Box(marked[0].top - around, left, marked[0].height + 2 * around, right - left)
+    compose.frame_box(picture, box, compose.ACCENT, around)
+
+
+def _with_room(count: int, pitch: int, extent: int, chosen: int | None) -> list[int]:
+    """Which of a row of labels are written: every one, every second... and always the chosen one instead of those
+    that would touch it."""
+    step = -(-extent // max(1, pitch))
+    written = list(range(0, count, step))
+    if chosen is None or chosen in written:
+        return written
+    return sorted([place for place in written if abs(place - chosen) >= step] + [chosen])

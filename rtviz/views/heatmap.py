@@ -1,0 +1,87 @@
+"""The view `heatmap`: attention as light. The frame is dimmed where nothing is attended, and lights up where it is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.settings import Settings
+from rtviz.views import Memory
+from rtviz.views.selection import chosen, key_of, layer_of, normalize
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """One head, or the mean or maximum over heads, in the colours of the colormap; all heads each in its own colour.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    attention = chosen(maps, settings)
+    key = key_of(maps, settings, layer_of(maps, settings), settings.head)
+    values = normalize(attention, frame, settings, memory, key)
+    alone = settings.layout == "alone"
+    if settings.head == "all":
+        picture = heads_light(frame.pixels, values, settings, alone)
+        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
+    else:
+        picture = light(frame.pixels, values, settings, alone)
+    if maps.query != "cls":
+        compose.marker(picture, *maps.query)
+    return picture
+
+
+def light(pixels: Pixels, values: Floats, settings: Settings, alone: bool = False) -> Pixels:
+    """Values of patches, 0..1, as coloured light on a picture of any size; without the picture if `alone`."""
+    size = (pixels.shape[0], pixels.shape[1])
+    return paint_levels(pixels, compose.upsample(values, size, settings.upsampling, pixels), settings, alone)
+
+
+def paint_levels(pixels: Pixels, levels: compose.Bytes, settings: Settings, alone: bool = False) -> Pixels:
+    """The same from values of pixels, uint8 [height, width]."""
+    if alone:
+        return compose.color_values(levels, compose.colormap(settings.colormap))
+    return compose.lay(pixels, levels, _paint(settings.colormap, settings.opacity))
+
+
+@lru_cache(maxsize=64)
+def _paint(colormap: str, opacity: float) -> compose.Paint:
+    cover, dim, fade = _curves(np.linspace(0, 1, 256), opacity)
+    return compose.Paint.mix(cover, compose.colormap(colormap), dim, fade)
+
+
+def _curves(strength: compose.Array, opacity: float) -> tuple[compose.Array, compose.Array, compose.Array]:
+    """(cover, dim, fade) by strength of attention: how far colour covers the frame, and how far the frame under it is
+    dimmed and bleached.
+
+    Weak attention leaves the picture visible, strong attention covers it: the cover rises with the strength. At
+    opacity 0 the frame is untouched, and at 1 only the colours are left.
+    """
+    weak, strong = 0.5 * opacity**3 + 0.5 * opacity**12, 1 - (1 - opacity) ** 1.25
+    cover = weak + (strong - weak) * strength**0.8
+    rest = (1 - strength) * min(1.0, 1.5 * opacity)
+    return cover, 0.34 * rest, 0.65 * rest
+
+
+def heads_light(pixels: Pixels, values: Floats, settings: Settings, alone: bool = False) -> Pixels:
+    """Values of patches [heads, rows, columns], each head in its own colour; where heads meet the stronger prevails."""
+    size, how = (pixels.shape[0], pixels.shape[1]), settings.upsampling
+    fine = compose.refine(values, size, how, pixels)
+    strength = fine.max(axis=0)
+    weights = np.square(np.square(np.square(fine))) + np.float32(1e-6)
+    weights /= weights.sum(axis=0)
+    palette = np.asarray([compose.head_color(head) for head in range(len(fine))], np.float32)
+    colors = np.tensordot(weights, palette, axes=(0, 0))
+    # Colour comes with the strength alone, so that none shows where nothing is attended.
+    if alone:
+        light, keep, gray = strength**0.8, 0 * strength, 0 * strength
+    else:
+        cover, dim, fade = _curves(strength, settings.opacity)
+        light, shows = cover * strength**0.4, (1 - cover) * (1 - dim)
+        keep, gray = shows * (1 - fade), shows * fade
+    planes = [keep, gray, *np.moveaxis(colors * light[..., None] / 255, -1, 0)]
+    keep, gray, *channels = (compose.enlarge(compose.to_bytes(plane), size, how) for plane in planes)
+    picture = np.dstack(channels)
+    return picture if alone else compose.lay_planes(pixels, keep, gray, picture)

@@ -1,0 +1,84 @@
+"""The view `mask`: the patches that hold the top share of the attention mass, tinted and outlined."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.settings import Head, Settings
+from rtviz.views import Memory
+from rtviz.views.selection import chosen
+
+_FUSED: compose.Color = (64, 224, 208)
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """The mask of one head, or of the mean or maximum over heads; of all heads each in its own colour.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    attention = chosen(maps, settings)
+    masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    alone = settings.layout == "alone"
+    if settings.head == "all":
+        picture = _all_heads(frame.pixels, masks, settings.opacity, alone)
+        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
+    else:
+        picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
+    if maps.query != "cls":
+        compose.marker(picture, *maps.query)
+    return picture
+
+
+def mask_color(head: Head) -> compose.Color:
+    """A head's own colour, or the one for what several heads have in common."""
+    return compose.head_color(head) if isinstance(head, int) else _FUSED
+
+
+def tint(pixels: Pixels, mask: compose.Bytes, color: compose.Color, opacity: float, alone: bool = False) -> Pixels:
+    """A picture with a mask [height, width] of 0 and 255 on it: tinted inside, outlined, dimmed outside."""
+    ramp, rise = compose.soften(mask)
+    width = compose.outline_width((mask.shape[0], mask.shape[1]))
+    if alone:
+        return compose.color_values(ramp, _alone_colors(color, rise, width))
+    return compose.lay(pixels, ramp, _paint(color, opacity, rise, width))
+
+
+@lru_cache(maxsize=64)
+def _paint(
+    color: compose.Color, opacity: float, rise: float, width: float, tint: float = 0.55, dimmed: bool = True
+) -> compose.Paint:
+    inside, line = compose.edge_tables(rise, width)
+    line = line * min(1.0, 2 * opacity)
+    cover = tint * opacity * inside
+    cover = cover + (1 - cover) * line
+    away = (1 - inside) * min(1.0, 1.5 * opacity) * dimmed
+    colors = np.asarray(color) + (255 - np.asarray(color)) * (0.3 * line[:, None])
+    return compose.Paint.mix(cover, colors, 0.36 * away, 0.6 * away)
+
+
+@lru_cache(maxsize=64)
+def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
+    inside, line = compose.edge_tables(rise, width)
+    fill = np.asarray(color) * (0.62 * inside[:, None])
+    edge = np.asarray(color) + (255 - np.asarray(color)) * 0.3
+    return np.asarray(fill + (edge - fill) * line[:, None] + 0.5).astype(np.uint8)
+
+
+def _all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
+    """Each head's mask [heads, height, width] over the ones before; what no head holds is dimmed."""
+    width = compose.outline_width((masks.shape[1], masks.shape[2]))
+    ramp, rise = compose.soften(masks.max(axis=0))
+    if alone:
+        picture, opacity = np.zeros_like(pixels), 1.0
+    else:  # without colour, this paint only dims what is outside
+        picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
+    for head, mask in enumerate(masks):
+        ramp, rise = compose.soften(mask)
+        paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.4, dimmed=False)
+        picture = compose.lay(picture, ramp, paint)
+    return picture

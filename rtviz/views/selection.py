@@ -1,0 +1,124 @@
+"""Which maps the settings mean, and the range of values that their colours span."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+import numpy as np
+
+from rtviz.errors import SettingsError
+from rtviz.frame import Floats, Frame, Maps
+from rtviz.settings import Settings
+from rtviz.views import Memory
+
+# Robust ends of a map's range: few patches of a map may be brighter than the colours go.
+_LOW, _HIGH = 0.02, 0.995
+# How fast a steady range follows, in seconds: it widens at once, so that nothing is blinding, and narrows slowly.
+_WIDEN_SECONDS, _NARROW_SECONDS = 0.12, 2.0
+_JUMP_BACK_SECONDS = 1.0
+
+
+def layer_of(maps: Maps, settings: Settings) -> int:
+    """The layer that the settings mean, counted from 0.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if not -maps.layers <= settings.layer < maps.layers:
+        raise SettingsError(
+            "layer",
+            settings.layer,
+            f"{-maps.layers} to {maps.layers - 1} ({maps.model} has {_count(maps.layers, 'layer')})",
+        )
+    return settings.layer % maps.layers
+
+
+def check_head(maps: Maps, settings: Settings) -> None:
+    """Refuse a head that the maps do not have.
+
+    Raises:
+        SettingsError: the maps have no such head.
+    """
+    if isinstance(settings.head, int) and settings.head >= maps.heads:
+        raise SettingsError(
+            "head",
+            settings.head,
+            f"0 to {maps.heads - 1} ({maps.model} has {_count(maps.heads, 'head')}), mean, max, all",
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def chosen(maps: Maps, settings: Settings) -> Floats:
+    """The map of one head, or the mean or maximum over heads [rows, columns]; of all heads [heads, rows, columns].
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    check_head(maps, settings)
+    return fuse(maps.attention[layer_of(maps, settings)], settings.head)
+
+
+def fuse(heads: Floats, head: int | str) -> Floats:
+    """One map [rows, columns] from [heads, rows, columns]; "all" gives them back."""
+    if isinstance(head, int):
+        return np.asarray(heads[head])
+    if head == "mean":
+        return np.asarray(heads.mean(axis=0))
+    return np.asarray(heads.max(axis=0)) if head == "max" else heads
+
+
+def key_of(maps: Maps, settings: Settings, *more: Hashable) -> Hashable:
+    """What a running range is remembered under: ranges differ by model, layer, head, and kind of query."""
+    return ("range", maps.model, maps.grid, "cls" if maps.query == "cls" else "patch", *more)
+
+
+def normalize(
+    attention: Floats, frame: Frame, settings: Settings, memory: Memory | None = None, key: Hashable = None
+) -> Floats:
+    """Maps brought to 0..1, each map for itself, with the gamma of the settings.
+
+    "frame" takes the range from each frame alone. "steady" follows it over time, so that a video does not flicker: the
+    range widens fast and narrows slowly, in seconds of the source, whatever the rate of frames.
+
+    Args:
+        attention: [..., rows, columns].
+        memory: where the range is remembered, under `key`; without one every frame stands for itself.
+
+    Returns:
+        float32 [..., rows, columns].
+    """
+    low, high = _range(attention)
+    if memory is not None and settings.normalization == "steady":
+        low, high = _steady(low, high, frame.pts_seconds, memory, key)
+    # Differences that are only rounding noise of the softmax stay dark.
+    span = np.maximum(high - low, 1e-4 * np.abs(high) + 1e-12)
+    values: Floats = np.clip((attention - low[..., None, None]) / span[..., None, None], 0, 1).astype(
+        np.float32, copy=False
+    )
+    return values if settings.gamma == 1 else values ** np.float32(settings.gamma)
+
+
+def _range(attention: Floats) -> tuple[Floats, Floats]:
+    """Robust lowest and highest value of each map."""
+    flat = attention.reshape(*attention.shape[:-2], -1)
+    last = flat.shape[-1] - 1
+    places = (math.floor(_LOW * last), math.ceil(_HIGH * last))
+    ordered = np.partition(flat, places, axis=-1)
+    return ordered[..., places[0]], ordered[..., places[1]]
+
+
+def _steady(low: Floats, high: Floats, pts_seconds: float, memory: Memory, key: Hashable) -> tuple[Floats, Floats]:
+    """The running range, moved towards this frame's range by the time that passed."""
+    before = memory.get(key)
+    if before is not None and pts_seconds - before[2] > -_JUMP_BACK_SECONDS:
+        old_low, old_high, then = before
+        passed = abs(pts_seconds - then)
+        widen, narrow = (1 - math.exp(-passed / tau) for tau in (_WIDEN_SECONDS, _NARROW_SECONDS))
+        low = old_low + (low - old_low) * np.where(low < old_low, widen, narrow)
+        high = old_high + (high - old_high) * np.where(high > old_high, widen, narrow)
+    memory[key] = (low, high, pts_seconds)
+    return low, high
