@@ -59,7 +59,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         which = "all heads" if settings.head == "all" else which
         shown = (
             (heatmap.draw(large, maps, settings, memory), (f"layer {layer} · {which}", f"L{layer}")),
-            (mask.draw(large, maps, settings, memory), (f"{100 * settings.threshold:.0f} % of its mass", "mask")),
+            (mask.draw(large, maps, settings, memory), (f"{100 * settings.threshold:.0f} % of the mass", "mask")),
             (large.pixels, ("frame",)),
         )
         for box, (tile, names) in zip(plan.panels, shown, strict=False):

@@ -32,6 +32,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     tiles = arrange(frame.size, maps.heads)
     thumbnail = compose.thumbnail(frame.pixels, tiles[0][1].size)
+    levels = compose.upsample(values, tiles[0][1].size, settings.upsampling, thumbnail)
     picture = compose.blank(frame.size)
     for shown, box in tiles:
         if shown == "frame":
@@ -40,7 +41,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
             tile = heatmap.heads_light(thumbnail, values[: maps.heads], settings, alone)
         else:
             place = shown if isinstance(shown, int) else {"mean": -2, "max": -1}[shown]
-            tile = heatmap.light(thumbnail, values[place], settings, alone)
+            tile = heatmap.paint_levels(thumbnail, levels[place], settings, alone)
         picture[box.slices] = tile
         if maps.query != "cls":
             compose.marker(picture, *maps.query, box)

@@ -81,7 +81,8 @@ def heads_light(pixels: Pixels, values: Floats, settings: Settings, alone: bool 
         cover, dim, fade = _curves(strength, settings.opacity)
         light, shows = cover * strength**0.4, (1 - cover) * (1 - dim)
         keep, gray = shows * (1 - fade), shows * fade
-    planes = [keep, gray, *np.moveaxis(colors * light[..., None] / 255, -1, 0)]
-    keep, gray, *channels = (compose.enlarge(compose.to_bytes(plane), size, how) for plane in planes)
-    picture = np.dstack(channels)
-    return picture if alone else compose.lay_planes(pixels, keep, gray, picture)
+    light = compose.to_bytes(colors * (light[..., None] / np.float32(255)))
+    keep, gray, light = (
+        compose.enlarge_picture(plane, size, how) for plane in (compose.to_bytes(keep), compose.to_bytes(gray), light)
+    )
+    return light if alone else compose.lay_planes(pixels, keep, gray, light)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -41,8 +42,8 @@ def mask_color(head: Head) -> compose.Color:
 
 def tint(pixels: Pixels, mask: compose.Bytes, color: compose.Color, opacity: float, alone: bool = False) -> Pixels:
     """A picture with a mask [height, width] of 0 and 255 on it: tinted inside, outlined, dimmed outside."""
-    ramp, rise = compose.soften(mask)
     width = compose.outline_width((mask.shape[0], mask.shape[1]))
+    ramp, rise = compose.soften(mask, width)
     if alone:
         return compose.color_values(ramp, _alone_colors(color, rise, width))
     return compose.lay(pixels, ramp, _paint(color, opacity, rise, width))
@@ -72,13 +73,15 @@ def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
 def _all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
     """Each head's mask [heads, height, width] over the ones before; what no head holds is dimmed."""
     width = compose.outline_width((masks.shape[1], masks.shape[2]))
-    ramp, rise = compose.soften(masks.max(axis=0))
+    ramp, rise = compose.soften(masks.max(axis=0), width)
     if alone:
         picture, opacity = np.zeros_like(pixels), 1.0
     else:  # without colour, this paint only dims what is outside
         picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
     for head, mask in enumerate(masks):
-        ramp, rise = compose.soften(mask)
-        paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.4, dimmed=False)
-        picture = compose.lay(picture, ramp, paint)
+        box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
+        if box is not None:
+            ramp, rise = compose.soften(mask[box.slices], width)
+            paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.4, dimmed=False)
+            picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)
     return picture
