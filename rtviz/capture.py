@@ -1,0 +1,585 @@
+"""Frames from a place as long as somebody watches: opened, played or drained, watched over, and opened again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rtviz.errors import RtvizError, SettingsError, SourceLost, SourceUnreadable
+from rtviz.frame import Frame, Pixels
+
+if TYPE_CHECKING:
+    from rtviz.sources import Source, SourceInfo
+
+OpenSource = Callable[..., "Source"]  # (place, start=seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A frame as it came in.
+
+    Attributes:
+        frame: what came.
+        captured_at: when, by `time.monotonic()`.
+        stream: a number that changes where the picture jumps: another source, a reconnection, a seek, a loop. Nothing
+            that was learnt from one stream may be carried to another.
+        number: counts the shots of one capture.
+    """
+
+    frame: Frame
+    captured_at: float
+    stream: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a source is waited for.
+
+    Attributes:
+        stalled_seconds: without a picture for so long, the source counts as stalled.
+        lost_seconds: without a picture for so long, it is left behind and opened anew.
+        opening_seconds: the same for the first picture.
+        frozen_seconds: the very same picture for so long counts as stalled too.
+        back_off_seconds: the pauses before opening anew; the last one is repeated.
+    """
+
+    stalled_seconds: float = 1.0
+    lost_seconds: float = 5.0
+    opening_seconds: float = 12.0
+    frozen_seconds: float = 3.0
+    back_off_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class _Left(Exception):
+    """This opening is over: its thread should close what it owns and go."""
+
+
+class _Opening:
+    """One opening of a source. One thread owns it; where it hangs, it is left behind and nobody listens to it."""
+
+    def __init__(self, place: str, start: float) -> None:
+        self.place = place
+        self.start = start
+        self.info: SourceInfo | None = None
+        self.over = False
+        self.finished = False
+        self.error: RtvizError | None = None
+        self.frames = 0
+        self.began_at = time.monotonic()
+        # Since when the thread has been inside the source, waiting for it to open or to give a frame.
+        self.waiting_since: float | None = self.began_at
+        self.delivered_at: float | None = None
+        self.sample: Pixels | None = None
+        self.same_since: float | None = None
+        self.black_since: float | None = None
+
+
+class Capture:
+    """Delivers the frames of one place after another, in threads of its own.
+
+    Live sources are drained always and opened again, with growing pauses, when they stop. Others play at their own
+    speed.
+
+    Args:
+        on_shot: called with each Shot, in the thread that owns the source; must be quick.
+        open_source: opens a place.
+        find_places: what to try, in this order, where no place was named.
+    """
+
+    def __init__(
+        self,
+        on_shot: Callable[[Shot], None],
+        open_source: OpenSource,
+        find_places: Callable[[], Sequence[str]],
+        patience: Patience | None = None,
+    ) -> None:
+        self._on_shot = on_shot
+        self._open_source = open_source
+        self._find_places = find_places
+        self._patience = patience or Patience()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._supervise, name="rtviz-source", daemon=True)
+        self._readers: list[threading.Thread] = []
+
+        self._closing = False
+        self._request = 0  # counts the calls of open()
+        self._place: str | None = None
+        self._opening: _Opening | None = None
+        self._retry_at: float | None = None
+        self._failure: RtvizError | None = None
+        self._ever_delivered = False
+        self._still_places: set[str] = set()  # whose picture stays the same, also after opening anew
+
+        self._paused = False
+        self._ended = False
+        self._loop = False
+        self._speed = 1.0
+        self._jump: float | None = None
+        self._steps = 0
+        self._anchor: tuple[float, float] | None = None  # (monotonic, pts_seconds) from which due times are counted
+
+        self._stream = 0
+        self._stream_began_at = 0.0
+        self._number = 0
+        self._pts_offset: float | None = None
+        self._position_seconds = 0.0
+        self._arrivals: deque[float] = deque(maxlen=600)
+        self.notices: list[str] = []
+
+    # --- what others ask for ---------------------------------------------------------------------------------------
+
+    def start(self, place: str | None) -> None:
+        """Begin with a place; None tries what `find_places` gives."""
+        self._place = place
+        self._thread.start()
+
+    def open(self, place: str | None) -> None:
+        """Leave the present source for another one."""
+        with self._changed:
+            self._place = place
+            self._request += 1
+            self._paused = False
+            if self._opening is not None:
+                self._opening.over = True
+            self._changed.notify_all()
+
+    def pause(self, paused: bool) -> None:
+        """Hold the picture. A live source is drained on meanwhile; at the end of a file, going on starts anew."""
+        with self._changed:
+            self._paused = paused
+            self._anchor = None
+            if self._ended and not paused:
+                self._jump = 0.0
+            self._changed.notify_all()
+
+    def step(self, count: int) -> None:
+        """Hold, and go so many frames on, or back if negative. A live source only holds."""
+        with self._changed:
+            self._paused = True
+            self._steps += count
+            self._changed.notify_all()
+
+    def seek(self, seconds: float) -> None:
+        """Go on from there; a live source does nothing of the kind."""
+        with self._changed:
+            self._jump = max(0.0, seconds)
+            self._steps = 0
+            self._changed.notify_all()
+
+    def set_speed(self, speed: float) -> None:
+        """Play so many times as fast, 0.25 to 4.
+
+        Raises:
+            SettingsError: the speed is beyond that.
+        """
+        if not 0.25 <= speed <= 4:
+            raise SettingsError("speed", speed, "a number from 0.25 to 4")
+        with self._changed:
+            self._speed = speed
+            self._anchor = None
+            self._changed.notify_all()
+
+    def set_loop(self, loop: bool) -> None:
+        """Whether the end is followed by the beginning."""
+        with self._changed:
+            self._loop = loop
+            if loop and self._ended and not self._paused:
+                self._jump = 0.0
+            self._changed.notify_all()
+
+    def tell_to_close(self) -> None:
+        """Begin to close; `join` waits."""
+        with self._changed:
+            self._closing = True
+            if self._opening is not None:
+                self._opening.over = True
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the threads. One that hangs inside a device is left behind: it is a daemon and owns nothing else."""
+        until = time.monotonic() + timeout
+        for thread in (self._thread, *self._readers):
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    # --- what others see -------------------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> SourceInfo | None:
+        """What is known of the present source."""
+        opening = self._opening
+        return opening.info if opening is not None else None
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def loop(self) -> bool:
+        return self._loop
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    @property
+    def position_seconds(self) -> float:
+        """Where the newest frame stands in its source."""
+        return self._position_seconds
+
+    @property
+    def stream_began_at(self) -> float:
+        """When the present stream began, by `time.monotonic()`."""
+        return self._stream_began_at
+
+    @property
+    def captured(self) -> int:
+        """How many shots were delivered."""
+        return self._number
+
+    def fps(self) -> float:
+        """Frames that arrived in each of the last two seconds."""
+        return rate(self._arrivals)
+
+    def state(self) -> tuple[str, str]:
+        """(state, sentence): connecting, live, paused, stalled, reconnecting, ended or failed."""
+        now = time.monotonic()
+        with self._changed:
+            opening, failure = self._opening, self._failure
+            if self._retry_at is not None and failure is not None:
+                wait = f"trying again in {max(1, round(self._retry_at - now))} s"
+                return "reconnecting" if self._ever_delivered else "failed", f"{failure}; {wait}"
+            if failure is not None and (opening is None or opening.finished):
+                return "failed", str(failure)
+            if opening is None or opening.frames == 0:
+                # After a loss the reason stays readable until there is a picture again.
+                if self._ever_delivered and failure is not None:
+                    return "reconnecting", f"{failure}; trying again now"
+                return "connecting", f"opening {opening.place}" if opening is not None else "looking for a camera"
+            name = opening.info.name if opening.info is not None else opening.place
+            waiting = now - (opening.waiting_since or now)
+            if waiting > self._patience.stalled_seconds:
+                return "stalled", f"{name} has sent no picture for {waiting:.0f} s"
+            if opening.same_since is not None and now - opening.same_since > self._patience.frozen_seconds:
+                return "stalled", f"{name} has sent the very same picture for {now - opening.same_since:.0f} s"
+            if self._paused:
+                return "paused", ""
+            if self._ended:
+                return "ended", f"the end of {name}"
+            if opening.black_since is not None and now - opening.black_since > self._patience.stalled_seconds:
+                return "live", f"{name} sends black pictures: is its lens covered, or a privacy switch on?"
+            return "live", ""
+
+    # --- the supervisor: which place, how long, how often ----------------------------------------------------------
+
+    def _supervise(self) -> None:
+        while not self._closing:
+            with self._changed:
+                request, place = self._request, self._place
+                self._failure = None
+                self._retry_at = None
+                self._ever_delivered = False
+                self._opening = None
+                self._number_of_place = 0
+            if place is not None:
+                self._keep(request, (place,))
+            else:
+                self._keep(request, self._find_places())
+
+    def _keep(self, request: int, places: Sequence[str]) -> None:
+        """Open the places, the first that works for good, until another request comes."""
+        remaining = list(places)
+        failures = 0
+        start = 0.0
+        while not self._asked_for_other(request):
+            opening = self._open(remaining[0], start)
+            self._watch(opening)
+            if self._asked_for_other(request):
+                return
+            if opening.frames == 0 and len(remaining) > 1:
+                del remaining[0]  # nobody asked for this one by name: try the next
+                continue
+            if opening.frames:
+                # What lived a while starts again without a long pause; what dies at once is left in peace for longer.
+                failures = 0 if time.monotonic() - opening.began_at > 2 * self._patience.stalled_seconds else failures
+                start = 0.0 if opening.info is None or opening.info.live else self._position_seconds
+            with self._changed:
+                self._ever_delivered = self._ever_delivered or opening.frames > 0
+                self._failure = opening.error or SourceLost(f"{opening.place} has stopped")
+                pauses = self._patience.back_off_seconds
+                pause: float | None = pauses[min(failures, len(pauses) - 1)]
+                if isinstance(opening.error, SettingsError) or (
+                    isinstance(opening.error, SourceUnreadable) and _is_file(opening.place)
+                ):
+                    pause = None  # a file that cannot be decoded will not mend itself
+                failures += 1
+                if pause is not None:
+                    self._retry_at = time.monotonic() + pause
+                self._changed.wait_for(lambda: self._closing or self._request != request, pause)
+                self._retry_at = None
+
+    def _asked_for_other(self, request: int) -> bool:
+        with self._changed:
+            return self._closing or self._request != request
+
+    def _open(self, place: str, start: float) -> _Opening:
+        opening = _Opening(place, start)
+        with self._changed:
+            self._opening = opening
+            self._ended = False
+            self._jump = None
+            self._steps = 0
+            self._anchor = None
+        reader = threading.Thread(target=self._read, args=(opening,), name="rtviz-capture", daemon=True)
+        self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
+        reader.start()
+        return opening
+
+    def _watch(self, opening: _Opening) -> None:
+        """Wait until the opening is over, by its own doing, by a request, or because it has been silent too long."""
+        patience = self._patience
+        with self._changed:
+            while not (opening.finished or opening.over):
+                now = time.monotonic()
+                limit = patience.lost_seconds if opening.frames else patience.opening_seconds
+                silent_since = opening.waiting_since
+                if opening.same_since is not None and opening.place not in self._still_places:
+                    frozen_for = now - opening.same_since
+                    if frozen_for > patience.frozen_seconds + patience.lost_seconds:
+                        self._still_places.add(opening.place)  # if it helps nothing, it is not tried again
+                        opening.error = SourceLost(f"{opening.place} was frozen")
+                        opening.over = True
+                        return
+                if silent_since is None:
+                    self._changed.wait(limit)
+                    continue
+                if now - silent_since >= limit:
+                    verb = "has sent nothing" if opening.frames else "did not open"
+                    opening.error = SourceLost(f"{opening.place} {verb} for {now - silent_since:.0f} s")
+                    opening.over = True
+                    return
+                self._changed.wait(silent_since + limit - now)
+
+    # --- the reader: owns the source -------------------------------------------------------------------------------
+
+    def _read(self, opening: _Opening) -> None:
+        try:
+            if opening.start:
+                source = self._open_source(opening.place, start=opening.start)
+            else:
+                source = self._open_source(opening.place)
+            with self._changed:
+                if opening.over:
+                    source.close()
+                    return
+                opening.info = source.info
+                self._begin_stream()
+                self._pts_offset = None
+            if source.info.live:
+                self._drain(opening, source)
+            else:
+                self._play(opening, source)
+        except _Left:
+            pass
+        except RtvizError as error:
+            opening.error = opening.error or error
+        except Exception as error:  # the edge of the thread: a driver's or a library's own error
+            opening.error = opening.error or SourceLost(f"{opening.place} failed: {_one_line(error)}")
+        finally:
+            with self._changed:
+                opening.waiting_since = None
+                opening.finished = True
+                self._changed.notify_all()
+
+    def _next(self, opening: _Opening, frames: Iterator[Frame]) -> Frame | None:
+        """The next frame, with the watchdog told that the source is being waited for."""
+        opening.waiting_since = time.monotonic()
+        frame = next(frames, None)
+        opening.waiting_since = None
+        if opening.over:
+            raise _Left
+        return frame
+
+    def _drain(self, opening: _Opening, source: Source) -> None:
+        with source:
+            frames = iter(source)
+            while True:
+                frame = self._next(opening, frames)
+                if frame is None:
+                    raise SourceLost(f"{source.info.name} has stopped sending")
+                now = time.monotonic()
+                self._look_for_trouble(opening, frame, now)
+                with self._changed:
+                    held = self._paused
+                    if self._pts_offset is None:
+                        self._pts_offset = now
+                    # Its own clock starts anew with every opening; this one goes on.
+                    frame = replace(frame, pts_seconds=now - self._pts_offset)
+                    self._jump, self._steps = None, 0
+                if held:
+                    opening.frames += 1
+                    self._arrivals.append(now)
+                else:
+                    self._deliver(opening, frame, now)
+
+    def _play(self, opening: _Opening, source: Source) -> None:
+        """A recorded source at its own speed, with all that can be asked of a player."""
+        frames = iter(source)
+        upcoming = self._next(opening, frames)
+        if upcoming is None:
+            source.close()
+            raise SourceUnreadable(f"{source.info.name} holds no frames in the part that was asked for")
+        shown: Frame | None = None
+        try:
+            while True:
+                jump, steps = self._turn(opening, upcoming, shown is None)
+                if jump is not None:
+                    source.close()
+                    source = self._reopen(opening, jump)
+                    frames = iter(source)
+                    upcoming = self._next(opening, frames)
+                    shown = None
+                elif steps < 0 and shown is not None:
+                    source.close()
+                    source, earlier, frames = self._step_back(opening, shown, -steps)
+                    shown = earlier
+                    self._deliver(opening, shown)
+                    upcoming = self._next(opening, frames)
+                elif upcoming is not None:
+                    for _ in range(max(1, steps)):
+                        shown = upcoming
+                        upcoming = self._next(opening, frames)
+                        if upcoming is None:
+                            break
+                    self._deliver(opening, shown)
+        finally:
+            source.close()
+
+    def _turn(self, opening: _Opening, upcoming: Frame | None, at_once: bool) -> tuple[float | None, int]:
+        """Wait for what comes next: (where to jump, 0), (None, steps), or (None, 0) when the next frame is due."""
+        with self._changed:
+            while True:
+                if opening.over:
+                    raise _Left
+                self._ended = upcoming is None and not at_once
+                if self._jump is not None:
+                    jump, self._jump = self._jump, None
+                    self._begin_stream()
+                    return jump, 0
+                if self._steps:
+                    steps, self._steps = self._steps, 0
+                    if steps < 0 or upcoming is not None:
+                        return None, steps
+                    continue
+                if upcoming is not None and at_once:
+                    return None, 0
+                wait: float | None = None
+                if not self._paused and upcoming is not None:
+                    now = time.monotonic()
+                    if self._anchor is None:
+                        self._anchor = (now, upcoming.pts_seconds)
+                    then, pts_seconds = self._anchor
+                    wait = then + (upcoming.pts_seconds - pts_seconds) / self._speed - now
+                    if wait < -0.5:  # decoding cannot keep up: play slower rather than run after the clock
+                        self._anchor = None
+                    if wait <= 0:
+                        return None, 0
+                elif not self._paused and self._loop and (opening.info is None or opening.info.frame_count != 1):
+                    self._begin_stream()
+                    return 0.0, 0
+                self._changed.wait(wait)
+
+    def _reopen(self, opening: _Opening, start: float) -> Source:
+        opening.waiting_since = time.monotonic()
+        source = self._open_source(opening.place, start=start) if start else self._open_source(opening.place)
+        with self._changed:
+            self._anchor = None
+            opening.waiting_since = None
+        return source
+
+    def _step_back(self, opening: _Opening, shown: Frame, count: int) -> tuple[Source, Frame, Iterator[Frame]]:
+        """The frame so many before the one that is shown, exactly, whatever the timestamps are.
+
+        Seeks to before the wanted frame and reads on to the shown one, because only decoding tells which frames are
+        between; a longer run-up is taken until there are enough of them.
+        """
+        fps = (opening.info.fps if opening.info is not None else None) or 30.0
+        run_up = (count + 1) / fps + 0.5
+        while True:
+            start = max(0.0, shown.pts_seconds - run_up)
+            source = self._reopen(opening, start)
+            frames = iter(source)
+            before: deque[Frame] = deque(maxlen=count)
+            while (frame := self._next(opening, frames)) is not None and frame.pts_seconds < shown.pts_seconds - 1e-6:
+                before.append(frame)
+            rest = [frame] if frame is not None else []
+            if len(before) == count or start == 0.0:
+                break
+            source.close()
+            run_up *= 2
+        following = [*before, *rest]
+        if not following:
+            raise SourceUnreadable(f"{opening.place} holds no frames there")
+        return source, following[0], chain(following[1:], frames)
+
+    def _begin_stream(self) -> None:
+        self._stream += 1
+        self._stream_began_at = time.monotonic()
+
+    def _deliver(self, opening: _Opening, frame: Frame, now: float | None = None) -> None:
+        now = now or time.monotonic()
+        with self._changed:
+            if opening.over or opening is not self._opening:
+                raise _Left
+            opening.frames += 1
+            opening.delivered_at = now
+            self._failure = None
+            self._arrivals.append(now)
+            self._position_seconds = frame.pts_seconds
+            self._number += 1
+            shot = Shot(frame, now, self._stream, self._number)
+        self._on_shot(shot)
+
+    def _look_for_trouble(self, opening: _Opening, frame: Frame, now: float) -> None:
+        """Black, and frozen: the very same picture, which a real sensor never sends twice."""
+        if opening.info is None or opening.info.kind not in ("camera", "stream"):
+            return
+        sample = np.ascontiguousarray(frame.pixels[8::24, 8::24])
+        same = opening.sample is not None and np.array_equal(sample, opening.sample)
+        dark = sample.size > 0 and int(sample.max()) < 20
+        opening.sample = sample
+        opening.black_since = (opening.black_since or now) if dark else None
+        opening.same_since = (opening.same_since or now) if same and not dark else None
+        if not same:
+            self._still_places.discard(opening.place)
+
+
+def rate(times: Sequence[float] | deque[float], window: float = 2.0) -> float:
+    """How many a second, of things that happened at these times (monotonic), over the last seconds."""
+    now = time.monotonic()
+    recent = [then for then in tuple(times) if now - then <= window]
+    if len(recent) < 2:
+        return float(len(recent)) / window
+    # From the first to now would miss half an interval at either end; between the first and the last counts exactly,
+    # unless they stopped coming.
+    spread = recent[-1] - recent[0]
+    silence = now - recent[-1]
+    interval = spread / (len(recent) - 1)
+    return (len(recent) - 1) / (spread + max(0.0, silence - interval)) if spread > 0 else 0.0
+
+
+def _is_file(place: str) -> bool:
+    return "://" not in place and ":" not in place.split("/")[0][2:]
+
+
+def _one_line(error: Any) -> str:
+    text = " ".join(str(error).split())
+    return f"{text or type(error).__name__}"

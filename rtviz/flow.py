@@ -1,0 +1,87 @@
+"""Optical flow at low resolution: carries what was seen in one frame to where the things are in a later one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtviz.cv import cv2
+from rtviz.frame import Floats, Frame, Maps
+
+
+class Carrier:
+    """Carries maps from the frame that the model saw to the frame that is shown.
+
+    Args:
+        short_side: pixels of the short side at which motion is estimated.
+    """
+
+    def __init__(self, short_side: int = 120) -> None:
+        self._short_side = short_side
+        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._then: tuple[Frame, NDArray[np.uint8]] | None = None
+
+    def carry(self, maps: Maps, then: Frame, now: Frame) -> Maps:
+        """The maps of frame `then`, laid where its things are in frame `now`, which has the same size."""
+        if then is now:
+            return maps
+        motion = self.motion(then, now)
+        sampler = _Sampler(motion, maps.grid)
+        attention = sampler(maps.attention)
+        # A row keeps what it gave to the patches: things that leave the frame are few in a tenth of a second.
+        before = maps.attention.sum(axis=(2, 3), keepdims=True)
+        attention *= before / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-12)
+        tokens = keys = None
+        if maps.tokens is not None:
+            tokens = np.moveaxis(sampler(np.moveaxis(maps.tokens, -1, 0)), 0, -1)
+        if maps.keys is not None:
+            keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
+        return replace(maps, attention=attention, tokens=tokens, keys=keys)
+
+    def motion(self, then: Frame, now: Frame) -> Floats:
+        """Where each place of `now` was in `then`: float32 [rows, columns, 2] of (x, y) offsets, as shares of the
+        frame's width and height."""
+        if self._then is None or self._then[0] is not then:
+            self._then = (then, self._gray(then))
+        gray = self._gray(now)
+        flow = self._flow.calc(gray, self._then[1], None)
+        height, width = gray.shape
+        return flow / np.array([width, height], np.float32)  # type: ignore[no-any-return]
+
+    def _gray(self, frame: Frame) -> NDArray[np.uint8]:
+        height, width = frame.size
+        scale = min(1.0, self._short_side / min(height, width))
+        size = (max(16, round(width * scale)), max(16, round(height * scale)))
+        small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)  # type: ignore[no-any-return]
+
+
+class _Sampler:
+    """Linear sampling of planes on the patch grid at places that a motion field names."""
+
+    def __init__(self, motion: Floats, grid: tuple[int, int]) -> None:
+        rows, columns = grid
+        offsets = cv2.resize(motion, (columns, rows), interpolation=cv2.INTER_AREA)
+        row = np.clip(np.arange(rows, dtype=np.float32)[:, None] + offsets[..., 1] * rows, 0, rows - 1)
+        column = np.clip(np.arange(columns, dtype=np.float32)[None] + offsets[..., 0] * columns, 0, columns - 1)
+        top = np.minimum(row.astype(np.intp), max(rows - 2, 0))
+        left = np.minimum(column.astype(np.intp), max(columns - 2, 0))
+        down, right = row - top, column - left
+        bottom, beside = np.minimum(top + 1, rows - 1), np.minimum(left + 1, columns - 1)
+        self._places = [
+            ((y * columns + x).ravel(), weight.ravel().astype(np.float32))
+            for y, x, weight in (
+                (top, left, (1 - down) * (1 - right)),
+                (top, beside, (1 - down) * right),
+                (bottom, left, down * (1 - right)),
+                (bottom, beside, down * right),
+            )
+        ]
+
+    def __call__(self, planes: Floats) -> Floats:
+        """Planes [..., rows, columns], sampled."""
+        flat = np.ascontiguousarray(planes).reshape(-1, planes.shape[-2] * planes.shape[-1])
+        sampled = sum(flat[:, places] * weight for places, weight in self._places)
+        return np.asarray(sampled, np.float32).reshape(planes.shape)
