@@ -242,7 +242,7 @@ def _guided(fine: Array, guide: Pixels, patch: float) -> Array:
             cv2.accumulateProduct(enlarged, channel, result)
     # A small bright region is averaged down by its surroundings: bring each map back to its own brightness.
     peaks = np.maximum(results.max(axis=(1, 2)), 1e-6)
-    results *= np.clip(planes.max(axis=(1, 2)) / peaks, 1, 2.5)[:, None, None].astype(np.float32)
+    results *= np.clip(planes.max(axis=(1, 2)) / peaks, 1, 4)[:, None, None].astype(np.float32)
     np.clip(results, 0, 1, out=results)
     return results.reshape(*fine.shape[:-2], *large)
 
@@ -552,7 +552,7 @@ def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | Non
 def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) -> None:
     """A title and coloured dots with names in the lower left corner, in as many rows as they need."""
     size: Size = (picture.shape[0], picture.shape[1])
-    height = text_size(size)
+    height = max(9, round(0.75 * text_size(size)))
     pad = _pad(height)
     rows = text_extent(title, height)[0]
     dot = round(rows * 0.66)
@@ -587,6 +587,13 @@ def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
     thick = max(1, radius // 3)
     cv2.circle(picture, center, radius, (10, 11, 14), thick + 2, cv2.LINE_AA)
     cv2.circle(picture, center, radius, (255, 255, 255), thick, cv2.LINE_AA)
+
+
+def paste(picture: Pixels, tile: Pixels, box: Box) -> None:
+    """Put a tile of the box's size into a picture; what lies outside of it is left out."""
+    ys, xs = box.slices
+    place = picture[ys, xs]
+    place[:] = tile[: place.shape[0], : place.shape[1]]
 
 
 def frame_box(picture: Pixels, box: Box, color: Color, thick: int) -> None:

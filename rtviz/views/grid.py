@@ -50,7 +50,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         strip = np.hstack(list(levels[row]))
         lit = heatmap.paint_levels(np.tile(thumbnail, (1, maps.heads, 1)), strip, settings, alone)
         for head, box in enumerate(plan.tiles[row]):
-            picture[box.slices] = lit[:, head * size[1] : (head + 1) * size[1]]
+            compose.paste(picture, lit[:, head * size[1] : (head + 1) * size[1]], box)
     _label(picture, plan, layer, settings)
 
     if plan.panels:
@@ -63,10 +63,11 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
             (large.pixels, ("frame",)),
         )
         for box, (tile, names) in zip(plan.panels, shown, strict=False):
-            picture[box.slices] = tile
+            compose.paste(picture, tile, box)
             height = compose.text_size(box.size)
             fitting = [name for name in names if compose.pill_extent(name, height)[1] <= box.width]
-            compose.label(picture, fitting[0] if fitting else names[-1], box, height)
+            if fitting:
+                compose.label(picture, fitting[0], box, height)
     return picture
 
 
@@ -85,8 +86,8 @@ def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
     area = compose.Box(line + 2 * edge, letters + 2 * edge, height - line - 3 * edge, width - letters - 3 * edge)
 
     aspect = width / height
-    tall = (area.height - gutter * (layers - 1)) / layers
-    wide = (area.width - gutter * (heads - 1)) / heads
+    tall = max(1.0, (area.height - gutter * (layers - 1)) / layers)
+    wide = max(1.0, (area.width - gutter * (heads - 1)) / heads)
     right = 1 - (tall * aspect) / wide
     below = 1 - wide / (tall * aspect)
     panels: list[compose.Box] = []

@@ -42,7 +42,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         else:
             place = shown if isinstance(shown, int) else {"mean": -2, "max": -1}[shown]
             tile = heatmap.paint_levels(thumbnail, levels[place], settings, alone)
-        picture[box.slices] = tile
+        compose.paste(picture, tile, box)
         if maps.query != "cls":
             compose.marker(picture, *maps.query, box)
     _label(picture, tiles, layer)
@@ -72,11 +72,13 @@ def _label(picture: Pixels, tiles: list[tuple[Head | str, compose.Box]], layer: 
     """Name every tile, all at the same length: the longest at which every name leaves the tile's middle free."""
     box = tiles[0][1]
     height = compose.text_size(box.size)
-    extras = {"mean": "mean", "max": "maximum", "all": "all heads", "frame": "frame"}
-    for room, prefix in ((0.6, f"layer {layer} · head "), (0.9, "head "), (1.0, "")):
+    long = {"mean": "mean", "max": "maximum", "all": "all heads", "frame": "frame"}
+    short = {**long, "max": "max", "all": "all"}
+    for room, prefix, extras in ((0.6, f"layer {layer} · head ", long), (0.9, "head ", long), (1.0, "", short)):
         texts = [f"{prefix}{shown}" if isinstance(shown, int) else extras[str(shown)] for shown, _ in tiles]
         extents = [compose.pill_extent(text, height, swatch=True) for text in texts]
-        if max(width for _, width in extents) <= room * box.width:
-            break
-    for (shown, tile), text in zip(tiles, texts, strict=True):
-        compose.label(picture, text, tile, height, compose.head_color(shown) if isinstance(shown, int) else None)
+        if max(width for _, width in extents) <= room * box.width and extents[0][0] <= box.height:
+            for (shown, tile), text in zip(tiles, texts, strict=True):
+                color = compose.head_color(shown) if isinstance(shown, int) else None
+                compose.label(picture, text, tile, height, color)
+            return

@@ -82,6 +82,6 @@ def _all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool
         box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
         if box is not None:
             ramp, rise = compose.soften(mask[box.slices], width)
-            paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.4, dimmed=False)
+            paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.32, dimmed=False)
             picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)
     return picture
