@@ -217,7 +217,7 @@ def _guided(fine: Array, guide: Pixels, patch: float) -> Array:
 
     red, green, blue = channels(_resize(fine_guide, small, cv2.INTER_LINEAR))
     mr, mg, mb = mean(red), mean(green), mean(blue)
-    smoothness = np.float32(2e-4)
+    smoothness = np.float32(5e-4)
     rr, gg, bb = (mean(c * c) - m * m + smoothness for c, m in ((red, mr), (green, mg), (blue, mb)))
     rg, rb, gb = mean(red * green) - mr * mg, mean(red * blue) - mr * mb, mean(green * blue) - mg * mb
     # The inverse of the symmetric 3x3 covariance, by cofactors.
