@@ -1,4 +1,4 @@
-"""The one door to timm.
+"""The one door to timm: importing it, building a network, and asking it for the facts of one.
 
 timm imports torchvision, for transforms that rtviz never uses, and a torchvision that was built for another torch fails
 on import ("operator torchvision::nms does not exist"). That must not keep anybody from looking at attention, so the
@@ -10,9 +10,14 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
+from torch import nn
+
+from rtviz.models.zoo import ModelCard, safetensors_header, trained_size
 
 _MISSING_OPERATOR = re.compile(r"operator torchvision::(\w+) does not exist")
 _declared: list[torch.library.Library] = []  # a Library that is garbage-collected takes its operators along
@@ -26,8 +31,10 @@ def _import_timm() -> ModuleType:
             missing = _MISSING_OPERATOR.search(str(error))
             if missing is None or len(_declared) > 50:
                 raise
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            library.define(f"{missing[1]}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
+            library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+            library.define(  # type: ignore[no-untyped-call]
+                f"{missing[1]}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor"
+            )
             _declared.append(library)
             for name in [name for name in sys.modules if name.split(".")[0] in ("torchvision", "timm")]:
                 del sys.modules[name]
@@ -35,4 +42,116 @@ def _import_timm() -> ModuleType:
 
 timm = _import_timm()
 
-__all__ = ["timm"]
+
+def build(timm_name: str, **arguments: Any) -> nn.Module:
+    """A network of timm without classifier and without weights, for any input size, with fused attention.
+
+    Raises:
+        TypeError: this architecture does not take inputs of any size.
+    """
+    network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True, **arguments)
+    return ready(network)
+
+
+def build_random(timm_name: str) -> nn.Module:
+    """The same with random weights, as timm initialises them: the same ones each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(timm_name)
+
+
+def build_plain(card: ModelCard, path: Path) -> nn.Module:
+    """A plain vision transformer with CLS token and learned position embeddings, as a file's metadata describe it."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    metadata, shapes = safetensors_header(path)
+    network = VisionTransformer(
+        img_size=trained_size(metadata),
+        patch_size=card.patch_size,
+        embed_dim=card.width,
+        depth=card.layers,
+        num_heads=card.heads,
+        mlp_ratio=shapes["blocks.0.mlp.fc1.weight"][0] / card.width,
+        init_values=1.0 if "blocks.0.ls1.gamma" in shapes else None,
+        num_classes=0,
+        qkv_bias=True,
+        dynamic_img_size=True,
+    )
+    return ready(network)
+
+
+def ready(network: nn.Module) -> nn.Module:
+    """Only for looking: evaluation mode, no gradients, and fused attention, whatever timm's global switch says."""
+    module: Any
+    for module in network.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = True
+    return network.eval().requires_grad_(False)
+
+
+def patch_size_of(network: Any) -> int:
+    """Side of a patch in pixels; of a hybrid too, whose patches are cut from the features of a convolutional stem."""
+    embedding = network.patch_embed
+    if hasattr(embedding, "feat_ratio"):
+        return int(embedding.feat_ratio())
+    side = embedding.patch_size
+    return int(side[0] if isinstance(side, tuple) else side)
+
+
+def has_cls(network: Any) -> bool:
+    return getattr(network, "cls_token", None) is not None
+
+
+def describe(timm_name: str) -> dict[str, Any] | None:
+    """The facts of a timm transformer, as ModelCard's fields; None if it is nothing whose attention can be captured.
+
+    It is tried, on the meta device, where a network has shapes but no numbers.
+
+    Raises:
+        ValueError: timm has the architecture, but not the tag after the dot; the message lists the tags.
+    """
+    from rtviz.models.probe import AttentionProbe
+
+    architecture, _, tag = timm_name.partition(".")
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(architecture + ".*")]
+    if tag and tag not in tags:
+        raise ValueError(f"{architecture} has no weights {tag!r}; there are: {', '.join(tags) or 'none'}")
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            network: Any = build(timm_name)
+            patch_size = patch_size_of(network)
+            prefix = int(network.num_prefix_tokens)
+            picture = torch.zeros(1, 3, 2 * patch_size, 3 * patch_size)
+            with AttentionProbe(torch.zeros(1, dtype=torch.int64), tokens=prefix + 6) as probe:
+                network.forward_features(picture)
+    except (TypeError, AttributeError, AssertionError, RuntimeError, ValueError):
+        return None  # the many ways in which a network that is no transformer can fail to be treated as one
+    layers = len(getattr(network, "blocks", ()))
+    if not layers or len(probe.attention) != layers:
+        return None
+    known = network.pretrained_cfg
+    published = bool(known.get("hf_hub_id"))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    with torch.device("meta"):
+        whole = timm.create_model(timm_name)
+    # Some names of timm say which weights they mean only through timm's table of defaults.
+    repository = known["hf_hub_id"] if published else None
+    return {
+        "family": (known.get("tag") or "timm").split("_")[0].split(".")[0],
+        "patch_size": patch_size,
+        "layers": layers,
+        "heads": int(probe.attention[0].shape[1]),
+        "width": int(network.embed_dim),
+        "registers": prefix - has_cls(network),
+        "parameters": parameters,
+        "download_bytes": 4 * sum(tensor.numel() for tensor in whole.state_dict().values()) if published else None,
+        "licence": known.get("license") or "see its repository",
+        "repository": repository,
+        "filename": known.get("hf_hub_filename") or "model.safetensors",
+        "official_filename": (known.get("url") or "").rpartition("/")[2] or None,
+        "mean": tuple(known["mean"]),
+        "std": tuple(known["std"]),
+    }
+
+
+__all__ = ["build", "build_plain", "build_random", "describe", "has_cls", "patch_size_of", "ready", "timm"]

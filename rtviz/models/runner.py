@@ -1,0 +1,530 @@
+"""A model that looks: frames in, Maps out, on one device and in one number format."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+from torch import Tensor, nn
+
+from rtviz.cv import cv2
+from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.models import backbone
+from rtviz.models.probe import AttentionProbe, SeenEnough
+from rtviz.models.zoo import ModelCard
+from rtviz.settings import Query, Settings
+
+FEATURES = frozenset({"tokens", "keys"})
+# More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
+MOST_PATCHES = 65536
+_SIZES_REMEMBERED = 8
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_log = logging.getLogger(__name__)
+
+
+class Model:
+    """A vision transformer that shows its attention.
+
+    Not for several threads at once: one thread owns it.
+
+    Args:
+        network: a transformer of timm (a torch module), with its weights.
+        card: what is known about it.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: auto, fp32, bf16, fp16.
+        resolution: short side, in pixels, of what the model sees.
+        notice: one sentence that the user must see.
+
+    Raises:
+        SettingsError: the device or the precision has no meaning.
+        DeviceFailed: the device is absent.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        card: ModelCard,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        resolution: int = 224,
+        notice: str | None = None,
+    ) -> None:
+        self.card = card
+        self.name = card.name
+        self.resolution = _resolution(resolution)
+        self.notice = notice
+        self.network = network
+        self.patch_size = card.patch_size
+        self.layers = card.layers
+        self.heads = card.heads
+        self.prefix_tokens = int(self.network.num_prefix_tokens)
+        self.has_cls = backbone.has_cls(network)
+        self._asked_precision = Settings.option("precision").check(precision)
+        # Everything that depends on the size of the input alone is made once for each size.
+        positions = getattr(self.network, "pos_embed", None)
+        self._trained_positions: Tensor | None = None if positions is None else positions.detach().float()
+        self._trained_grid: tuple[int, int] = tuple(self.network.patch_embed.grid_size)
+        self._positions: OrderedDict[tuple[int, int], nn.Parameter] = OrderedDict()
+        self._grid: tuple[int, int] | None = None
+        _remember_rotary_embeddings(self.network)
+        self.to(device)
+
+    def __repr__(self) -> str:
+        return (
+            f"Model({self.name}: {self.layers} layers x {self.heads} heads, patches of {self.patch_size}, "
+            f"{self.device}, {self.precision}, resolution {self.resolution})"
+        )
+
+    def to(self, device: str) -> Model:
+        """Move to another device; the precision is chosen anew where it was not told. Returns itself.
+
+        Raises:
+            SettingsError: the name means no device.
+            DeviceFailed: the device is absent, or the model is too large for it.
+        """
+        target = _device(device)
+        with _memory_errors(str(target)):
+            self.device = str(target)
+            self._set_precision(_precision(self._asked_precision, target))
+        return self
+
+    def _set_precision(self, precision: str) -> None:
+        self.precision = precision
+        self._dtype = _DTYPES[precision]
+        if self.network.pos_embed is not None and self._trained_positions is not None:
+            self.network.pos_embed = nn.Parameter(self._trained_positions, requires_grad=False)
+            self.network.patch_embed.grid_size = self._trained_grid
+        self.network.to(device=self.device, dtype=self._dtype)
+        self._positions.clear()
+        self._grid = None
+        mean, std = (
+            torch.tensor(three, dtype=torch.float32, device=self.device) for three in (self.card.mean, self.card.std)
+        )
+        self._scale, self._shift = 1 / (255 * std), -mean / std
+
+    # --- sizes ---
+
+    def input_size(self, frame_size: tuple[int, int], resolution: int | None = None) -> tuple[int, int]:
+        """(height, width) that a frame of this (height, width) is resized to: its short side becomes the resolution,
+        its aspect is kept, and both sides are rounded to whole patches.
+
+        Raises:
+            SettingsError: that would be an absurd number of patches.
+        """
+        resolution = self.resolution if resolution is None else _resolution(resolution)
+        patch = self.patch_size
+        height, width = frame_size
+        short = min(height, width)
+        rows, columns = (max(1, round(side * resolution / short / patch)) for side in (height, width))
+        if rows * columns > MOST_PATCHES:
+            largest = int(patch * (MOST_PATCHES * short / max(height, width)) ** 0.5)
+            raise SettingsError(
+                "resolution", resolution,
+                f"at most {largest} for frames of {width}x{height} and patches of {patch} pixels"
+                if largest >= patch else f"none: frames of {width}x{height} are too long for patches of {patch} pixels",
+            )  # fmt: skip
+        return rows * patch, columns * patch
+
+    def _fit(self, height: int, width: int) -> None:
+        """Ready the network for inputs of this size: its position embeddings are resampled once for each size."""
+        grid = (height // self.patch_size, width // self.patch_size)
+        if grid == self._grid:
+            return
+        if self._trained_positions is not None:
+            if grid not in self._positions:
+                self._positions[grid] = self._resampled_positions(grid)
+                while len(self._positions) > _SIZES_REMEMBERED:
+                    self._positions.popitem(last=False)
+            self._positions.move_to_end(grid)
+            # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
+            self.network.pos_embed = self._positions[grid]
+            self.network.patch_embed.grid_size = grid
+        self._grid = grid
+
+    def _resampled_positions(self, grid: tuple[int, int]) -> nn.Parameter:
+        from timm.layers.pos_embed import resample_abs_pos_embed
+
+        assert self._trained_positions is not None
+        no_prefix = getattr(self.network, "no_embed_class", False)
+        resampled = resample_abs_pos_embed(
+            self._trained_positions.to(self.device),
+            new_size=list(grid),
+            old_size=list(self._trained_grid),
+            num_prefix_tokens=0 if no_prefix else self.prefix_tokens,
+        )
+        return nn.Parameter(resampled.to(self._dtype), requires_grad=False)
+
+    # --- frames in ---
+
+    def prepare(self, frames: Sequence[Pixels], resolution: int | None = None) -> Tensor:
+        """What the network is given for frames of one input size: [batch, 3, height, width], normalised, on the device,
+        in the model's number format. `network.forward_features` of it is the bare forward pass.
+
+        Args:
+            frames: RGB uint8 [height, width, 3], all of the same input size.
+            resolution: short side; the model's own if not given.
+        """
+        height, width = self.input_size(_size(frames[0]), resolution)
+        seen = np.empty((len(frames), height, width, 3), np.uint8)
+        for frame, place in zip(frames, seen, strict=True):
+            if frame.shape[:2] == (height, width):
+                place[:] = frame
+            else:
+                # Averaging areas when shrinking keeps fine texture from turning into false patterns.
+                shrinking = frame.shape[0] * frame.shape[1] > height * width
+                cv2.resize(
+                    frame, (width, height), dst=place, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+                )
+        with torch.inference_mode():
+            pictures = torch.from_numpy(seen).to(self.device)  # a quarter of the bytes of floats
+            normalised = pictures.to(torch.float32).mul_(self._scale).add_(self._shift).to(self._dtype)
+            self._fit(height, width)
+            return normalised.permute(0, 3, 1, 2)  # [batch, 3, height, width], channels last in memory
+
+    def __call__(self, frame: Pixels | Frame, query: Query = "cls", features: Collection[str] = ()) -> Maps:
+        """What the model sees in one frame.
+
+        Args:
+            frame: RGB uint8 [height, width, 3].
+            query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
+            features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
+                they enter the softmax).
+
+        Raises:
+            SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.
+            DeviceFailed: out of memory.
+            CaptureFailed: the network did not show the attention of every layer.
+        """
+        return self.batch([frame.pixels if isinstance(frame, Frame) else Frame(frame).pixels], query, features)[0]
+
+    def batch(
+        self,
+        frames: Sequence[Pixels],
+        query: Query = "cls",
+        features: Collection[str] = (),
+        resolution: int | None = None,
+    ) -> list[Maps]:
+        """What the model sees in each of several frames, in order; frames of one input size share a forward pass.
+
+        Args:
+            frames: RGB uint8 [height, width, 3] each.
+            query, features: as for one frame.
+            resolution: short side; the model's own if not given.
+
+        Raises:
+            SettingsError, DeviceFailed, CaptureFailed: as for one frame.
+        """
+        if unknown := set(features) - FEATURES:
+            raise ValueError(f"features cannot be {sorted(unknown)}; allowed: {', '.join(sorted(FEATURES))}")
+        query = Settings.option("query").check(query)
+        of_size: dict[tuple[int, int], list[int]] = {}
+        for place, frame in enumerate(frames):
+            of_size.setdefault(self.input_size(_size(frame), resolution), []).append(place)
+        found: dict[int, Maps] = {}
+        for places in of_size.values():
+            maps = self._look_at([frames[place] for place in places], query, features, resolution)
+            found |= dict(zip(places, maps, strict=True))
+        return [found[place] for place in range(len(frames))]
+
+    def _look_at(
+        self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None
+    ) -> list[Maps]:
+        with _memory_errors(self.device):
+            x = self.prepare(frames, resolution)
+            rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
+            attention, tokens, keys = self._forward(x, rows, features)
+            attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
+            if self.precision == "fp16" and not attention.isfinite().all():
+                self._leave_fp16()
+                return self._look_at(frames, query, features, resolution)
+            tokens, keys = (None if held is None else held.float().cpu() for held in (tokens, keys))
+        return self._maps(attention, tokens, keys, query, (x.shape[2], x.shape[3]))
+
+    def _leave_fp16(self) -> None:
+        said = f"{self.name} leaves the range of fp16 on this input; it goes on in bf16"
+        self.notice = f"{self.notice}; {said}" if self.notice else said
+        self._set_precision("bf16")
+
+    def _maps(
+        self, attention: Tensor, tokens: Tensor | None, keys: Tensor | None, query: Query, input_size: tuple[int, int]
+    ) -> list[Maps]:
+        rows, columns = (side // self.patch_size for side in input_size)
+        prefix = self.prefix_tokens
+        maps = []
+        for place, row in enumerate(attention.numpy()):
+            # Copies: a view would keep the whole batch alive as long as one of its frames.
+            maps.append(
+                Maps(
+                    attention=row[:, :, prefix:].reshape(self.layers, self.heads, rows, columns).copy(),
+                    prefix=row[:, :, :prefix].copy(),
+                    query=query,
+                    model=self.name,
+                    patch_size=self.patch_size,
+                    input_size=input_size,
+                    tokens=None if tokens is None else tokens[place, prefix:].reshape(rows, columns, -1).numpy().copy(),
+                    keys=None
+                    if keys is None
+                    else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
+                    keys_layer=None if keys is None else self.layers - 1,
+                )
+            )
+        return maps
+
+    # --- tensors in ---
+
+    def attention(self, x: Tensor, query: Query | None = None) -> Tensor:
+        """The attention rows of every layer and head, for pictures that are normalised already.
+
+        Args:
+            x: float [batch, 3, height, width]; the sides are multiples of the patch size.
+            query: "cls" (None says the same), or a point (x, y), as fractions of width and height.
+
+        Returns:
+            float32 [batch, layers, heads, rows, columns], on the model's device: softmax rows over all tokens, of which
+            these are the patches' shares.
+
+        Raises:
+            ValueError: x has another shape.
+            SettingsError: the query is no place on the frame, or the model has no CLS token.
+            DeviceFailed: out of memory.
+            CaptureFailed: the network did not show the attention of every layer.
+        """
+        patch = self.patch_size
+        if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point() or x.shape[2] % patch or x.shape[3] % patch:
+            raise ValueError(
+                f"x is normalised float [batch, 3, height, width] with sides that are multiples of {patch}, "
+                f"not {x.dtype} {list(x.shape)}"
+            )
+        with _memory_errors(self.device):
+            x = x.to(self.device, self._dtype)
+            grid = self._grid_of(x)
+            rows = torch.tensor([self.row_of("cls" if query is None else query, grid)], device=self.device)
+            attention = self._forward(x, rows)[0]
+            return attention[:, :, :, 0, self.prefix_tokens :].reshape(*attention.shape[:3], *grid)
+
+    def row_of(self, query: Query, grid: tuple[int, int]) -> int:
+        """The index of the token that a query means, on a patch grid of (rows, columns).
+
+        Raises:
+            SettingsError: the query is no place on the frame, or the model has no CLS token.
+        """
+        query = Settings.option("query").check(query)
+        if query == "cls":
+            if not self.has_cls:
+                raise SettingsError("query", "cls", f"a point X,Y, because {self.name} has no CLS token")
+            return 0
+        rows, columns = grid
+        row, column = min(int(query.y * rows), rows - 1), min(int(query.x * columns), columns - 1)
+        return self.prefix_tokens + row * columns + column
+
+    def _grid_of(self, x: Tensor) -> tuple[int, int]:
+        return x.shape[2] // self.patch_size, x.shape[3] // self.patch_size
+
+    def _forward(
+        self, x: Tensor, rows: Tensor, features: Collection[str] = ()
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """One forward pass.
+
+        Args:
+            x: [batch, 3, height, width], on the device, in the model's number format.
+            rows: int64 [queries], token indices.
+
+        Returns:
+            Attention float32 [batch, layers, heads, queries, tokens]; and, None unless asked for, tokens [batch, tokens,
+            width] and keys float32 [batch, heads, tokens, head width].
+        """
+        self._fit(x.shape[2], x.shape[3])
+        grid = self._grid_of(x)
+        probe = AttentionProbe(
+            rows,
+            tokens=self.prefix_tokens + grid[0] * grid[1],
+            stop_after=None if "tokens" in features else self.layers,
+            keep_keys="keys" in features,
+        )
+        tokens: Tensor | None = None
+        with torch.inference_mode():
+            try:
+                with probe:
+                    tokens = self.network.forward_features(x)
+            except SeenEnough:
+                pass
+            if len(probe.attention) != self.layers:
+                raise CaptureFailed(
+                    f"{self.name} showed the attention of {len(probe.attention)} of its {self.layers} layers; "
+                    "rtviz cannot look into this architecture"
+                )
+            if tokens is not None and "tokens" in features:
+                tokens = _last_norm(self.network, tokens)
+            return torch.stack(probe.attention, dim=1), tokens if "tokens" in features else None, probe.keys
+
+
+def _last_norm(network: Any, tokens: Tensor) -> Tensor:
+    """Models that average their tokens put the last norm behind the average; here it is wanted on each token."""
+    if isinstance(network.norm, nn.Identity) and isinstance(getattr(network, "fc_norm", None), nn.Module):
+        return network.fc_norm(tokens)  # type: ignore[no-any-return]
+    return tokens
+
+
+def _remember_rotary_embeddings(network: Any) -> None:
+    """timm computes rotary embeddings anew on each forward pass of any-size models; they depend on the grid alone."""
+    rope = getattr(network, "rope", None)
+    if rope is None:
+        return
+    compute = rope.get_embed
+    remembered: OrderedDict[Any, Tensor] = OrderedDict()
+
+    def get_embed(shape: Any = None) -> Any:
+        weight = network.patch_embed.proj.weight
+        key = (None if shape is None else tuple(shape), weight.device, weight.dtype)
+        if key not in remembered:
+            remembered[key] = compute(shape)
+            while len(remembered) > _SIZES_REMEMBERED:
+                remembered.popitem(last=False)
+        return remembered[key]
+
+    rope.get_embed = get_embed
+
+
+def _size(frame: Pixels) -> tuple[int, int]:
+    height, width = frame.shape[:2]
+    return height, width
+
+
+def _resolution(resolution: int) -> int:
+    return int(Settings.option("resolution").check(resolution))
+
+
+# --- device and precision --------------------------------------------------------------------------------------------
+
+
+def _devices() -> list[str]:
+    """The devices that this machine has."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
+def _device(name: str) -> torch.device:
+    here = _devices()
+    if name == "auto":
+        return torch.device("cuda" if "cuda:0" in here else here[-1])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SettingsError("device", name, f"auto, {', '.join(here)}") from None
+    if str(device) not in here and not (name == "cuda" and "cuda:0" in here) and device.type != "cpu":
+        raise DeviceFailed(f"device {name} is not there; this machine has: {', '.join(here)}")
+    return torch.device("cpu") if device.type == "cpu" else device
+
+
+class _memory_errors:  # noqa: N801 - reads as a statement: `with _memory_errors(device)`
+    """Turns "out of memory", which torch tells in several ways, into DeviceFailed, and gives the memory back."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, RuntimeError | MemoryError):
+            return
+        text = str(error)
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
+            sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
+        ):
+            return
+        if error.__traceback__ is not None:
+            _drop_locals(error)
+        if self._device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        raise DeviceFailed(f"{self._device} is out of memory for this model at this resolution") from None
+
+
+def _drop_locals(error: BaseException) -> None:
+    """Let go of the tensors that the failed frames of the call stack hold; what failed would fail again otherwise."""
+    import traceback
+
+    traceback.clear_frames(error.__traceback__)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    if asked != "auto":
+        return asked
+    return _faster_on_cpu() if device.type == "cpu" else "fp16"
+
+
+_measured: dict[str, str] = {}  # for this process, where the disk cannot be written
+
+
+def _faster_on_cpu() -> str:
+    """bf16 or fp32, whichever this CPU is faster with: measured once for each CPU and torch, and kept on disk.
+
+    bf16 halves the time where the CPU has instructions for it (AVX512-BF16, AMX), and multiplies it elsewhere.
+    """
+    key = f"{_cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
+    if key in _measured:
+        return _measured[key]
+    file = Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
+    known: dict[str, str] = {}
+    try:
+        known = dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        pass  # the first time, or something else wrote there
+    kept = known.get(key, "")
+    if kept not in ("bf16", "fp32"):
+        milliseconds = {precision: _time_a_block(dtype) for precision, dtype in _DTYPES.items() if precision != "fp16"}
+        kept = min(milliseconds, key=lambda precision: milliseconds[precision])
+        _log.debug("%s: %s", key, ", ".join(f"{name} {spent:.2f} ms" for name, spent in milliseconds.items()))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps({**known, key: kept}, indent=1))
+            partial.replace(file)
+        except OSError:
+            pass  # no cache folder: measured again next time
+    _measured[key] = kept
+    return kept
+
+
+def _time_a_block(dtype: torch.dtype) -> float:
+    """Milliseconds that one block of a ViT-S takes on 197 tokens, the best of a few."""
+    from timm.models.vision_transformer import Block
+
+    with torch.random.fork_rng(devices=[]):
+        block = Block(dim=384, num_heads=6, qkv_bias=True).eval().to(dtype)
+        tokens = torch.randn(1, 197, 384).to(dtype)
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(6):
+            start = time.perf_counter()
+            block(tokens)
+            best = min(best, time.perf_counter() - start)
+    return best * 1000
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

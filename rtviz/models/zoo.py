@@ -1,0 +1,259 @@
+"""The zoo: which models can look, by friendly name, with the facts that a user chooses by.
+
+The table is literal, so that `rtviz models` answers without importing torch; a test holds it against timm. To add a
+model, add a row. Any other transformer of timm is taken under its timm name, and its facts are asked from timm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rtviz.errors import UnknownModel, WeightsRefused
+
+Triple = tuple[float, float, float]
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+HALF: Triple = (0.5, 0.5, 0.5)
+
+RANDOM = "random:"
+EMBEDDED = "embedded"
+EMBEDDED_FILE = Path(__file__).parent / "embedded.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known about a model before it is loaded.
+
+    Attributes:
+        name: what the user calls it; with `random:` in front, it is untrained.
+        timm_name: architecture and weights, as timm names them; empty for the embedded model.
+        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name tells.
+        patch_size: side of a patch in pixels.
+        layers, heads: of the transformer.
+        width: of a token.
+        registers: how many register tokens stand beside CLS.
+        parameters: how many, without a classifier head.
+        download_bytes: size of the weights file; computed as 4 bytes for each of its parameters (with the head, where
+            the file has one), to within the file's header of some 20 kB. None: there are no published weights.
+        licence: of the weights.
+        repository, filename: where the Hugging Face hub has the weights; None: it does not.
+        official_filename: what the authors call their own file of the same weights; accepted where it lies at hand.
+        mean, std: normalisation of RGB in 0..1, as in training.
+        kind: which machinery looks with it. Only "transformer" for now; the seam for convolutional networks.
+        random: untrained on purpose.
+    """
+
+    name: str
+    timm_name: str
+    family: str
+    patch_size: int
+    layers: int
+    heads: int
+    width: int
+    registers: int
+    parameters: int
+    download_bytes: int | None
+    licence: str
+    repository: str | None
+    filename: str = "model.safetensors"
+    official_filename: str | None = None
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+    kind: str = "transformer"
+    random: bool = False
+
+    @property
+    def trained_name(self) -> str:
+        """The name without `random:`."""
+        return self.name.removeprefix(RANDOM)
+
+    def untrained(self) -> ModelCard:
+        """The same architecture with random weights: nothing to download."""
+        return dataclasses.replace(
+            self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None
+        )
+
+
+def _row(
+    name: str,
+    timm_name: str,
+    family: str,
+    patch_size: int,
+    size: str,
+    parameters: int,
+    official_filename: str | None = None,
+    *,
+    registers: int = 0,
+    head: int = 0,
+    licence: str = "Apache-2.0",
+    mean: Triple = IMAGENET_MEAN,
+    std: Triple = IMAGENET_STD,
+) -> ModelCard:
+    heads, width = {"small": (6, 384), "base": (12, 768)}[size]
+    return ModelCard(
+        name=name,
+        timm_name=timm_name,
+        family=family,
+        patch_size=patch_size,
+        layers=12,
+        heads=heads,
+        width=width,
+        registers=registers,
+        parameters=parameters,
+        download_bytes=4 * (parameters + head),
+        licence=licence,
+        repository=f"timm/{timm_name}",
+        official_filename=official_filename,
+        mean=mean,
+        std=std,
+    )
+
+
+_HEAD_OF_1000 = 1000 * 384 + 1000
+
+_CARDS = (
+    _row("dino-vits16", "vit_small_patch16_224.dino", "DINO", 16, "small", 21665664, "dino_deitsmall16_pretrain.pth"),
+    _row("dino-vits8", "vit_small_patch8_224.dino", "DINO", 8, "small", 21670272, "dino_deitsmall8_pretrain.pth"),
+    _row("dino-vitb16", "vit_base_patch16_224.dino", "DINO", 16, "base", 85798656, "dino_vitbase16_pretrain.pth"),
+    _row("dino-vitb8", "vit_base_patch8_224.dino", "DINO", 8, "base", 85807872, "dino_vitbase8_pretrain.pth"),
+    _row(
+        "dinov2-vits14", "vit_small_patch14_dinov2.lvd142m", "DINOv2", 14, "small", 22056192,
+        "dinov2_vits14_pretrain.pth",
+    ),
+    _row(
+        "dinov2-vits14-reg", "vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2", 14, "small", 22057344,
+        "dinov2_vits14_reg4_pretrain.pth", registers=4,
+    ),
+    _row(
+        "dinov2-vitb14", "vit_base_patch14_dinov2.lvd142m", "DINOv2", 14, "base", 86579712,
+        "dinov2_vitb14_pretrain.pth",
+    ),
+    _row(
+        "dinov2-vitb14-reg", "vit_base_patch14_reg4_dinov2.lvd142m", "DINOv2", 14, "base", 86582016,
+        "dinov2_vitb14_reg4_pretrain.pth", registers=4,
+    ),
+    _row(
+        "dinov3-vits16", "vit_small_patch16_dinov3.lvd1689m", "DINOv3", 16, "small", 21586944,
+        "dinov3_vits16_pretrain_lvd1689m-08c60483.pth", registers=4, licence="DINOv3 License",
+    ),
+    _row(
+        "deit-vits16", "deit_small_patch16_224.fb_in1k", "supervised", 16, "small", 21665664,
+        "deit_small_patch16_224-cd65a155.pth", head=_HEAD_OF_1000,
+    ),
+    _row(
+        "augreg-vits16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "supervised", 16, "small", 21665664,
+        head=_HEAD_OF_1000, mean=HALF, std=HALF,
+    ),
+)  # fmt: skip
+
+
+def cards() -> tuple[ModelCard, ...]:
+    """The models that have a friendly name; the embedded one first, where its weights are."""
+    embedded = embedded_card()
+    return ((embedded,) if embedded else ()) + _CARDS
+
+
+def find(name: str) -> ModelCard:
+    """The card of a model by its friendly name, by its timm name, or, untrained, by either with `random:` in front.
+
+    Raises:
+        UnknownModel: neither the zoo nor timm has a transformer of that name.
+    """
+    name = name.strip()
+    if name.startswith(RANDOM):
+        return find(name.removeprefix(RANDOM)).untrained()
+    for card in cards():
+        if name in (card.name, card.timm_name):
+            return card
+    if name == EMBEDDED:
+        raise UnknownModel(f"this build of rtviz has no embedded model; {_near(name)}")
+    return _card_from_timm(name)
+
+
+def embedded_card() -> ModelCard | None:
+    """The card of the model that ships inside rtviz; None where this build has none."""
+    return card_from_metadata(EMBEDDED_FILE) if EMBEDDED_FILE.is_file() else None
+
+
+def card_from_metadata(path: Path) -> ModelCard | None:
+    """The card of a model whose safetensors file describes its own architecture; None if it does not.
+
+    The metadata are texts: patch_size, width, depth, heads, and image_size (the side that the position embeddings were
+    trained for, in pixels) or grid (the same in patches).
+    """
+    metadata, shapes = safetensors_header(path)
+    try:
+        patch_size, width, layers, heads = (int(metadata[key]) for key in ("patch_size", "width", "depth", "heads"))
+        trained_size(metadata)
+    except (KeyError, ValueError):
+        return None
+    parameters = sum(_product(shape) for shape in shapes.values())
+    return ModelCard(
+        EMBEDDED, "", "embedded", patch_size, layers, heads, width, 0, parameters, 0, "GPL-3.0-or-later", None
+    )  # fmt: skip
+
+
+def trained_size(metadata: dict[str, str]) -> int:
+    """Side in pixels of the square that a self-describing file's position embeddings were trained for.
+
+    Raises:
+        KeyError, ValueError: the metadata do not tell.
+    """
+    if "image_size" in metadata:
+        return int(metadata["image_size"])
+    return int(metadata["grid"].lower().split("x")[0]) * int(metadata["patch_size"])
+
+
+def safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Metadata and shapes of a safetensors file, read without loading a tensor.
+
+    Raises:
+        WeightsRefused: it is not a safetensors file.
+    """
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > 100_000_000:  # safetensors' own limit
+                raise ValueError("header too long")
+            header: dict[str, Any] = json.loads(file.read(length))
+        metadata = header.pop("__metadata__", {})
+        return metadata, {name: entry["shape"] for name, entry in header.items()}
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsRefused(f"{path} is not a whole safetensors file ({error})") from None
+
+
+def _product(shape: list[int]) -> int:
+    count = 1
+    for side in shape:
+        count *= side
+    return count
+
+
+@cache
+def _card_from_timm(name: str) -> ModelCard:
+    from rtviz.models.backbone import describe, timm
+
+    if not timm.is_model(name):
+        raise UnknownModel(f"no model is called {name!r}; {_near(name)}")
+    try:
+        facts = describe(name)
+    except ValueError as error:
+        raise UnknownModel(f"no model is called {name!r}: {error}") from None
+    if facts is None:
+        raise UnknownModel(f"{name!r} is not a vision transformer whose attention rtviz can show; {_near(name)}")
+    return ModelCard(name=name, timm_name=name, **facts)
+
+
+def _near(name: str) -> str:
+    """The remedy in every message about an unknown name: close names first."""
+    names = [card.name for card in cards()]
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    suggestion = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{suggestion}`rtviz models` lists the names, and any ViT of timm is taken by its timm name"
