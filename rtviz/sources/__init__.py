@@ -1,0 +1,131 @@
+"""Sources: where frames come from; one table says which class opens which place."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, cast
+
+from rtviz.errors import SourceMissing
+from rtviz.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source says of itself.
+
+    Attributes:
+        name: what the user called it.
+        kind: "video", "pictures", "scene", "camera", "stream" or "screen".
+        size: (height, width) of its frames.
+        fps: frames in a second, where there is such a number.
+        duration_seconds: its length; None where it is not known or has no end.
+        frame_count: how many frames, perhaps only about; None where it is not known.
+        live: it goes on whether anybody looks or not.
+    """
+
+    name: str
+    kind: str
+    size: tuple[int, int]
+    fps: float | None
+    duration_seconds: float | None
+    frame_count: int | None
+    live: bool
+
+
+class Source(Protocol):
+    """Frames in order; a context manager. `warnings` holds sentences for the user, complete when the frames are."""
+
+    info: SourceInfo
+    warnings: list[str]
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+# Prefix of a place -> what opens it. To add a source, add a row.
+_OPENERS = {
+    "scene:": "rtviz.sources.scene:open_scene",
+}
+_VIDEO = "rtviz.sources.video:open_video"
+_PICTURES = "rtviz.sources.pictures:open_pictures"
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp",
+     ".gif", ".y4m"}
+)  # fmt: skip
+
+
+def open_source(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+    """Open a place that has frames.
+
+    Args:
+        place: a video file, a picture, a folder or glob of pictures, or a prefix such as "scene:".
+        start, end: seconds; the part to take. Timestamps still count from the source's first frame.
+        every: take each N-th frame.
+
+    Raises:
+        SourceMissing: there is nothing there.
+        SourceUnreadable: nothing in it can be decoded.
+    """
+    for prefix, opener in _OPENERS.items():
+        if place.startswith(prefix):
+            return _call(opener, place, start, end, every)
+    return _call(_PICTURES if _holds_pictures(place) else _VIDEO, place, start, end, every)
+
+
+def _call(opener: str, place: str, start: float, end: float | None, every: int) -> Source:
+    module, _, name = opener.partition(":")
+    return cast(Source, getattr(importlib.import_module(module), name)(place, start=start, end=end, every=every))
+
+
+def _holds_pictures(place: str) -> bool:
+    path = Path(place)
+    if path.is_dir():
+        return True
+    if not path.exists() and glob.has_magic(place):
+        return True
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def expand(inputs: Sequence[str]) -> list[str]:
+    """What the user listed, as places: a folder or a glob of videos is each of them, one of pictures is one place.
+
+    Raises:
+        SourceMissing: a glob matches nothing.
+    """
+    places: list[str] = []
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            videos = sorted((entry for entry in path.iterdir() if entry.suffix.lower() in VIDEO_SUFFIXES), key=natural)
+            pictures = any(entry.suffix.lower() in PICTURE_SUFFIXES for entry in path.iterdir())
+            places += [given] if pictures or not videos else [str(video) for video in videos]
+        elif not path.exists() and glob.has_magic(given) and not any(given.startswith(p) for p in _OPENERS):
+            found = [Path(match) for match in glob.glob(given)]
+            if not found:
+                raise SourceMissing(f"nothing matches {given!r}")
+            videos = sorted((match for match in found if match.suffix.lower() in VIDEO_SUFFIXES), key=natural)
+            places += [str(video) for video in videos] if videos else [given]
+        else:
+            places.append(given)
+    return places
+
+
+def natural(path: Path) -> list[tuple[int, int, str]]:
+    """A sorting key under which frame2.png comes before frame10.png."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in parts]
