@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -317,7 +318,7 @@ class Capture:
                 pauses = self._patience.back_off_seconds
                 pause: float | None = pauses[min(failures, len(pauses) - 1)]
                 if isinstance(opening.error, SettingsError) or (
-                    isinstance(opening.error, SourceUnreadable) and _is_file(opening.place)
+                    isinstance(opening.error, SourceUnreadable) and not _may_mend(opening.place)
                 ):
                     pause = None  # a file that cannot be decoded will not mend itself
                 failures += 1
@@ -454,11 +455,13 @@ class Capture:
                     self._deliver(opening, shown)
                     upcoming = self._next(opening, frames)
                 elif upcoming is not None:
-                    for _ in range(max(1, steps)):
-                        shown = upcoming
-                        upcoming = self._next(opening, frames)
+                    shown = upcoming
+                    upcoming = self._next(opening, frames)
+                    for _ in range(steps - 1):
                         if upcoming is None:
                             break
+                        shown = upcoming
+                        upcoming = self._next(opening, frames)
                     self._deliver(opening, shown)
         finally:
             source.close()
@@ -576,8 +579,9 @@ def rate(times: Sequence[float] | deque[float], window: float = 2.0) -> float:
     return (len(recent) - 1) / (spread + max(0.0, silence - interval)) if spread > 0 else 0.0
 
 
-def _is_file(place: str) -> bool:
-    return "://" not in place and ":" not in place.split("/")[0][2:]
+def _may_mend(place: str) -> bool:
+    """Devices and streams may answer later; a file (C:/clip.mp4 is one) will not mend itself."""
+    return place.isdecimal() or re.match(r"[a-z]{2,}:", place) is not None
 
 
 def _one_line(error: Any) -> str:

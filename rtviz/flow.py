@@ -20,7 +20,7 @@ class Carrier:
 
     def __init__(self, short_side: int = 120) -> None:
         self._short_side = short_side
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._then: tuple[Frame, NDArray[np.uint8]] | None = None
 
     def carry(self, maps: Maps, then: Frame, now: Frame) -> Maps:

@@ -6,8 +6,9 @@ import math
 import os
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,18 @@ import numpy as np
 
 from rtviz import views
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
-from rtviz.errors import DeviceFailed, ModelError, RtvizError, SettingsError
-from rtviz.frame import Frame, Maps, Result
+from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError
+from rtviz.frame import Frame, Maps, Pixels, Result
+from rtviz.recorder import (
+    NOT_SHOWN,
+    RECORDED,
+    FlightRecorder,
+    Kept,
+    VideoRecorder,
+    check_new,
+    write_snapshot,
+    write_video,
+)
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,11 +42,11 @@ Item = TypeVar("Item")
 LoadEngine = Callable[[Settings, Callable[[str, int, int | None], None]], "Engine"]
 
 MODES = ("locked", "smooth")
-RECORDED = ("overlay", "side-by-side", "clean")
 
-# What needs another model, and what needs another forward pass of the same one.
+# How long the last picture stays after a jump, while the first attention of the new stream is on its way.
+_HOLD_SECONDS = 0.5
+# What needs another model.
 _MODEL_FIELDS = ("model", "weights", "device", "precision")
-_LOOK_FIELDS = ("query", "resolution")
 
 
 class LatestSlot(Generic[Item]):
@@ -158,6 +169,134 @@ class _Drawn:
     result: Result
     captured_at: float
     seen_at: float | None  # capture of the frame whose attention is shown
+    past: bool = False
+
+
+class _Artist:
+    """What is remembered between the pictures of one row of them: the colours' range, and motion."""
+
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._memory = views.Memory()
+        self._carrier: Carrier | None = None
+        self._stream = -1
+
+    def draw(self, shot: Shot, seen: _Seen | None, settings: Settings) -> Result:
+        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away."""
+        if shot.stream != self._stream:
+            self._stream = shot.stream
+            self._memory.reset()
+        try:
+            return self._draw(shot, seen, settings)
+        except Exception as error:  # the edge of the thread: the frame itself can be shown always
+            self._notice(f"drawing failed: {_sentence(error)}")
+            return Result(shot.frame.pixels, shot.frame, None, settings.replace(view="none", layout="overlay"))
+
+    def _draw(self, shot: Shot, seen: _Seen | None, settings: Settings) -> Result:
+        start = time.perf_counter()
+        maps = seen.maps if seen is not None else None
+        if seen is not None and seen.shot.number != shot.number:
+            if self._carrier is None:
+                from rtviz.flow import Carrier
+
+                self._carrier = Carrier()
+            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
+        carried = time.perf_counter()
+        fitting = fit(settings, maps)
+        overlay = views.draw(shot.frame, maps, fitting, self._memory)
+        timings_ms = {
+            "forward": seen.forward_ms if seen is not None else 0.0,
+            "carry": (carried - start) * 1000,
+            "draw": (time.perf_counter() - carried) * 1000,
+        }
+        return Result(overlay, shot.frame, maps, fitting, MappingProxyType(timings_ms))
+
+
+class _Past:
+    """The flight recorder while it is watched: what it held when that began, and where one is in it."""
+
+    def __init__(self, kept: tuple[Kept, ...], paused: bool, resume: bool) -> None:
+        self.kept = kept
+        self.paused = paused
+        self.resume = resume  # a file that played goes on playing when one comes back
+        self.looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
+        self._at = kept[-1].captured_at
+        self._since = time.monotonic()
+        self._shots: deque[Shot] = deque(maxlen=6)
+
+    @property
+    def seconds_ago(self) -> float:
+        return self.kept[-1].captured_at - self._at
+
+    def line(self, mode: str) -> Sequence[Kept]:
+        """The frames that are shown one after the other."""
+        if mode == "locked":
+            return [kept for kept in self.kept if kept.maps is not None] or self.kept
+        return self.kept
+
+    def go_to(self, at: float) -> None:
+        self._at = min(max(at, self.kept[0].captured_at), self.kept[-1].captured_at)
+        self._since = time.monotonic()
+
+    def hold(self, paused: bool) -> None:
+        if self.paused and not paused and self._at >= self.kept[-1].captured_at:
+            self._at = self.kept[0].captured_at  # from the end, playing begins anew
+        self.paused = paused
+        self._since = time.monotonic()
+
+    def step(self, count: int, mode: str) -> None:
+        line = self.line(mode)
+        place = bisect_right([kept.captured_at for kept in line], self._at) - 1 + count
+        self.paused = True
+        self._at = line[min(max(place, 0), len(line) - 1)].captured_at
+
+    def now(self, mode: str, speed: float) -> tuple[Kept, float | None]:
+        """The frame to show, and in how many seconds to ask again; None when nothing moves."""
+        line = self.line(mode)
+        times = [kept.captured_at for kept in line]
+        now = time.monotonic()
+        if not self.paused:
+            self._at += (now - self._since) * speed
+            self._since = now
+            if self._at >= self.kept[-1].captured_at:
+                self._at = self.kept[-1].captured_at
+                self.paused = True
+        place = max(0, bisect_right(times, self._at) - 1)
+        wait = None
+        if not self.paused:
+            following = times[place + 1] if place + 1 < len(times) else self.kept[-1].captured_at
+            wait = max(0.005, (following - self._at) / speed)
+        return line[place], wait
+
+    def shot(self, kept: Kept) -> Shot:
+        """The shot, unpacked; the last few are remembered, because motion is taken between two of them."""
+        for shot in self._shots:
+            if shot.number == kept.number:
+                return shot
+        shot = kept.shot()
+        self._shots.append(shot)
+        return shot
+
+    def seen(self, kept: Kept, settings: Settings, model: str | None) -> _Seen | None:
+        """What was seen of a frame, or of the nearest one of its stream; rather what answers the settings."""
+        place = next(place for place, other in enumerate(self.kept) if other.number == kept.number)
+        nearest = sorted(
+            range(max(0, place - 60), min(len(self.kept), place + 60)), key=lambda other: abs(other - place)
+        )
+        spare: _Seen | None = None
+        for other in (self.kept[index] for index in nearest):
+            maps = self.looked.get(other.number, other.maps)
+            if maps is None or other.stream != kept.stream:
+                continue
+            answers = maps.query == settings.query and maps.model == model and _has_features(maps, settings)
+            if answers or spare is None:
+                shot = self.shot(other)
+                if shot.frame.size != self.shot(kept).frame.size:
+                    continue
+                spare = _Seen(shot, self.looked.get(other.number) or other.seen() or maps, 0.0)
+                if answers:
+                    return spare
+        return spare
 
 
 class _Cancelled(Exception):
@@ -198,6 +337,7 @@ class LiveSession:
         self._place = place
         self._settings = settings
         self._mode = mode
+        self._recorder = FlightRecorder(past_seconds, past_mb)
         self._load_engine = load_engine or _load_engine
         self._capture = Capture(
             self._take_shot, open_source or _open_source, find_places or self._find_places, patience
@@ -213,6 +353,7 @@ class LiveSession:
 
         # Inference.
         self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()  # saving the past looks too
         self._seen: _Seen | None = None
         self._look_failed = ""
         self._looked_at: deque[float] = deque(maxlen=600)
@@ -228,6 +369,11 @@ class LiveSession:
         self._drawn: _Drawn | None = None
         self._recently_drawn: deque[_Drawn] = deque(maxlen=8)
         self._drawn_shots = 0
+        self._past: _Past | None = None
+
+        # Keeping.
+        self._recording: VideoRecorder | None = None
+        self._finishing: list[VideoRecorder] = []
 
         # The canvas.
         self._painted: deque[float] = deque(maxlen=600)
@@ -249,6 +395,7 @@ class LiveSession:
             thread = threading.Thread(target=work, name=f"rtviz-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
+        self._recorder.start()
         self._capture.start(self._place)
         return self
 
@@ -260,11 +407,12 @@ class LiveSession:
             self._loading += 1
             self._changed.notify_all()
         self._to_look.close()
+        self._recorder.close()
+        self.stop_recording()
         if self._started:
             self._capture.tell_to_close()
-            for thread in self._threads:
-                thread.join(max(0.0, until - time.monotonic()))
-            self._capture.join(max(0.0, until - time.monotonic()))
+            for work in (*self._finishing, *self._threads, self._recorder, self._capture):
+                work.join(max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> LiveSession:
         return self.start()
@@ -289,6 +437,8 @@ class LiveSession:
             else:
                 return
             self._painted.append(now)
+            if drawn.past:
+                return
             self._age_ms = (now - drawn.captured_at) * 1000
             self._attention_age_ms = None if drawn.seen_at is None else (drawn.captured_at - drawn.seen_at) * 1000
             if not self._capture.paused:
@@ -298,7 +448,7 @@ class LiveSession:
         """What is going on; cheap enough to ask ten times a second."""
         state, sentence = self._capture.state()
         with self._changed:
-            engine, seen = self._engine, self._seen
+            engine, seen, past, recording = self._engine, self._seen, self._past, self._recording
             model = engine.model if engine is not None else None
             model_state, model_sentence = self._model_state, self._model_sentence
             if self._look_failed and model_state == "ready":
@@ -312,7 +462,7 @@ class LiveSession:
                 place=self._place,
                 source_info=self._capture.info,
                 mode=self._mode,
-                paused=self._capture.paused,
+                paused=self._capture.paused if past is None else past.paused,
                 loop=self._capture.loop,
                 speed=self._capture.speed,
                 camera_fps=self._capture.fps(),
@@ -330,6 +480,11 @@ class LiveSession:
                 heads=model.heads if model is not None else 0,
                 patch_size=model.patch_size if model is not None else 0,
                 position_seconds=self._capture.position_seconds,
+                recording=str(recording.path) if recording is not None else None,
+                recording_seconds=recording.seconds if recording is not None else 0.0,
+                recorder_mb=self._recorder.megabytes,
+                recorder_seconds=self._recorder.seconds,
+                past_seconds=past.seconds_ago if past is not None else None,
                 latency_ms_history=self._ages.values(),
                 entropies=self._entropies_of(seen.maps) if seen is not None else (),
                 notices=tuple(self._notices),
@@ -385,20 +540,37 @@ class LiveSession:
 
     def open(self, place: str | None) -> None:
         """Leave the present source for another one; the last picture stays until the new one delivers."""
+        self.live()
         with self._changed:
             self._place = place
+        self._recorder.forget()
         self._capture.open(place)
 
     def pause(self, paused: bool = True) -> None:
         """Hold the picture, or go on. A camera is drained on meanwhile, so that going on shows the present."""
+        with self._changed:
+            if self._past is not None:
+                self._past.hold(paused)
+                self._picture_wanted = True
+                self._changed.notify_all()
+                return
         self._capture.pause(paused)
+        with self._changed:
+            self._look_again_if_needed()
 
     def step(self, count: int) -> None:
-        """Hold, and go so many frames on, or back if negative; only for what is not live."""
+        """Hold, and go so many frames on, or back if negative; in a file, or in the past."""
+        with self._changed:
+            if self._past is not None:
+                self._past.step(count, self._mode)
+                self._picture_wanted = True
+                self._changed.notify_all()
+                return
         self._capture.step(count)
 
     def seek(self, seconds: float) -> None:
         """Go on from there; only for what is not live."""
+        self.live()
         self._capture.seek(seconds)
 
     def set_speed(self, speed: float) -> None:
@@ -424,11 +596,24 @@ class LiveSession:
             SettingsError: `what` is something else.
             SinkError: the file cannot be written, or exists.
         """
-        raise NotImplementedError  # comes with rtviz/recorder.py
+        info = self._capture.info
+        recorder = VideoRecorder(Path(path), what, info.fps if info is not None else None, self._recording_ended)
+        with self._changed:
+            before, self._recording = self._recording, recorder
+            drawn = self._drawn
+        if before is not None:
+            before.stop()
+        if drawn is not None:
+            recorder.put(drawn.result, time.monotonic())
 
     def stop_recording(self) -> None:
         """Finish the video in the background; `status().recording` becomes None and a notice names the file."""
-        raise NotImplementedError
+        with self._changed:
+            recorder, self._recording = self._recording, None
+            if recorder is not None:
+                self._finishing.append(recorder)
+        if recorder is not None:
+            recorder.stop()
 
     def snapshot(self, path: str | Path) -> Path:
         """Write the newest result to a PNG, with the settings in its metadata (tEXt "rtviz", as JSON).
@@ -436,16 +621,46 @@ class LiveSession:
         Raises:
             SinkError: there is nothing to write yet, or it cannot be written there.
         """
-        raise NotImplementedError
+        result = self.latest()
+        if result is None:
+            raise OutputUnwritable(f"no snapshot: {NOT_SHOWN}")
+        info = self._capture.info
+        return write_snapshot(result, Path(path), info.name if info is not None else None)
 
     def rewind(self, seconds: float) -> None:
         """Watch the past from so many seconds before its newest frame; from there it plays, unless paused. Settings
         apply to the past as they do to the present, and `step` goes through it frame by frame."""
-        raise NotImplementedError
+        self._recorder.freeze()
+        kept = self._recorder.kept()
+        if not kept:
+            self._notice("the flight recorder holds nothing yet")
+            self._recorder.thaw()
+            return
+        with self._changed:
+            if self._past is None:
+                info = self._capture.info
+                held = self._capture.paused or info is None or info.live
+                self._past = _Past(kept, self._capture.paused, resume=not held)
+                if not held:
+                    self._capture.pause(True)
+            self._past.go_to(kept[-1].captured_at - max(0.0, seconds))
+            self._to_look.clear()
+            self._picture_wanted = True
+            self._changed.notify_all()
 
     def live(self) -> None:
         """Back from the past."""
-        raise NotImplementedError
+        with self._changed:
+            past, self._past = self._past, None
+            if past is None:
+                return
+            self._picture_wanted = True
+            self._changed.notify_all()
+        self._recorder.thaw()
+        if past.resume:
+            self._capture.pause(False)
+        with self._changed:
+            self._look_again_if_needed()
 
     def save_past(self, path: str | Path) -> None:
         """Write all that the flight recorder holds to a video, drawn with the present settings, in the background; a
@@ -454,17 +669,29 @@ class LiveSession:
         Raises:
             SinkError: the file cannot be written, or exists.
         """
-        raise NotImplementedError
+        path = Path(path)
+        check_new(path)
+        kept = self._past.kept if self._past is not None else self._recorder.kept()
+        if not kept:
+            raise OutputUnwritable(f"cannot write {path}: {NOT_SHOWN}")
+        work = threading.Thread(
+            target=lambda: self._notice(write_video(path, self._draw_past(kept), None)), name="rtviz-save", daemon=True
+        )
+        self._threads.append(work)
+        work.start()
 
     # --- capture's thread ------------------------------------------------------------------------------------------
 
     def _take_shot(self, shot: Shot) -> None:
         with self._changed:
             self._shot = shot
-            if self._mode == "smooth" or self._engine is None or self._seen is None:
+            watching_past = self._past is not None
+            if not watching_past and (self._mode == "smooth" or self._engine is None or self._seen is None):
                 self._picture_wanted = True
                 self._changed.notify_all()
-        self._to_look.put(shot)
+        if not watching_past:
+            self._to_look.put(shot)
+            self._recorder.add(shot)
 
     def _find_places(self) -> Sequence[str]:
         from rtviz.sources.camera import cameras
@@ -493,7 +720,8 @@ class LiveSession:
                 continue
             try:
                 start = time.monotonic()
-                maps = engine.look([shot.frame], settings)[0]
+                with self._engine_lock:
+                    maps = engine.look([shot.frame], settings)[0]
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause = min(8.0, 2 * pause or 0.5)
@@ -506,30 +734,51 @@ class LiveSession:
             pause = 0.0
             with self._changed:
                 self._look_failed = ""
-                self._seen = _Seen(shot, maps, forward_ms)
                 self._looked_at.append(time.monotonic())
-                self._picture_wanted = True
                 while engine.notices:
                     self._notices.append(engine.notices.pop(0))
-                self._look_again_if_needed()
+                self._take_seen(_Seen(shot, maps, forward_ms))
                 self._changed.notify_all()
+
+    def _take_seen(self, seen: _Seen) -> None:
+        if self._past is not None:
+            self._past.looked[seen.shot.number] = seen.maps
+            self._picture_wanted = True
+            return
+        before, shot = self._seen, self._shot
+        if before is not None and seen.shot.number < before.shot.number:
+            return  # from the past, which is not watched any more
+        self._seen = seen
+        self._recorder.add(seen.shot, seen.maps)
+        # When every frame is shown, the next one brings it, unless it is long in coming or something new was asked.
+        if (
+            self._mode == "locked"
+            or before is None
+            or before.maps.query != seen.maps.query
+            or shot is None
+            or shot is seen.shot
+            or time.monotonic() - shot.captured_at > 0.05
+        ):
+            self._picture_wanted = True
+        self._look_again_if_needed()
 
     def _look_again_if_needed(self) -> None:
         """Look at the newest frame once more if what was seen of it does not answer the present settings."""
         seen, shot = self._seen, self._shot
-        if shot is None or self._engine is None:
+        if shot is None or self._engine is None or self._past is not None:
             return
-        if seen is None or seen.shot is not shot or not self._answers(seen, self._settings):
+        if seen is None or seen.shot is not shot or not self._answers(seen.maps, self._settings, shot.frame.size):
             self._to_look.offer(shot)
 
-    def _answers(self, seen: _Seen, settings: Settings) -> bool:
+    def _answers(self, maps: Maps, settings: Settings, frame_size: tuple[int, int]) -> bool:
+        """Whether maps are what the present model would see now."""
         model = self._engine.model if self._engine is not None else None
         return (
             model is not None
-            and seen.maps.query == settings.query
-            and seen.maps.model == model.name
-            and seen.maps.input_size == model.input_size(seen.shot.frame.size, settings.resolution)
-            and _has_features(seen.maps, settings)
+            and maps.query == settings.query
+            and maps.model == model.name
+            and maps.input_size == model.input_size(frame_size, settings.resolution)
+            and _has_features(maps, settings)
         )
 
     # --- the loader's thread ---------------------------------------------------------------------------------------
@@ -600,57 +849,106 @@ class LiveSession:
     # --- drawing's thread ------------------------------------------------------------------------------------------
 
     def _draw_loop(self) -> None:
-        memory = views.Memory()
-        carrier: Carrier | None = None
-        stream = -1
-        last_shot: Shot | None = None
+        artist = _Artist(self._notice)
+        last_number = -1
+        wake_at: float | None = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._picture_wanted)
+                timeout = None if wake_at is None else max(0.0, wake_at - time.monotonic())
+                self._changed.wait_for(lambda: self._closing or self._picture_wanted, timeout)
                 if self._closing:
                     return
                 self._picture_wanted = False
-                shot, seen, settings, mode = self._shot, self._seen, self._settings, self._mode
-                looking = self._engine is not None and not self._look_failed
-            if shot is None:
+                past = self._past
+            if past is not None:
+                drawn, number, wake_at = self._paint_past(past, artist)
+            else:
+                drawn, number, wake_at = self._paint_present(artist)
+            if drawn is None:
                 continue
-            if seen is not None and (
-                seen.shot.stream != shot.stream or seen.shot.frame.size != shot.frame.size or not looking
-            ):
-                seen = None
-            if seen is not None and mode == "locked":
-                shot = seen.shot
-            if shot.stream != stream:
-                stream = shot.stream
-                memory.reset()
-            try:
-                maps = seen.maps if seen is not None else None
-                if seen is not None and seen.shot is not shot:
-                    if carrier is None:
-                        from rtviz.flow import Carrier
-
-                        carrier = Carrier()
-                    maps = carrier.carry(seen.maps, seen.shot.frame, shot.frame)
-                result = self._draw(shot.frame, maps, settings, memory, seen.forward_ms if seen is not None else 0.0)
-            except Exception as error:  # the edge of the thread: the frame itself can be shown always
-                self._notice(f"drawing failed: {_sentence(error)}")
-                result = Result(shot.frame.pixels, shot.frame, None, settings.replace(view="none"))
-            drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None)
             with self._changed:
-                self._drawn_shots += shot is not last_shot
-                last_shot = shot
+                anew = number == last_number
+                self._drawn_shots += not anew and past is None
+                last_number = number
                 self._drawn = drawn
                 self._recently_drawn.append(drawn)
+                if self._recording is not None:
+                    self._recording.put(drawn.result, time.monotonic() if anew or past else drawn.captured_at)
 
-    def _draw(
-        self, frame: Frame, maps: Maps | None, settings: Settings, memory: views.Memory, forward_ms: float
-    ) -> Result:
-        """The result that the settings ask for, or the nearest that these maps allow."""
-        start = time.perf_counter()
-        fitting = fit(settings, maps)
-        overlay = views.draw(frame, maps, fitting, memory)
-        timings_ms = {"forward": forward_ms, "draw": (time.perf_counter() - start) * 1000}
-        return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
+    def _paint_present(self, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
+        """(what was drawn, the number of its shot, when to come again unasked)."""
+        with self._changed:
+            shot, seen, settings, mode = self._shot, self._seen, self._settings, self._mode
+            looking = self._engine is not None and not self._look_failed
+            before = self._drawn
+        if shot is None:
+            return None, -1, None
+        if seen is not None and (
+            seen.shot.stream != shot.stream or seen.shot.frame.size != shot.frame.size or not looking
+        ):
+            seen = None
+        if seen is None and looking and before is not None and before.result.maps is not None:
+            # After a jump the last picture stays a moment, so that attention does not go out and on again.
+            hold_until = self._capture.stream_began_at + _HOLD_SECONDS
+            if time.monotonic() < hold_until:
+                return None, -1, hold_until
+        if seen is not None and mode == "locked":
+            shot = seen.shot
+        result = artist.draw(shot, seen, settings)
+        return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
+
+    def _paint_past(self, past: _Past, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
+        with self._changed:
+            settings, mode = self._settings, self._mode
+            kept, wait = past.now(mode, self._capture.speed)
+        shot = past.shot(kept)
+        seen = past.seen(kept, settings, self._model_name())
+        if seen is None or seen.shot.number != kept.number or not self._answers_past(seen.maps, settings):
+            with self._changed:
+                if self._past is past and self._engine is not None:
+                    self._to_look.put(shot)
+        if seen is not None and mode == "locked" and seen.shot.number != kept.number:
+            seen = None
+        result = artist.draw(shot, seen, settings)
+        drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
+        return drawn, shot.number, None if wait is None else time.monotonic() + wait
+
+    def _answers_past(self, maps: Maps, settings: Settings) -> bool:
+        return maps.query == settings.query and maps.model == self._model_name() and _has_features(maps, settings)
+
+    def _model_name(self) -> str | None:
+        model = self._engine.model if self._engine is not None else None
+        return model.name if model is not None else None
+
+    def _draw_past(self, kept: Sequence[Kept]) -> Iterator[tuple[Pixels, Frame]]:
+        """The past as it would be shown, for a video: every kept frame, or when locked those that were looked at."""
+        settings, mode = self._settings, self._mode
+        artist = _Artist(self._notice)
+        past = _Past(tuple(kept), paused=True, resume=False)
+        line = past.line(mode)
+        for place in line:
+            if self._closing:
+                raise OutputUnwritable("the session was closed")
+            shot = past.shot(place)
+            engine = self._engine
+            if (
+                engine is not None
+                and place.maps is not None
+                and views.find(settings.view).needs
+                and not self._answers_past(place.maps, settings)
+            ):
+                with self._engine_lock:
+                    past.looked[place.number] = engine.look([shot.frame], settings)[0]
+            result = artist.draw(shot, past.seen(place, settings, self._model_name()), settings)
+            frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
+            yield result.overlay, frame
+
+    def _recording_ended(self, sentence: str) -> None:
+        self._notice(sentence)
+        with self._changed:
+            if self._recording is not None and self._recording.ended:
+                self._recording = None
+            self._finishing = [recorder for recorder in self._finishing if not recorder.ended]
 
     def _notice(self, sentence: str) -> None:
         with self._changed:

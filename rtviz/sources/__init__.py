@@ -58,6 +58,13 @@ class Source(Protocol):
 # Prefix of a place -> what opens it. To add a source, add a row.
 _OPENERS = {
     "scene:": "rtviz.sources.scene:open_scene",
+    "camera:": "rtviz.sources.camera:open_camera",
+    "screen:": "rtviz.sources.screen:open_screen",
+    "faulty:": "rtviz.sources.faulty:open_faulty",
+    **dict.fromkeys(
+        ("http://", "https://", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"),
+        "rtviz.sources.stream:open_stream",
+    ),
 }
 _VIDEO = "rtviz.sources.video:open_video"
 _PICTURES = "rtviz.sources.pictures:open_pictures"
@@ -73,7 +80,8 @@ def open_source(place: str, *, start: float = 0.0, end: float | None = None, eve
     """Open a place that has frames.
 
     Args:
-        place: a video file, a picture, a folder or glob of pictures, or a prefix such as "scene:".
+        place: a video file, a picture, a folder or glob of pictures, a prefix such as "scene:", an
+            address, or the number of a camera.
         start, end: seconds; the part to take. Timestamps still count from the source's first frame.
         every: take each N-th frame.
 
@@ -81,6 +89,8 @@ def open_source(place: str, *, start: float = 0.0, end: float | None = None, eve
         SourceMissing: there is nothing there.
         SourceUnreadable: nothing in it can be decoded.
     """
+    if place.isdecimal() and not Path(place).exists():
+        place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():
         if place.startswith(prefix):
             return _call(opener, place, start, end, every)

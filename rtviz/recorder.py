@@ -1,0 +1,406 @@
+"""Keeping what is seen live: the flight recorder of the last seconds, a video while it runs, a snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rtviz._version import __version__
+from rtviz.capture import Shot
+from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
+from rtviz.frame import Frame, Maps, Pixels, Result
+from rtviz.settings import OutputSettings
+
+if TYPE_CHECKING:
+    from rtviz.sinks import Sink
+
+RECORDED = ("overlay", "side-by-side", "clean")
+NOT_SHOWN = "nothing has been shown yet"
+
+
+# --- the flight recorder ---------------------------------------------------------------------------------------------
+
+# Measured on 640x480 video: quality 90 takes 35 KB and 1.8 ms a frame (0.8 ms to read), raw pixels take 920 KB and
+# 0.1 ms; 30 s at 30 frames a second are then 32 MB and not 830, for 6 % of one core.
+_JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """One frame of the past, packed: JPEG, and float16 maps where the model looked at it.
+
+    Attributes:
+        number, captured_at, stream: of its shot.
+    """
+
+    number: int
+    captured_at: float
+    stream: int
+    index: int
+    pts_seconds: float
+    jpeg: bytes
+    maps: Maps | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        arrays = () if self.maps is None else (self.maps.attention, self.maps.prefix, self.maps.tokens, self.maps.keys)
+        return len(self.jpeg) + sum(array.nbytes for array in arrays if array is not None) + 500
+
+    def shot(self) -> Shot:
+        """The shot, unpacked."""
+        from rtviz.cv import cv2
+
+        pixels = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        frame = Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), self.index, self.pts_seconds)
+        return Shot(frame, self.captured_at, self.stream, self.number)
+
+    def seen(self) -> Maps | None:
+        """The maps in float32."""
+        return None if self.maps is None else _with_type(self.maps, np.float32)
+
+
+class FlightRecorder:
+    """The last seconds, within a bound of memory; a thread of its own packs what it is given.
+
+    Args:
+        seconds: how far back it reaches.
+        megabytes: what it may hold; then the oldest frames go first. 0 keeps nothing.
+    """
+
+    def __init__(self, seconds: float = 30.0, megabytes: float = 256.0) -> None:
+        self._seconds = seconds
+        self._limit = int(megabytes * 1e6)
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Shot, Maps | None]] = deque()
+        self._kept: deque[Kept] = deque()
+        self._bytes = 0
+        self._frozen = False
+        self._closed = False
+        self._busy = False
+        self._thread = threading.Thread(target=self._pack_all, name="rtviz-past", daemon=True)
+
+    def start(self) -> None:
+        if self._limit and self._seconds:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Forget everything and let the thread go."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._kept.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> None:
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def add(self, shot: Shot, maps: Maps | None = None) -> None:
+        """Keep a shot; with maps, once the model has looked at it. Returns at once.
+
+        When packing cannot keep up, frames without maps are left out first.
+        """
+        with self._changed:
+            if self._frozen or self._closed or not self._limit:
+                return
+            if len(self._waiting) >= 8:
+                plain = next((item for item in self._waiting if item[1] is None), self._waiting[0])
+                self._waiting.remove(plain)
+            self._waiting.append((shot, maps))
+            self._changed.notify_all()
+
+    def freeze(self) -> None:
+        """Take nothing more, and let nothing go, while the past is watched."""
+        with self._changed:
+            self._frozen = True
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, 0.5)
+
+    def thaw(self) -> None:
+        with self._changed:
+            self._frozen = False
+
+    def forget(self) -> None:
+        """Begin anew, as when another source is opened."""
+        with self._changed:
+            self._waiting.clear()
+            self._kept.clear()
+            self._bytes = 0
+
+    def kept(self) -> tuple[Kept, ...]:
+        """All of it, oldest first."""
+        with self._changed:
+            return tuple(self._kept)
+
+    @property
+    def megabytes(self) -> float:
+        """What it holds."""
+        return self._bytes / 1e6
+
+    @property
+    def seconds(self) -> float:
+        """How far back it reaches at this moment."""
+        with self._changed:
+            return self._kept[-1].captured_at - self._kept[0].captured_at if self._kept else 0.0
+
+    def _pack_all(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                shot, maps = self._waiting.popleft()
+                self._busy = True
+                known = next((kept.jpeg for kept in reversed(self._kept) if kept.number == shot.number), None)
+            kept = Kept(
+                shot.number,
+                shot.captured_at,
+                shot.stream,
+                shot.frame.index,
+                shot.frame.pts_seconds,
+                known or _jpeg(shot.frame.pixels),
+                None if maps is None else _with_type(maps, np.float16),
+            )
+            with self._changed:
+                if not self._closed:
+                    self._insert(kept)
+
+    def _insert(self, kept: Kept) -> None:
+        """In the order of capture: maps come later than the frames after theirs."""
+        later: list[Kept] = []
+        while self._kept and self._kept[-1].number > kept.number:
+            later.append(self._kept.pop())
+        if self._kept and self._kept[-1].number == kept.number:
+            self._bytes -= self._kept.pop().size_bytes
+        self._kept.append(kept)
+        self._bytes += kept.size_bytes
+        self._kept.extend(reversed(later))
+        oldest = self._kept[-1].captured_at - self._seconds
+        while self._kept and (self._bytes > self._limit or self._kept[0].captured_at < oldest):
+            self._bytes -= self._kept.popleft().size_bytes
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    from rtviz.cv import cv2
+
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
+
+
+def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
+    return replace(
+        maps,
+        attention=maps.attention.astype(kind),
+        prefix=maps.prefix.astype(kind),
+        tokens=None if maps.tokens is None else maps.tokens.astype(kind),
+        keys=None if maps.keys is None else maps.keys.astype(kind),
+    )
+
+
+# --- a video while it runs -------------------------------------------------------------------------------------------
+
+
+class VideoRecorder:
+    """Writes what is shown to a video, in a thread of its own, with the times at which it was captured.
+
+    Where encoding cannot keep up, pictures are left out; the times of the others stay true.
+
+    Args:
+        path: the video.
+        what: "overlay", "side-by-side" or "clean".
+        fps: the source's rate, if known.
+        on_end: called once, in this recorder's thread, with one sentence about how it ended.
+
+    Raises:
+        SettingsError: `what` is something else.
+        SinkError: the file cannot be written, or exists.
+    """
+
+    def __init__(self, path: Path, what: str, fps: float | None, on_end: Callable[[str], None]) -> None:
+        check_new(path)
+        if what not in RECORDED:
+            raise SettingsError("what to record", what, RECORDED)
+        self.path = path
+        self.skipped = 0
+        self.seconds = 0.0
+        self.ended = False
+        self._what = what
+        self._fps = fps
+        self._on_end = on_end
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Result, float]] = deque()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._write, name="rtviz-record", daemon=True)
+        self._thread.start()
+
+    def put(self, result: Result, at: float) -> None:
+        """A picture that is shown, captured (or, drawn anew, shown) at that time. Returns at once."""
+        with self._changed:
+            if self.ended or self._stopped:
+                return
+            if len(self._waiting) >= 8:
+                self._waiting.popleft()
+                self.skipped += 1
+            self._waiting.append((result, at))
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Finish; returns at once."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _pictures(self) -> Iterator[tuple[Result, float]]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopped)
+                if not self._waiting:
+                    return
+                item = self._waiting.popleft()
+            yield item
+
+    def _write(self) -> None:
+        began: float | None = None
+        last = -1.0
+
+        def frames() -> Iterator[tuple[Pixels, Frame]]:
+            nonlocal began, last
+            for number, (result, at) in enumerate(self._pictures()):
+                began = at if began is None else began
+                # A redrawn frame is shown later than it was captured; the next one may have been captured before that.
+                last = max(at - began, last + 0.001)
+                self.seconds = last
+                yield pick(result, self._what), Frame(result.frame.pixels, index=number, pts_seconds=last)
+
+        sentence = write_video(self.path, frames(), self._fps)
+        with self._changed:
+            self.ended = True
+        self._on_end(sentence)
+
+
+def write_video(path: Path, pictures: Iterable[tuple[Pixels, Frame]], fps: float | None) -> str:
+    """Write pictures with the times of their frames; returns one sentence about how it went, and never raises."""
+    from rtviz.sinks import leftover, open_sink
+
+    sink: Sink | None = None
+    size = (0, 0)
+    written = 0
+    try:
+        for picture, frame in pictures:
+            if sink is None:
+                height, width = picture.shape[:2]
+                size = (height, width)
+                sink = open_sink(path, size=size, fps=fps, output=OutputSettings(), origin=None)
+            sink.write(_fitted(picture, size), frame)
+            written += 1
+        if sink is None:
+            return f"nothing was written to {path}: {NOT_SHOWN}"
+        sink.close()
+    except Exception as error:  # the edge of the thread: told in one sentence
+        if sink is not None:
+            sink.abort()
+        reason = " ".join(str(error).split()) or type(error).__name__
+        rest = leftover(path)
+        return f"writing {path.name} ended: {reason}" + (f"; what was written until then is in {rest}" if rest else "")
+    return f"wrote {path}: {written} frames"
+
+
+def pick(result: Result, what: str) -> Pixels:
+    """The part of what is shown that is asked for, with no second drawing."""
+    if what == "clean":
+        return result.frame.pixels
+    shown_beside = result.settings.layout == "side-by-side"
+    if what == "side-by-side" and not shown_beside:
+        from rtviz.compose import beside
+
+        return beside(result.frame.pixels, result.overlay)
+    if what == "overlay" and shown_beside:
+        return np.ascontiguousarray(result.overlay[:, result.overlay.shape[1] // 2 :])
+    return result.overlay
+
+
+def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """The picture on black at the size of the video, where the source has changed its size midway."""
+    if picture.shape[:2] == size:
+        return picture
+    from rtviz.cv import cv2
+
+    height, width = size
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    inner = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas
+
+
+# --- a snapshot ------------------------------------------------------------------------------------------------------
+
+
+def write_snapshot(result: Result, path: Path, source: str | None = None) -> Path:
+    """Write a result to a PNG that knows how it was made (a tEXt chunk named "rtviz", JSON).
+
+    Raises:
+        SinkError: the file exists, or cannot be written.
+    """
+    from PIL import Image, PngImagePlugin
+
+    check_new(path)
+    about = {
+        "rtviz": __version__,
+        "settings": result.settings.to_mapping(),
+        "model": None if result.maps is None else result.maps.model,
+        "source": source,
+        "frame": result.frame.index,
+        "pts_seconds": round(result.frame.pts_seconds, 6),
+    }
+    text = PngImagePlugin.PngInfo()
+    text.add_text("rtviz", json.dumps(about))
+    text.add_text("Software", f"rtviz {__version__}")
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with open(partial, "wb") as file:
+            Image.fromarray(result.overlay).save(file, format="png", pnginfo=text, compress_level=3)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from None
+    return path
+
+
+def read_snapshot(path: Path) -> dict[str, Any]:
+    """How a snapshot was made: "settings" holds what `Settings.from_mapping` takes. Empty for another PNG."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        text = picture.info.get("rtviz")
+    about: dict[str, Any] = json.loads(text) if text else {}
+    return about
+
+
+def check_new(path: Path) -> None:
+    """Refuse a file that exists, or whose folder does not take it.
+
+    Raises:
+        SinkError: with the reason.
+    """
+    if path.exists():
+        raise OutputExists(f"{path} exists already")
+    if not path.parent.is_dir():
+        raise OutputUnwritable(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputUnwritable(f"cannot write {path}: no permission to write into {path.parent}")
