@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,16 @@ class Carrier:
         if self._then is None or self._then[0] is not then:
             self._then = (then, self._gray(then))
         gray = self._gray(now)
-        flow = self._flow.calc(gray, self._then[1], None)
+        flow = np.asarray(self._flow.calc(gray, self._then[1], None))  # type: ignore[call-overload]
         height, width = gray.shape
-        return flow / np.array([width, height], np.float32)  # type: ignore[no-any-return]
+        return cast(Floats, flow / np.array([width, height], np.float32))
 
     def _gray(self, frame: Frame) -> NDArray[np.uint8]:
         height, width = frame.size
         scale = min(1.0, self._short_side / min(height, width))
         size = (max(16, round(width * scale)), max(16, round(height * scale)))
         small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
-        return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)  # type: ignore[no-any-return]
+        return cast(NDArray[np.uint8], cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
 
 
 class _Sampler:

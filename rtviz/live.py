@@ -411,8 +411,9 @@ class LiveSession:
         self.stop_recording()
         if self._started:
             self._capture.tell_to_close()
-            for work in (*self._finishing, *self._threads, self._recorder, self._capture):
-                work.join(max(0.0, until - time.monotonic()))
+            joins = [recorder.join for recorder in self._finishing] + [thread.join for thread in self._threads]
+            for join in (*joins, self._recorder.join, self._capture.join):
+                join(max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> LiveSession:
         return self.start()

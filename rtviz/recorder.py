@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -58,8 +58,8 @@ class Kept:
         """The shot, unpacked."""
         from rtviz.cv import cv2
 
-        pixels = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        frame = Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), self.index, self.pts_seconds)
+        bgr = cast(Pixels, cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR))
+        frame = Frame(cast(Pixels, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)), self.index, self.pts_seconds)
         return Shot(frame, self.captured_at, self.stream, self.number)
 
     def seen(self) -> Maps | None:

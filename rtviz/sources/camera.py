@@ -198,7 +198,7 @@ class CameraSource(EndlessSource):
                 self._closed.wait(0.01)
                 continue
             failures = 0
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
             picture = None
 
     def release(self) -> None:
@@ -222,9 +222,8 @@ def _backend() -> int:
 
 
 def _open_device(camera: Camera) -> Device:
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_ERROR
-    )  # errors only: what fails here is said in our own words
+    # What fails here is said in our own words.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     device: Device = cv2.VideoCapture(camera.number, _backend())
     return device
 
