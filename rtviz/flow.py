@@ -30,7 +30,7 @@ class Carrier:
             return maps
         motion = self.motion(then, now)
         sampler = _Sampler(motion, maps.grid)
-        attention = sampler(maps.attention)
+        attention = np.maximum(sampler(maps.attention), 0)  # cubic sampling may swing below
         # A row keeps what it gave to the patches: things that leave the frame are few in a tenth of a second.
         before = maps.attention.sum(axis=(2, 3), keepdims=True)
         attention *= before / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-12)
@@ -60,29 +60,24 @@ class Carrier:
 
 
 class _Sampler:
-    """Linear sampling of planes on the patch grid at places that a motion field names."""
+    """Samples planes on the patch grid at the places that a motion field names.
+
+    Cubic, because things move by parts of a patch from frame to frame, and linear sampling would blur the map each time:
+    on the built-in scene, cubic leaves a quarter less error than linear (`rtviz.bench.measure_carrying`).
+    """
 
     def __init__(self, motion: Floats, grid: tuple[int, int]) -> None:
         rows, columns = grid
         offsets = cv2.resize(motion, (columns, rows), interpolation=cv2.INTER_AREA)
-        row = np.clip(np.arange(rows, dtype=np.float32)[:, None] + offsets[..., 1] * rows, 0, rows - 1)
-        column = np.clip(np.arange(columns, dtype=np.float32)[None] + offsets[..., 0] * columns, 0, columns - 1)
-        top = np.minimum(row.astype(np.intp), max(rows - 2, 0))
-        left = np.minimum(column.astype(np.intp), max(columns - 2, 0))
-        down, right = row - top, column - left
-        bottom, beside = np.minimum(top + 1, rows - 1), np.minimum(left + 1, columns - 1)
-        self._places = [
-            ((y * columns + x).ravel(), weight.ravel().astype(np.float32))
-            for y, x, weight in (
-                (top, left, (1 - down) * (1 - right)),
-                (top, beside, (1 - down) * right),
-                (bottom, left, down * (1 - right)),
-                (bottom, beside, down * right),
-            )
-        ]
+        self._x = np.arange(columns, dtype=np.float32)[None] + offsets[..., 0] * np.float32(columns)
+        self._y = np.arange(rows, dtype=np.float32)[:, None] + offsets[..., 1] * np.float32(rows)
 
     def __call__(self, planes: Floats) -> Floats:
         """Planes [..., rows, columns], sampled."""
-        flat = np.ascontiguousarray(planes).reshape(-1, planes.shape[-2] * planes.shape[-1])
-        sampled = sum(flat[:, places] * weight for places, weight in self._places)
-        return np.asarray(sampled, np.float32).reshape(planes.shape)
+        flat = planes.reshape(-1, *planes.shape[-2:])
+        sampled = np.empty_like(flat)
+        for start in range(0, len(flat), 4):  # OpenCV samples up to four planes at once
+            few = np.ascontiguousarray(np.moveaxis(flat[start : start + 4], 0, -1))
+            moved = cv2.remap(few, self._x, self._y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            sampled[start : start + 4] = np.moveaxis(moved.reshape(few.shape), -1, 0)
+        return sampled.reshape(planes.shape)
