@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from rtviz.models.zoo import ModelCard, safetensors_header, trained_size
 
@@ -43,21 +44,39 @@ def _import_timm() -> ModuleType:
 timm = _import_timm()
 
 
-def build(timm_name: str, **arguments: Any) -> nn.Module:
-    """A network of timm without classifier and without weights, for any input size, with fused attention.
+def build(timm_name: str) -> nn.Module:
+    """A network of timm without classifier, for any input size, whose weights are yet to be loaded.
 
     Raises:
         TypeError: this architecture does not take inputs of any size.
     """
-    network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True, **arguments)
-    return ready(network)
+    with _Uninitialised():
+        return _create(timm_name)
 
 
 def build_random(timm_name: str) -> nn.Module:
-    """The same with random weights, as timm initialises them: the same ones each time."""
+    """The same with random weights, as timm initialises them: the same ones each time.
+
+    Raises:
+        TypeError: this architecture does not take inputs of any size.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build(timm_name)
+        return _create(timm_name)
+
+
+def _create(timm_name: str) -> nn.Module:
+    network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True)
+    return ready(network)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out the drawing of random weights, which takes longer than loading the real ones over them."""
+
+    _DRAWING = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.erfinv_})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in self._DRAWING else func(*args, **(kwargs or {}))
 
 
 def build_plain(card: ModelCard, path: Path) -> nn.Module:

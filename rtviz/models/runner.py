@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -344,8 +345,8 @@ class Model:
             rows: int64 [queries], token indices.
 
         Returns:
-            Attention float32 [batch, layers, heads, queries, tokens]; and, None unless asked for, tokens [batch, tokens,
-            width] and keys float32 [batch, heads, tokens, head width].
+            Attention float32 [batch, layers, heads, queries, tokens]; then, None unless asked for, the output tokens
+            [batch, tokens, width], and the keys float32 [batch, heads, tokens, head width].
         """
         self._fit(x.shape[2], x.shape[3])
         grid = self._grid_of(x)
@@ -484,22 +485,18 @@ def _faster_on_cpu() -> str:
         return _measured[key]
     file = Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
     known: dict[str, str] = {}
-    try:
+    with contextlib.suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
         known = dict(json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):
-        pass  # the first time, or something else wrote there
     kept = known.get(key, "")
     if kept not in ("bf16", "fp32"):
         milliseconds = {precision: _time_a_block(dtype) for precision, dtype in _DTYPES.items() if precision != "fp16"}
         kept = min(milliseconds, key=lambda precision: milliseconds[precision])
         _log.debug("%s: %s", key, ", ".join(f"{name} {spent:.2f} ms" for name, spent in milliseconds.items()))
-        try:
+        with contextlib.suppress(OSError):  # without a cache folder it is measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(f".{os.getpid()}")
             partial.write_text(json.dumps({**known, key: kept}, indent=1))
             partial.replace(file)
-        except OSError:
-            pass  # no cache folder: measured again next time
     _measured[key] = kept
     return kept
 

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE_SECONDS = 8.0  # how long the hub may take to answer at all
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -60,21 +62,28 @@ def is_here(card: ModelCard) -> bool:
     return card.random or find_here(card) is not None
 
 
-def _in_hub_cache(repository: str, filename: str) -> Iterator[Path]:
-    """Where huggingface_hub keeps a file of a repository, the main revision first."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser()
-    hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
-    place = Path(hub).expanduser() / ("models--" + repository.replace("/", "--"))
+def _in_hub_cache(repository: str, filename: str) -> list[Path]:
+    """Where huggingface_hub keeps the main revision of a file, if it has one."""
+    place = _hub_cache() / ("models--" + repository.replace("/", "--"))
     try:
-        yield place / "snapshots" / (place / "refs" / "main").read_text().strip() / filename
+        return [place / "snapshots" / (place / "refs" / "main").read_text().strip() / filename]
     except OSError:
-        return
+        return []
+
+
+def _hub_cache() -> Path:
+    home = os.environ.get("HF_HOME") or _user_cache() / "huggingface"
+    hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
+    return Path(hub).expanduser()
 
 
 def _torch_hub_cache() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub" / "checkpoints"
+    return Path(os.environ.get("TORCH_HOME") or _user_cache() / "torch").expanduser() / "hub" / "checkpoints"
+
+
+def _user_cache() -> Path:
+    """Where both libraries keep their caches, on every system."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def resolve(card: ModelCard, weights: str | Path | None = None, progress: Progress | None = None) -> Path:
@@ -113,12 +122,19 @@ def fetch(card: ModelCard, progress: Progress | None = None) -> Path:
     import huggingface_hub
     from huggingface_hub import errors
 
-    arguments: dict[str, Any] = {}
+    # Said here rather than left to the library, which reads the environment only once, when it is imported.
+    arguments: dict[str, Any] = {"endpoint": _endpoint(), "cache_dir": _hub_cache()}
     stopped: list[BaseException] = []
     if "tqdm_class" in inspect.signature(huggingface_hub.hf_hub_download).parameters:
         arguments["tqdm_class"] = _reporter(card.name, progress, stopped)
     try:
         with _plain_http():
+            # One question first, asked once and briefly: hf_hub_download asks six times, with growing pauses, which
+            # behind a firewall that swallows packets is minutes of silence.
+            huggingface_hub.get_hf_file_metadata(
+                huggingface_hub.hf_hub_url(card.repository, card.filename, endpoint=_endpoint()),
+                timeout=_PATIENCE_SECONDS,
+            )
             return Path(huggingface_hub.hf_hub_download(card.repository, card.filename, **arguments))
     except Exception as error:
         if stopped:
@@ -126,7 +142,9 @@ def fetch(card: ModelCard, progress: Progress | None = None) -> Path:
         _log.debug("download of %s failed: %s", card.repository, error, exc_info=True)
         # Every way in which a network can fail, and the client library's own names for them, differ between its
         # versions: all mean that the weights are not to be had this way.
-        if isinstance(error, errors.GatedRepoError):
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            reason = "HF_HUB_OFFLINE forbids to fetch them"
+        elif isinstance(error, errors.GatedRepoError):
             reason = "they are behind a licence that must be accepted on their page first"
         elif isinstance(error, errors.RepositoryNotFoundError | errors.EntryNotFoundError) and not isinstance(
             error, errors.LocalEntryNotFoundError
@@ -242,7 +260,8 @@ def read(path: Path) -> dict[str, Any]:
 
             return dict(safetensors.torch.load_file(path))
         # Full checkpoints of DINO carry their command line along, as a Namespace: a record of plain values.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an unusual pickle protocol, and then it is read or refused
             held = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsRefused(
