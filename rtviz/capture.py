@@ -77,7 +77,7 @@ class _Opening:
         self.began_at = time.monotonic()
         # Since when the thread has been inside the source, waiting for it to open or to give a frame.
         self.waiting_since: float | None = self.began_at
-        self.delivered_at: float | None = None
+        self.first_at: float | None = None
         self.sample: Pixels | None = None
         self.same_since: float | None = None
         self.black_since: float | None = None
@@ -91,6 +91,7 @@ class Capture:
 
     Args:
         on_shot: called with each Shot, in the thread that owns the source; must be quick.
+        on_notice: called with a sentence about something that has happened.
         open_source: opens a place.
         find_places: what to try, in this order, where no place was named.
     """
@@ -98,11 +99,13 @@ class Capture:
     def __init__(
         self,
         on_shot: Callable[[Shot], None],
+        on_notice: Callable[[str], None],
         open_source: OpenSource,
         find_places: Callable[[], Sequence[str]],
         patience: Patience | None = None,
     ) -> None:
         self._on_shot = on_shot
+        self._on_notice = on_notice
         self._open_source = open_source
         self._find_places = find_places
         self._patience = patience or Patience()
@@ -133,7 +136,6 @@ class Capture:
         self._pts_offset: float | None = None
         self._position_seconds = 0.0
         self._arrivals: deque[float] = deque(maxlen=600)
-        self.notices: list[str] = []
 
     # --- what others ask for ---------------------------------------------------------------------------------------
 
@@ -148,6 +150,7 @@ class Capture:
             self._place = place
             self._request += 1
             self._paused = False
+            self._jump, self._steps = None, 0
             if self._opening is not None:
                 self._opening.over = True
             self._changed.notify_all()
@@ -277,7 +280,15 @@ class Capture:
                 return "ended", f"the end of {name}"
             if opening.black_since is not None and now - opening.black_since > self._patience.stalled_seconds:
                 return "live", f"{name} sends black pictures: is its lens covered, or a privacy switch on?"
+            if self._is_slow(opening, now):
+                return "live", f"{name} sends only {self.fps():.0f} pictures a second: low light slows cameras down"
             return "live", ""
+
+    def _is_slow(self, opening: _Opening, now: float) -> bool:
+        info = opening.info
+        if info is None or info.kind != "camera" or (info.fps or 30.0) < 15:
+            return False
+        return opening.first_at is not None and now - opening.first_at > 3.0 and self.fps() < 8
 
     # --- the supervisor: which place, how long, how often ----------------------------------------------------------
 
@@ -289,7 +300,7 @@ class Capture:
                 self._retry_at = None
                 self._ever_delivered = False
                 self._opening = None
-                self._number_of_place = 0
+                self._pts_offset = None
             if place is not None:
                 self._keep(request, (place,))
             else:
@@ -336,8 +347,6 @@ class Capture:
         with self._changed:
             self._opening = opening
             self._ended = False
-            self._jump = None
-            self._steps = 0
             self._anchor = None
         reader = threading.Thread(target=self._read, args=(opening,), name="rtviz-capture", daemon=True)
         self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
@@ -383,7 +392,6 @@ class Capture:
                     return
                 opening.info = source.info
                 self._begin_stream()
-                self._pts_offset = None
             if source.info.live:
                 self._drain(opening, source)
             else:
@@ -418,6 +426,7 @@ class Capture:
                     raise SourceLost(f"{source.info.name} has stopped sending")
                 now = time.monotonic()
                 self._look_for_trouble(opening, frame, now)
+                self._follow_size(opening, frame)
                 with self._changed:
                     held = self._paused
                     if self._pts_offset is None:
@@ -448,21 +457,26 @@ class Capture:
                     frames = iter(source)
                     upcoming = self._next(opening, frames)
                     shown = None
+                    if upcoming is None:  # beyond the end: its last frame
+                        source.close()
+                        source, frames = self._reopen_before(opening, jump, None, 1)
+                        upcoming = self._next(opening, frames)
                 elif steps < 0 and shown is not None:
                     source.close()
-                    source, earlier, frames = self._step_back(opening, shown, -steps)
-                    shown = earlier
-                    self._deliver(opening, shown)
+                    source, frames = self._reopen_before(opening, shown.pts_seconds, shown.pts_seconds, -steps)
+                    shown = upcoming = self._next(opening, frames)
+                    if shown is not None:
+                        self._deliver(opening, shown)
                     upcoming = self._next(opening, frames)
                 elif upcoming is not None:
-                    shown = upcoming
-                    upcoming = self._next(opening, frames)
                     for _ in range(steps - 1):
-                        if upcoming is None:
+                        following = self._next(opening, frames)
+                        if following is None:
                             break
-                        shown = upcoming
-                        upcoming = self._next(opening, frames)
+                        upcoming = following
+                    shown = upcoming
                     self._deliver(opening, shown)
+                    upcoming = self._next(opening, frames)
         finally:
             source.close()
 
@@ -472,7 +486,7 @@ class Capture:
             while True:
                 if opening.over:
                     raise _Left
-                self._ended = upcoming is None and not at_once
+                self._ended = upcoming is None
                 if self._jump is not None:
                     jump, self._jump = self._jump, None
                     self._begin_stream()
@@ -508,30 +522,37 @@ class Capture:
             opening.waiting_since = None
         return source
 
-    def _step_back(self, opening: _Opening, shown: Frame, count: int) -> tuple[Source, Frame, Iterator[Frame]]:
-        """The frame so many before the one that is shown, exactly, whatever the timestamps are.
+    def _reopen_before(
+        self, opening: _Opening, around: float, limit: float | None, count: int
+    ) -> tuple[Source, Iterator[Frame]]:
+        """The source anew, so many frames before the one at `limit` (before the end, if None); exact, whatever the
+        timestamps are.
 
-        Seeks to before the wanted frame and reads on to the shown one, because only decoding tells which frames are
-        between; a longer run-up is taken until there are enough of them.
+        Only decoding tells which frames there are: so it begins a little earlier, reads on to the limit, and begins
+        earlier still if those were too few.
         """
-        fps = (opening.info.fps if opening.info is not None else None) or 30.0
+        info = opening.info
+        fps = (info.fps if info is not None else None) or 30.0
+        if info is not None and info.duration_seconds is not None:
+            around = min(around, info.duration_seconds)
         run_up = (count + 1) / fps + 0.5
         while True:
-            start = max(0.0, shown.pts_seconds - run_up)
+            start = max(0.0, around - run_up)
             source = self._reopen(opening, start)
-            frames = iter(source)
-            before: deque[Frame] = deque(maxlen=count)
-            while (frame := self._next(opening, frames)) is not None and frame.pts_seconds < shown.pts_seconds - 1e-6:
-                before.append(frame)
-            rest = [frame] if frame is not None else []
+            try:
+                frames = iter(source)
+                before: deque[Frame] = deque(maxlen=count)
+                frame = self._next(opening, frames)
+                while frame is not None and (limit is None or frame.pts_seconds < limit - 1e-6):
+                    before.append(frame)
+                    frame = self._next(opening, frames)
+            except BaseException:
+                source.close()
+                raise
             if len(before) == count or start == 0.0:
-                break
+                return source, chain(before, [] if frame is None else [frame], frames)
             source.close()
             run_up *= 2
-        following = [*before, *rest]
-        if not following:
-            raise SourceUnreadable(f"{opening.place} holds no frames there")
-        return source, following[0], chain(following[1:], frames)
 
     def _begin_stream(self) -> None:
         self._stream += 1
@@ -543,13 +564,19 @@ class Capture:
             if opening.over or opening is not self._opening:
                 raise _Left
             opening.frames += 1
-            opening.delivered_at = now
+            opening.first_at = opening.first_at or now
             self._failure = None
             self._arrivals.append(now)
             self._position_seconds = frame.pts_seconds
             self._number += 1
             shot = Shot(frame, now, self._stream, self._number)
         self._on_shot(shot)
+
+    def _follow_size(self, opening: _Opening, frame: Frame) -> None:
+        info = opening.info
+        if info is not None and info.size != frame.size:
+            opening.info = replace(info, size=frame.size)
+            self._on_notice(f"{info.name} now sends {frame.size[1]}x{frame.size[0]}")
 
     def _look_for_trouble(self, opening: _Opening, frame: Frame, now: float) -> None:
         """Black, and frozen: the very same picture, which a real sensor never sends twice."""

@@ -62,7 +62,7 @@ class Carrier:
 class _Sampler:
     """Samples planes on the patch grid at the places that a motion field names.
 
-    Cubic, because things move by parts of a patch from frame to frame, and linear sampling would blur the map each time:
+    Cubic, because things move by parts of a patch from frame to frame, and linear sampling would blur the map then:
     on the built-in scene, cubic leaves a quarter less error than linear (`rtviz.bench.measure_carrying`).
     """
 

@@ -340,7 +340,7 @@ class LiveSession:
         self._recorder = FlightRecorder(past_seconds, past_mb)
         self._load_engine = load_engine or _load_engine
         self._capture = Capture(
-            self._take_shot, open_source or _open_source, find_places or self._find_places, patience
+            self._take_shot, self._notice, open_source or _open_source, find_places or self._find_places, patience
         )
         self._changed = threading.Condition()
         self._closing = False
@@ -401,8 +401,10 @@ class LiveSession:
 
     def close(self) -> None:
         """End everything, within 3 s from any state; may be called twice. A thread that hangs in a device is left."""
-        until = time.monotonic() + 2.5
+        until = time.monotonic() + 2.0
         with self._changed:
+            if self._closing:
+                return
             self._closing = True
             self._loading += 1
             self._changed.notify_all()
@@ -490,6 +492,20 @@ class LiveSession:
                 entropies=self._entropies_of(seen.maps) if seen is not None else (),
                 notices=tuple(self._notices),
             )
+
+    def wait_for(self, condition: Callable[[LiveStatus], bool], seconds: float) -> bool:
+        """Wait until the status fulfils a condition, where there is no window that polls; False after the time limit.
+
+        Asks whenever the session has done something, and fifty times a second.
+        """
+        until = time.monotonic() + seconds
+        while not condition(self.status()):
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                return False
+            with self._changed:
+                self._changed.wait(min(0.02, remaining))
+        return True
 
     # --- what to show ----------------------------------------------------------------------------------------------
 
@@ -875,6 +891,7 @@ class LiveSession:
                 self._recently_drawn.append(drawn)
                 if self._recording is not None:
                     self._recording.put(drawn.result, time.monotonic() if anew or past else drawn.captured_at)
+                self._changed.notify_all()
 
     def _paint_present(self, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
         """(what was drawn, the number of its shot, when to come again unasked)."""

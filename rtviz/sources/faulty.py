@@ -91,6 +91,10 @@ class FaultyCamera:
         """Let all reads that hang return, so that no thread is left behind."""
         self._released.set()
 
+    def freeze_reads(self) -> None:
+        """From now on every read hangs."""
+        self.faults = (Fault("hang", self.frames, 1 << 60), *self.faults)
+
     def hang(self) -> None:
         """What a read does that hangs."""
         self._released.wait()
