@@ -32,6 +32,15 @@ OTHERS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks gain nothing from threads, and lose much where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def lively(name: str, precision: str = "fp32", sharpness: float = 5) -> Model:
     """An untrained model whose rows are far from uniform, and whose every token and layer scale plays a part."""
     model = rtviz.load("random:" + name, device="cpu", precision="fp32", resolution=64)

@@ -24,6 +24,15 @@ from rtviz.models import backbone, load, pull, weights, zoo
 TINY = "vit_tiny_patch16_224"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks gain nothing from threads, and lose much where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def empty_caches(monkeypatch, tmp_path):
     """No weights of this machine, and no network but what a test serves itself."""

@@ -73,10 +73,14 @@ def _create(timm_name: str) -> nn.Module:
 class _Uninitialised(TorchFunctionMode):
     """Leaves out the drawing of random weights, which takes longer than loading the real ones over them."""
 
-    _DRAWING = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.erfinv_})
+    _DRAWING = frozenset(
+        getattr(torch.Tensor, name) for name in ("uniform_", "normal_", "erfinv_", "mul_", "add_", "div_", "clamp_")
+    )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func in self._DRAWING else func(*args, **(kwargs or {}))
+        if func in self._DRAWING and isinstance(args[0], nn.Parameter):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def build_plain(card: ModelCard, path: Path) -> nn.Module:
