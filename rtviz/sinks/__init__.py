@@ -1,0 +1,208 @@
+"""Sinks: where results go; one table says which class writes which suffix."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, cast
+
+from rtviz.errors import OutputExists, OutputUnwritable
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.settings import OutputSettings
+
+if TYPE_CHECKING:
+    from rtviz.sources import Source
+
+
+class Sink(Protocol):
+    """Takes pictures in order. As a context manager it closes at a good end and aborts at a bad one."""
+
+    warnings: list[str]
+
+    def write(self, picture: Pixels, frame: Frame) -> None:
+        """Take one picture, RGB uint8 [height, width, 3], with the frame that it was made from (for its time)."""
+
+    def close(self) -> None:
+        """Finish, and put the result under its final name."""
+
+    def abort(self) -> None:
+        """Stop. Nothing appears under the final name; what was written stays in the temporary file."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class MapsSink(Protocol):
+    """Takes maps in order; otherwise like a Sink."""
+
+    def write(self, maps: Maps, frame: Frame) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+# Suffix -> what writes it. To add a sink, add a row.
+_VIDEO = "rtviz.sinks.video:VideoSink"
+_PICTURE = "rtviz.sinks.pictures:PictureSink"
+_SINKS = {
+    ".mp4": _VIDEO,
+    ".m4v": _VIDEO,
+    ".mov": _VIDEO,
+    ".mkv": _VIDEO,
+    ".webm": _VIDEO,
+    ".gif": "rtviz.sinks.gif:GifSink",
+    ".png": _PICTURE,
+    ".jpg": _PICTURE,
+    ".jpeg": _PICTURE,
+    "": "rtviz.sinks.pictures:FolderSink",
+}
+_MAPS_SINKS = {".zarr": "rtviz.sinks.maps:ZarrSink", ".npz": "rtviz.sinks.maps:NpzSink"}
+
+
+def open_sink(
+    path: Path,
+    *,
+    size: tuple[int, int],
+    fps: float | None,
+    output: OutputSettings | None = None,
+    origin: Source | None = None,
+) -> Sink:
+    """Open an output for pictures; its suffix says what it becomes, and none makes a folder of PNGs.
+
+    Args:
+        path: the final name.
+        size: (height, width) of the pictures that will come.
+        fps: about how many a second; None if that is not known.
+        output: codec, quality, size, whether an output that exists may be replaced.
+        origin: where the frames came from; a video's sound is taken from there.
+
+    Raises:
+        OutputExists, OutputUnwritable: it cannot be written.
+    """
+    output = output or OutputSettings()
+    check_output(path, None, overwrite=output.overwrite)
+    return cast(Sink, _load(_SINKS, path)(path, size=size, fps=fps, output=output, origin=origin))
+
+
+def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None = None) -> MapsSink:
+    """Open an output for raw maps: .zarr, or .npz for a single picture.
+
+    Raises:
+        OutputExists, OutputUnwritable: it cannot be written.
+    """
+    check_output(path, None, overwrite=overwrite, maps=True)
+    return cast(MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin))
+
+
+def _load(table: dict[str, str], path: Path) -> type:
+    module, _, name = table[path.suffix.lower()].partition(":")
+    return cast(type, getattr(importlib.import_module(module), name))
+
+
+def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool = False) -> None:
+    """Say before any work is done what would fail after it.
+
+    Args:
+        path: the output.
+        place: the input, if it is known: the two must not be the same file.
+        overwrite: an output that exists may be replaced.
+        maps: the output is for raw maps.
+
+    Raises:
+        OutputExists: it is there, and may not be replaced.
+        OutputUnwritable: it is the input, its suffix is unknown, or its folder is missing or closed.
+    """
+    table = _MAPS_SINKS if maps else _SINKS
+    if path.suffix.lower() not in table:
+        known = ", ".join(suffix or "a folder (no suffix)" for suffix in table)
+        raise OutputUnwritable(f"cannot write {path}: {path.suffix!r} is no output; allowed: {known}")
+    if place is not None and path.exists() and os.path.exists(place) and os.path.samefile(path, place):
+        raise OutputUnwritable(f"the output {path} is the input itself; give it another name")
+    if path.is_dir() and path.suffix.lower() not in ("", ".zarr"):
+        raise OutputUnwritable(f"cannot write {path}: it is a folder")
+    if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputExists(f"{path} exists; --overwrite replaces it")
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:  # folders are made, if the first that exists lets us
+        folder = folder.parent
+    if not folder.is_dir():
+        raise OutputUnwritable(f"cannot write {path}: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputUnwritable(f"cannot write {path}: no permission to write in {folder.resolve()}")
+
+
+# --- temporary names -------------------------------------------------------------------------------------------------
+
+
+def leftover(path: Path) -> Path | None:
+    """What an earlier run that was cut off had written of this output; the newest, if there are several."""
+    found = [
+        other for other in path.parent.glob(f"{_escaped(path.stem)}.partial*{path.suffix}") if _is_ours(other, path)
+    ]
+    full = [other for other in found if other.is_dir() or other.stat().st_size > 0]
+    return max(full, key=lambda other: other.stat().st_mtime_ns, default=None)
+
+
+def _escaped(name: str) -> str:
+    import glob
+
+    return glob.escape(name)
+
+
+def _is_ours(other: Path, path: Path) -> bool:
+    middle = other.name.removeprefix(f"{path.stem}.partial").removesuffix(path.suffix)
+    return middle == "" or (middle.startswith("-") and middle[1:].isdigit())
+
+
+def temporary(path: Path) -> Path:
+    """A name beside the output that is free: what an earlier run left there is not touched."""
+    number = 1
+    while True:
+        middle = ".partial" if number == 1 else f".partial-{number}"
+        candidate = path.with_name(f"{path.stem}{middle}{path.suffix}")
+        if not candidate.exists():
+            return candidate
+        number += 1
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system says about a write that failed, in one line with the output's name.
+
+    Raises:
+        OutputUnwritable: no space, no permission, no folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def publish(temporary_path: Path, path: Path) -> None:
+    """Put a finished file under its final name, in one step.
+
+    Raises:
+        OutputUnwritable: the system refuses.
+    """
+    with writing(path):
+        # Data first: after a power cut, a file under the final name must not be empty.
+        descriptor = os.open(temporary_path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary_path, path)

@@ -1,0 +1,109 @@
+"""Animated GIFs: a palette of its own for each picture, streamed, at a rate that browsers keep."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+
+from rtviz.cv import cv2
+from rtviz.frame import Frame, Pixels
+from rtviz.settings import OutputSettings
+from rtviz.sinks import publish, temporary, writing
+from rtviz.sinks.base import ClosingSink
+
+if TYPE_CHECKING:
+    from rtviz.sources import Source
+
+# A GIF counts time in hundredths of a second, and browsers slow down what is shorter than two of them.
+_TICKS = Fraction(1, 100)
+_SHORTEST_TICKS = 4
+
+
+class GifSink(ClosingSink):
+    """One animated GIF. Frames that come faster than 25 a second are left out, and counted."""
+
+    def __init__(
+        self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
+    ) -> None:
+        self.warnings: list[str] = []
+        self._path = path
+        self._size = output.size or size
+        self._last_ticks: int | None = None
+        self._first_seconds: float | None = None
+        self._left_out = 0
+        height, width = self._size
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary = temporary(path)
+            self._container: Any = av.open(f"file:{self._temporary}", "w", format="gif")
+            self._stream: Any = self._container.add_stream("gif", rate=25)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "pal8"
+        self._stream.time_base = self._stream.codec_context.time_base = _TICKS
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=_TICKS)
+        split = graph.add("split")
+        make = graph.add("palettegen", "stats_mode=single")
+        use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
+        end = graph.add("buffersink")
+        source.link_to(split)
+        split.link_to(use, 0, 0)
+        split.link_to(make, 1, 0)
+        make.link_to(use, 0, 1)
+        use.link_to(end)
+        graph.configure()
+        self._graph = graph
+
+    def write(self, picture: Pixels, frame: Frame) -> None:
+        """Take one picture, unless it comes too soon after the last.
+
+        Raises:
+            OutputUnwritable: no space.
+        """
+        if self._first_seconds is None:
+            self._first_seconds = frame.pts_seconds
+        ticks = round((frame.pts_seconds - self._first_seconds) / float(_TICKS))
+        if self._last_ticks is not None and ticks < self._last_ticks + _SHORTEST_TICKS - 1:
+            self._left_out += 1
+            return
+        self._last_ticks = ticks
+        if picture.shape[:2] != self._size:
+            picture = cv2.resize(picture, (self._size[1], self._size[0]), interpolation=cv2.INTER_AREA)
+        pushed = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        pushed.pts, pushed.time_base = ticks, _TICKS
+        self._graph.push(pushed)
+        self._drain()
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                drawn: Any = self._graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            with writing(self._path):
+                self._container.mux(self._stream.encode(drawn))
+
+    def close(self) -> None:
+        """Finish, and put the file under its final name."""
+        if self._container is None:
+            return
+        with writing(self._path):
+            self._graph.push(None)
+            self._drain()
+            self._container.mux(self._stream.encode(None))
+            container, self._container = self._container, None
+            container.close()
+        if self._left_out:
+            self.warnings.append(f"a GIF shows at most 25 frames a second: {self._left_out} frames were left out")
+        publish(self._temporary, self._path)
+
+    def abort(self) -> None:
+        """Stop; what was written stays in the temporary file."""
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
+        if self._last_ticks is None:
+            self._temporary.unlink(missing_ok=True)
