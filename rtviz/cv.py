@@ -7,6 +7,7 @@ that aborts under xcb. Everything in rtviz that needs OpenCV imports it from her
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from rtviz.errors import MissingDependency
 
@@ -14,7 +15,7 @@ _QT_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
 _before = {name: os.environ.get(name) for name in _QT_VARIABLES}
 
 try:
-    import cv2
+    import cv2 as _cv2
 except ImportError as error:  # the package, or a system library such as libGL.so.1 or libgthread-2.0.so.0
     raise MissingDependency("opencv-python", f"drawing ({error})") from error
 finally:
@@ -23,5 +24,8 @@ finally:
             os.environ.pop(_name, None)
         else:
             os.environ[_name] = _value
+
+# Its type stubs give every function the widest array there is, which says nothing and has to be cast away.
+cv2: Any = _cv2
 
 __all__ = ["cv2"]

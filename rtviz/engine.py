@@ -59,11 +59,10 @@ class Engine:
         """
         if self.model is None:
             raise ValueError("this engine has no model to look with")
-        if self._largest_batch and len(frames) > self._largest_batch:
-            parts = range(0, len(frames), self._largest_batch)
-            return [
-                maps for start in parts for maps in self.look(frames[start : start + self._largest_batch], settings)
-            ]
+        length = self._largest_batch or len(frames)
+        if len(frames) > length:
+            parts = [frames[start : start + length] for start in range(0, len(frames), length)]
+            return [maps for part in parts for maps in self.look(part, settings)]
         try:
             return self.model.batch(
                 [frame.pixels for frame in frames],

@@ -111,8 +111,7 @@ class Pool:
         self.objects: list[np.ndarray] = []
         for _ in tqdm(range(recipe.objects), desc="drawing objects", disable=quiet, dynamic_ncols=True):
             sprite = draw_object(random, 112)
-            rows, columns = np.nonzero(sprite[..., 3] > 0.1)
-            if len(rows) > 400:
+            if (sprite[..., 3] > 0.1).sum() > 400:  # not a few thin strokes
                 self.objects.append((sprite * 255).astype(np.uint8))
         self.backgrounds = [
             (draw_background(random, 160, 160) * 255).astype(np.uint8)
@@ -141,7 +140,13 @@ def compose(random: np.random.Generator, pool: Pool, number: int, size: int, are
         for _ in range(int(random.integers(0, 3)) if not faded else 0):  # small, blurred clutter that means nothing
             other = pool.sprite(int(random.integers(len(pool.objects))))
             canvas_before = canvas.copy()
-            paste(canvas, other, tuple(random.uniform(0, size, 2)), size * random.uniform(0.06, 0.16), random.uniform(0, 360))
+            paste(
+                canvas,
+                other,
+                tuple(random.uniform(0, size, 2)),
+                size * random.uniform(0.06, 0.16),
+                random.uniform(0, 360),
+            )
             canvas += (canvas_before - canvas) * np.float32(random.uniform(0.3, 0.8))
     side = size * math.sqrt(random.uniform(*area) / share)
     if local:  # a part of the object fills the view
@@ -270,7 +275,9 @@ def entropy(rows: Tensor) -> Tensor:
     return -(rows * rows.clamp_min(1e-8).log()).sum(-1)
 
 
-def loss_of(student: Learner, teacher: Learner, batch: Batch, stage: Stage, progress: float) -> tuple[Tensor, dict[str, float]]:
+def loss_of(
+    student: Learner, teacher: Learner, batch: Batch, stage: Stage, progress: float
+) -> tuple[Tensor, dict[str, float]]:
     """DINO + InfoNCE + entropy floor."""
     views, local = batch
     count = len(views) // 2
@@ -312,7 +319,7 @@ def loss_of(student: Learner, teacher: Learner, batch: Batch, stage: Stage, prog
     }
 
 
-# --- scoring while it learns ---------------------------------------------------------------------------------------------
+# --- scoring while it learns -----------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -337,7 +344,7 @@ def tuning_set(count: int) -> tuple[Tensor, np.ndarray]:
     return as_input([pixels.astype(np.float32) / 255 for pixels, _ in drawn]), np.stack([mask for _, mask in drawn])
 
 
-# --- training ----------------------------------------------------------------------------------------------------------
+# --- training --------------------------------------------------------------------------------------------------------
 
 
 def between(start: float, end: float, progress: float) -> float:
@@ -365,7 +372,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         block.attn.attn_drop._forward_hooks.clear()
         block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: teacher._keep(output))
     decayed = [p for n, p in student.named_parameters() if p.ndim > 1 and "pos_embed" not in n and "cls_token" not in n]
-    others = [p for n, p in student.named_parameters() if not (p.ndim > 1 and "pos_embed" not in n and "cls_token" not in n)]
+    others = [
+        p for n, p in student.named_parameters() if not (p.ndim > 1 and "pos_embed" not in n and "cls_token" not in n)
+    ]
     optimizer = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.98))
 
     folder = Path(options.folder)
@@ -399,7 +408,14 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
     total = options.minutes * 60
     mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or options.bf16)
-    bar = tqdm(total=100, desc="training", unit="%", disable=options.quiet, dynamic_ncols=True, initial=int(100 * spent / total))
+    bar = tqdm(
+        total=100,
+        desc="training",
+        unit="%",
+        disable=options.quiet,
+        dynamic_ncols=True,
+        initial=int(100 * spent / total),
+    )
     last_kept = last_scored = spent
     for stage in stages:
         if spent / total >= stage.until:
@@ -429,7 +445,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             if spent - last_scored > min(60, total / 12) or spent >= total:
                 found = jaccards(teacher, pictures, masks)
                 line = {
-                    "minute": round(spent / 60, 2), "step": step, "size": stage.size, **{k: round(v, 3) for k, v in parts.items()},
+                    "minute": round(spent / 60, 2), "step": step, "size": stage.size,
+                    **{name: round(value, 3) for name, value in parts.items()},
                     "best": round(float(found.max(1).mean()), 4), "fixed": round(float(found.mean(0).max()), 4),
                     "heads": [round(float(value), 3) for value in found.mean(0)],
                 }  # fmt: skip
@@ -450,7 +467,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     return dict(log[-1])
 
 
-def export(teacher: Learner, recipe: Recipe, path: Path, options: argparse.Namespace, log: list[dict[str, Any]]) -> None:
+def export(
+    teacher: Learner, recipe: Recipe, path: Path, options: argparse.Namespace, log: list[dict[str, Any]]
+) -> None:
     """The teacher's backbone, in fp16, with what is needed to build and to believe it in the header."""
     from safetensors.torch import save_file
 

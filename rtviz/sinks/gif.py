@@ -44,7 +44,7 @@ class GifSink(ClosingSink):
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "pal8"
         self._stream.time_base = self._stream.codec_context.time_base = _TICKS
         graph = av.filter.Graph()
-        source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=_TICKS)
+        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=_TICKS)
         split = graph.add("split")
         make = graph.add("palettegen", "stats_mode=single")
         use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")

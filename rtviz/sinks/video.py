@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,15 +207,12 @@ class VideoSink(ClosingSink):
         """Stop; what was written stays in the temporary file, which plays."""
         if self._container is None:
             return
-        try:
+        # The disk is full, perhaps: what is there is there.
+        with suppress(OSError, av.error.FFmpegError, ValueError):
             if self._last_pts >= 0:
                 self._mux(self._stream.encode(None))
-        except (OSError, av.error.FFmpegError, ValueError):
-            pass  # the disk is full, perhaps: what is there is there
-        try:
+        with suppress(OSError, av.error.FFmpegError):
             self._close_container()
-        except (OSError, av.error.FFmpegError):
-            pass
         if self._last_pts < 0:
             self._temporary.unlink(missing_ok=True)
 
@@ -239,6 +237,7 @@ class _Sound:
         self._zero = 0.0  # on the input's clock, when the output begins
         self._start_seconds = 0.0
         self._waiting: Any = None
+        self._samples: int | None = None
         self._packets: Iterator[Any] | None = None
 
     @classmethod
@@ -267,10 +266,8 @@ class _Sound:
         self._start_seconds = start_seconds
         self._zero += start_seconds
         if start_seconds > 0:
-            try:
+            with suppress(av.error.FFmpegError):  # from the beginning, then
                 self._input.seek(int(max(0.0, self._zero - 0.5) / self._stream.time_base), stream=self._stream)
-            except av.error.FFmpegError:
-                pass  # from the beginning, then
         self._packets = self._copies() if self._copied else self._encoded()
 
     def mux_until(self, seconds: float) -> None:
@@ -303,7 +300,6 @@ class _Sound:
         resampler = av.AudioResampler(
             format=self._out.codec_context.format, layout=self._out.layout, rate=self._out.codec_context.sample_rate
         )
-        fifo_frames = 0
         first: float | None = None
         for packet in self._demuxed():
             try:
@@ -318,7 +314,6 @@ class _Sound:
                     continue
                 first = time if first is None else first
                 for piece in resampler.resample(frame):
-                    fifo_frames += 1
                     yield from self._out.encode(self._timed(piece, first))
         for piece in resampler.resample(None):
             yield from self._out.encode(self._timed(piece, first or 0.0))
@@ -327,7 +322,7 @@ class _Sound:
     def _timed(self, piece: Any, first: float) -> Any:
         """The piece with its place on the output's clock, counted in samples so that no gap can open."""
         rate = self._out.codec_context.sample_rate
-        if not hasattr(self, "_samples"):
+        if self._samples is None:
             self._samples = max(0, round(first * rate))
         piece.pts, piece.time_base = self._samples, Fraction(1, rate)
         self._samples += piece.samples

@@ -312,7 +312,10 @@ def _lit(random: Generator, surface: Colours, alpha: Field) -> Colours:
     depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     bulge = np.sqrt(np.clip(depth / (0.14 * size), 0, 1))
     height = cv2.GaussianBlur(bulge, (0, 0), size * 0.022) * size * random.uniform(0.06, 0.16)
-    slope_x, slope_y = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125)
+    slope_x, slope_y = (
+        cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125),
+    )
     length = np.sqrt(slope_x**2 + slope_y**2 + 1)
     angle = random.uniform(-2.6, -0.5)  # from above
     light = np.array([math.cos(angle), math.sin(angle), random.uniform(0.7, 1.3)])
@@ -389,7 +392,7 @@ def paste(
     placed = cv2.warpAffine(sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     region = canvas[top:bottom, left:right]
     if shadow > 0:
-        offset = np.float32([[1, 0, side * 0.05], [0, 1, side * 0.07]])
+        offset = np.array([[1, 0, side * 0.05], [0, 1, side * 0.07]])
         fallen = cv2.warpAffine(placed[..., 3], offset, (right - left, bottom - top))
         small = cv2.resize(fallen, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if side > 64 else fallen
         small = cv2.GaussianBlur(small, (0, 0), max(0.6, side * 0.05 * (0.25 if side > 64 else 1)))

@@ -29,12 +29,7 @@ class PictureSource:
         self.paths = _find(place)
         self.warnings: list[str] = []
         self._start, self._end, self._every = start, end, every
-        self._first_index = 0
-        first = None
-        for self._first_index, path in enumerate(self.paths):
-            first = _read(path)
-            if first is not None:
-                break
+        first = next((pixels for pixels in map(_read, self.paths) if pixels is not None), None)
         if first is None:
             what = f"{self.paths[0]} is no picture" if len(self.paths) == 1 else f"{place} holds no picture"
             raise SourceUnreadable(f"{what} that can be decoded")

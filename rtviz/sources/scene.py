@@ -22,7 +22,7 @@ from rtviz.frame import Frame, Masks, Pixels
 from rtviz.sources import SourceInfo
 from rtviz.sources.drawing import Colours, Sprite, draw_background, draw_object, paste
 
-TRAINING_SEEDS = range(0, 1_000_000)
+TRAINING_SEEDS = range(1_000_000)
 TUNING_SEEDS = range(1_000_000, 1_010_000)
 SCORING_SEEDS = range(2_000_000, 2_100_000)
 

@@ -151,7 +151,7 @@ class VideoSource:
                 return
             except av.error.FFmpegError:
                 damage.packets += 1
-            if packet is None or packet.dts is None and packet.size == 0:
+            if packet is None or (packet.dts is None and packet.size == 0):
                 return
 
     def __iter__(self) -> Iterator[Frame]:
@@ -209,9 +209,9 @@ class VideoSource:
         if repaired:
             self.warnings.append(f"{repaired} frames of {self.path} had no usable timestamp; they were given one")
         if self._convert.resized:
-            width, height = self._convert.size[1], self._convert.size[0]
+            height, width = self._convert.size
             self.warnings.append(
-                f"{self._convert.resized} frames of {self.path} have another size; they were resized to {width}x{height}"
+                f"{self._convert.resized} frames of {self.path} had another size; they were resized to {width}x{height}"
             )
 
     def close(self) -> None:

@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Starts rtviz from a fresh checkout: `python3 scripts/run.py [ARGUMENTS...]`. The first start sets everything up."""
+
+import os
+import subprocess
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("rtviz needs Python 3.11 or newer; this is {}.{}".format(*sys.version_info[:2]))
+
+from environment import WINDOWS, prepare
+
+
+def main():
+    """Set up if needed, then become `rtviz ARGUMENTS...`."""
+    python = str(prepare())
+    command = [python, "-m", "rtviz", *sys.argv[1:]]
+    if not WINDOWS:
+        os.execv(python, command)
+    return subprocess.run(command).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
