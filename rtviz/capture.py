@@ -48,7 +48,7 @@ class Patience:
         stalled_seconds: without a picture for so long, the source counts as stalled.
         lost_seconds: without a picture for so long, it is left behind and opened anew.
         opening_seconds: the same for the first picture.
-        frozen_seconds: the very same picture for so long counts as stalled too.
+        frozen_seconds: the very same picture for so long counts as stalled too; a low rate for so long is mentioned.
         back_off_seconds: the pauses before opening anew; the last one is repeated.
     """
 
@@ -119,6 +119,7 @@ class Capture:
         self._opening: _Opening | None = None
         self._retry_at: float | None = None
         self._failure: RtvizError | None = None
+        self._given_up = False
         self._ever_delivered = False
         self._still_places: set[str] = set()  # whose picture stays the same, also after opening anew
 
@@ -258,15 +259,13 @@ class Capture:
         now = time.monotonic()
         with self._changed:
             opening, failure = self._opening, self._failure
-            if self._retry_at is not None and failure is not None:
-                wait = f"trying again in {max(1, round(self._retry_at - now))} s"
-                return "reconnecting" if self._ever_delivered else "failed", f"{failure}; {wait}"
-            if failure is not None and (opening is None or opening.finished):
-                return "failed", str(failure)
-            if opening is None or opening.frames == 0:
-                # After a loss the reason stays readable until there is a picture again.
-                if self._ever_delivered and failure is not None:
-                    return "reconnecting", f"{failure}; trying again now"
+            if failure is not None and (opening is None or opening.finished or opening.over or not opening.frames):
+                if self._given_up:
+                    return "failed", str(failure)
+                # The reason stays readable until there is a picture again.
+                wait = "now" if self._retry_at is None else f"in {max(1, round(self._retry_at - now))} s"
+                return "reconnecting" if self._ever_delivered else "failed", f"{failure}; trying again {wait}"
+            if opening is None or not opening.frames:
                 return "connecting", f"opening {opening.place}" if opening is not None else "looking for a camera"
             name = opening.info.name if opening.info is not None else opening.place
             waiting = now - (opening.waiting_since or now)
@@ -286,9 +285,9 @@ class Capture:
 
     def _is_slow(self, opening: _Opening, now: float) -> bool:
         info = opening.info
-        if info is None or info.kind != "camera" or (info.fps or 30.0) < 15:
+        if info is None or info.kind != "camera" or (info.fps or 30.0) < 15 or opening.first_at is None:
             return False
-        return opening.first_at is not None and now - opening.first_at > 3.0 and self.fps() < 8
+        return now - opening.first_at > self._patience.frozen_seconds and self.fps() < 8
 
     # --- the supervisor: which place, how long, how often ----------------------------------------------------------
 
@@ -298,6 +297,7 @@ class Capture:
                 request, place = self._request, self._place
                 self._failure = None
                 self._retry_at = None
+                self._given_up = False
                 self._ever_delivered = False
                 self._opening = None
                 self._pts_offset = None
@@ -332,6 +332,7 @@ class Capture:
                     isinstance(opening.error, SourceUnreadable) and not _may_mend(opening.place)
                 ):
                     pause = None  # a file that cannot be decoded will not mend itself
+                    self._given_up = True
                 failures += 1
                 if pause is not None:
                     self._retry_at = time.monotonic() + pause
@@ -368,15 +369,12 @@ class Capture:
                         opening.error = SourceLost(f"{opening.place} was frozen")
                         opening.over = True
                         return
-                if silent_since is None:
-                    self._changed.wait(limit)
-                    continue
-                if now - silent_since >= limit:
+                if silent_since is not None and now - silent_since >= limit:
                     verb = "has sent nothing" if opening.frames else "did not open"
                     opening.error = SourceLost(f"{opening.place} {verb} for {now - silent_since:.0f} s")
                     opening.over = True
                     return
-                self._changed.wait(silent_since + limit - now)
+                self._changed.wait(min(limit, patience.stalled_seconds))
 
     # --- the reader: owns the source -------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class Carrier:
         if self._then is None or self._then[0] is not then:
             self._then = (then, self._gray(then))
         gray = self._gray(now)
-        flow = np.asarray(self._flow.calc(gray, self._then[1], None))  # type: ignore[call-overload]
+        flow = np.asarray(self._flow.calc(gray, self._then[1], None))
         height, width = gray.shape
         return cast(Floats, flow / np.array([width, height], np.float32))
 

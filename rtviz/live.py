@@ -27,7 +27,7 @@ from rtviz.recorder import (
     FlightRecorder,
     Kept,
     VideoRecorder,
-    check_new,
+    check_new_video,
     write_snapshot,
     write_video,
 )
@@ -43,6 +43,8 @@ LoadEngine = Callable[[Settings, Callable[[str, int, int | None], None]], "Engin
 
 MODES = ("locked", "smooth")
 
+# A forward pass as short as this is waited for before a frame is drawn.
+_AT_ONCE_MS = 12.0
 # How long the last picture stays after a jump, while the first attention of the new stream is on its way.
 _HOLD_SECONDS = 0.5
 # What needs another model.
@@ -356,6 +358,7 @@ class LiveSession:
         self._engine_lock = threading.Lock()  # saving the past looks too
         self._seen: _Seen | None = None
         self._look_failed = ""
+        self._looking = False
         self._looked_at: deque[float] = deque(maxlen=600)
 
         # Loading.
@@ -687,7 +690,7 @@ class LiveSession:
             SinkError: the file cannot be written, or exists.
         """
         path = Path(path)
-        check_new(path)
+        check_new_video(path)
         kept = self._past.kept if self._past is not None else self._recorder.kept()
         if not kept:
             raise OutputUnwritable(f"cannot write {path}: {NOT_SHOWN}")
@@ -703,12 +706,20 @@ class LiveSession:
         with self._changed:
             self._shot = shot
             watching_past = self._past is not None
-            if not watching_past and (self._mode == "smooth" or self._engine is None or self._seen is None):
+            if not watching_past and not self._attention_will_bring_it():
                 self._picture_wanted = True
                 self._changed.notify_all()
+            if not watching_past:
+                self._to_look.put(shot)
         if not watching_past:
-            self._to_look.put(shot)
             self._recorder.add(shot)
+
+    def _attention_will_bring_it(self) -> bool:
+        """Whether a frame that just came need not be drawn before the model has looked at it: when locked, or when the
+        model is so fast that the frame would only be drawn twice."""
+        if self._engine is None or self._seen is None or self._look_failed:
+            return False
+        return self._mode == "locked" or (self._looking is None and self._seen.forward_ms < _AT_ONCE_MS)
 
     def _find_places(self) -> Sequence[str]:
         from rtviz.sources.camera import cameras
@@ -733,6 +744,7 @@ class LiveSession:
                 return
             with self._changed:
                 engine, settings = self._engine, self._settings
+                self._looking = shot
             if engine is None:
                 continue
             try:
@@ -743,6 +755,7 @@ class LiveSession:
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause = min(8.0, 2 * pause or 0.5)
                 with self._changed:
+                    self._looking = False
                     self._look_failed = _sentence(error)
                     self._picture_wanted = True
                     self._to_look.offer(shot)
@@ -750,6 +763,7 @@ class LiveSession:
                 continue
             pause = 0.0
             with self._changed:
+                self._looking = False
                 self._look_failed = ""
                 self._looked_at.append(time.monotonic())
                 while engine.notices:
@@ -782,7 +796,7 @@ class LiveSession:
     def _look_again_if_needed(self) -> None:
         """Look at the newest frame once more if what was seen of it does not answer the present settings."""
         seen, shot = self._seen, self._shot
-        if shot is None or self._engine is None or self._past is not None:
+        if shot is None or self._engine is None or self._past is not None or shot is self._looking:
             return
         if seen is None or seen.shot is not shot or not self._answers(seen.maps, self._settings, shot.frame.size):
             self._to_look.offer(shot)

@@ -227,7 +227,7 @@ class VideoRecorder:
     """
 
     def __init__(self, path: Path, what: str, fps: float | None, on_end: Callable[[str], None]) -> None:
-        check_new(path)
+        check_new_video(path)
         if what not in RECORDED:
             raise SettingsError("what to record", what, RECORDED)
         self.path = path
@@ -248,7 +248,9 @@ class VideoRecorder:
         with self._changed:
             if self.ended or self._stopped:
                 return
-            if len(self._waiting) >= 8:
+            if self._waiting and self._waiting[-1][0].frame is result.frame and at - self._waiting[-1][1] < 0.02:
+                at = self._waiting.pop()[1]  # the same frame, only just drawn anew
+            elif len(self._waiting) >= 8:
                 self._waiting.popleft()
                 self.skipped += 1
             self._waiting.append((result, at))
@@ -390,6 +392,18 @@ def read_snapshot(path: Path) -> dict[str, Any]:
         text = picture.info.get("rtviz")
     about: dict[str, Any] = json.loads(text) if text else {}
     return about
+
+
+def check_new_video(path: Path) -> None:
+    """Refuse a video that exists, or cannot be written there.
+
+    Raises:
+        SinkError: with the reason.
+    """
+    from rtviz.sinks import check_output
+
+    check_new(path)
+    check_output(path, None, overwrite=False)
 
 
 def check_new(path: Path) -> None:

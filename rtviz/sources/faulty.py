@@ -95,6 +95,10 @@ class FaultyCamera:
         """From now on every read hangs."""
         self.faults = (Fault("hang", self.frames, 1 << 60), *self.faults)
 
+    def shrink(self) -> None:
+        """From now on every picture has half the size."""
+        self.faults = (Fault("resize", self.frames, 1 << 60), *self.faults)
+
     def hang(self) -> None:
         """What a read does that hangs."""
         self._released.wait()

@@ -77,7 +77,7 @@ class ScreenSource(EndlessSource):
             except self._failure as error:
                 raise SourceLost(f"the screen cannot be watched any more: {error}") from None
             bgra = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
-            yield cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB)  # type: ignore[misc]
+            yield cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB)
 
     def release(self) -> None:
         self._grabber.close()

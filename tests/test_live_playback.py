@@ -1,0 +1,158 @@
+"""Files in a live session: their own speed, exact seeking and stepping, loops."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_doubles import Engine, Recording, session, until, until_shown
+
+from rtviz.errors import SettingsError
+from rtviz.frame import Result
+from rtviz.live import LiveSession
+from rtviz.settings import Settings
+
+UNEVEN = [0.0, 0.04, 0.05, 0.09, 0.2, 0.21, 0.24, 0.3, 0.33, 0.4]
+
+
+def index_shown(live: LiveSession, index: int) -> Result:
+    shown = until_shown(live, lambda result: result.frame.index == index)
+    assert isinstance(shown, Result)
+    return shown
+
+
+def test_steps_are_exact_in_both_directions_with_uneven_times() -> None:
+    recording = Recording(UNEVEN)
+    with session(recording) as live:
+        live.pause()
+        live.seek(0.0)
+        at = index_shown(live, 0).frame.index
+        for count in (1, 1, 3, -1, -2, 4, -5, 1, 8, -3, -6):
+            live.step(count)
+            at = min(max(at + count, 0), len(UNEVEN) - 1)
+            shown = index_shown(live, at)
+            assert shown.frame.pixels[0, 0, 0] == at
+            assert shown.frame.pts_seconds == UNEVEN[at]
+        assert live.status().paused
+    assert recording.openings == recording.closings
+
+
+def test_seeking_is_exact_and_beyond_the_end_is_the_last_frame() -> None:
+    with session(Recording(UNEVEN)) as live:
+        live.pause()
+        for index in (7, 2, 9, 0, 5):
+            live.seek(UNEVEN[index])
+            index_shown(live, index)
+            assert live.status().position_seconds == UNEVEN[index]
+        live.seek(1000.0)
+        index_shown(live, 9)
+        live.step(-1)
+        index_shown(live, 8)
+
+
+def test_a_held_frame_gets_its_own_attention() -> None:
+    with session(Recording(UNEVEN), mode="smooth") as live:
+        live.pause()
+        live.seek(UNEVEN[4])
+        shown = until_shown(
+            live, lambda result: result.frame.index == 4 and result.maps and result.maps.prefix[0, 0, 0] == 4
+        )
+        assert isinstance(shown, Result)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
+def test_a_file_plays_at_its_own_speed(speed: float) -> None:
+    times = [number / 50 for number in range(26)]  # half a second
+    with session(Recording(times)) as live:
+        live.pause()
+        live.set_speed(speed)
+        live.seek(0)
+        index_shown(live, 0)
+        start = time.monotonic()
+        live.pause(False)
+        index_shown(live, 25)
+        took = time.monotonic() - start
+    # Never faster than asked for; on a busy computer a little slower.
+    assert 0.5 / speed * 0.95 <= took < 0.5 / speed + 1.0
+    assert live.status().speed == speed
+
+
+def test_a_speed_that_is_none_is_refused() -> None:
+    with session(Recording(UNEVEN)) as live, pytest.raises(SettingsError, match=r"0\.25 to 4"):
+        live.set_speed(9)
+
+
+def test_the_end_is_a_state_and_going_on_begins_anew() -> None:
+    recording = Recording(UNEVEN)
+    with session(recording) as live:
+        status = until(live, lambda status: status.source_state == "ended")
+        assert status.source_sentence == "the end of recording"
+        index_shown(live, 9)
+        live.pause(True)
+        live.pause(False)
+        until(live, lambda status: status.source_state == "live")
+        until(live, lambda status: status.source_state == "ended")
+        live.set_loop(True)
+        openings = recording.openings
+        until(live, lambda status: recording.openings > openings + 2)
+    assert recording.openings == recording.closings
+
+
+def test_one_picture_is_shown_and_looked_at_once() -> None:
+    engine = Engine()
+    with session(Recording([0.0]), engine) as live:
+        live.set_loop(True)
+        until_shown(live, lambda result: result.maps is not None)
+        assert live.status().source_state == "ended"
+        assert engine.looks == 1
+
+
+def test_opening_another_place_replaces_the_first() -> None:
+    first, second = Recording(UNEVEN), Recording([0.0, 0.1], size=(32, 32))
+
+    def open_source(place: str, **part: float) -> object:
+        return (first if place == "double:" else second).open(place, **part)
+
+    with session(first, open_source=open_source) as live:
+        until_shown(live, lambda result: result.frame.size == (48, 64))
+        live.open("second")
+        until_shown(live, lambda result: result.frame.size == (32, 32))
+        assert live.status().place == "second"
+        until(live, lambda status: first.openings == first.closings)
+
+
+def test_a_real_file_is_sought_and_stepped_exactly(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    pytest.importorskip("rtviz.sources.video")
+    path = tmp_path / "uneven times.mkv"
+    levels = [20 * number for number in range(12)]
+    ticks = [0, 40, 50, 130, 140, 200, 340, 350, 400, 420, 500, 640]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.gop_size = 5
+        for level, tick in zip(levels, ticks, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    def level(result: Result) -> int:
+        return round(float(result.frame.pixels.mean()) / 20)
+
+    with LiveSession(str(path), Settings(), load_engine=lambda settings, progress: Engine()) as live:  # type: ignore[arg-type,return-value]
+        live.pause()
+        until(live, lambda status: status.source_info is not None)
+        for wanted in (6, 3, 11, 0):
+            live.seek(ticks[wanted] / 1000)
+            until_shown(live, lambda result: level(result) == wanted)  # noqa: B023
+            assert live.status().position_seconds == pytest.approx(ticks[wanted] / 1000, abs=2e-3)
+        at = 0
+        for count in (4, -1, 5, -3, -4, 2):
+            live.step(count)
+            at = min(max(at + count, 0), 11)
+            until_shown(live, lambda result: level(result) == at)  # noqa: B023
