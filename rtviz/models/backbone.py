@@ -160,7 +160,7 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     # Some names of timm say which weights they mean only through timm's table of defaults.
     repository = known["hf_hub_id"] if published else None
     return {
-        "family": (known.get("tag") or "timm").split("_")[0].split(".")[0],
+        "family": _family(timm_name, known.get("tag") or ""),
         "patch_size": patch_size,
         "layers": layers,
         "heads": int(probe.attention[0].shape[1]),
@@ -175,6 +175,13 @@ def describe(timm_name: str) -> dict[str, Any] | None:
         "mean": tuple(known["mean"]),
         "std": tuple(known["std"]),
     }
+
+
+def _family(timm_name: str, tag: str) -> str:
+    for sign, family in (("dinov3", "DINOv3"), ("dinov2", "DINOv2"), (".dino", "DINO")):
+        if sign in f"{timm_name}.{tag}":
+            return family
+    return tag.split("_")[0] or "timm"
 
 
 __all__ = ["build", "build_plain", "build_random", "describe", "has_cls", "patch_size_of", "ready", "timm"]
