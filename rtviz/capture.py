@@ -196,7 +196,7 @@ class Capture:
         """Whether the end is followed by the beginning."""
         with self._changed:
             self._loop = loop
-            if loop and self._ended and not self._paused:
+            if loop and self._ended and not self._paused and not self._is_one_picture():
                 self._jump = 0.0
             self._changed.notify_all()
 
@@ -507,7 +507,7 @@ class Capture:
                         self._anchor = None
                     if wait <= 0:
                         return None, 0
-                elif not self._paused and self._loop and (opening.info is None or opening.info.frame_count != 1):
+                elif not self._paused and self._loop and not self._is_one_picture():
                     self._begin_stream()
                     return 0.0, 0
                 self._changed.wait(wait)
@@ -551,6 +551,9 @@ class Capture:
                 return source, chain(before, [] if frame is None else [frame], frames)
             source.close()
             run_up *= 2
+
+    def _is_one_picture(self) -> bool:
+        return self.info is not None and self.info.frame_count == 1
 
     def _begin_stream(self) -> None:
         self._stream += 1

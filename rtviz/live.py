@@ -357,8 +357,8 @@ class LiveSession:
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()  # saving the past looks too
         self._seen: _Seen | None = None
+        self._looking: Shot | None = None
         self._look_failed = ""
-        self._looking = False
         self._looked_at: deque[float] = deque(maxlen=600)
 
         # Loading.
@@ -755,7 +755,7 @@ class LiveSession:
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause = min(8.0, 2 * pause or 0.5)
                 with self._changed:
-                    self._looking = False
+                    self._looking = None
                     self._look_failed = _sentence(error)
                     self._picture_wanted = True
                     self._to_look.offer(shot)
@@ -763,7 +763,7 @@ class LiveSession:
                 continue
             pause = 0.0
             with self._changed:
-                self._looking = False
+                self._looking = None
                 self._look_failed = ""
                 self._looked_at.append(time.monotonic())
                 while engine.notices:
