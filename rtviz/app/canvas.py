@@ -1,0 +1,452 @@
+"""The picture: letterboxed, with what is written over it, and with the mouse on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from PyQt5.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
+from PyQt5.QtWidgets import QWidget
+
+from rtviz.app.pointing import Spot, spot_at
+from rtviz.app.theme import DARK, Theme
+from rtviz.frame import Pixels, Result
+from rtviz.live import hover
+
+Help = Sequence[tuple[str, Sequence[tuple[Sequence[str], str]]]]
+
+_SHEET = QColor(8, 9, 12, 226)
+_PILL = QColor(10, 11, 14, 190)
+_INK = QColor(244, 244, 240)
+_FAINT = QColor(176, 179, 186)
+_ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
+_BAD = QColor(DARK.bad)
+
+_TOAST_SECONDS, _FADE_SECONDS = 1.3, 0.3
+
+
+def to_qimage(pixels: Pixels) -> QImage:
+    """RGB uint8 [height, width, 3] as a QImage of its own memory, in the format that is painted fastest.
+
+    A QImage aliases the array's memory and takes lines to be padded; the copy that the conversion makes ends both.
+    """
+    height, width = pixels.shape[:2]
+    if pixels.strides[1:] != (3, 1):
+        pixels = pixels.copy()
+    aliasing = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format_RGB888)  # type: ignore[call-overload]
+    return aliasing.convertToFormat(QImage.Format_RGB32)
+
+
+class Canvas(QWidget):
+    """Shows results as large as they fit, undistorted.
+
+    Attributes:
+        painted: called with a result after it was painted for the first time.
+        hud: lines that are written large into a corner, for full screen; empty for none.
+        help: what the help shows, while it is open; None otherwise.
+        recording: what stands beside the red dot; empty for none.
+    """
+
+    pointed = pyqtSignal(object)  # Spot: pressed on the picture
+    dragged = pyqtSignal(object)  # Spot: moved with the button down
+    first_paint = pyqtSignal()  # the window stands
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Picture")
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.StrongFocus)
+        self.setAttribute(Qt.WA_OpaquePaintEvent)
+        self.setMinimumSize(240, 160)
+        self.painted: Callable[[Result], None] = lambda result: None
+        self.hud: list[str] = []
+        self.help: Help | None = None
+        self.recording = ""
+        self.ground = QColor(DARK.ground)
+        self.result: Result | None = None
+        self._image: QImage | None = None
+        self._told: Result | None = None
+        self._pointer: QPointF | None = None
+        self._toast, self._toast_at, self._toast_seconds = "", 0.0, _TOAST_SECONDS
+        self._waiting: tuple[str, ...] = ()
+        self._help_picture: tuple[object, QPixmap] | None = None
+        self._stands = False
+        self._began_at = time.monotonic()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(960, 640)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.ground = QColor(theme.ground)
+        self.update()
+
+    def show_result(self, result: Result) -> None:
+        """Show this one from now on."""
+        if result is not self.result:
+            self.result = result
+            self._image = to_qimage(result.overlay)
+            self.update()
+
+    def wait_for(self, *sentences: str) -> None:
+        """What stands on the empty canvas until there is a picture."""
+        self._waiting = sentences
+        if self.result is None:
+            self.update()
+
+    def toast(self, text: str, seconds: float = _TOAST_SECONDS) -> None:
+        """Say something large for a moment."""
+        self._toast, self._toast_at, self._toast_seconds = text, time.monotonic(), seconds
+        self.update()
+
+    def show_help(self, lines: Help | None) -> None:
+        self.help = lines
+        self.update()
+
+    def tick(self) -> None:
+        """Once for each poll: what moves by itself is painted again."""
+        if self.result is None or (self._toast and time.monotonic() - self._toast_at > self._toast_seconds):
+            self.update()
+
+    # --- the mouse -------------------------------------------------------------------------------------------------
+
+    def picture_rect(self) -> QRectF:
+        """Where the picture lies on the canvas."""
+        if self._image is None:
+            return QRectF(self.rect())
+        scale = min(self.width() / self._image.width(), self.height() / self._image.height())
+        width, height = self._image.width() * scale, self._image.height() * scale
+        return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
+
+    def spot(self, point: QPointF) -> Spot | None:
+        """What a point of the canvas means."""
+        if self.result is None:
+            return None
+        rect = self.picture_rect()
+        return spot_at(self.result, (point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.setFocus(Qt.MouseFocusReason)
+        if event.button() == Qt.LeftButton:
+            spot = self.spot(event.localPos())
+            if spot is not None:
+                self.pointed.emit(spot)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self._pointer = event.localPos()
+        if event.buttons() & Qt.LeftButton:
+            spot = self.spot(event.localPos())
+            if spot is not None:
+                self.dragged.emit(spot)
+        self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.mousePressEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        self._pointer = None
+        self.update()
+
+    # --- painting --------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self.ground)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
+        rect = self.picture_rect()
+        if self._image is not None:
+            painter.drawImage(rect, self._image)
+            self._paint_hover(painter, rect)
+        else:
+            self._paint_waiting(painter)
+        if self.help is not None:
+            self._paint_help(painter)
+        else:
+            self._paint_hud(painter, rect)
+            self._paint_toast(painter, rect)
+        if self.recording:
+            self._paint_recording(painter, rect)
+        painter.end()
+        if not self._stands:
+            self._stands = True
+            QTimer.singleShot(0, self.first_paint.emit)
+        if self.result is not None and self.result is not self._told:
+            self._told = self.result
+            self.painted(self.result)
+
+    def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:
+        """The patch under the pointer, outlined in black and white, and its value beside the pointer."""
+        if self._pointer is None or self.result is None or self.help is not None:
+            return
+        spot = self.spot(self._pointer)
+        if spot is None:
+            return
+        result = self.result
+        if spot.head is not None and result.maps is not None:
+            head = spot.head if isinstance(spot.head, int) or spot.head in ("mean", "max", "all") else "mean"
+            layer = result.settings.layer if spot.layer is None else spot.layer
+            shown = result.settings.replace(head=head, layer=layer)
+            result = dataclasses.replace(result, settings=shown)
+        found = hover(result, spot.x, spot.y)
+        if found is None:
+            return
+        left, top, width, height = spot.box
+        cell = QRectF(
+            rect.x() + (left + width * found.column / found.columns) * rect.width(),
+            rect.y() + (top + height * found.row / found.rows) * rect.height(),
+            width / found.columns * rect.width(),
+            height / found.rows * rect.height(),
+        )
+        painter.setBrush(Qt.NoBrush)
+        painter.setPen(QPen(QColor(0, 0, 0, 200), 3))
+        painter.drawRect(cell)
+        painter.setPen(QPen(QColor(255, 255, 255), 1))
+        painter.drawRect(cell)
+        text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
+        if spot.head is not None:
+            which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)
+            text = f"layer {spot.layer}  {which}   {text}"
+        size = max(12, min(20, round(self.height() / 42)))
+        font = _font(self, size)
+        extent = QFontMetricsF(font).boundingRect(text)
+        x = min(cell.right() + 10, self.width() - extent.width() - 26)
+        y = max(6.0, min(cell.top() - size * 0.4, self.height() - size * 2.2))
+        _pill(painter, font, text, x, y)
+
+    def _paint_waiting(self, painter: QPainter) -> None:
+        """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
+        dark = self.ground.lightness() < 128
+        ink, faint = (_INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
+        middle, size = self.height() / 2, max(28, round(self.height() / 11))
+        font = _font(self, size, bold=True)
+        painter.setFont(font)
+        painter.setPen(ink)
+        painter.drawText(QRectF(0, middle - 2.0 * size, self.width(), 1.3 * size), Qt.AlignCenter, "rtviz")
+        bar = QRectF(self.width() / 2 - 2.2 * size, middle - 0.25 * size, 4.4 * size, 3)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(faint.red(), faint.green(), faint.blue(), 70))
+        painter.drawRoundedRect(bar, 1.5, 1.5)
+        phase = (time.monotonic() - self._began_at) / 1.6 % 1.0
+        left = bar.x() + bar.width() * max(0.0, 1.3 * phase - 0.3)
+        right = bar.x() + bar.width() * min(1.0, 1.3 * phase)
+        painter.setBrush(_ACCENT if dark else QColor("#9a5b00"))
+        painter.drawRoundedRect(QRectF(left, bar.y(), right - left, bar.height()), 1.5, 1.5)
+        painter.setFont(_font(self, max(13, round(size * 0.36))))
+        painter.setPen(faint)
+        lines = "\n".join(sentence for sentence in self._waiting if sentence)
+        box = QRectF(self.width() * 0.1, middle + 0.25 * size, self.width() * 0.8, self.height() / 3)
+        painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
+
+    def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
+        """Large enough to be read from the back of a room: the first line a twentieth of the canvas."""
+        bottom = min(rect.bottom(), float(self.height())) - self.height() * 0.025
+        for place, line in reversed(list(enumerate(self.hud))):
+            size = max(14, round(self.height() / (20 if place == 0 else 36)))
+            font = _font(self, size, bold=place == 0)
+            height = size * 1.55
+            _pill(painter, font, line, max(rect.x(), 0) + self.height() * 0.025, bottom - height)
+            bottom -= height + size * 0.2
+
+    def _paint_toast(self, painter: QPainter, rect: QRectF) -> None:
+        left = self._toast_seconds - (time.monotonic() - self._toast_at)
+        if left <= 0 or not self._toast:
+            self._toast = ""
+            return
+        size = max(15, round(self.height() / 24))
+        font = _font(self, size, bold=True)
+        width = self.width() * 0.8
+        if QFontMetricsF(font).horizontalAdvance(self._toast) > width:  # a sentence rather than a word
+            font = _font(self, max(13, round(size * 0.62)))
+        bounds = QFontMetricsF(font).boundingRect(
+            QRectF(0, 0, width, 1000), int(Qt.AlignHCenter | Qt.TextWordWrap), self._toast
+        )
+        pad = font.pixelSize() * 0.6
+        box = QRectF(0, 0, bounds.width() + 2.6 * pad, bounds.height() + 1.2 * pad)
+        box.moveCenter(QPointF(rect.center().x(), 0))
+        box.moveTop(
+            min(rect.bottom(), float(self.height())) - box.height() - self.height() * (0.16 if self.hud else 0.04)
+        )
+        painter.setOpacity(min(1.0, left / _FADE_SECONDS))
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(10, 11, 14, 215))
+        painter.drawRoundedRect(box, pad, pad)
+        painter.setFont(font)
+        painter.setPen(_INK)
+        painter.drawText(box, int(Qt.AlignCenter | Qt.TextWordWrap), self._toast)
+        painter.setOpacity(1.0)
+
+    def _paint_recording(self, painter: QPainter, rect: QRectF) -> None:
+        size = max(14, round(self.height() / 36))
+        font = _font(self, size, bold=True)
+        width = QFontMetricsF(font).horizontalAdvance(self.recording) + size * 2.6
+        box = QRectF(rect.right() - width - self.height() * 0.025, rect.y() + self.height() * 0.025, width, size * 1.7)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(_PILL)
+        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
+        painter.setBrush(_BAD)
+        painter.drawEllipse(QPointF(box.x() + size, box.center().y()), size * 0.36, size * 0.36)
+        painter.setFont(font)
+        painter.setPen(_INK)
+        painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
+
+    def _paint_help(self, painter: QPainter) -> None:
+        ratio = self.devicePixelRatioF()
+        key = (self.size(), ratio, self.help)
+        if self._help_picture is None or self._help_picture[0] != key:
+            pixmap = QPixmap(self.size() * ratio)
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(Qt.transparent)
+            sheet = QPainter(pixmap)
+            sheet.setRenderHints(QPainter.Antialiasing | QPainter.TextAntialiasing)
+            paint_help(sheet, self.rect(), self.help or (), self.font())
+            sheet.end()
+            self._help_picture = (key, pixmap)
+        painter.drawPixmap(0, 0, self._help_picture[1])
+
+
+def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
+    font = QFont(widget.font())
+    font.setPixelSize(max(1, pixels))
+    font.setBold(bold)
+    return font
+
+
+def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None:
+    """Text on a dark rounded ground, readable on every picture."""
+    size = font.pixelSize()
+    width = QFontMetricsF(font).horizontalAdvance(text) + size * 1.1
+    box = QRectF(x, y, width, size * 1.55)
+    painter.setPen(Qt.NoPen)
+    painter.setBrush(_PILL)
+    painter.drawRoundedRect(box, size * 0.4, size * 0.4)
+    painter.setFont(font)
+    painter.setPen(_INK)
+    painter.drawText(box, Qt.AlignCenter, text)
+
+
+# --- the help ----------------------------------------------------------------------------------------------------------
+
+
+def paint_help(painter: QPainter, rect: QRect, groups: Help, font: QFont) -> None:
+    """The table of keys over the whole rectangle, in as many columns and as large as it fits."""
+    painter.fillRect(rect, _SHEET)
+    size, columns = _largest_fit(rect, groups, font)
+    key_font, text_font, title_font = QFont(font), QFont(font), QFont(font)
+    for each, share, bold in ((key_font, 0.86, True), (text_font, 1.0, False), (title_font, 1.0, True)):
+        each.setPixelSize(max(1, round(size * share)))
+        each.setBold(bold)
+    line, gap = size * 1.72, size * 1.1
+    widths = [_column_widths(column, key_font, text_font, title_font) for column in columns]
+    spacing = size * 2.6
+    total = sum(keys + text for keys, text in widths) + spacing * (len(columns) - 1)
+    x = rect.x() + (rect.width() - total) / 2
+    tallest = max(_height(column, line, gap) for column in columns) if columns else 0
+    top = rect.y() + max(size, (rect.height() - tallest) / 2)
+    for column, (keys_width, text_width) in zip(columns, widths, strict=True):
+        y = top
+        for title, lines in column:
+            painter.setFont(title_font)
+            painter.setPen(_ACCENT)
+            painter.drawText(QRectF(x, y, keys_width + text_width, line), int(Qt.AlignLeft | Qt.AlignVCenter), title)
+            y += line * 1.12
+            for keys, text in lines:
+                cap = x
+                for key in keys:
+                    cap = _cap(painter, key_font, key, cap, y, line) + size * 0.25
+                painter.setFont(text_font)
+                painter.setPen(_INK)
+                painter.drawText(
+                    QRectF(x + keys_width, y, text_width + size, line), int(Qt.AlignLeft | Qt.AlignVCenter), text
+                )
+                y += line
+            y += gap
+        x += keys_width + text_width + spacing
+
+
+def _cap(painter: QPainter, font: QFont, key: str, x: float, y: float, line: float) -> float:
+    """One key cap; returns where it ends."""
+    size = font.pixelSize()
+    width = _cap_width(key, font)
+    painter.setFont(font)
+    if key == "…":
+        painter.setPen(_FAINT)
+    else:
+        painter.setPen(QPen(QColor(255, 255, 255, 90), 1))
+        painter.setBrush(QColor(255, 255, 255, 26))
+        painter.drawRoundedRect(QRectF(x, y + line * 0.1, width, line * 0.8), size * 0.28, size * 0.28)
+        painter.setPen(_INK)
+    painter.drawText(QRectF(x, y, width, line), Qt.AlignCenter, key)
+    return x + width
+
+
+def _cap_width(key: str, font: QFont) -> float:
+    size = font.pixelSize()
+    if key == "…":
+        return size * 1.0
+    return max(size * 1.6, QFontMetricsF(font).horizontalAdvance(key) + size * 0.9)
+
+
+def _column_widths(column: Help, keys: QFont, text: QFont, title: QFont) -> tuple[float, float]:
+    gap = text.pixelSize()
+    caps = [
+        sum(_cap_width(key, keys) + gap * 0.25 for key in shown) for _, lines in column for shown, _ in lines
+    ]  # fmt: skip
+    texts = [QFontMetricsF(text).horizontalAdvance(said) for _, lines in column for _, said in lines]
+    titles = [QFontMetricsF(title).horizontalAdvance(name) for name, _ in column]
+    keys_width = max(caps, default=0.0) + gap * 0.6
+    return keys_width, max([*texts, *(width - keys_width for width in titles)], default=0.0)
+
+
+def _height(column: Help, line: float, gap: float) -> float:
+    return sum(line * (1.12 + len(lines)) for _, lines in column) + gap * max(0, len(column) - 1)
+
+
+def _largest_fit(
+    rect: QRect, groups: Help, font: QFont
+) -> tuple[int, list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]]]:
+    """(size of the text, groups by column): the largest text with which everything has room."""
+    for size in range(min(30, max(12, rect.height() // 18)), 6, -1):
+        fonts = [QFont(font) for _ in range(3)]
+        for each, share, bold in zip(fonts, (0.86, 1.0, 1.0), (True, False, True), strict=True):
+            each.setPixelSize(max(1, round(size * share)))
+            each.setBold(bold)
+        for count in range(1, 5):
+            columns = _split(groups, count)
+            wide = sum(sum(_column_widths(column, *fonts)) for column in columns) + size * 2.6 * (len(columns) + 0.6)
+            tall = max((_height(column, size * 1.72, size * 1.1) for column in columns), default=0.0) + 2 * size
+            if wide <= rect.width() and tall <= rect.height():
+                return size, columns
+    return 7, _split(groups, 4)
+
+
+def _split(groups: Help, count: int) -> list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]]:
+    """Groups in order, in so many columns, the tallest as low as can be."""
+    heights = [len(lines) + 2 for _, lines in groups]
+    limit = max(heights, default=0)
+    while True:
+        columns: list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]] = [[]]
+        filled = 0
+        for group, height in zip(groups, heights, strict=True):
+            if columns[-1] and filled + height > limit:
+                columns.append([])
+                filled = 0
+            columns[-1].append(group)
+            filled += height
+        if len(columns) <= count:
+            return columns
+        limit += 1
+
+
+__all__ = ["Canvas", "paint_help", "to_qimage"]

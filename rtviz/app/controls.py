@@ -1,0 +1,220 @@
+"""Controls made from the settings schema: one for each kind of Option, all with the same two ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PyQt5.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt5.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
+
+from rtviz.errors import SettingsError
+from rtviz.settings import Option
+
+
+class Control(QWidget):
+    """What one setting is changed with.
+
+    `changed` is emitted with a value that the option allows when the user has changed it; `refused` with the sentence
+    about one that it does not. `show_value` tells what it is now, and emits nothing.
+    """
+
+    changed = pyqtSignal(str, object)
+    refused = pyqtSignal(str)
+
+    def __init__(self, option: Option) -> None:
+        super().__init__()
+        self.option = option
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
+
+    def show_value(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def _hold(self, widget: QWidget, stretch: int = 1) -> None:
+        """Take a part in: reachable by Tab, named, and deaf to a wheel that only means to scroll past it."""
+        if not isinstance(widget, QLabel):
+            widget.setFocusPolicy(Qt.StrongFocus if isinstance(widget, (QLineEdit, QSpinBox)) else Qt.TabFocus)
+            widget.setAccessibleName(self.option.label)
+            widget.installEventFilter(self)
+        self._row.addWidget(widget, stretch)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        if event is not None and event.type() == QEvent.Wheel and isinstance(watched, QWidget):
+            event.ignore()
+            return not watched.hasFocus()
+        return False
+
+    def _emit(self, value: Any) -> None:
+        try:
+            self.changed.emit(self.option.name, self.option.check(value))
+        except SettingsError as error:
+            self.refused.emit(str(error))
+
+
+class ChoiceControl(Control):
+    def __init__(self, option: Option, choices: Sequence[str], editable: bool = False) -> None:
+        super().__init__(option)
+        self.box = QComboBox()
+        self.box.setEditable(editable)
+        self.box.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.box.addItems(list(choices))
+        self.box.setMinimumContentsLength(6)
+        if editable:
+            self.box.setInsertPolicy(QComboBox.NoInsert)
+            edit = self.box.lineEdit()
+            assert edit is not None
+            edit.editingFinished.connect(lambda: self._tell(self.box.currentText()))
+        self.box.activated[str].connect(self._tell)
+        self._shown = option.default
+        self._hold(self.box)
+
+    def _tell(self, text: str) -> None:
+        if text != self._shown:
+            self._shown = text
+            self._emit(text)
+
+    def show_value(self, value: Any) -> None:
+        self._shown = value
+        edit = self.box.lineEdit()
+        if edit is not None and not edit.hasFocus():
+            edit.setText(str(value))
+        self.box.setCurrentIndex(self.box.findText(str(value)))
+        if edit is not None and self.box.currentIndex() < 0:
+            edit.setText(str(value))
+
+
+class RealControl(Control):
+    """A slider whose notches are the option's steps, and the value beside it."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        assert option.minimum is not None and option.maximum is not None
+        self._low, self._step = option.minimum, (option.step or (option.maximum - option.minimum) / 100)
+        self.slider = QSlider(Qt.Horizontal)
+        # Notches lie on multiples of the step; the lowest may be a little lower (a threshold of 0.01).
+        self._first = round(self._low / self._step)
+        self.slider.setRange(0, round(option.maximum / self._step) - self._first)
+        self.slider.setSingleStep(1)
+        self.slider.setPageStep(2)
+        self.label = QLabel()
+        self.label.setMinimumWidth(34)
+        self.label.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self.slider.valueChanged.connect(self._slid)
+        self._hold(self.slider)
+        self._hold(self.label, 0)
+
+    def _slid(self, notch: int) -> None:
+        value = round(min(max((self._first + notch) * self._step, self._low), float(self.option.maximum or 0)), 6)
+        self.label.setText(f"{value:g}")
+        self._emit(value)
+
+    def show_value(self, value: Any) -> None:
+        self.slider.blockSignals(True)
+        self.slider.setValue(round(float(value) / self._step) - self._first)
+        self.slider.blockSignals(False)
+        self.label.setText(f"{value:.3g}")
+
+
+class WholeControl(Control):
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self.box = QSpinBox()
+        self.box.setKeyboardTracking(False)
+        self.box.setRange(int(option.minimum or -(2**31)), int(option.maximum or 2**31 - 1))
+        self.box.setSingleStep(int(option.step or 1))
+        self.box.valueChanged.connect(self._emit)
+        self._hold(self.box)
+
+    def show_value(self, value: Any) -> None:
+        if self.box.hasFocus() and self.box.value() != value:
+            return  # it is being typed
+        self.box.blockSignals(True)
+        self.box.setValue(int(value))
+        self.box.blockSignals(False)
+
+
+class FlagControl(Control):
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self.box = QCheckBox()
+        self.box.toggled.connect(self._emit)
+        self._hold(self.box)
+
+    def show_value(self, value: Any) -> None:
+        self.box.blockSignals(True)
+        self.box.setChecked(bool(value))
+        self.box.blockSignals(False)
+
+
+class TextControl(Control):
+    """A line; empty is None where the option is optional. For a query too, which is written as text."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self.line = QLineEdit()
+        self.line.setPlaceholderText("not given" if option.optional else str(option.default))
+        self.line.editingFinished.connect(self._edited)
+        self._shown = ""
+        self._hold(self.line)
+
+    def _edited(self) -> None:
+        text = self.line.text().strip()
+        if text != self._shown:
+            self._shown = text
+            if text or self.option.optional:
+                self._emit(text or None)
+
+    def show_value(self, value: Any) -> None:
+        if value is not None and isinstance(value, tuple):
+            value = ",".join(f"{part:.3f}" for part in value)
+        self._shown = "" if value is None else str(value)
+        if not self.line.hasFocus():
+            self.line.setText(self._shown)
+
+
+class HeadControl(ChoiceControl):
+    """The heads' numbers, and mean, max and all."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option, ("mean", "max", "all"))
+
+    def show_count(self, heads: int) -> None:
+        if self.box.count() != heads + 3:
+            shown = self._shown
+            self.box.clear()
+            self.box.addItems(["mean", "max", "all", *map(str, range(heads))])
+            self.show_value(shown)
+
+    def _tell(self, text: str) -> None:
+        super()._tell(int(text) if text.isdecimal() else text)  # type: ignore[arg-type]
+
+
+def control_for(option: Option) -> Control:
+    """The control for an option, by its kind."""
+    if option.kind == "choice":
+        return ChoiceControl(option, option.choices)
+    if option.kind == "real" and option.minimum is not None and option.maximum is not None:
+        return RealControl(option)
+    if option.kind == "whole":
+        return WholeControl(option)
+    if option.kind == "flag":
+        return FlagControl(option)
+    if option.kind == "head":
+        return HeadControl(option)
+    return TextControl(option)
+
+
+__all__ = ["ChoiceControl", "Control", "FlagControl", "HeadControl", "RealControl", "TextControl", "WholeControl",
+           "control_for"]  # fmt: skip

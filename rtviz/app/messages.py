@@ -1,0 +1,206 @@
+"""What the window says about troubles, loading and first steps: cards over the top of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from rtviz.app.theme import DARK, Theme
+from rtviz.live import LiveStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One matter.
+
+    Attributes:
+        matter: what it is about; there is one card for a matter.
+        tone: "good", "warn" or "bad": the colour of the word.
+        word: the state, in one or two words.
+        sentence: the rest.
+        progress: (done, total or None) of something that takes time; None for no bar.
+        offers: (what a button says, the command it gives).
+    """
+
+    matter: str
+    tone: str
+    word: str
+    sentence: str
+    progress: tuple[int, int | None] | None = None
+    offers: tuple[tuple[str, str], ...] = ()
+
+
+_SOURCE = {
+    "connecting": ("good", "connecting"),
+    "stalled": ("warn", "stalled"),
+    "reconnecting": ("warn", "reconnecting"),
+    "failed": ("bad", "no source"),
+    "ended": ("good", "ended"),
+    "live": ("warn", "notice"),
+}
+
+
+def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -> list[Card]:
+    """What is to be said now, the most urgent first; nothing when all is well."""
+    said: list[Card] = []
+    state = status.source_state
+    if state in _SOURCE and status.source_sentence and (state != "connecting" or has_picture):
+        tone, word = _SOURCE[state]
+        offers: tuple[tuple[str, str], ...] = ()
+        if state == "failed":
+            offers = (("Open…", "open"), ("Built-in scene", "open_scene"))
+        elif state == "ended":
+            offers = (("Play again", "restart"),)
+        said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
+    if status.model_state == "loading":
+        progress = status.model_progress
+        text = sentence(status.model_sentence)
+        if progress is not None:
+            done, total = progress
+            text = f"{text.rstrip('.')}: {done / 1e6:.0f}" + (f" of {total / 1e6:.0f} MB." if total else " MB.")
+        said.append(
+            Card(
+                "model",
+                "good",
+                "model",
+                text,
+                progress or (0, None),
+                (("Cancel", "cancel_loading"),) if progress else (),
+            )
+        )
+    elif status.model_state == "failed":
+        said.append(
+            Card("model", "bad", "no model" if not status.model_name else "model", sentence(status.model_sentence), None,
+                 (("Try again", "reload_model"), ("Dismiss", "dismiss_model")))
+        )  # fmt: skip
+    elif offer is not None:
+        said.append(offer)
+    return said
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop; a name at the beginning, such as a path, stays as it is."""
+    text = text.strip()
+    if not text:
+        return text
+    first = text.split(maxsplit=1)[0]
+    if first.isalpha() and first.islower():
+        text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?…" else text + "."
+
+
+class _CardFrame(QFrame):
+    asked = pyqtSignal(str)
+
+    def __init__(self, card: Card) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.structure = structure(card)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 10, 8)
+        row.setSpacing(10)
+        self.word = QLabel()
+        self.word.setObjectName("word")
+        self.sentence = QLabel()
+        self.sentence.setWordWrap(True)
+        self.sentence.setTextInteractionFlags(Qt.TextSelectableByMouse)
+        self.sentence.setFocusPolicy(Qt.NoFocus)
+        self.sentence.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Preferred)
+        text = QVBoxLayout()
+        text.setSpacing(5)
+        text.addWidget(self.sentence)
+        self.bar: QProgressBar | None = None
+        if card.progress is not None:
+            self.bar = QProgressBar()
+            self.bar.setTextVisible(False)
+            text.addWidget(self.bar)
+        row.addWidget(self.word, 0, Qt.AlignTop)
+        row.addLayout(text, 1)
+        self.buttons: list[QPushButton] = []
+        for place, (label, command) in enumerate(card.offers):
+            button = QPushButton(label)
+            button.setFocusPolicy(Qt.TabFocus)
+            button.setToolTip(label)
+            if place == 0 and card.tone != "bad" and len(card.offers) > 1:
+                button.setObjectName("primary")
+            button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
+            self.buttons.append(button)
+            row.addWidget(button, 0, Qt.AlignVCenter)
+
+    def show_card(self, card: Card, theme: Theme) -> None:
+        color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
+        if self.word.text() != card.word:
+            self.word.setText(card.word)
+        self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
+        if self.sentence.text() != card.sentence:
+            self.sentence.setText(card.sentence)
+        if self.bar is not None and card.progress is not None:
+            done, total = card.progress
+            self.bar.setRange(0, 1000 if total else 0)
+            if total:
+                self.bar.setValue(round(1000 * done / total))
+
+
+def structure(card: Card) -> tuple[object, ...]:
+    """What a card's widgets depend on; the rest only changes their texts."""
+    return card.matter, card.progress is not None, card.offers
+
+
+class Messages(QWidget):
+    """The cards, one under the other, at the top of their parent."""
+
+    asked = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.theme = DARK
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+        self._frames: list[_CardFrame] = []
+        self.shown: list[Card] = []
+        self.hide()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        for frame, card in zip(self._frames, self.shown, strict=True):
+            frame.show_card(card, theme)
+
+    def show_cards(self, said: Sequence[Card]) -> None:
+        if [structure(card) for card in said] != [frame.structure for frame in self._frames]:
+            for frame in self._frames:
+                self._column.removeWidget(frame)
+                frame.hide()
+                frame.deleteLater()
+            self._frames = []
+            for card in said:
+                frame = _CardFrame(card)
+                frame.asked.connect(self.asked)
+                self._column.addWidget(frame)
+                self._frames.append(frame)
+        changed = list(said) != self.shown
+        self.shown = list(said)
+        for frame, card in zip(self._frames, said, strict=True):
+            frame.show_card(card, self.theme)
+        self.setVisible(bool(said))
+        if changed:
+            self.place()
+
+    def place(self) -> None:
+        """At the top of the parent, in its middle, no broader than reads well."""
+        parent = self.parentWidget()
+        if parent is None or not self.shown:
+            return
+        width = min(parent.width() - 24, 660)
+        self.setFixedWidth(width)
+        height = sum(frame.heightForWidth(width) if frame.hasHeightForWidth() else frame.sizeHint().height()
+                     for frame in self._frames)  # fmt: skip
+        height += self._column.spacing() * (len(self._frames) - 1)
+        self.setGeometry((parent.width() - width) // 2, 12, width, height)
+        self.raise_()
+
+
+__all__ = ["Card", "Messages", "cards", "sentence"]

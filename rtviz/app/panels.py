@@ -1,0 +1,429 @@
+"""The panels at the side: source, model, view settings made from the schema, and the instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtWidgets import (
+    QButtonGroup,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtviz import views
+from rtviz.app.controls import Control, HeadControl, RealControl, control_for
+from rtviz.app.graphs import EntropyGraph, LatencyGraph
+from rtviz.app.keys import Bindings
+from rtviz.app.remembered import MODEL_FIELDS
+from rtviz.app.theme import Theme, icon
+from rtviz.live import MODES, LiveStatus
+from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.models import Row
+
+# Which keys change a setting; the control's tooltip names them.
+_KEYS = {
+    "head": ("head_previous", "head_next"),
+    "layer": ("layer_down", "layer_up"),
+    "layout": ("layout_next",),
+    "opacity": ("opacity_down", "opacity_up"),
+    "threshold": ("threshold_down", "threshold_up"),
+    "colormap": ("colormap_next",),
+    "upsampling": ("upsampling_next",),
+    "query": ("query_cls",),
+}
+
+
+class Section(QWidget):
+    """A panel that collapses under its title."""
+
+    toggled = pyqtSignal(str, bool)
+
+    def __init__(self, name: str, title: str, content: QWidget) -> None:
+        super().__init__()
+        self.name, self.content = name, content
+        self.button = QToolButton()
+        self.button.setObjectName("section")
+        self.button.setText(title)
+        self.button.setCheckable(False)
+        self.button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        self.button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.button.setFocusPolicy(Qt.TabFocus)
+        self.button.setToolTip(f"Show or hide: {title.lower()}")
+        self.button.clicked.connect(lambda: self.open(not self.is_open))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.button)
+        content.setContentsMargins(8, 2, 8, 10)
+        column.addWidget(content)
+        self.open(True)
+
+    @property
+    def is_open(self) -> bool:
+        return not self.content.isHidden()
+
+    def open(self, opened: bool) -> None:
+        """Show the content, or only the title."""
+        self.content.setVisible(opened)
+        self.button.setArrowType(Qt.DownArrow if opened else Qt.RightArrow)
+        self.toggled.emit(self.name, opened)
+
+
+def faint(text: str = "") -> QLabel:
+    """A label of less weight, that wraps."""
+    label = QLabel(text)
+    label.setProperty("faint", True)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+    return label
+
+
+class SourcePanel(QWidget):
+    """Where the frames come from, and where else they could come from.
+
+    `opened` is emitted with a place, `asked` with an action's name, `refresh` when the cameras are to be looked for.
+    """
+
+    opened = pyqtSignal(str)
+    asked = pyqtSignal(str)
+    refresh = pyqtSignal()
+
+    def __init__(self, bindings: Bindings) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setSpacing(6)
+        self.facts = faint()
+        column.addWidget(self.facts)
+        self.list = QListWidget()
+        self.list.setAccessibleName("Places to open")
+        self.list.setToolTip("Click, or press Enter, to open: cameras, the built-in scene, the screen, recent places")
+        self.list.setFocusPolicy(Qt.TabFocus)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.ElideMiddle)
+        self.list.itemClicked.connect(self._open)
+        self.list.itemActivated.connect(self._open)
+        column.addWidget(self.list)
+        self.line = QLineEdit()
+        self.line.setPlaceholderText("address, file, camera number")
+        self.line.setAccessibleName("Address")
+        self.line.setToolTip(
+            bindings.tip("open_address", "A camera's number or name, a file, a folder, http:, rtsp:, screen:, scene:")
+        )
+        self.line.returnPressed.connect(self._typed)
+        column.addWidget(self.line)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        open_file = QPushButton("Open file…")
+        open_file.setFocusPolicy(Qt.TabFocus)
+        open_file.setToolTip(bindings.tip("open"))
+        open_file.clicked.connect(lambda: self.asked.emit("open"))
+        row.addWidget(open_file, 1)
+        self.again = QToolButton()
+        self.again.setFocusPolicy(Qt.TabFocus)
+        self.again.setToolTip("Look for cameras again")
+        self.again.setAccessibleName("Look for cameras again")
+        self.again.clicked.connect(self.refresh)
+        row.addWidget(self.again)
+        column.addLayout(row)
+        self._shown: object = None
+
+    def set_theme(self, theme: Theme) -> None:
+        self.again.setIcon(icon("refresh", theme))
+
+    def show_places(self, cameras: Sequence[tuple[str, str]], recent: Sequence[str]) -> None:
+        """What can be opened: cameras as (place, name), and places that were opened before."""
+        places = [*cameras, ("scene:", "built-in scene"), ("screen:", "this screen")]
+        known = {place for place, _ in places}
+        places += [(place, place) for place in recent if place not in known]
+        if places == self._shown:
+            return
+        self._shown = places
+        self.list.clear()
+        for place, name in places:
+            item = QListWidgetItem(name)
+            item.setData(Qt.UserRole, place)
+            item.setToolTip(place)
+            self.list.addItem(item)
+        rows = min(7, max(3, len(places)))
+        self.list.setFixedHeight(rows * (self.list.sizeHintForRow(0) or 22) + 8)
+
+    def show_status(self, status: LiveStatus) -> None:
+        info = status.source_info
+        if info is None:
+            self.facts.setText(status.source_sentence or "opening")
+        else:
+            height, width = info.size
+            parts = [info.name, f"{width}×{height}", f"{info.fps:.3g} fps" if info.fps else "", info.kind]
+            self.facts.setText("  ·  ".join(part for part in parts if part))
+        for row in range(self.list.count()):
+            item = self.list.item(row)
+            if item is not None and item.data(Qt.UserRole) == status.place and not self.list.hasFocus():
+                self.list.setCurrentRow(row)
+                return
+        if not self.list.hasFocus():
+            self.list.setCurrentRow(-1)
+
+    def _open(self, item: QListWidgetItem) -> None:
+        self.opened.emit(str(item.data(Qt.UserRole)))
+
+    def _typed(self) -> None:
+        text = self.line.text().strip()
+        if text:
+            self.opened.emit(text)
+            self.line.clear()
+
+
+class ModelPanel(QWidget):
+    """Which model looks, which others could, and whether their weights are here.
+
+    `chosen` is emitted with a model's name; `changed` like a control's.
+    """
+
+    chosen = pyqtSignal(str)
+    changed = pyqtSignal(str, object)
+    refused = pyqtSignal(str)
+
+    def __init__(self, bindings: Bindings) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setSpacing(6)
+        self.facts = faint()
+        column.addWidget(self.facts)
+        self.list = QListWidget()
+        self.list.setAccessibleName("Models")
+        self.list.setToolTip(
+            bindings.tip(
+                "model_next", "Models; ● has its weights here, ○ would have to be fetched. Next one that is here"
+            )
+        )
+        self.list.setFocusPolicy(Qt.TabFocus)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.list.currentRowChanged.connect(self._selected)
+        self.list.itemActivated.connect(lambda item: self._load())
+        column.addWidget(self.list)
+        self.load = QPushButton("Load")
+        self.load.setFocusPolicy(Qt.TabFocus)
+        self.load.setToolTip("Load the model that is selected, fetching its weights in the background if need be")
+        self.load.clicked.connect(self._load)
+        column.addWidget(self.load)
+        form = QFormLayout()
+        form.setHorizontalSpacing(10)
+        form.setVerticalSpacing(6)
+        form.setLabelAlignment(Qt.AlignLeft)
+        self.controls: dict[str, Control] = {}
+        for name in MODEL_FIELDS:
+            if name != "model":
+                _add(form, self.controls, name, bindings)
+                self.controls[name].changed.connect(self.changed)
+                self.controls[name].refused.connect(self.refused)
+        column.addLayout(form)
+        self._rows: list[Row] = []
+        self._names: list[str] = []
+        self._current: str | None = None
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every model that has a name."""
+        return self._rows
+
+    @property
+    def names_here(self) -> list[str]:
+        """The models that can be loaded without fetching anything, in the order of the list."""
+        return [row.card.name for row in self._rows if row.path is not None]
+
+    def show_models(self, rows: Sequence[Row]) -> None:
+        """Every model with a name; those whose weights are here first."""
+        if list(rows) == self._rows:
+            return
+        self._rows = sorted(rows, key=lambda row: row.path is None)
+        self._names = [row.card.name for row in self._rows]
+        self.list.blockSignals(True)
+        self.list.clear()
+        for row in self._rows:
+            name, family, patch, layers, heads, params, download, licence, _ = row.cells()
+            item = QListWidgetItem(f"{'●' if row.path else '○'}  {name}" + ("" if row.path else f"   {download}"))
+            where = "its weights are here" if row.path else f"{download} to fetch"
+            item.setToolTip(
+                f"{name}: {family}, patches of {patch}, {layers} layers, {heads} heads, {params}, {licence}; {where}"
+            )
+            self.list.addItem(item)
+        untrained = self._rows[0].card.untrained().name if self._rows else ""
+        if untrained:
+            name = next((f"random:{n}" for n in self._names if n == "dino-vits16"), untrained)
+            self._names.append(name)
+            item = QListWidgetItem(f"●  {name}")
+            item.setToolTip("Untrained, to compare with: its maps are noise")
+            self.list.addItem(item)
+        self.list.setFixedHeight(min(7, max(3, self.list.count())) * (self.list.sizeHintForRow(0) or 22) + 8)
+        self.list.blockSignals(False)
+        self._mark()
+
+    def show_status(self, status: LiveStatus) -> None:
+        if status.model_name:
+            facts = [
+                status.model_name,
+                f"{status.layers} layers",
+                f"{status.heads} heads",
+                f"patch {status.patch_size}",
+            ]
+            self.facts.setText("  ·  ".join(facts))
+        else:
+            self.facts.setText(status.model_sentence or "no model yet")
+        if status.model_name != self._current:
+            self._current = status.model_name
+            self._mark()
+
+    def show_settings(self, settings: Settings) -> None:
+        for name, control in self.controls.items():
+            control.show_value(getattr(settings, name))
+
+    def _mark(self) -> None:
+        """Put the selection on the model that looks."""
+        if self._current in self._names and not self.list.hasFocus():
+            self.list.setCurrentRow(self._names.index(self._current))
+        self._selected(self.list.currentRow())
+
+    def _selected(self, row: int) -> None:
+        known = 0 <= row < len(self._rows)
+        self.load.setEnabled(0 <= row < len(self._names) and self._names[row] != self._current)
+        if known and self._rows[row].path is None:
+            self.load.setText(f"Fetch and load  {self._rows[row].cells()[6]}")
+        else:
+            self.load.setText("Looking now" if 0 <= row < len(self._names) and not self.load.isEnabled() else "Load")
+
+    def _load(self) -> None:
+        row = self.list.currentRow()
+        if 0 <= row < len(self._names) and self._names[row] != self._current:
+            self.chosen.emit(self._names[row])
+
+
+class ViewPanel(QWidget):
+    """What is shown and how: a button for each view, and a control for each setting of the schema.
+
+    `changed` is emitted like a control's, `asked` with an action's name.
+    """
+
+    changed = pyqtSignal(str, object)
+    refused = pyqtSignal(str)
+    asked = pyqtSignal(str)
+
+    def __init__(self, bindings: Bindings) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setSpacing(8)
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        self.views = QButtonGroup(self)
+        self._buttons: dict[str, QToolButton] = {}
+        for place, name in enumerate(views.names()):
+            info = views.find(name)
+            button = self._choice(info.label, f"view_{name}", bindings)
+            self._buttons[name] = button
+            self.views.addButton(button)
+            grid.addWidget(button, place // 3, place % 3)
+        column.addLayout(grid)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(QLabel("Attention"))
+        self.modes = QButtonGroup(self)
+        self._modes: dict[str, QToolButton] = {}
+        tips = {
+            "locked": "Locked: each frame waits for its own attention, and is never misaligned",
+            "smooth": "Smooth: every frame is shown, with the newest attention carried along by optical flow",
+        }
+        for mode in MODES:
+            button = self._choice(mode, f"mode_{mode}", bindings)
+            button.setToolTip(bindings.tip("mode_next", tips[mode]))
+            self._modes[mode] = button
+            self.modes.addButton(button)
+            row.addWidget(button, 1)
+        column.addLayout(row)
+        form = QFormLayout()
+        form.setHorizontalSpacing(10)
+        form.setVerticalSpacing(6)
+        form.setLabelAlignment(Qt.AlignLeft)
+        self.controls: dict[str, Control] = {}
+        for option in Settings.options():
+            if option.name in MODEL_FIELDS or option.name == "view":
+                continue
+            _add(form, self.controls, option.name, bindings)
+            self.controls[option.name].changed.connect(self.changed)
+            self.controls[option.name].refused.connect(self.refused)
+        column.addLayout(form)
+
+    def _choice(self, label: str, action: str, bindings: Bindings) -> QToolButton:
+        button = QToolButton()
+        button.setText(label)
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.TabFocus)
+        button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        button.setToolTip(bindings.tip(action))
+        button.clicked.connect(lambda: self.asked.emit(action))
+        return button
+
+    def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
+        if settings.view in self._buttons:
+            self._buttons[settings.view].setChecked(True)
+        self._modes[mode].setChecked(True)
+        head = self.controls["head"]
+        if isinstance(head, HeadControl) and heads:
+            head.show_count(heads)
+        for name, control in self.controls.items():
+            control.show_value(getattr(settings, name))
+
+
+def _add(form: QFormLayout, controls: dict[str, Control], name: str, bindings: Bindings) -> None:
+    """A labelled row for an option, whose every part has the tooltip."""
+    option = Settings.option(name)
+    control = control_for(option)
+    help = option.help[:1].upper() + option.help[1:]
+    keys = "  ".join(shown for action in _KEYS.get(name, ()) if (shown := bindings.shown(action)))
+    tip = f"{help}  ({keys})" if keys else help
+    for part in (control, *control.findChildren(QWidget)):
+        part.setToolTip(tip)
+    label = QLabel(option.label)
+    label.setToolTip(tip)
+    if isinstance(control, RealControl):
+        control.setMinimumWidth(150)
+    form.addRow(label, control)
+    controls[name] = control
+
+
+class InstrumentsPanel(QWidget):
+    """Latency and entropy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setSpacing(10)
+        self.latency, self.entropy = LatencyGraph(), EntropyGraph()
+        column.addWidget(self.latency)
+        column.addWidget(self.entropy)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(220, 190)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.latency.set_theme(theme)
+        self.entropy.set_theme(theme)
+
+    def show_status(self, status: LiveStatus, settings: Settings) -> None:
+        self.latency.show_values(status.latency_ms_history)
+        self.entropy.show_values(status.entropies, settings.head)
+
+
+__all__ = ["InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

@@ -1,0 +1,75 @@
+"""What a point of the shown picture means: a place on the frame, and in a mosaic also the layer and head of its tile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtviz.frame import Result
+from rtviz.live import fit
+
+if TYPE_CHECKING:
+    from rtviz.compose import Box
+
+
+class Spot(NamedTuple):
+    """What is under a point.
+
+    Attributes:
+        x, y: place on the frame, as fractions of its width and height.
+        box: (left, top, width, height), as fractions of the shown picture, of the copy of the frame that was hit.
+        layer, head: of the tile that was hit; None where a point says nothing about them.
+    """
+
+    x: float
+    y: float
+    box: tuple[float, float, float, float]
+    layer: int | None = None
+    head: int | str | None = None
+
+
+def spot_at(result: Result, u: float, v: float) -> Spot | None:
+    """What lies at a point of the overlay, given as fractions of its width and height; None between tiles."""
+    if not (0 <= u <= 1 and 0 <= v <= 1):
+        return None
+    left, share = 0.0, 1.0
+    if result.settings.layout == "side-by-side":
+        share = 0.5
+        if u < share:
+            return Spot(u / share, v, (0.0, 0.0, share, 1.0))
+        left, u = share, (u - share) / share
+    height, width = result.frame.size
+    for box, layer, head in _tiles(result):
+        x, y = (u * width - box.left) / box.width, (v * height - box.top) / box.height
+        if 0 <= x < 1 and 0 <= y < 1:
+            place = (
+                left + box.left / width * share, box.top / height, box.width / width * share, box.height / height
+            )  # fmt: skip
+            return Spot(x, y, place, layer, head)
+    if result.maps is not None and result.settings.view in ("heads", "grid"):
+        return None
+    return Spot(min(u, 1.0), min(v, 1.0), (left, 0.0, share, 1.0))
+
+
+def _tiles(result: Result) -> list[tuple[Box, int | None, int | str | None]]:
+    """The tiles of a mosaic, as its view has laid them out: (box, layer, head)."""
+    maps, settings = result.maps, result.settings
+    if maps is None or settings.view not in ("heads", "grid"):
+        return []
+    if settings.view == "heads":
+        from rtviz.views import heads
+
+        layer = fit(settings, maps).layer % maps.layers
+        return [
+            (box, layer, shown) if shown != "frame" else (box, None, None)
+            for shown, box in heads.arrange(result.frame.size, maps.heads)
+        ]
+    from rtviz.views import grid
+
+    plan = grid.arrange(result.frame.size, maps.layers, maps.heads)
+    tiles: list[tuple[Box, int | None, int | str | None]] = [(box, None, None) for box in plan.panels]
+    for layer, row in enumerate(plan.tiles):
+        tiles += [(box, layer, head) for head, box in enumerate(row)]
+    return tiles
+
+
+__all__ = ["Spot", "spot_at"]

@@ -1,0 +1,176 @@
+"""What the window remembers between starts, the user's own config file, and saved presets; all of it TOML."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rtviz import views
+from rtviz.errors import OutputUnwritable, RtvizError, SettingsError
+from rtviz.settings import Settings, load_preset, presets
+
+_RECENT = 8
+_NOT_KEPT = ("query",)  # a place on yesterday's picture says nothing about today's
+MODEL_FIELDS = ("model", "weights", "device", "precision", "resolution")
+
+
+def default_folder() -> Path:
+    """Where rtviz keeps its files for this user."""
+    from platformdirs import user_config_path
+
+    return user_config_path("rtviz", appauthor=False)
+
+
+@dataclass
+class Remembered:
+    """What the window remembers.
+
+    `config.toml` in the folder is the user's own and never written: its tables `[keys]` and `[window]` are read.
+    `state.toml` beside it is written when the window closes. Presets are in `presets/`.
+
+    Attributes:
+        folder: where the files are.
+        keys: action -> key or list of keys.
+        settings: what was shown last, as `Settings.from_mapping` takes it.
+        window: theme, mode, size, which panels are open...; the config file's values win over the remembered ones.
+        recent: places that were opened, newest first.
+        problems: one sentence for each file that could not be read.
+        stored: False keeps everything in memory, as in kiosk mode.
+    """
+
+    folder: Path
+    keys: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    window: dict[str, Any] = field(default_factory=dict)
+    recent: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    stored: bool = True
+
+    @classmethod
+    def read(cls, folder: Path, config: Path | None = None) -> Remembered:
+        """Everything from the folder; `config` is one more file whose tables `[keys]` and `[window]` win."""
+        found = cls(folder)
+        state = found._read(folder / "state.toml")
+        found.settings = _settings_of(_table(state, "settings"))
+        found.window = _table(state, "window")
+        found.recent = [place for place in state.get("recent", []) if isinstance(place, str)][:_RECENT]
+        for path in (folder / "config.toml", config):
+            if path is not None:
+                own = found._read(path)
+                found.keys |= _table(own, "keys")
+                found.window |= _table(own, "window")
+        return found
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            with open(path, "rb") as file:
+                return tomllib.load(file)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            self.problems.append(f"cannot read {path}: {error.strerror}")
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            self.problems.append(f"{path} is not a TOML file ({error})")
+        return {}
+
+    def opened(self, place: str) -> None:
+        """A place was opened: it is the newest of the recent ones."""
+        self.recent = [place, *(other for other in self.recent if other != place)][:_RECENT]
+
+    def write(self, settings: Settings) -> None:
+        """Remember all this for the next start.
+
+        Raises:
+            OutputUnwritable: the folder cannot be written.
+        """
+        if not self.stored:
+            return
+        values = {name: value for name, value in settings.to_mapping().items() if name not in _NOT_KEPT}
+        _write(
+            self.folder / "state.toml",
+            {"recent": self.recent, "settings": values, "window": dict(sorted(self.window.items()))},
+        )
+
+    # --- presets -----------------------------------------------------------------------------------------------------
+
+    def presets(self) -> dict[str, Path]:
+        """Name -> file: those that come with rtviz, and the user's own, which win."""
+        own = {path.stem: path for path in sorted((self.folder / "presets").glob("*.toml"))}
+        return {**presets(), **own}
+
+    def save_preset(self, name: str, settings: Settings) -> Path:
+        """Keep the present look (and model, if one was chosen) under a name.
+
+        Raises:
+            SettingsError: the name cannot be a file's.
+            OutputUnwritable: the folder cannot be written.
+        """
+        stem = name.strip()
+        if not stem or stem.startswith(".") or any(sign in stem for sign in '/\\:*?"<>|') or not stem.isprintable():
+            raise SettingsError("preset", name, 'a name without / \\ : * ? " < > |')
+        path = self.folder / "presets" / f"{stem}.toml"
+        values = settings.to_mapping()
+        for dropped in ("device", "precision", *_NOT_KEPT):
+            values.pop(dropped, None)
+        _write(path, values)
+        return path
+
+
+def about(path: Path) -> str:
+    """The one sentence that a preset says of itself; empty if it says none."""
+    try:
+        with open(path, "rb") as file:
+            said = tomllib.load(file).get("about", "")
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return ""
+    return said if isinstance(said, str) else ""
+
+
+def apply_preset(path: Path, settings: Settings) -> Settings:
+    """The settings with a preset's look: what it does not say is the default, but the model stays as it is.
+
+    Raises:
+        RtvizError: the preset cannot be read.
+    """
+    values, _ = load_preset(path)
+    kept = {name: getattr(settings, name) for name in MODEL_FIELDS}
+    return Settings.from_mapping({name: value for name, value in kept.items() if value is not None} | values)
+
+
+def _settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that are still allowed: a newer or older version may know other ones."""
+    good: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            Settings.from_mapping({name: value})
+            if name == "view":
+                views.find(value)
+        except RtvizError:
+            continue
+        good[name] = value
+    return good
+
+
+def _table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = values.get(name, {})
+    return dict(table) if isinstance(table, dict) else {}
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    """Write TOML beside the file and rename it, so that a crash leaves the old one."""
+    import tomli_w
+
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(tomli_w.dumps(values), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from None
+
+
+__all__ = ["MODEL_FIELDS", "Remembered", "about", "apply_preset", "default_folder"]

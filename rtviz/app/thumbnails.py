@@ -1,0 +1,298 @@
+"""Live thumbnails: all heads of the current layer in a strip, and the chosen head in every layer in a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolTip, QWidget
+
+from rtviz.app.canvas import to_qimage
+from rtviz.app.theme import DARK, Theme
+from rtviz.frame import Floats, Result
+from rtviz.live import fit
+from rtviz.views import Memory
+
+
+def colored(maps: Floats, size: tuple[int, int], result: Result, memory: Memory, name: str) -> list[QImage]:
+    """Maps [count, rows, columns] in the colours of the settings, each in its own range, (height, width) pixels large.
+
+    The ranges are as steady as the picture's own, in a memory of their own.
+    """
+    from rtviz import compose
+    from rtviz.views.selection import key_of, normalize
+
+    assert result.maps is not None
+    values = normalize(maps, result.frame, result.settings, memory, key_of(result.maps, result.settings, name))
+    how = "nearest" if result.settings.upsampling == "nearest" else "smooth"
+    levels = compose.upsample(values, size, how)
+    colors = compose.colormap(result.settings.colormap)
+    return [to_qimage(compose.color_values(level, colors)) for level in levels]
+
+
+class Tiles(QWidget):
+    """A row or a column of tiles, numbered from 0, of which one, all or none are chosen.
+
+    Attributes:
+        chosen: the chosen one, "all", or None.
+    """
+
+    picked = pyqtSignal(int)
+
+    def __init__(self, name: str, word: str, vertical: bool) -> None:
+        super().__init__()
+        self.theme = DARK
+        self.chosen: int | str | None = None
+        self.colors: Sequence[tuple[int, int, int]] = ()
+        self.tips: Sequence[str] = ()
+        self._word, self._vertical = word, vertical
+        self._images: list[QImage] = []
+        self._count = 0
+        self._aspect = 4 / 3
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.TabFocus)
+        self.setCursor(Qt.PointingHandCursor)
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        self.update()
+
+    def show_count(self, count: int, aspect: float) -> None:
+        """How many tiles there are, and their width / height."""
+        if (count, round(aspect, 3)) != (self._count, round(self._aspect, 3)):
+            self._count, self._aspect = count, aspect
+            self._images = []
+            self.update()
+
+    def show_images(self, images: list[QImage]) -> None:
+        self._images = images
+        self.update()
+
+    def boxes(self) -> list[QRectF]:
+        """Where the tiles lie; the first is at the left, or at the bottom of a column."""
+        if not self._count:
+            return []
+        gap = 4.0
+        if self._vertical:
+            pitch = (self.height() - gap) / self._count
+            height = min(pitch - gap, (self.width() - self._margin()) / self._aspect)
+            width = height * self._aspect
+            left = self._margin() + (self.width() - self._margin() - width) / 2
+            return [
+                QRectF(left, self.height() - pitch * (place + 1) + (pitch - height) / 2 - gap / 2, width, height)
+                for place in range(self._count)
+            ]
+        height = self.height() - 2 * gap
+        width = min(height * self._aspect, (self.width() - gap) / self._count - gap)
+        height = width / self._aspect
+        top = (self.height() - height) / 2
+        pitch = min(width + 2.5 * gap, (self.width() - gap) / self._count)
+        left = max(gap, (self.width() - pitch * self._count) / 2)
+        return [QRectF(left + pitch * place, top, width, height) for place in range(self._count)]
+
+    def _margin(self) -> float:
+        return 0.0
+
+    def tile_size(self) -> tuple[int, int]:
+        """(height, width) of a tile in pixels of the screen."""
+        boxes = self.boxes()
+        if not boxes:
+            return (1, 1)
+        ratio = self.devicePixelRatioF()
+        return max(1, round(boxes[0].height() * ratio)), max(1, round(boxes[0].width() * ratio))
+
+    def tile_at(self, point: QPointF) -> int | None:
+        for place, box in enumerate(self.boxes()):
+            if box.adjusted(-3, -3, 3, 3).contains(point):
+                return place
+        return None
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self._pick(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self._pick(event)
+
+    def _pick(self, event: QMouseEvent) -> None:
+        place = self.tile_at(event.localPos())
+        if place is not None and event.buttons() & Qt.LeftButton and place != self.chosen:
+            self.picked.emit(place)
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent):
+            place = self.tile_at(QPointF(event.pos()))
+            if place is not None and place < len(self.tips):
+                QToolTip.showText(event.globalPos(), self.tips[place], self)
+                return True
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform)
+        theme = self.theme
+        boxes = self.boxes()
+        for place, box in enumerate(boxes):
+            if place < len(self._images):
+                painter.drawImage(box, self._images[place])
+            else:
+                painter.setPen(Qt.NoPen)
+                painter.setBrush(QColor(theme.raised))
+                painter.drawRect(box)
+            chosen = self.chosen == place
+            painter.setBrush(Qt.NoBrush)
+            if chosen:
+                painter.setPen(QPen(QColor(theme.accent), 3))
+                painter.drawRoundedRect(box.adjusted(-0.5, -0.5, 0.5, 0.5), 2, 2)
+            elif self.chosen == "all" and place < len(self.colors):
+                painter.setPen(QPen(QColor(*self.colors[place]), 2))
+                painter.drawRect(box)
+            self._label(painter, place, box, chosen)
+        if not boxes:
+            painter.setPen(QColor(theme.faint))
+            if not self._vertical:
+                painter.drawText(self.rect(), Qt.AlignCenter, f"{self._word}s appear here as soon as the model looks")
+        if self.hasFocus():
+            painter.setBrush(Qt.NoBrush)
+            painter.setPen(QPen(QColor(theme.accent), 1))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+
+    def _label(self, painter: QPainter, place: int, box: QRectF, chosen: bool) -> None:
+        """The number in the tile's corner, on a dark ground so that it reads on every colour."""
+        font = QFont(self.font())
+        font.setPixelSize(max(10, min(22, round(box.height() * 0.19))))
+        font.setBold(chosen)
+        painter.setFont(font)
+        text = str(place)
+        width = QFontMetricsF(font).horizontalAdvance(text) + font.pixelSize() * 0.7
+        pill = QRectF(box.x() + 2, box.y() + 2, max(width, font.pixelSize() * 1.3), font.pixelSize() * 1.3)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(DARK.accent) if chosen else QColor(10, 11, 14, 175))
+        painter.drawRoundedRect(pill, 3, 3)
+        painter.setPen(QColor(DARK.on_accent if chosen else DARK.ink))
+        painter.drawText(pill, Qt.AlignCenter, text)
+
+
+class HeadStrip(Tiles):
+    """All heads of the current layer."""
+
+    def __init__(self) -> None:
+        super().__init__("Heads of the current layer", "head", vertical=False)
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self._memory = Memory()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(400, 92)
+
+    def show_result(self, result: Result) -> None:
+        maps = result.maps
+        if maps is None:
+            return
+        from rtviz import compose
+
+        rows, columns = maps.grid
+        self.show_count(maps.heads, columns / rows)
+        self.colors = [compose.head_color(head) for head in range(maps.heads)]
+        layer = fit(result.settings, maps).layer % maps.layers
+        self.show_images(
+            colored(maps.attention[layer], self.tile_size(), result, self._memory, f"strip of layer {layer}")
+        )
+
+
+class LayerColumn(QWidget):
+    """The chosen head in every layer, the last layer on top, and a slider beside it."""
+
+    picked = pyqtSignal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("layers")
+        self.setAttribute(Qt.WA_StyledBackground)
+        self.tiles = Tiles("Layers", "layer", vertical=True)
+        self.slider = QSlider(Qt.Vertical)
+        self.slider.setAccessibleName("Layer")
+        self.slider.setFocusPolicy(Qt.TabFocus)
+        self.slider.setPageStep(1)
+        self.slider.setRange(0, 0)
+        self.slider.setEnabled(False)
+        self._memory = Memory()
+        self._slider_box = QWidget()
+        holder = QHBoxLayout(self._slider_box)
+        holder.setContentsMargins(0, 0, 0, 0)
+        holder.addWidget(self.slider)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 4, 4, 4)
+        row.setSpacing(2)
+        row.addWidget(self._slider_box)
+        row.addWidget(self.tiles, 1)
+        self.tiles.picked.connect(self.picked)
+        self.slider.valueChanged.connect(self._slid)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(88, 300)
+
+    def _slid(self, layer: int) -> None:
+        if layer != self.tiles.chosen:
+            self.picked.emit(layer)
+
+    def choose(self, layer: int | None) -> None:
+        self.tiles.chosen = layer
+        if layer is not None:
+            self.slider.blockSignals(True)
+            self.slider.setValue(layer)
+            self.slider.blockSignals(False)
+        self.tiles.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.tiles.set_theme(theme)
+
+    def show_result(self, result: Result) -> None:
+        maps = result.maps
+        if maps is None:
+            return
+        rows, columns = maps.grid
+        self.tiles.show_count(maps.layers, columns / rows)
+        if self.slider.maximum() != maps.layers - 1:
+            self.slider.blockSignals(True)
+            self.slider.setRange(0, maps.layers - 1)
+            self.slider.blockSignals(False)
+            self.slider.setEnabled(maps.layers > 1)
+            self._line_up()
+        head = fit(result.settings, maps).head
+        if isinstance(head, int):
+            shown = maps.attention[:, head]
+        else:
+            shown = maps.attention.max(axis=1) if head == "max" else maps.attention.mean(axis=1)
+        self.tiles.show_images(
+            colored(np.ascontiguousarray(shown), self.tiles.tile_size(), result, self._memory, f"column of {head}")
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """The slider's handle stands beside the tile that it means."""
+        count = max(1, self.slider.maximum() + 1)
+        half = max(0, int(self.tiles.height() / count / 2) - 7)
+        layout = self._slider_box.layout()
+        if layout is not None:
+            layout.setContentsMargins(0, half, 0, half)
+
+
+__all__ = ["HeadStrip", "LayerColumn", "Tiles", "colored"]

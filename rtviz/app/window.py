@@ -1,0 +1,1133 @@
+"""The window: it puts the parts together, does what keys and buttons ask, and lets the session do the rest."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from PyQt5.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
+from PyQt5.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtviz import views
+from rtviz.app.canvas import Canvas
+from rtviz.app.keys import Bindings, names_of
+from rtviz.app.messages import Card, Messages, cards
+from rtviz.app.panels import InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
+from rtviz.app.pointing import Spot
+from rtviz.app.readouts import Readouts
+from rtviz.app.remembered import MODEL_FIELDS, Remembered, about, apply_preset, default_folder
+from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
+from rtviz.app.thumbnails import HeadStrip, LayerColumn
+from rtviz.app.transport import Timeline, Transport, clock
+from rtviz.errors import RtvizError
+from rtviz.frame import Maps
+from rtviz.live import MODES, RECORDED, LiveSession, LiveStatus
+from rtviz.settings import COLORMAPS, LAYOUTS, Point, Settings
+
+if TYPE_CHECKING:
+    pass
+
+_log = logging.getLogger("rtviz.app")
+
+_POLL_MS = 16
+_REFRESH_MS = 120
+_IDLE_SECONDS = 60.0
+_HIDE_CURSOR_SECONDS = 3.0
+_SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
+
+
+class _Background(QObject):
+    """Looks for cameras and models in a thread of its own, because both may take a while."""
+
+    cameras = pyqtSignal(list)
+    models = pyqtSignal(list)
+
+    def find(self, cameras: bool, models: bool) -> None:
+        threading.Thread(target=self._find, args=(cameras, models), name="rtviz-find", daemon=True).start()
+
+    def _find(self, cameras: bool, models: bool) -> None:
+        if models:
+            from rtviz.models import listing
+
+            self._emit(self.models, listing)
+        if cameras:
+            from rtviz.sources.camera import cameras as find_cameras
+
+            self._emit(self.cameras, lambda: [(f"camera:{one.number}", one.name) for one in find_cameras()])
+
+    def _emit(self, found: Any, find: Callable[[], Sequence[Any]]) -> None:
+        try:
+            found.emit(list(find()))
+        except Exception:  # the edge of the thread: a driver's error; the list stays as it is
+            _log.debug("looking in the background failed", exc_info=True)
+
+
+class Window(QWidget):
+    """The main window.
+
+    Args:
+        session: what is watched; started after the first paint, closed with the window.
+        remembered: what the window knows from earlier starts.
+        kiosk: for a stand.
+    """
+
+    def __init__(self, session: LiveSession, remembered: Remembered, *, kiosk: bool = False) -> None:
+        super().__init__()
+        self.session, self.remembered, self.kiosk = session, remembered, kiosk
+        self.bindings = Bindings(remembered.keys, kiosk=kiosk)
+        self.theme: Theme = THEMES.get(str(remembered.window.get("theme")), DARK)
+        self.record_what = RECORDED[0]
+        self.hidden = False
+        self._started_as = session.settings
+        self._working = session.settings  # the last settings whose model could be had
+        self._status = LiveStatus()
+        self._maps: Maps | None = None
+        self._thumbnail_settings: Settings | None = None
+        self._notices: tuple[str, ...] = ()
+        self._last_input = time.monotonic()
+        self._refreshes = 0
+        self._cameras: list[tuple[str, str]] = []
+        self._dismissed_model = ""
+        self._opened: str | None = None
+        self._dialog: QWidget | None = None
+        self._actions = self._action_table()
+
+        self.setObjectName("window")
+        self.setWindowTitle("rtviz")
+        self.setAcceptDrops(True)
+        self._build()
+        self._background = _Background()
+        self._background.cameras.connect(self._take_cameras)
+        self._background.models.connect(self.models.show_models)
+        self._poll_timer = QTimer(self)
+        self._poll_timer.setTimerType(Qt.PreciseTimer)
+        self._poll_timer.timeout.connect(self._poll)
+        self._refresh_timer = QTimer(self)
+        self._refresh_timer.timeout.connect(self._refresh)
+        self.canvas.first_paint.connect(self._begin)
+
+        size = remembered.window.get("size")
+        width, height = size if isinstance(size, list) and len(size) == 2 else (1280, 720)
+        screen = QApplication.primaryScreen()
+        room = screen.availableGeometry().size() if screen is not None else QSize(1280, 720)
+        self.resize(QSize(int(width), int(height)).boundedTo(room))
+        self.canvas.setFocus()
+        self.set_theme(self.theme)
+        self._show_settings()
+        self._arrange()
+        app = QApplication.instance()
+        if app is not None:
+            app.installEventFilter(self)
+
+    # --- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.canvas = Canvas()
+        self.messages = Messages(self.canvas)
+        self.strip, self.layers = HeadStrip(), LayerColumn()
+        self.transport = Transport(self.bindings)
+        self.readouts = Readouts()
+        self.source, self.models = SourcePanel(self.bindings), ModelPanel(self.bindings)
+        self.view, self.instruments = ViewPanel(self.bindings), InstrumentsPanel()
+        self.header = self._build_header()
+        self.fusion = self._build_fusion()
+        self.sections = [
+            Section("view", "View", self.view),
+            Section("instruments", "Instruments", self.instruments),
+            Section("source", "Source", self.source),
+            Section("model", "Model", self.models),
+        ]
+        inside = QWidget()
+        inside.setObjectName("side")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        closed = self.remembered.window.get("closed", [])
+        for section in self.sections:
+            section.open(section.name not in closed)
+            column.addWidget(section)
+        column.addStretch(1)
+        self.side = QScrollArea()
+        self.side.setWidget(inside)
+        self.side.setWidgetResizable(True)
+        self.side.setFocusPolicy(Qt.NoFocus)
+        self.side.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.side.setFixedWidth(296)
+
+        heads = QWidget()
+        heads.setObjectName("strip")
+        heads.setAttribute(Qt.WA_StyledBackground)
+        row = QHBoxLayout(heads)
+        row.setContentsMargins(6, 2, 6, 2)
+        row.setSpacing(6)
+        row.addWidget(self.fusion)
+        row.addWidget(self.strip, 1)
+        self.heads = heads
+
+        picture = QVBoxLayout()
+        picture.setSpacing(0)
+        picture.addWidget(self.canvas, 1)
+        picture.addWidget(self.transport)
+        left = QHBoxLayout()
+        left.setSpacing(0)
+        left.addWidget(self.layers)
+        left.addLayout(picture, 1)
+        main = QVBoxLayout()
+        main.setSpacing(0)
+        main.addLayout(left, 1)
+        main.addWidget(heads)
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        middle.addLayout(main, 1)
+        middle.addWidget(self.side)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.header)
+        whole.addLayout(middle, 1)
+        whole.addWidget(self.readouts)
+
+        self.canvas.painted = self.session.shown
+        self.canvas.pointed.connect(self._pointed)
+        self.canvas.dragged.connect(lambda spot: self._query(spot) if spot.head is None else None)
+        self.strip.picked.connect(lambda head: self.change(head=head))
+        self.layers.picked.connect(lambda layer: self.change(layer=layer))
+        self.strip.setToolTip(
+            self.bindings.tip("head_next", "Heads of the current layer: click one, or press its number")
+        )
+        for part in (self.layers.slider, self.layers.tiles):
+            part.setToolTip(self.bindings.tip("layer_up", "Layers, the last on top"))
+        self.canvas.setToolTip("")
+        self.messages.asked.connect(self.do)
+        self.transport.asked.connect(self.do)
+        self.transport.sought.connect(self.session.seek)
+        self.transport.rewound.connect(self.session.rewind)
+        self.source.opened.connect(self.open_place)
+        self.source.asked.connect(self.do)
+        self.source.refresh.connect(lambda: self._background.find(cameras=True, models=False))
+        self.models.chosen.connect(lambda name: self.change(model=name, weights=None))
+        for panel in (self.models, self.view):
+            panel.changed.connect(lambda name, value: self.change(**{name: value}))
+            panel.refused.connect(lambda said: self.canvas.toast(said, 4.0))
+        self.view.asked.connect(self.do)
+
+    def _build_header(self) -> QWidget:
+        header = QWidget()
+        header.setObjectName("header")
+        header.setAttribute(Qt.WA_StyledBackground)
+        row = QHBoxLayout(header)
+        row.setContentsMargins(12, 5, 8, 5)
+        row.setSpacing(4)
+        mark = QLabel("rtviz")
+        mark.setObjectName("mark")
+        row.addWidget(mark)
+        row.addSpacing(8)
+        self.open_button = self._menu_button(
+            "Open", "Open a file, a folder, a camera, an address  " + self._keys("open"), self._fill_open_menu
+        )
+        self.presets_button = self._menu_button("Presets", self.bindings.tip("presets"), self._fill_presets_menu)
+        row.addWidget(self.open_button)
+        row.addWidget(self.presets_button)
+        self.title = QLabel()
+        self.title.setAlignment(Qt.AlignCenter)
+        self.title.setProperty("faint", True)
+        self.title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        row.addWidget(self.title, 1)
+        self.tools: dict[str, QToolButton] = {}
+        for name in ("record", "snapshot", "panel", "theme", "full_screen"):
+            action = {"panel": "panels"}.get(name, name)
+            button = self._tool(action, self.bindings.tip(action))
+            self.tools[name] = button
+            row.addWidget(button)
+        self.tools["record"].setContextMenuPolicy(Qt.CustomContextMenu)
+        self.tools["record"].customContextMenuRequested.connect(self._record_menu)
+        help_button = self._tool("help", self.bindings.tip("help"))
+        help_button.setText("?")
+        row.addWidget(help_button)
+        return header
+
+    def _keys(self, action: str) -> str:
+        return f"({self.bindings.shown(action)})" if self.bindings.shown(action) else ""
+
+    def _tool(self, action: str, tip: str) -> QToolButton:
+        button = QToolButton()
+        button.setProperty("flat", True)
+        button.setFocusPolicy(Qt.TabFocus)
+        button.setToolTip(tip)
+        button.setAccessibleName(action.replace("_", " "))
+        button.clicked.connect(lambda: self.do(action))
+        return button
+
+    def _menu_button(self, text: str, tip: str, fill: Callable[[QMenu], None]) -> QToolButton:
+        button = QToolButton()
+        button.setText(f"{text} ▾")
+        button.setProperty("flat", True)
+        button.setFocusPolicy(Qt.TabFocus)
+        button.setToolTip(tip)
+        button.setPopupMode(QToolButton.InstantPopup)
+        menu = QMenu(button)
+        menu.setToolTipsVisible(True)
+
+        def refill() -> None:
+            menu.clear()
+            fill(menu)
+
+        menu.aboutToShow.connect(refill)
+        button.setMenu(menu)
+        return button
+
+    def _build_fusion(self) -> QWidget:
+        """Mean, max, all: what stands beside the single heads."""
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 2, 0, 2)
+        column.setSpacing(3)
+        self._fusion: dict[str, QToolButton] = {}
+        tips = {
+            "mean": "The mean of all heads",
+            "max": "The maximum over all heads",
+            "all": "All heads, each in its colour",
+        }
+        for name, tip in tips.items():
+            button = QToolButton()
+            button.setText(name)
+            button.setCheckable(True)
+            button.setFocusPolicy(Qt.TabFocus)
+            button.setToolTip(self.bindings.tip("heads_all", tip))
+            button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+            button.setMinimumWidth(60)
+            button.clicked.connect(lambda _=False, name=name: self.change(head=name))
+            self._fusion[name] = button
+            column.addWidget(button)
+        return holder
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """After the first paint: from here on the session may take its time."""
+        _log.debug(
+            "the window stands at %.3f, torch %s",
+            time.time(),
+            "is loaded" if "torch" in sys.modules else "is not loaded",
+        )
+        for problem in (*self.remembered.problems, *self.bindings.problems):
+            self.canvas.toast(problem, 8.0)
+        self.session.start()
+        self._poll_timer.start(_POLL_MS)
+        self._refresh_timer.start(_REFRESH_MS)
+        self._background.find(cameras=True, models=True)
+        self._refresh()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        self._poll_timer.stop()
+        self._refresh_timer.stop()
+        app = QApplication.instance()
+        if app is not None:
+            app.removeEventFilter(self)
+        self.hide()  # at once, whatever the devices take
+        self._remember()
+        self.session.close()
+        event.accept()
+
+    def _remember(self) -> None:
+        window = self.remembered.window
+        window["theme"], window["mode"] = self.theme.name, self._status.mode
+        window["closed"] = [section.name for section in self.sections if not section.is_open]
+        if not self.isFullScreen() and not self.isMaximized():
+            window["size"] = [self.width(), self.height()]
+        model = {name: getattr(self._working, name) for name in MODEL_FIELDS}
+        try:
+            self.remembered.write(self.session.settings.replace(**model))
+        except RtvizError as error:
+            _log.warning("%s", error)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Dress everything in a theme."""
+        self.theme = theme
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        dress(app, theme, 1.3 if self.isFullScreen() else 1.0)
+        for part in (
+            self.canvas,
+            self.messages,
+            self.strip,
+            self.layers,
+            self.transport,
+            self.readouts,
+            self.source,
+            self.instruments,
+        ):
+            part.set_theme(theme)
+        for name, button in self.tools.items():
+            button.setIcon(icon(name, theme, theme.bad if name == "record" else None))
+
+    def _arrange(self) -> None:
+        """Which parts are seen: everything; in full screen the picture, the thumbnails and a large line; or only the
+        picture."""
+        full, hidden = self.isFullScreen(), self.hidden
+        for part in (self.header, self.transport, self.readouts):
+            part.setVisible(not full and not hidden)
+        self.side.setVisible(not full and not hidden and bool(self.remembered.window.get("panels", True)))
+        self.heads.setVisible(not hidden)
+        self.layers.setVisible(not hidden)
+        share = 0.135 if full else 0.125
+        self.heads.setFixedHeight(int(min(max(72, self.height() * share), 190)))
+        self.layers.setFixedWidth(int(min(max(76, self.height() * 0.115), 150)))
+        self._show_hud()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._arrange()
+        QTimer.singleShot(0, self.messages.place)
+
+    # --- what keys and buttons ask -----------------------------------------------------------------------------------
+
+    def _action_table(self) -> dict[str, Callable[[], None]]:
+        """A method for every action of the table of keys, and for what only cards and buttons ask."""
+        table: dict[str, Callable[[], None]] = {
+            **{f"head_{n}": lambda n=n: self.change(head=n) for n in range(10)},  # type: ignore[misc]
+            **{f"view_{name}": lambda name=name: self.change(view=name) for name in views.names()},  # type: ignore[misc]
+            "head_previous": lambda: self._next_head(-1),
+            "head_next": lambda: self._next_head(1),
+            "layer_up": lambda: self._next_layer(1),
+            "layer_down": lambda: self._next_layer(-1),
+            "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
+            "query_cls": lambda: self.change(query="cls"),
+            "model_next": self._next_model,
+            "view_next": lambda: self._cycle("view", views.names(), 1),
+            "view_previous": lambda: self._cycle("view", views.names(), -1),
+            "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
+            "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
+            "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
+            "opacity_down": lambda: self._nudge("opacity", -1),
+            "opacity_up": lambda: self._nudge("opacity", 1),
+            "threshold_down": lambda: self._nudge("threshold", -1),
+            "threshold_up": lambda: self._nudge("threshold", 1),
+            "mode_next": lambda: self._set_mode(MODES[(MODES.index(self.session.status().mode) + 1) % len(MODES)]),
+            **{f"mode_{mode}": lambda mode=mode: self._set_mode(mode) for mode in MODES},  # type: ignore[misc]
+            "pause": self._pause,
+            "step_back": lambda: self.session.step(-1),
+            "step_on": lambda: self.session.step(1),
+            "rewind": self._rewind,
+            "live": self._live,
+            "seek_back": lambda: self._seek(-5.0),
+            "seek_on": lambda: self._seek(5.0),
+            "slower": lambda: self._speed(-1),
+            "faster": lambda: self._speed(1),
+            "loop": self._loop,
+            "record": self._record,
+            "record_what": self._record_what,
+            "snapshot": self._snapshot,
+            "save_past": self._save_past,
+            "open": self._open_file,
+            "open_folder": self._open_folder,
+            "open_address": self._open_address,
+            "open_scene": lambda: self.open_place("scene:"),
+            "restart": self._restart,
+            "presets": self.presets_button_menu,
+            "save_preset": self._save_preset,
+            "full_screen": self._full_screen,
+            "hide_all": self._hide_all,
+            "panels": self._panels,
+            "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
+            "escape": self._escape,
+            "help": self._help,
+            "quit": self._quit,
+            "cancel_loading": self.session.cancel_loading,
+            "reload_model": self.session.reload_model,
+            "dismiss_model": self._dismiss_model,
+            "get_dino": self._get_dino,
+            "dismiss_offer": self._dismiss_offer,
+        }
+        return table
+
+    def do(self, action: str) -> None:
+        """Do what an action's name says; an error that the user can meet is told in one line."""
+        self._last_input = time.monotonic()
+        try:
+            self._actions[action]()
+        except RtvizError as error:
+            self.canvas.toast(str(error), 4.0)
+        self._refresh()
+
+    def change(self, **changes: Any) -> None:
+        """Show something else, and say what."""
+        before = self.session.settings
+        settings = before.replace(**changes)
+        if settings == before:
+            return
+        self.session.update(settings)
+        self._show_settings()
+        name = next(iter(changes))
+        self.canvas.toast(self._said(name, settings))
+
+    def _said(self, name: str, settings: Settings) -> str:
+        value = getattr(settings, name)
+        if name == "head":
+            words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
+            return f"head {value}" if isinstance(value, int) else words[value]
+        if name == "layer":
+            return f"layer {self._layer(settings)}"
+        if name == "view":
+            return views.find(value).label.lower()
+        if name == "query":
+            return "query: CLS" if value == "cls" else "query: this patch"
+        if name == "model":
+            return str(value or "the model that is here")
+        label = Settings.option(name).label.lower()
+        return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
+
+    def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
+        value = getattr(self.session.settings, name)
+        place = choices.index(value) + direction if value in choices else 0
+        self.change(**{name: choices[place % len(choices)]})
+
+    def _nudge(self, name: str, direction: int) -> None:
+        option = Settings.option(name)
+        assert option.step is not None and option.minimum is not None and option.maximum is not None
+        notch = round(getattr(self.session.settings, name) / option.step) + direction
+        value = min(max(notch * option.step, option.minimum), option.maximum)
+        self.change(**{name: round(value, 6)})
+        self.canvas.toast(self._said(name, self.session.settings))
+
+    def _next_head(self, direction: int) -> None:
+        heads = self._status.heads
+        if not heads:
+            return
+        head = self.session.settings.head
+        place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
+        self.change(head=place % heads)
+
+    def _layer(self, settings: Settings) -> int:
+        """The layer that is shown, counted from 0; as it was given while no model says how many there are."""
+        layers = self._status.layers
+        if not layers:
+            return settings.layer
+        if not -layers <= settings.layer < layers:
+            return layers - 1 if settings.layer > 0 else 0
+        return settings.layer % layers
+
+    def _next_layer(self, direction: int) -> None:
+        if self._status.layers:
+            layer = min(max(self._layer(self.session.settings) + direction, 0), self._status.layers - 1)
+            # The last layer is remembered as such, for models of another depth.
+            self.change(layer=layer if layer < self._status.layers - 1 or direction < 0 else -1)
+
+    def _next_model(self) -> None:
+        names = self.models.names_here
+        now = self._status.model_name
+        others = [name for name in names if name != now]
+        if not others:
+            self.canvas.toast("no other model is here: the model panel fetches more", 3.0)
+            return
+        following = names[(names.index(now) + 1) % len(names)] if now in names else others[0]
+        self.change(model=following, weights=None)
+
+    def _set_mode(self, mode: str) -> None:
+        self.session.set_mode(mode)
+        self._show_settings()
+        self.canvas.toast(
+            {"locked": "locked: each frame with its own attention", "smooth": "smooth: every frame"}[mode]
+        )
+
+    # --- the mouse on the picture ------------------------------------------------------------------------------------
+
+    def _pointed(self, spot: Spot) -> None:
+        self._last_input = time.monotonic()
+        if self.canvas.help is not None:
+            self.canvas.show_help(None)
+        elif spot.head is not None:
+            self.change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
+        else:
+            self._query(spot)
+
+    def _query(self, spot: Spot) -> None:
+        self._last_input = time.monotonic()
+        self.session.update(self.session.settings.replace(query=Point(round(spot.x, 4), round(spot.y, 4))))
+        self._show_settings()
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        paused = not self.session.status().paused
+        self.session.pause(paused)
+        self.canvas.toast("paused" if paused else "goes on")
+
+    def _rewind(self) -> None:
+        before = self.session.status().past_seconds
+        self.session.rewind((before or 0.0) + 5.0)
+        now = self.session.status().past_seconds
+        if now is not None:
+            self.canvas.toast(f"{now:.0f} s ago   ({self.bindings.shown('live')}: back to the present)")
+
+    def _live(self) -> None:
+        if self.session.status().past_seconds is not None:
+            self.session.live()
+            self.canvas.toast("the present")
+
+    def _seek(self, seconds: float) -> None:
+        status = self.session.status()
+        if status.past_seconds is not None:
+            self.session.rewind(max(0.0, status.past_seconds - seconds))
+        elif status.source_info is not None and not status.source_info.live:
+            self.session.seek(max(0.0, status.position_seconds + seconds))
+            self.canvas.toast(clock(max(0.0, status.position_seconds + seconds)))
+
+    def _restart(self) -> None:
+        self.session.seek(0.0)
+        self.session.pause(False)
+
+    def _speed(self, direction: int) -> None:
+        speed = self.session.status().speed
+        nearest = min(range(len(_SPEEDS)), key=lambda place: abs(_SPEEDS[place] - speed))
+        speed = _SPEEDS[min(max(nearest + direction, 0), len(_SPEEDS) - 1)]
+        self.session.set_speed(speed)
+        self.canvas.toast(f"speed {speed:g}×")
+
+    def _loop(self) -> None:
+        loop = not self.session.status().loop
+        self.session.set_loop(loop)
+        self.canvas.toast("loop" if loop else "no loop")
+
+    # --- keeping -----------------------------------------------------------------------------------------------------
+
+    def _new_file(self, suffix: str, word: str = "") -> Path:
+        """A file that does not exist yet, in the user's own folder for such things."""
+        import platformdirs
+
+        given = self.remembered.window.get("folder")
+        if given:
+            folder = Path(str(given)).expanduser()
+        else:
+            folder = (
+                Path(platformdirs.user_pictures_dir() if suffix == ".png" else platformdirs.user_videos_dir()) / "rtviz"
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            folder = Path.home()
+        stem = time.strftime("rtviz-%Y-%m-%d-%H-%M-%S") + (f"-{word}" if word else "")
+        path, number = folder / f"{stem}{suffix}", 2
+        while path.exists():
+            path, number = folder / f"{stem}-{number}{suffix}", number + 1
+        return path
+
+    def _record(self) -> None:
+        if self.session.status().recording is not None:
+            self.session.stop_recording()
+            self.canvas.toast("recording ends")
+            return
+        path = self._new_file(".mp4")
+        self.session.start_recording(path, self.record_what)
+        self.canvas.toast(f"recording: {self.record_what}")
+
+    def _record_what(self) -> None:
+        self.record_what = RECORDED[(RECORDED.index(self.record_what) + 1) % len(RECORDED)]
+        self.canvas.toast(f"{self.bindings.shown('record')} records: {self.record_what}")
+
+    def _record_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        for what in RECORDED:
+            chosen = menu.addAction(f"record {what}")
+            if chosen is not None:
+                chosen.setCheckable(True)
+                chosen.setChecked(what == self.record_what)
+                chosen.triggered.connect(lambda _=False, what=what: setattr(self, "record_what", what))
+        menu.popup(self.tools["record"].mapToGlobal(at))
+
+    def _snapshot(self) -> None:
+        path = self.session.snapshot(self._new_file(".png"))
+        self.canvas.toast(f"wrote {path}", 3.0)
+
+    def _save_past(self) -> None:
+        self.session.save_past(self._new_file(".mp4", "past"))
+        self.canvas.toast("saving the past")
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def open_place(self, place: str) -> None:
+        """Leave the present source for this one."""
+        self._last_input = time.monotonic()
+        self._opened = place
+        self.session.open(place)
+        self.canvas.toast(f"opening {Path(place).name or place}" if "://" not in place else f"opening {place}")
+        self.canvas.setFocus()
+
+    def _open_file(self) -> None:
+        dialog = QFileDialog(self, "Open a video or a picture")
+        dialog.setFileMode(QFileDialog.ExistingFile)
+        self._ask_for_file(dialog)
+
+    def _open_folder(self) -> None:
+        dialog = QFileDialog(self, "Open a folder of pictures")
+        dialog.setFileMode(QFileDialog.Directory)
+        self._ask_for_file(dialog)
+
+    def _ask_for_file(self, dialog: QFileDialog) -> None:
+        recent = next((Path(place).parent for place in self.remembered.recent if Path(place).exists()), None)
+        if recent is not None:
+            dialog.setDirectory(str(recent))
+        dialog.setAttribute(Qt.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.open_place)
+        dialog.open()  # the picture goes on behind it
+
+    def _open_address(self) -> None:
+        if self.side.isHidden():
+            self.hidden = False
+            self.remembered.window["panels"] = True
+            self._arrange()
+        next(section for section in self.sections if section.name == "source").open(True)
+        self.source.line.setFocus(Qt.ShortcutFocusReason)
+        self.side.ensureWidgetVisible(self.source.line)
+
+    def _fill_open_menu(self, menu: QMenu) -> None:
+        def add(text: str, command: Callable[[], None], key: str = "") -> None:
+            entry = menu.addAction(f"{text}\t{self.bindings.shown(key)}" if key else text)
+            if entry is not None:
+                entry.triggered.connect(lambda: command())
+
+        add("File…", lambda: self.do("open"), "open")
+        add("Folder of pictures…", lambda: self.do("open_folder"))
+        add("Address…", lambda: self.do("open_address"), "open_address")
+        menu.addSeparator()
+        for place, name in self._cameras:
+            add(name, lambda place=place: self.open_place(place))  # type: ignore[misc]
+        add("Built-in scene", lambda: self.open_place("scene:"))
+        add("This screen", lambda: self.open_place("screen:"))
+        if self.remembered.recent:
+            menu.addSeparator()
+            for place in self.remembered.recent:
+                short = place if len(place) < 60 else f"…{place[-58:]}"
+                add(short, lambda place=place: self.open_place(place))  # type: ignore[misc]
+        self._background.find(cameras=True, models=False)
+
+    def _take_cameras(self, found: list[tuple[str, str]]) -> None:
+        self._cameras = found
+        self.source.show_places(found, self.remembered.recent)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        data = event.mimeData()
+        if not self.kiosk and data is not None and (data.hasUrls() or data.hasText()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        data = event.mimeData()
+        if data is None:
+            return
+        urls = data.urls() if data.hasUrls() else []
+        place = (urls[0].toLocalFile() or urls[0].toString()) if urls else data.text().strip()
+        if place.endswith((".safetensors", ".pth", ".pt")):
+            self.change(weights=place, model=None)
+        elif place.endswith(".toml"):
+            self._use_preset(Path(place))
+        elif place:
+            self.open_place(place)
+        event.acceptProposedAction()
+
+    # --- presets -----------------------------------------------------------------------------------------------------
+
+    def presets_button_menu(self) -> None:
+        self.presets_button.showMenu()
+
+    def _fill_presets_menu(self, menu: QMenu) -> None:
+        found = self.remembered.presets()
+        for name, path in found.items():
+            entry = menu.addAction(name)
+            if entry is not None:
+                entry.setToolTip(about(path) or str(path))
+                entry.triggered.connect(lambda _=False, path=path: self._use_preset(path))
+        menu.addSeparator()
+        save = menu.addAction(f"Save as preset…\t{self.bindings.shown('save_preset')}")
+        if save is not None:
+            save.triggered.connect(lambda: self.do("save_preset"))
+
+    def _use_preset(self, path: Path) -> None:
+        try:
+            self.session.update(apply_preset(path, self.session.settings))
+        except RtvizError as error:
+            self.canvas.toast(str(error), 4.0)
+            return
+        self._show_settings()
+        self.canvas.toast(f"preset: {path.stem}")
+
+    def _save_preset(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setAttribute(Qt.WA_DeleteOnClose)
+        dialog.setWindowTitle("Save as preset")
+        dialog.setLabelText("A name for the present settings:")
+        dialog.textValueSelected.connect(self._save_preset_as)
+        dialog.open()
+
+    def _save_preset_as(self, name: str) -> None:
+        try:
+            path = self.remembered.save_preset(name, self.session.settings)
+        except RtvizError as error:
+            self.canvas.toast(str(error), 4.0)
+        else:
+            self.canvas.toast(f"saved {path}", 3.0)
+
+    # --- the window --------------------------------------------------------------------------------------------------
+
+    def _full_screen(self) -> None:
+        if self.kiosk:
+            return
+        self.showNormal() if self.isFullScreen() else self.showFullScreen()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        if event.type() == QEvent.WindowStateChange:
+            self.set_theme(self.theme)
+            self._arrange()
+        super().changeEvent(event)
+
+    def _hide_all(self) -> None:
+        self.hidden = not self.hidden
+        self._arrange()
+        self.canvas.setFocus()
+        if self.hidden:
+            self.canvas.toast(f"{self.bindings.shown('hide_all')}: everything again")
+
+    def _panels(self) -> None:
+        self.remembered.window["panels"] = not self.remembered.window.get("panels", True)
+        self._arrange()
+
+    def _escape(self) -> None:
+        if self.canvas.help is not None:
+            self.canvas.show_help(None)
+        elif self.session.settings.query != "cls":
+            self.change(query="cls")
+        elif self.session.status().past_seconds is not None:
+            self._live()
+        elif self.hidden:
+            self._hide_all()
+        elif self.isFullScreen():
+            self._full_screen()
+        self.canvas.setFocus()
+
+    def _help(self) -> None:
+        self.canvas.show_help(None if self.canvas.help is not None else self.bindings.help())
+
+    def _quit(self) -> None:
+        self.close()
+
+    # --- first steps -------------------------------------------------------------------------------------------------
+
+    def _offer(self) -> Card | None:
+        """Real DINO, as long as only a stand-in looks that nobody has asked for."""
+        status, settings = self._status, self.session.settings
+        name = status.model_name or ""
+        stand_in = name == "embedded" or name.startswith("random:")
+        if settings.model or settings.weights or not stand_in or self.kiosk or self.remembered.window.get("no_offer"):
+            return None
+        what = (
+            "The small built-in model is looking: it was trained on drawn scenes."
+            if name == "embedded"
+            else "The model is untrained: its weights are random, and so are its maps."
+        )
+        text = f"{what} For the real DINO: `rtviz models pull dino-vits16`, or now, in the background."
+        size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
+        return Card(
+            "offer", "good" if name == "embedded" else "warn", "first time", text, None,
+            ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer")),
+        )  # fmt: skip
+
+    def _get_dino(self) -> None:
+        self.change(model="dino-vits16")
+
+    def _dismiss_offer(self) -> None:
+        self.remembered.window["no_offer"] = True
+
+    def _dismiss_model(self) -> None:
+        """Forget the wish that failed: the model that looks goes on."""
+        self._dismissed_model = self._status.model_sentence
+        wish = {name: getattr(self._working, name) for name in MODEL_FIELDS}
+        if self._status.model_name and self.session.settings.replace(**wish) != self.session.settings:
+            self.session.update(self.session.settings.replace(**wish))
+
+    # --- again and again ---------------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        result = self.session.latest()
+        if result is not None:
+            self.canvas.show_result(result)
+        self.canvas.tick()
+
+    def _refresh(self) -> None:
+        """Everything but the picture, a few times a second."""
+        status = self._status = self.session.status()
+        self._refreshes += 1
+        if status.model_state == "ready":
+            self._working = self.session.settings
+        self._show_thumbnails()
+        self._show_settings()
+        self.transport.show_status(status)
+        said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer())
+        if self.canvas.help is not None:
+            said = []
+        self.messages.show_cards(
+            [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
+        )
+        self.canvas.wait_for(status.source_sentence, status.model_sentence if status.model_state == "loading" else "")
+        recording = f"REC {clock(status.recording_seconds)}" if status.recording is not None else ""
+        if recording != self.canvas.recording:
+            self.canvas.recording = recording
+            self.tools["record"].setIcon(icon("stop" if recording else "record", self.theme, self.theme.bad))
+        self._tell_notices(status.notices)
+        self._note_opened(status)
+        if self._refreshes % 2 == 0:
+            self.readouts.show_status(status)
+            self.source.show_status(status)
+            self.models.show_status(status)
+            self.instruments.show_status(status, self.session.settings)
+            self._show_title(status)
+        self._look_after_the_stand()
+
+    def _show_thumbnails(self) -> None:
+        result = self.session.latest()
+        if result is None or result.maps is None or self.hidden:
+            return
+        if result.maps is self._maps and result.settings == self._thumbnail_settings:
+            return
+        self._maps, self._thumbnail_settings = result.maps, result.settings
+        self.strip.show_result(result)
+        self.layers.show_result(result)
+
+    def _show_settings(self) -> None:
+        settings, status = self.session.settings, self._status
+        head = settings.head
+        self.strip.chosen = head if head == "all" or isinstance(head, int) else None
+        self.strip.update()
+        self.layers.choose(self._layer(settings) if status.layers else None)
+        for name, button in self._fusion.items():
+            button.setChecked(name == head)
+        self.view.show_settings(settings, status.layers, status.heads, status.mode)
+        self.models.show_settings(settings)
+        self._show_hud()
+
+    def _show_hud(self) -> None:
+        """In full screen: what is seen, for those who stand further away."""
+        if not self.isFullScreen() or self.hidden:
+            lines: list[str] = []
+        else:
+            settings = self.session.settings
+            where = f"layer {self._layer(settings)}" if self._status.layers else ""
+            query = "CLS" if settings.query == "cls" else "one patch"
+            first = "   ".join(part for part in (where, self._said("head", settings)) if part)
+            second = "   ".join(
+                part
+                for part in (self._status.model_name or "", views.find(settings.view).label.lower(), f"query: {query}")
+                if part
+            )
+            if settings.view in ("heads", "grid"):
+                first = where if settings.view == "heads" else ""
+            lines = [line for line in (first, second) if line]
+        if lines != self.canvas.hud:
+            self.canvas.hud = lines
+            self.canvas.update()
+
+    def _show_title(self, status: LiveStatus) -> None:
+        source = status.source_info.name if status.source_info is not None else (status.place or "")
+        name = Path(source).name if "://" not in source and not source.endswith(":") else source
+        title = "   ·   ".join(part for part in (name or source, status.model_name or "") if part)
+        if title != self.title.text():
+            self.title.setText(title)
+            self.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")
+
+    def _tell_notices(self, notices: tuple[str, ...]) -> None:
+        known = self._notices
+        if notices == known:
+            return
+        self._notices = notices
+        new = notices[len(known) :] if notices[: len(known)] == known else notices[-1:]
+        told = [notice for notice in new if "`rtviz models pull" not in notice]  # that is the card's
+        if told:
+            self.canvas.toast(told[-1], 4.0)
+        self.readouts.setToolTip("\n".join(notices[-6:]))
+
+    def _note_opened(self, status: LiveStatus) -> None:
+        """A place is remembered when it has delivered."""
+        if (
+            self._opened is not None
+            and status.place == self._opened
+            and status.source_info is not None
+            and status.source_state == "live"
+        ):
+            place, self._opened = self._opened, None
+            if not place.startswith(("scene:", "screen:", "camera:")) and not place.isdecimal():
+                self.remembered.opened(str(Path(place).resolve()) if Path(place).exists() else place)
+            self.source.show_places(self._cameras, self.remembered.recent)
+
+    def _look_after_the_stand(self) -> None:
+        idle = time.monotonic() - self._last_input
+        hide = (self.isFullScreen() or self.hidden) and idle > _HIDE_CURSOR_SECONDS
+        self.canvas.setCursor(Qt.BlankCursor if hide else Qt.CrossCursor)
+        if not self.kiosk:
+            return
+        limit = float(self.remembered.window.get("idle_seconds", _IDLE_SECONDS))
+        if idle > limit and self.session.settings != self._started_as:
+            self.session.live()
+            self.session.pause(False)
+            self.session.update(self._started_as)
+            self.canvas.show_help(None)
+            self.hidden = False
+            self._arrange()
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Keys are looked at before the widget that has the focus, and left to it where it needs them."""
+        if event is None or not isinstance(watched, QWidget):
+            return False
+        if event.type() in (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.KeyPress, QEvent.Wheel):
+            self._last_input = time.monotonic()
+        if event.type() != QEvent.KeyPress or watched.window() is not self or not isinstance(event, QKeyEvent):
+            return False
+        names = names_of(event)
+        action = self.bindings.action_of(names)
+        if action is None or _needs(self.focusWidget() or watched, names[0] if names else ""):
+            return False
+        if event.isAutoRepeat() and action in (
+            "full_screen",
+            "hide_all",
+            "help",
+            "pause",
+            "record",
+            "snapshot",
+            "theme",
+            "quit",
+        ):
+            return True
+        self.do(action)
+        return True
+
+
+def _needs(widget: QWidget, key: str) -> bool:
+    """Whether a widget that has the focus needs this key itself."""
+    if key == "Esc":
+        return False
+    if isinstance(widget, (QLineEdit, QAbstractSpinBox)) or (isinstance(widget, QComboBox) and widget.isEditable()):
+        return not key.startswith(("Ctrl+", "F1", "F9")) or key in ("Ctrl+A", "Ctrl+C", "Ctrl+V", "Ctrl+X", "Ctrl+Z")
+    if isinstance(widget, (QAbstractSlider, Timeline)):
+        return key in _ARROWS
+    if isinstance(widget, (QAbstractItemView, QComboBox)):
+        return key in _ARROWS or key in ("Return", "Enter", "Space")
+    return isinstance(widget, QAbstractButton) and key == "Space"
+
+
+# --- the process -----------------------------------------------------------------------------------------------------
+
+
+def run(
+    place: str | None,
+    settings: Settings | Mapping[str, Any] | None,
+    config: Path | None,
+    kiosk: bool,
+    folder: Path | None,
+) -> int:
+    """Make the application and the window, and stay until it is closed; returns the exit status."""
+    remembered = Remembered.read(folder or default_folder(), config)
+    kiosk = kiosk or remembered.window.get("kiosk") is True
+    if kiosk:
+        remembered.stored = False
+    if not isinstance(settings, Settings):
+        kept = {} if kiosk else remembered.settings
+        settings = Settings.from_mapping({**kept, **(settings or {})})
+    views.find(settings.view)
+    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
+    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(["rtviz"])
+    app.setApplicationName("rtviz")
+    app.setStyle("Fusion")
+    mode = remembered.window.get("mode")
+    session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
+    window = Window(session, remembered, kiosk=kiosk)
+    with _Guards(app, window) as guards:
+        if kiosk:
+            window.showFullScreen()
+        else:
+            window.show()
+        app.exec_()
+    _leave_hanging_threads(guards.status)
+    return guards.status
+
+
+def _leave_hanging_threads(status: int) -> None:
+    """End the process at once where a thread hangs in a device, or is importing torch: ended in the ordinary way, the
+    C++ libraries that it is in would be taken down under it, and abort."""
+    if any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+class _Guards:
+    """While the application runs: an exception in a slot does not end it, and Ctrl-C does."""
+
+    def __init__(self, app: QApplication, window: Window) -> None:
+        self._app, self._window = app, window
+        self._hook = sys.excepthook
+        self._handlers: dict[int, Any] = {}
+        self._timer = QTimer()
+        self.status = 0
+
+    def __enter__(self) -> _Guards:
+        sys.excepthook = self._failed
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._interrupted)
+        # Python sees a signal only when it runs: so it does, five times a second.
+        self._timer.timeout.connect(lambda: None)
+        self._timer.start(200)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.stop()
+        sys.excepthook = self._hook
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _interrupted(self, number: int, frame: object) -> None:
+        self.status = 130
+        self._window.close()
+
+    def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """A bug of ours in a slot: PyQt would end the process; the window tells it and lives on."""
+        if issubclass(kind, KeyboardInterrupt):
+            self._interrupted(signal.SIGINT, None)
+            return
+        traceback.print_exception(kind, error, trace)
+        text = str(error) if isinstance(error, RtvizError) else f"{kind.__name__}: {error} (a bug in rtviz)"
+        self._window.canvas.toast(text, 6.0)
+
+
+__all__ = ["Window", "run"]
