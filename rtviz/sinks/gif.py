@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,7 @@ class GifSink(ClosingSink):
         """Stop; what was written stays in the temporary file."""
         container, self._container = self._container, None
         if container is not None:
-            container.close()
+            with suppress(OSError, av.error.FFmpegError):  # the disk is full, perhaps
+                container.close()
         if self._last_ticks is None:
             self._temporary.unlink(missing_ok=True)

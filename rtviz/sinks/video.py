@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -95,11 +96,13 @@ class VideoSink(ClosingSink):
                 "x265-params": f"log-level=none:rc-lookahead={lookahead}:bframes=2:keyint={keys}",
             }
         elif codec == "av1":
-            options |= {"preset": "10", "svtav1-params": f"lookahead=0:keyint={keys}"}
+            options |= {"preset": "9", "svtav1-params": f"lookahead=0:keyint={keys}"}
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it would tell its whole configuration
         elif codec == "vp9":
             options |= {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0", "lag-in-frames": "0"}
-        # hybrid: fragments while it grows, an ordinary index at the end.
-        muxing = {"movflags": "hybrid_fragmented+frag_keyframe"} if suffix in (".mp4", ".mov", ".m4v") else {}
+        # hybrid: fragments while it grows, an ordinary index at the end. delay_moov: with the first fragment known, an
+        # edit list takes back the delay of the B-frames, and the first picture stands at 0.
+        muxing = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"} if suffix in (".mp4", ".mov", ".m4v") else {}
         muxing |= {"flush_packets": "1"}
         if suffix in (".mkv", ".webm"):
             muxing |= {"cluster_time_limit": "1000"}
@@ -189,8 +192,8 @@ class VideoSink(ClosingSink):
             with self._writing():
                 self._mux(self._stream.encode(None))
                 if self._sound is not None:
-                    end = getattr(self._origin, "end", None)
-                    self._sound.mux_until(float("inf") if end is None else self._last_pts * float(self._ticks))
+                    cut = getattr(self._origin, "end", None) is not None
+                    self._sound.mux_until(self._last_pts * float(self._ticks) if cut else float("inf"), ahead=0.04)
                 self._close_container()
         except BaseException:
             self.abort()
@@ -270,7 +273,7 @@ class _Sound:
                 self._input.seek(int(max(0.0, self._zero - 0.5) / self._stream.time_base), stream=self._stream)
         self._packets = self._copies() if self._copied else self._encoded()
 
-    def mux_until(self, seconds: float) -> None:
+    def mux_until(self, seconds: float, ahead: float = 0.2) -> None:
         """Put what sounds before that time, and a little more, into the output."""
         while self._packets is not None:
             if self._waiting is None:
@@ -279,7 +282,7 @@ class _Sound:
                     self._packets = None
                     return
             packet = self._waiting
-            if float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base) > seconds + 0.2:
+            if float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base) > seconds + ahead:
                 return
             self._output.mux(packet)
             self._waiting = None

@@ -1,0 +1,315 @@
+"""Sinks: what was put in comes out, at its own time and with its sound; and nothing half-made stands under a final name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media import make_video, packet_times, sound_packets
+
+from rtviz.cv import cv2
+from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
+from rtviz.frame import Frame, Maps
+from rtviz.settings import OutputSettings
+from rtviz.sinks import check_output, leftover, open_maps_sink, open_sink
+from rtviz.sources import open_source
+
+
+def copy(source_path: Path, path: Path, output: OutputSettings | None = None, **part) -> list[str]:
+    """Through a source and a sink, unchanged; returns the sink's warnings."""
+    with (
+        open_source(str(source_path), **part) as source,
+        open_sink(path, size=source.info.size, fps=source.info.fps, output=output, origin=source) as sink,
+    ):
+        for frame in source:
+            sink.write(frame.pixels, frame)
+    return sink.warnings
+
+
+def frames_by_another_decoder(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        fine, frame = capture.read()
+        if not fine:
+            return frames
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("o.mp4", "auto"), ("o.mp4", "h265"), ("o.mp4", "av1"), ("o.mkv", "auto"), ("o.webm", "auto"), ("o.mov", "auto")],
+)
+def test_every_container_keeps_frames_pictures_and_uneven_times(tmp_path, name, codec):
+    times_ms = make_video(tmp_path / "in.mkv", [0, 40, 50, 200, 210, 700, 740, 1200, 1240, 1300], size=(96, 128))
+    copy(tmp_path / "in.mkv", tmp_path / name, OutputSettings(codec=codec, quality=95))
+    assert packet_times(tmp_path / name) == pytest.approx([time / 1000 for time in times_ms], abs=1e-3)
+    decoded = frames_by_another_decoder(tmp_path / name)
+    if codec == "av1":  # which not every OpenCV decodes
+        with open_source(str(tmp_path / name)) as written:
+            decoded = [frame.pixels for frame in written]
+    assert len(decoded) == 10
+    with open_source(str(tmp_path / "in.mkv")) as source:
+        for ours, theirs in zip(source, decoded, strict=True):
+            assert np.abs(ours.pixels.astype(int) - theirs.astype(int)).mean() < 6
+
+
+def test_odd_sizes_are_padded_to_even_ones_and_nothing_is_lost(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3), np.uint8)
+    pixels = cv2.resize(pixels, (101, 75), interpolation=cv2.INTER_CUBIC)
+    with open_sink(tmp_path / "o.mp4", size=(75, 101), fps=25, output=OutputSettings(quality=100)) as sink:
+        for index in range(5):
+            sink.write(pixels, Frame(pixels, index, index / 25))
+    decoded = frames_by_another_decoder(tmp_path / "o.mp4")[2]
+    assert decoded.shape == (76, 102, 3)
+    assert np.abs(decoded[:75, :101].astype(int) - pixels.astype(int)).mean() < 6
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
+def test_sound_is_copied_packet_by_packet(tmp_path, name):
+    make_video(tmp_path / "in.mp4", sound="aac")
+    warnings = copy(tmp_path / "in.mp4", tmp_path / name)
+    assert sound_packets(tmp_path / name) == sound_packets(tmp_path / "in.mp4")
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("name", "codec"), [("o.mp4", "aac"), ("o.webm", "opus")])
+def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path, name, codec):
+    import av
+
+    make_video(tmp_path / "in.mkv", sound="pcm_s16le")
+    warnings = copy(tmp_path / "in.mkv", tmp_path / name)
+    assert any("encoded anew" in warning for warning in warnings)
+    with av.open(str(tmp_path / name)) as container:
+        assert container.streams.audio[0].codec_context.name.startswith(codec)
+        samples = [frame.to_ndarray().mean(axis=0) for frame in container.decode(audio=0)]
+        rate = container.streams.audio[0].rate
+    heard = np.concatenate(samples)[rate // 4 : rate * 3 // 4]
+    loudest = np.abs(np.fft.rfft(heard)).argmax() * rate / len(heard)
+    assert loudest == pytest.approx(440, abs=5)  # the tone that went in
+    assert sum(map(len, samples)) / rate == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_part_has_its_own_sound_and_starts_at_zero(tmp_path):
+    make_video(tmp_path / "in.mp4", [40 * number for number in range(75)], sound="aac")
+    copy(tmp_path / "in.mp4", tmp_path / "o.mp4", start=1.0, end=2.0)
+    assert packet_times(tmp_path / "o.mp4") == pytest.approx([0.04 * number for number in range(25)], abs=1e-3)
+    seconds = len(sound_packets(tmp_path / "o.mp4")) * 1024 / 44100
+    assert seconds == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_colours_are_tagged(tmp_path):
+    import av
+
+    make_video(tmp_path / "in.mp4")
+    copy(tmp_path / "in.mp4", tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.color_primaries, context.color_trc, context.colorspace) == (1, 1, 1)
+        assert context.pix_fmt == "yuv420p"
+
+
+def test_a_gif_moves_and_says_what_it_left_out(tmp_path):
+    from PIL import Image
+
+    make_video(tmp_path / "in.mp4", [20 * number for number in range(50)])
+    warnings = copy(tmp_path / "in.mp4", tmp_path / "o.gif")
+    assert any("left out" in warning for warning in warnings)
+    with Image.open(tmp_path / "o.gif") as picture:
+        assert picture.is_animated
+        assert 15 < picture.n_frames < 50
+        picture.seek(picture.n_frames - 1)
+        assert picture.convert("RGB").getpixel((60, 40))[0] > 200  # the last frames are bright
+
+
+def test_a_folder_of_pngs_is_exact_and_lists_the_times(tmp_path):
+    make_video(tmp_path / "in.mp4")
+    copy(tmp_path / "in.mp4", tmp_path / "pictures", every=5)
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == ["frame_000000.png", "frame_000005.png", "frame_000010.png", "frame_000015.png",
+                     "frame_000020.png", "frames.csv"]  # fmt: skip
+    with open_source(str(tmp_path / "in.mp4")) as source:
+        fifth = list(source)[5].pixels
+    written = cv2.cvtColor(cv2.imread(str(tmp_path / "pictures" / "frame_000005.png")), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(written, fifth)
+    assert "frame_000005.png,5,0.200000" in (tmp_path / "pictures" / "frames.csv").read_text()
+
+
+def test_one_picture_holds_one_frame(tmp_path):
+    make_video(tmp_path / "in.mp4")
+    with pytest.raises(OutputUnwritable, match="one picture"):
+        copy(tmp_path / "in.mp4", tmp_path / "o.png")
+    assert not list(tmp_path.glob("o*"))
+    copy(tmp_path / "in.mp4", tmp_path / "o.png", end=0.02)
+    assert cv2.imread(str(tmp_path / "o.png")).shape == (48, 64, 3)
+
+
+def test_an_exception_leaves_nothing_under_the_final_name_and_a_file_that_plays(tmp_path):
+    make_video(tmp_path / "in.mp4", [40 * number for number in range(100)])
+    with open_source(str(tmp_path / "in.mp4")) as source, pytest.raises(RuntimeError, match="midway"):
+        with open_sink(tmp_path / "o.mp4", size=source.info.size, fps=25, origin=source) as sink:
+            for frame in source:
+                sink.write(frame.pixels, frame)
+                if frame.index == 70:
+                    raise RuntimeError("midway")
+    assert not (tmp_path / "o.mp4").exists()
+    rest = leftover(tmp_path / "o.mp4")
+    assert rest is not None
+    assert len(frames_by_another_decoder(rest)) == 71
+
+
+def test_a_new_run_does_not_touch_what_an_earlier_one_left(tmp_path):
+    (tmp_path / "o.partial.mp4").write_bytes(b"precious")
+    (tmp_path / "other.partial.mp4").write_bytes(b"not ours")
+    make_video(tmp_path / "in.mp4")
+    assert leftover(tmp_path / "o.mp4") == tmp_path / "o.partial.mp4"
+    copy(tmp_path / "in.mp4", tmp_path / "o.mp4")
+    assert (tmp_path / "o.partial.mp4").read_bytes() == b"precious"
+
+
+KILLED = """
+import sys, time, numpy as np
+from pathlib import Path
+from rtviz.frame import Frame
+from rtviz.sinks import open_sink
+sink = open_sink(Path(sys.argv[1]), size=(96, 128), fps=30)
+random = np.random.default_rng(0)
+for index in range(3000):
+    pixels = np.full((96, 128, 3), index % 256, np.uint8)
+    sink.write(pixels, Frame(pixels, index, index / 30, 1 / 30))
+    if index == 599:
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.webm"])
+def test_after_a_kill_the_temporary_file_plays_up_to_two_seconds_before_it(tmp_path, name):
+    command = [sys.executable, "-c", KILLED, str(tmp_path / name)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / name).exists()
+    rest = leftover(tmp_path / name)
+    assert rest is not None
+    assert len(frames_by_another_decoder(rest)) >= 600 - 60
+
+
+FULL = """
+import resource, signal, sys, numpy as np
+from pathlib import Path
+from rtviz.errors import OutputUnwritable
+from rtviz.frame import Frame
+from rtviz.sinks import open_sink
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+random = np.random.default_rng(0)
+try:
+    with open_sink(Path(sys.argv[1]), size=(240, 320), fps=30) as sink:
+        for index in range(300):
+            pixels = random.integers(0, 255, (240, 320, 3), np.uint8)
+            sink.write(pixels, Frame(pixels, index, index / 30))
+except OutputUnwritable as error:
+    print(error)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.gif", "folder"])
+def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path, name):
+    """A limit on the file's size fails a write as a full disk does."""
+    if name == "folder":
+        full = FULL.replace("100_000, 100_000", "1000, 1000")
+    else:
+        full = FULL
+    done = subprocess.run(
+        [sys.executable, "-c", full, str(tmp_path / name)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert name in done.stdout
+    assert "large" in done.stdout or "space" in done.stdout
+    assert not (tmp_path / name).exists()
+
+
+def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path):
+    (tmp_path / "there.mp4").write_bytes(b"x")
+    (tmp_path / "hard.mp4").hardlink_to(tmp_path / "there.mp4")
+    with pytest.raises(OutputExists, match="--overwrite"):
+        check_output(tmp_path / "there.mp4", None, overwrite=False)
+    for other in ("there.mp4", "hard.mp4"):
+        with pytest.raises(OutputUnwritable, match="the input"):
+            check_output(tmp_path / other, str(tmp_path / "there.mp4"), overwrite=True)
+    with pytest.raises(OutputUnwritable, match="allowed: .mp4"):
+        check_output(tmp_path / "o.doc", None, overwrite=False)
+    with pytest.raises(OutputUnwritable, match="no folder"):
+        check_output(tmp_path / "there.mp4" / "o.mp4", None, overwrite=False)
+    with pytest.raises(OutputUnwritable, match=r"\.zarr"):
+        check_output(tmp_path / "o.mp4", None, overwrite=False, maps=True)
+
+
+def test_a_codec_that_a_container_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="vp9, av1"):
+        open_sink(tmp_path / "o.webm", size=(48, 64), fps=25, output=OutputSettings(codec="h264"))
+
+
+def some_maps(frames: int) -> list[tuple[Maps, Frame]]:
+    random = np.random.default_rng(0)
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    return [
+        (
+            Maps(
+                attention=random.random((12, 6, 14, 18), np.float32),
+                prefix=random.random((12, 6, 1), np.float32),
+                query="cls",
+                model="made-up",
+                patch_size=16,
+                input_size=(224, 288),
+            ),
+            Frame(pixels, index, index / 30),
+        )
+        for index in range(frames)
+    ]
+
+
+def test_raw_maps_stream_into_a_zarr_store(tmp_path):
+    import zarr
+
+    made = some_maps(300)  # more than one chunk
+    with open_maps_sink(tmp_path / "maps.zarr") as sink:
+        for maps, frame in made:
+            sink.write(maps, frame)
+    stored = zarr.open_group(tmp_path / "maps.zarr", mode="r")
+    assert stored["attention"].shape == (300, 12, 6, 14, 18)
+    for index in (0, 200, 299):
+        np.testing.assert_allclose(stored["attention"][index], made[index][0].attention, atol=1e-3)
+        assert stored["pts_seconds"][index] == made[index][1].pts_seconds
+    assert dict(stored.attrs)["model"] == "made-up"
+
+
+def test_raw_maps_of_one_picture_in_npz(tmp_path):
+    ((maps, frame),) = some_maps(1)
+    with open_maps_sink(tmp_path / "maps.npz") as sink:
+        sink.write(maps, frame)
+    with np.load(tmp_path / "maps.npz") as stored:
+        np.testing.assert_allclose(stored["attention"], maps.attention, atol=1e-3)
+        assert json.loads(str(stored["facts"]))["axes"] == ["layers", "heads", "rows", "columns"]
+
+
+def test_only_our_own_folders_are_replaced(tmp_path):
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr" / "thesis.txt").write_text("precious")
+    with (
+        pytest.raises(OutputUnwritable, match="no zarr store"),
+        open_maps_sink(tmp_path / "mine.zarr", overwrite=True) as sink,
+    ):
+        sink.write(*some_maps(1)[0])
+    assert (tmp_path / "mine.zarr" / "thesis.txt").read_text() == "precious"
+    assert os.listdir(tmp_path / "mine.zarr") == ["thesis.txt"]
