@@ -41,6 +41,11 @@ class Carrier:
             keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
         return replace(maps, attention=attention, tokens=tokens, keys=keys)
 
+    def carry_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
+        """Planes [..., rows, columns] on the patch grid of frame `then`, laid where its things are in frame `now`."""
+        rows, columns = planes.shape[-2:]
+        return _Sampler(self.motion(then, now), (rows, columns))(planes)
+
     def motion(self, then: Frame, now: Frame) -> Floats:
         """Where each place of `now` was in `then`: float32 [rows, columns, 2] of (x, y) offsets, as shares of the
         frame's width and height."""

@@ -360,6 +360,7 @@ class LiveSession:
         self._looking: Shot | None = None
         self._look_failed = ""
         self._looked_at: deque[float] = deque(maxlen=600)
+        self._looks = 0
 
         # Loading.
         self._model_wanted: Settings | None = settings
@@ -495,6 +496,10 @@ class LiveSession:
                 entropies=self._entropies_of(seen.maps) if seen is not None else (),
                 notices=tuple(self._notices),
             )
+
+    def counts(self) -> tuple[int, int]:
+        """How many frames have come, and how many the model has looked at."""
+        return self._capture.captured, self._looks
 
     def wait_for(self, condition: Callable[[LiveStatus], bool], seconds: float) -> bool:
         """Wait until the status fulfils a condition, where there is no window that polls; False after the time limit.
@@ -766,6 +771,7 @@ class LiveSession:
                 self._looking = None
                 self._look_failed = ""
                 self._looked_at.append(time.monotonic())
+                self._looks += 1
                 while engine.notices:
                     self._notices.append(engine.notices.pop(0))
                 self._take_seen(_Seen(shot, maps, forward_ms))

@@ -1,0 +1,321 @@
+"""Measures the live session: how many frames, how old, how much memory; and what optical flow is worth."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rtviz.frame import Frame
+from rtviz.live import LiveSession
+from rtviz.settings import Settings
+
+# A camera that costs next to nothing: 640x480, 30 frames a second.
+PACED = "faulty:?fps=30&size=640x480"
+_CANVAS_SECONDS = 0.016  # between two looks of the canvas, as in the app
+
+
+# --- the live session ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LiveFigures:
+    """What a live session did while it was watched.
+
+    Attributes:
+        seconds: how long it was watched, without warming up.
+        camera_fps, shown_fps, attention_fps: frames a second that came, that the canvas took, that were looked at.
+        age_p50_ms, age_p95_ms: from capture until the canvas took the picture.
+        attention_age_p50_ms, attention_age_p95_ms: how much older the frame is whose attention is shown.
+        draw_p95_ms: drawing one picture, carrying included.
+        changes_p50_ms, changes_max_ms: from asking for another head until it shows.
+        memory_mb, memory_growth_mb: resident at the end, and how much more than after warming up.
+        cpu_cores: cores that the process kept busy.
+        load: of the machine, over the last minute, this process included; above the number of cores it measures the
+            others too.
+    """
+
+    place: str
+    mode: str
+    model: str | None
+    device: str | None
+    precision: str | None
+    resolution: int | None
+    seconds: float
+    camera_fps: float
+    shown_fps: float
+    attention_fps: float
+    age_p50_ms: float
+    age_p95_ms: float
+    attention_age_p50_ms: float
+    attention_age_p95_ms: float
+    draw_p95_ms: float
+    changes_p50_ms: float
+    changes_max_ms: float
+    skipped: int
+    memory_mb: float
+    memory_growth_mb: float
+    recorder_mb: float
+    cpu_cores: float
+    load: float
+    source_sentence: str = ""
+    model_sentence: str = ""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        looked = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
+        said = [sentence for sentence in (self.source_sentence, self.model_sentence) if sentence]
+        return [
+            f"{self.place}, {self.mode}, {looked}, {self.seconds:.0f} s (load of the machine {self.load:.1f})",
+            f"frames a second  camera {self.camera_fps:.1f}  shown {self.shown_fps:.1f}  "
+            f"attention {self.attention_fps:.1f}  skipped {self.skipped}",
+            f"age of the picture on screen  p50 {self.age_p50_ms:.0f} ms  p95 {self.age_p95_ms:.0f} ms; its attention "
+            f"is older by  p50 {self.attention_age_p50_ms:.0f} ms  p95 {self.attention_age_p95_ms:.0f} ms",
+            f"another head shows after  p50 {self.changes_p50_ms:.0f} ms  at most {self.changes_max_ms:.0f} ms; "
+            f"drawing p95 {self.draw_p95_ms:.1f} ms",
+            f"memory {self.memory_mb:.0f} MB, grown by {self.memory_growth_mb:+.1f} MB "
+            f"(flight recorder {self.recorder_mb:.0f} MB); {self.cpu_cores:.2f} cores busy",
+            *said,
+        ]
+
+
+def bench_live(
+    place: str = PACED,
+    settings: Settings | None = None,
+    *,
+    seconds: float = 20.0,
+    warm_up_seconds: float = 3.0,
+    mode: str = "smooth",
+    session: Callable[..., LiveSession] = LiveSession,
+) -> LiveFigures:
+    """Watch a live session as the window does, without a window.
+
+    Args:
+        place: any source; `PACED` is a camera double.
+        settings: what to look with and to show.
+        seconds: how long to watch, after the model is loaded and has warmed up.
+        mode: "smooth" or "locked".
+        session: the seam for tests.
+    """
+    settings = settings or Settings()
+    with session(place, settings, mode=mode) as live:
+        live.wait_for(lambda status: status.model_state in ("ready", "failed") and live.latest() is not None, 300)
+        watcher = _Watcher(live, settings)
+        watcher.watch(warm_up_seconds)
+        # The flight recorder fills up to its bound: what it holds at the end is not growth.
+        before_mb = resident_mb() - live.status().recorder_mb
+        watcher = _Watcher(live, settings)
+        captured, looked = live.counts()
+        cpu, began = time.process_time(), time.monotonic()
+        watcher.watch(seconds)
+        took = time.monotonic() - began
+        cpu = time.process_time() - cpu
+        captured, looked = (after - first for after, first in zip(live.counts(), (captured, looked), strict=True))
+        status = live.status()
+        memory_mb = resident_mb()
+    return LiveFigures(
+        place=place,
+        mode=mode,
+        model=status.model_name,
+        device=status.device,
+        precision=status.precision,
+        resolution=status.resolution,
+        seconds=took,
+        camera_fps=captured / took,
+        shown_fps=len(watcher.ages) / took,
+        attention_fps=looked / took,
+        age_p50_ms=_percentile(watcher.ages, 50),
+        age_p95_ms=_percentile(watcher.ages, 95),
+        attention_age_p50_ms=_percentile(watcher.attention_ages, 50),
+        attention_age_p95_ms=_percentile(watcher.attention_ages, 95),
+        draw_p95_ms=_percentile(watcher.draws, 95),
+        changes_p50_ms=_percentile(watcher.changes, 50),
+        changes_max_ms=_percentile(watcher.changes, 100),
+        skipped=status.skipped,
+        memory_mb=memory_mb,
+        memory_growth_mb=memory_mb - status.recorder_mb - before_mb,
+        recorder_mb=status.recorder_mb,
+        cpu_cores=cpu / took,
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        source_sentence=status.source_sentence,
+        model_sentence=status.model_sentence,
+    )
+
+
+class _Watcher:
+    """A canvas without a window: polls, paints nothing, and now and then asks for another head."""
+
+    def __init__(self, live: LiveSession, settings: Settings) -> None:
+        self._live = live
+        self._settings = settings
+        self.ages: list[float] = []
+        self.attention_ages: list[float] = []
+        self.draws: list[float] = []
+        self.changes: list[float] = []
+
+    def watch(self, seconds: float) -> None:
+        tick = threading.Event()
+        last = None
+        asked_at: float | None = None
+        until, change_at = time.monotonic() + seconds, time.monotonic() + 1.0
+        while (now := time.monotonic()) < until:
+            if now >= change_at and asked_at is None:
+                opacity = 0.6 if self._settings.opacity != 0.6 else 0.65
+                self._settings = self._settings.replace(opacity=opacity)
+                self._live.update(self._settings)
+                asked_at, change_at = now, now + 1.0
+            result = self._live.latest()
+            if result is not None and result is not last:
+                last = result
+                self._live.shown(result)
+                status = self._live.status()
+                if status.age_ms is not None:
+                    self.ages.append(status.age_ms)
+                if status.attention_age_ms is not None:
+                    self.attention_ages.append(status.attention_age_ms)
+                self.draws.append(result.timings_ms.get("draw", 0.0) + result.timings_ms.get("carry", 0.0))
+                if asked_at is not None and result.settings.opacity == self._settings.opacity:
+                    self.changes.append((time.monotonic() - asked_at) * 1000)
+                    asked_at = None
+            tick.wait(_CANVAS_SECONDS)
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return float(np.percentile(values, share)) if len(values) else 0.0
+
+
+def resident_mb() -> float:
+    """Memory that this process holds now, where the system tells; else the most that it ever held."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        import resource
+        import sys
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+# --- carrying attention by flow --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CarryFigures:
+    """How far an overlay is off when its attention was seen a while ago, on the built-in scene.
+
+    The attention that is carried is the truth itself: the objects' masks on the patch grid. So the figures say what age
+    costs and what flow wins back, whatever the model.
+
+    Attributes:
+        lag_ms: how long ago it was seen.
+        iou_fresh: overlap of the outlined overlay with the objects' true masks when nothing is carried: what the patch
+            grid allows.
+        iou_still: the same with the old attention left where it was.
+        iou_carried: the same with the old attention carried by optical flow.
+        error_still, error_carried: misplaced attention, as a share of all.
+        carry_ms: the time that carrying took, median.
+    """
+
+    lag_ms: float
+    iou_fresh: float
+    iou_still: float
+    iou_carried: float
+    error_still: float
+    error_carried: float
+    carry_ms: float
+
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"{self.lag_ms:4.0f} ms old: overlap with the objects {self.iou_still:.3f} left where it was, "
+            f"{self.iou_carried:.3f} carried, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
+            f"{self.error_carried:.1%}; carrying takes {self.carry_ms:.1f} ms"
+        )
+
+
+def measure_carrying(
+    lags: Iterable[int] = (1, 2, 3, 4, 6, 9),
+    seeds: Sequence[int] = (1_000_000, 1_000_001, 1_000_002, 1_000_003),
+    frames: int = 24,
+    size: tuple[int, int] = (480, 640),
+    grid: tuple[int, int] = (14, 19),
+    fps: float = 30.0,
+) -> list[CarryFigures]:
+    """Overlay error with and without optical flow, for attention that is so many frames old.
+
+    Args:
+        lags: frames of the scene between looking and showing.
+        seeds: scenes (of `rtviz.sources.scene.TUNING_SEEDS`).
+        frames: of each scene.
+        size: (height, width) of the frames.
+        grid: (rows, columns) of the patch grid: 14 x 19 is a 640x480 frame under patches of 16 at a resolution of 224.
+        fps: of the scene.
+    """
+    from rtviz.flow import Carrier
+    from rtviz.sources.scene import SceneSource
+
+    scenes = [[SceneSource(seed, size, fps).frame(30 + number) for number in range(frames)] for seed in seeds]
+    carrier = Carrier()
+    figures = []
+    for lag in lags:
+        rows: list[tuple[float, ...]] = []
+        for scene in scenes:
+            for then, now in zip(scene[:-lag:2], scene[lag::2], strict=False):
+                still, fresh = _true_attention(then, grid), _true_attention(now, grid)
+                start = time.perf_counter()
+                carried = carrier.carry_planes(still[None], then, now)[0]
+                took = (time.perf_counter() - start) * 1000
+                mass = max(float(fresh.sum()), 1e-6)
+                rows.append(
+                    (
+                        _overlap(fresh, now),
+                        _overlap(still, now),
+                        _overlap(carried, now),
+                        float(np.abs(still - fresh).sum()) / mass / 2,
+                        float(np.abs(carried - fresh).sum()) / mass / 2,
+                        took,
+                    )
+                )
+        table = np.array(rows)
+        fresh_iou, still_iou, carried_iou, still_error, carried_error = table[:, :5].mean(axis=0)
+        figures.append(
+            CarryFigures(
+                lag / fps * 1000,
+                fresh_iou,
+                still_iou,
+                carried_iou,
+                still_error,
+                carried_error,
+                float(np.median(table[:, 5])),
+            )
+        )
+    return figures
+
+
+def _true_attention(frame: Frame, grid: tuple[int, int]) -> Any:
+    """The share of each patch that objects cover: float32 [rows, columns]."""
+    from rtviz.cv import cv2
+
+    assert frame.masks is not None
+    rows, columns = grid
+    return cv2.resize(frame.masks.any(axis=0).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def _overlap(attention: Any, frame: Frame) -> float:
+    """Intersection over union of what an overlay outlines with the objects."""
+    from rtviz.cv import cv2
+
+    assert frame.masks is not None
+    truth = frame.masks.any(axis=0)
+    height, width = frame.size
+    outlined = cv2.resize(attention, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+    return float((outlined & truth).sum() / max(1, (outlined | truth).sum()))

@@ -1,0 +1,85 @@
+"""Optical flow: carried attention lands where the thing has gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtviz.bench import measure_carrying
+from rtviz.cv import cv2
+from rtviz.flow import Carrier
+from rtviz.frame import Frame, Maps
+
+SIZE = (240, 320)
+
+
+def world(dx: int, dy: int) -> Frame:
+    """A textured world, seen from a place that has moved: everything lies dx, dy further right and down."""
+    rng = np.random.default_rng(3)
+    texture = cv2.resize(rng.integers(0, 255, (40, 50, 3), np.uint8), (420, 340), interpolation=cv2.INTER_CUBIC)
+    return Frame(np.ascontiguousarray(texture[50 - dy : 50 - dy + SIZE[0], 50 - dx : 50 - dx + SIZE[1]]))
+
+
+def maps_of(attention: np.ndarray, **more: np.ndarray) -> Maps:
+    layers, heads = attention.shape[:2]
+    prefix = np.zeros((layers, heads, 1), np.float32)
+    return Maps(attention.astype(np.float32), prefix, "cls", "tiny", 16, (240, 320), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(12, 0), (-9, 7), (0, -16)])
+def test_motion_says_where_each_place_was(dx: int, dy: int) -> None:
+    motion = Carrier().motion(world(0, 0), world(dx, dy))
+    middle = motion[20:-20, 20:-20]
+    assert np.median(middle[..., 0]) * SIZE[1] == pytest.approx(-dx, abs=0.7)
+    assert np.median(middle[..., 1]) * SIZE[0] == pytest.approx(-dy, abs=0.7)
+
+
+def test_attention_goes_with_the_thing_by_whole_patches() -> None:
+    random = np.random.default_rng(0)
+    attention = random.random((2, 3, 15, 20)) * 0.01
+    carried = Carrier().carry(maps_of(attention), world(0, 0), world(16, 16)).attention
+    # One patch to the right and one down, away from the borders.
+    expected = attention[:, :, 3:-4, 3:-4]
+    found = carried[:, :, 4:-3, 4:-3]
+    scale = attention.sum((2, 3)) / carried.sum((2, 3))
+    assert np.abs(found * scale[..., None, None] - expected).mean() < 0.12 * expected.mean()
+
+
+def test_a_row_keeps_its_sum_and_is_never_negative() -> None:
+    attention = np.zeros((1, 1, 15, 20))
+    attention[0, 0, 7, 10] = 0.8
+    carried = Carrier().carry(maps_of(attention), world(0, 0), world(9, 5)).attention
+    assert carried.sum() == pytest.approx(0.8, rel=1e-5)
+    assert carried.min() >= 0
+
+
+def test_what_stands_still_is_not_blurred() -> None:
+    attention = np.random.default_rng(1).random((1, 2, 15, 20)) / 300
+    still = world(0, 0)
+    copy = Frame(still.pixels.copy())
+    carried = Carrier().carry(maps_of(attention), still, copy).attention
+    assert np.abs(carried - attention).max() < 0.02 * attention.max()
+    original = maps_of(attention)
+    assert Carrier().carry(original, still, still) is original
+
+
+def test_features_are_carried_too() -> None:
+    random = np.random.default_rng(2)
+    tokens = random.random((15, 20, 6)).astype(np.float32)
+    keys = random.random((2, 15, 20, 3)).astype(np.float32)
+    before = maps_of(random.random((1, 2, 15, 20)), tokens=tokens, keys=keys)
+    after = Carrier().carry(before, world(0, 0), world(16, 0))
+    assert after.tokens is not None
+    assert after.keys is not None
+    assert np.abs(after.tokens[3:-3, 5:-3] - tokens[3:-3, 4:-4]).mean() < 0.12
+    assert np.abs(after.keys[:, 3:-3, 5:-3] - keys[:, 3:-3, 4:-4]).mean() < 0.12
+
+
+def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
+    """The reason for the default mode: see rtviz.live."""
+    (figures,) = measure_carrying(lags=(4,), seeds=(1_000_000, 1_000_001), frames=12)
+    lost = figures.iou_fresh - figures.iou_still
+    assert lost > 0.02
+    assert figures.iou_fresh - figures.iou_carried < 0.4 * lost
+    assert figures.error_carried < 0.75 * figures.error_still
+    assert "carried" in figures.line()
