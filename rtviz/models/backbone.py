@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,9 @@ _declared: list[torch.library.Library] = []  # a Library that is garbage-collect
 def _import_timm() -> ModuleType:
     while True:
         try:
-            return importlib.import_module("timm")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of timm against torch: between those two
+                return importlib.import_module("timm")
         except RuntimeError as error:
             missing = _MISSING_OPERATOR.search(str(error))
             if missing is None or len(_declared) > 50:
@@ -128,7 +131,8 @@ def has_cls(network: Any) -> bool:
 def describe(timm_name: str) -> dict[str, Any] | None:
     """The facts of a timm transformer, as ModelCard's fields; None if it is nothing whose attention can be captured.
 
-    It is tried, on the meta device, where a network has shapes but no numbers.
+    It is tried, on the meta device, where a network has shapes but no numbers. (Older versions of timm cannot make a
+    network there, but every network can be moved.)
 
     Raises:
         ValueError: timm has the architecture, but not the tag after the dot; the message lists the tags.
@@ -140,8 +144,8 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     if tag and tag not in tags:
         raise ValueError(f"{architecture} has no weights {tag!r}; there are: {', '.join(tags) or 'none'}")
     try:
+        network: Any = build(timm_name).to("meta")
         with torch.device("meta"), torch.inference_mode():
-            network: Any = build(timm_name)
             patch_size = patch_size_of(network)
             prefix = int(network.num_prefix_tokens)
             picture = torch.zeros(1, 3, 2 * patch_size, 3 * patch_size)
@@ -155,9 +159,8 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     known = network.pretrained_cfg
     published = bool(known.get("hf_hub_id"))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    with torch.device("meta"):
-        whole = timm.create_model(timm_name)
-    # Some names of timm say which weights they mean only through timm's table of defaults.
+    with _Uninitialised():
+        whole = timm.create_model(timm_name)  # with the classifier that its weights file has
     repository = known["hf_hub_id"] if published else None
     return {
         "family": _family(timm_name, known.get("tag") or ""),
