@@ -16,7 +16,7 @@ SIZE = (240, 320)
 def world(dx: int, dy: int) -> Frame:
     """A textured world, seen from a place that has moved: everything lies dx, dy further right and down."""
     rng = np.random.default_rng(3)
-    texture = cv2.resize(rng.integers(0, 255, (40, 50, 3), np.uint8), (420, 340), interpolation=cv2.INTER_CUBIC)
+    texture = cv2.resize(rng.integers(0, 255, (20, 25, 3), np.uint8), (420, 340), interpolation=cv2.INTER_CUBIC)
     return Frame(np.ascontiguousarray(texture[50 - dy : 50 - dy + SIZE[0], 50 - dx : 50 - dx + SIZE[1]]))
 
 
@@ -43,6 +43,17 @@ def test_attention_goes_with_the_thing_by_whole_patches() -> None:
     found = carried[:, :, 4:-3, 4:-3]
     scale = attention.sum((2, 3)) / carried.sum((2, 3))
     assert np.abs(found * scale[..., None, None] - expected).mean() < 0.12 * expected.mean()
+
+
+def test_after_a_cut_attention_stays_where_it_was() -> None:
+    rng = np.random.default_rng(9)
+    other = Frame(cv2.resize(rng.integers(0, 255, (9, 13, 3), np.uint8), SIZE[::-1], interpolation=cv2.INTER_CUBIC))
+    attention = rng.random((1, 2, 15, 20))
+    carrier = Carrier()
+    if not carrier.motion(world(0, 0), other).any():
+        assert carrier.carry(maps_of(attention), world(0, 0), other).attention == pytest.approx(attention, rel=1e-4)
+    noise = [Frame(rng.integers(0, 255, (*SIZE, 3), np.uint8)) for _ in range(2)]
+    assert not carrier.motion(*noise).any()
 
 
 def test_a_row_keeps_its_sum_and_is_never_negative() -> None:
