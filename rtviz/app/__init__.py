@@ -85,8 +85,8 @@ def why_not() -> str | None:
     wayland, display = os.environ.get("WAYLAND_DISPLAY"), os.environ.get("DISPLAY")
     if not display and not wayland:
         return (
-            "no window: there is no display (DISPLAY and WAYLAND_DISPLAY are not set); start rtviz in a desktop session, "
-            "through ssh -X, or render to a file with `rtviz render`"
+            "no window: there is no display (DISPLAY and WAYLAND_DISPLAY are not set); start rtviz in a desktop "
+            "session, through ssh -X, or render to a file with `rtviz render`"
         )
     return _why_not_xcb() if display and platform != "wayland" else None
 

@@ -25,7 +25,8 @@ from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Pixels, Result
 from rtviz.live import hover
 
-Help = Sequence[tuple[str, Sequence[tuple[Sequence[str], str]]]]
+Group = tuple[str, Sequence[tuple[Sequence[str], str]]]  # heading, (keys, what they do)
+Help = Sequence[Group]
 
 _SHEET = QColor(8, 9, 12, 226)
 _PILL = QColor(10, 11, 14, 190)
@@ -90,7 +91,8 @@ class Canvas(QWidget):
         return QSize(960, 640)
 
     def set_theme(self, theme: Theme) -> None:
-        self.ground = QColor(theme.ground)
+        # On a stage nothing shines but the picture.
+        self.ground = QColor("black") if self.window().isFullScreen() else QColor(theme.ground)
         self.update()
 
     def show_result(self, result: Result) -> None:
@@ -275,9 +277,8 @@ class Canvas(QWidget):
         pad = font.pixelSize() * 0.6
         box = QRectF(0, 0, bounds.width() + 2.6 * pad, bounds.height() + 1.2 * pad)
         box.moveCenter(QPointF(rect.center().x(), 0))
-        box.moveTop(
-            min(rect.bottom(), float(self.height())) - box.height() - self.height() * (0.16 if self.hud else 0.04)
-        )
+        # Above the legend that a view may have drawn, and above the lines of full screen.
+        box.moveBottom(min(rect.bottom(), float(self.height())) - self.height() * (0.2 if self.hud else 0.11))
         painter.setOpacity(min(1.0, left / _FADE_SECONDS))
         painter.setPen(Qt.NoPen)
         painter.setBrush(QColor(10, 11, 14, 215))
@@ -336,7 +337,7 @@ def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None
     painter.drawText(box, Qt.AlignCenter, text)
 
 
-# --- the help ----------------------------------------------------------------------------------------------------------
+# --- the help --------------------------------------------------------------------------------------------------------
 
 
 def paint_help(painter: QPainter, rect: QRect, groups: Help, font: QFont) -> None:
@@ -413,9 +414,7 @@ def _height(column: Help, line: float, gap: float) -> float:
     return sum(line * (1.12 + len(lines)) for _, lines in column) + gap * max(0, len(column) - 1)
 
 
-def _largest_fit(
-    rect: QRect, groups: Help, font: QFont
-) -> tuple[int, list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]]]:
+def _largest_fit(rect: QRect, groups: Help, font: QFont) -> tuple[int, list[list[Group]]]:
     """(size of the text, groups by column): the largest text with which everything has room."""
     for size in range(min(30, max(12, rect.height() // 18)), 6, -1):
         fonts = [QFont(font) for _ in range(3)]
@@ -431,12 +430,12 @@ def _largest_fit(
     return 7, _split(groups, 4)
 
 
-def _split(groups: Help, count: int) -> list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]]:
+def _split(groups: Help, count: int) -> list[list[Group]]:
     """Groups in order, in so many columns, the tallest as low as can be."""
     heights = [len(lines) + 2 for _, lines in groups]
     limit = max(heights, default=0)
     while True:
-        columns: list[list[tuple[str, Sequence[tuple[Sequence[str], str]]]]] = [[]]
+        columns: list[list[Group]] = [[]]
         filled = 0
         for group, height in zip(groups, heights, strict=True):
             if columns[-1] and filled + height > limit:

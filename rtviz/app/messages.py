@@ -38,7 +38,6 @@ _SOURCE = {
     "stalled": ("warn", "stalled"),
     "reconnecting": ("warn", "reconnecting"),
     "failed": ("bad", "no source"),
-    "ended": ("good", "ended"),
     "live": ("warn", "notice"),
 }
 
@@ -52,9 +51,7 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
         offers: tuple[tuple[str, str], ...] = ()
         if state == "failed":
             offers = (("Open…", "open"), ("Built-in scene", "open_scene"))
-        elif state == "ended":
-            offers = (("Play again", "restart"),)
-        said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
+            said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
     if status.model_state == "loading":
         progress = status.model_progress
         text = sentence(status.model_sentence)
@@ -73,7 +70,7 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
         )
     elif status.model_state == "failed":
         said.append(
-            Card("model", "bad", "no model" if not status.model_name else "model", sentence(status.model_sentence), None,
+            Card("model", "bad", "model" if status.model_name else "no model", sentence(status.model_sentence), None,
                  (("Try again", "reload_model"), ("Dismiss", "dismiss_model")))
         )  # fmt: skip
     elif offer is not None:
@@ -102,6 +99,7 @@ class _CardFrame(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 10, 8)
         row.setSpacing(10)
+        self._color = ""
         self.word = QLabel()
         self.word.setObjectName("word")
         self.sentence = QLabel()
@@ -117,7 +115,7 @@ class _CardFrame(QFrame):
             self.bar = QProgressBar()
             self.bar.setTextVisible(False)
             text.addWidget(self.bar)
-        row.addWidget(self.word, 0, Qt.AlignTop)
+        row.addWidget(self.word, 0, Qt.AlignVCenter)
         row.addLayout(text, 1)
         self.buttons: list[QPushButton] = []
         for place, (label, command) in enumerate(card.offers):
@@ -134,7 +132,9 @@ class _CardFrame(QFrame):
         color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
         if self.word.text() != card.word:
             self.word.setText(card.word)
-        self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
+        if color != self._color:
+            self._color = color
+            self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
         if self.sentence.text() != card.sentence:
             self.sentence.setText(card.sentence)
         if self.bar is not None and card.progress is not None:
@@ -181,20 +181,18 @@ class Messages(QWidget):
                 frame.asked.connect(self.asked)
                 self._column.addWidget(frame)
                 self._frames.append(frame)
-        changed = list(said) != self.shown
         self.shown = list(said)
         for frame, card in zip(self._frames, said, strict=True):
             frame.show_card(card, self.theme)
         self.setVisible(bool(said))
-        if changed:
-            self.place()
+        self.place()
 
     def place(self) -> None:
         """At the top of the parent, in its middle, no broader than reads well."""
         parent = self.parentWidget()
         if parent is None or not self.shown:
             return
-        width = min(parent.width() - 24, 660)
+        width = min(parent.width() - 24, 51 * self.fontMetrics().height() * 3 // 4)
         self.setFixedWidth(width)
         height = sum(frame.heightForWidth(width) if frame.hasHeightForWidth() else frame.sizeHint().height()
                      for frame in self._frames)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a point of the shown picture means: a place on the frame, and in a mosaic also the layer and head of its tile."""
+"""What a point of the shown picture means: a place on the frame; in a mosaic also the layer and head of its tile."""
 
 from __future__ import annotations
 

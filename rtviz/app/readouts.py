@@ -35,13 +35,14 @@ def readings(status: LiveStatus) -> dict[str, str]:
     def fps(value: float) -> str:
         return f"{value:.1f} fps" if value else "—"
 
+    moving = not status.paused and status.source_state == "live" and status.past_seconds is None
     device = " ".join(part for part in (status.device, status.precision) if part)
     return {
         "source": "past" if status.past_seconds is not None else status.source_state,
         "camera": fps(status.camera_fps),
         "shown": fps(status.shown_fps),
         "attention": fps(status.attention_fps),
-        "age": "—" if status.age_ms is None or status.paused else f"{status.age_ms:.0f} ms",
+        "age": f"{status.age_ms:.0f} ms" if status.age_ms is not None and moving else "—",
         "skipped": str(status.skipped),
         "device": device or "—",
         "resolution": f"{status.resolution} px" if status.resolution else "—",

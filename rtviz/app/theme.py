@@ -54,7 +54,8 @@ QLabel {{ color: {ink}; background: transparent; }}
 QLabel[faint="true"] {{ color: {faint}; }}
 QLabel#mark {{ font-size: {large}px; font-weight: 700; letter-spacing: 1px; }}
 QToolButton, QPushButton {{
-    color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px; padding: 4px 9px; min-height: 18px;
+    color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px;
+    padding: 4px 9px; min-height: 18px;
 }}
 QToolButton[flat="true"] {{ background: transparent; border: 1px solid transparent; padding: 4px 7px; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {faint}; }}
@@ -71,15 +72,23 @@ QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {
 QPushButton#primary:focus {{ border: 2px solid {ink}; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton#section {{
-    text-align: left; font-weight: 600; background: {panel}; border: 1px solid transparent; border-top: 1px solid {line};
+    text-align: left; font-weight: 600; background: {panel};
+    border: 1px solid transparent; border-top: 1px solid {line};
     border-radius: 0; padding: 7px 6px; min-height: 20px;
 }}
 QToolButton#section:focus {{ border: 1px solid {accent}; }}
 QComboBox, QSpinBox, QLineEdit {{
-    color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px; padding: 3px 7px; min-height: 19px;
+    color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px;
+    padding: 3px 7px; min-height: 19px;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
-QComboBox::drop-down {{ border: none; width: 18px; }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow, QSpinBox::up-arrow, QSpinBox::down-arrow {{ image: none; width: 0; height: 0; }}
+QSpinBox::up-button, QSpinBox::down-button {{
+    subcontrol-origin: border; width: 24px; background: transparent; border: none;
+}}
+QSpinBox::up-button {{ subcontrol-position: top right; }}
+QSpinBox::down-button {{ subcontrol-position: bottom right; }}
 QComboBox QAbstractItemView, QMenu, QListWidget {{
     color: {ink}; background: {raised}; border: 1px solid {line}; outline: none;
     selection-background-color: {accent}; selection-color: {on_accent};

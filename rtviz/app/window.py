@@ -162,9 +162,9 @@ class Window(QWidget):
         self.fusion = self._build_fusion()
         self.sections = [
             Section("view", "View", self.view),
-            Section("instruments", "Instruments", self.instruments),
             Section("source", "Source", self.source),
             Section("model", "Model", self.models),
+            Section("instruments", "Instruments", self.instruments),
         ]
         inside = QWidget()
         inside.setObjectName("side")
@@ -174,14 +174,23 @@ class Window(QWidget):
         closed = self.remembered.window.get("closed", [])
         for section in self.sections:
             section.open(section.name not in closed)
+        for section in self.sections[:-1]:
             column.addWidget(section)
         column.addStretch(1)
-        self.side = QScrollArea()
-        self.side.setWidget(inside)
-        self.side.setWidgetResizable(True)
-        self.side.setFocusPolicy(Qt.NoFocus)
-        self.side.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.panels = QScrollArea()
+        self.panels.setWidget(inside)
+        self.panels.setWidgetResizable(True)
+        self.panels.setFocusPolicy(Qt.NoFocus)
+        self.panels.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.side = QWidget()
+        self.side.setObjectName("side")
+        self.side.setAttribute(Qt.WA_StyledBackground)
         self.side.setFixedWidth(296)
+        column = QVBoxLayout(self.side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.panels, 1)
+        column.addWidget(self.sections[-1])  # the instruments stay in sight, however far the rest is scrolled
 
         heads = QWidget()
         heads.setObjectName("strip")
@@ -341,6 +350,7 @@ class Window(QWidget):
         )
         for problem in (*self.remembered.problems, *self.bindings.problems):
             self.canvas.toast(problem, 8.0)
+        self.session.set_loop(self.remembered.window.get("loop") is not False)  # a clip goes on until one has seen it
         self.session.start()
         self._poll_timer.start(_POLL_MS)
         self._refresh_timer.start(_REFRESH_MS)
@@ -512,7 +522,9 @@ class Window(QWidget):
 
     def _nudge(self, name: str, direction: int) -> None:
         option = Settings.option(name)
-        assert option.step is not None and option.minimum is not None and option.maximum is not None
+        assert option.step is not None
+        assert option.minimum is not None
+        assert option.maximum is not None
         notch = round(getattr(self.session.settings, name) / option.step) + direction
         value = min(max(notch * option.step, option.minimum), option.maximum)
         self.change(**{name: round(value, 6)})
@@ -577,6 +589,9 @@ class Window(QWidget):
     # --- time --------------------------------------------------------------------------------------------------------
 
     def _pause(self) -> None:
+        if self.session.status().source_state == "ended":
+            self._restart()
+            return
         paused = not self.session.status().paused
         self.session.pause(paused)
         self.canvas.toast("paused" if paused else "goes on")
@@ -615,6 +630,7 @@ class Window(QWidget):
     def _loop(self) -> None:
         loop = not self.session.status().loop
         self.session.set_loop(loop)
+        self.remembered.window["loop"] = loop
         self.canvas.toast("loop" if loop else "no loop")
 
     # --- keeping -----------------------------------------------------------------------------------------------------
@@ -706,7 +722,7 @@ class Window(QWidget):
             self._arrange()
         next(section for section in self.sections if section.name == "source").open(True)
         self.source.line.setFocus(Qt.ShortcutFocusReason)
-        self.side.ensureWidgetVisible(self.source.line)
+        self.panels.ensureWidgetVisible(self.source.line)
 
     def _fill_open_menu(self, menu: QMenu) -> None:
         def add(text: str, command: Callable[[], None], key: str = "") -> None:
@@ -846,17 +862,13 @@ class Window(QWidget):
         stand_in = name == "embedded" or name.startswith("random:")
         if settings.model or settings.weights or not stand_in or self.kiosk or self.remembered.window.get("no_offer"):
             return None
-        what = (
-            "The small built-in model is looking: it was trained on drawn scenes."
-            if name == "embedded"
-            else "The model is untrained: its weights are random, and so are its maps."
-        )
-        text = f"{what} For the real DINO: `rtviz models pull dino-vits16`, or now, in the background."
         size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
-        return Card(
-            "offer", "good" if name == "embedded" else "warn", "first time", text, None,
-            ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer")),
-        )  # fmt: skip
+        offers = ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer"))
+        more = "For the real DINO: `rtviz models pull dino-vits16`, or now, in the background."
+        if name == "embedded":
+            text = f"The small built-in model is looking; it has seen nothing but drawn scenes. {more}"
+            return Card("offer", "good", "built-in", text, None, offers)
+        return Card("offer", "warn", "untrained", f"Its weights are random, and so are its maps. {more}", None, offers)
 
     def _get_dino(self) -> None:
         self.change(model="dino-vits16")
@@ -954,7 +966,8 @@ class Window(QWidget):
 
     def _show_title(self, status: LiveStatus) -> None:
         source = status.source_info.name if status.source_info is not None else (status.place or "")
-        name = Path(source).name if "://" not in source and not source.endswith(":") else source
+        name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
+        name = Path(name).name if "/" in name and "://" not in name else name
         title = "   ·   ".join(part for part in (name or source, status.model_name or "") if part)
         if title != self.title.text():
             self.title.setText(title)
