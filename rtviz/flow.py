@@ -69,8 +69,8 @@ class Carrier:
 def _explains(flow: Floats, before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
     """Whether the frame before, moved as the flow says, is like the frame now: not after a cut or too wide a leap.
 
-    Measured: within a scene the moved frame differs by 0.35 to 0.43 of what the unmoved one does, after a cut by 0.84 to
-    1.02. Where hardly anything moves, that share says nothing, but then the frames differ by the camera's noise alone.
+    Measured: within a scene the moved frame differs by 0.35 to 0.43 of what the unmoved one does, after a cut by 0.84
+    to 1.02. Where hardly anything moves, that share says nothing, but then the frames differ by the camera's noise alone.
     """
     height, width = now.shape
     x = np.arange(width, dtype=np.float32)[None] + flow[..., 0]
