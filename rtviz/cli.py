@@ -28,6 +28,8 @@ INTERRUPTED = 130
 
 _EXAMPLES = """\
 examples:
+  rtviz                                             the desktop app, on the first camera that works
+  rtviz live clip.mp4                               the desktop app on a video
   rtviz render clip.mp4 -o overlay.mp4              every frame, the mean over the last layer's heads
   rtviz render clip.mp4 -o mask.mp4 --view mask --head 3 --layout side-by-side
   rtviz render *.mp4 -o overlays/                   several inputs into a folder
@@ -92,6 +94,9 @@ def _end_like_ctrl_c_on_sigterm() -> None:
 # --- what is understood ----------------------------------------------------------------------------------------------
 
 
+_PRESETS = f"a preset: a TOML file, or one of {', '.join(presets())}"
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"rtviz: error: {message} (`{self.prog} --help` shows what is understood)\n")
@@ -117,6 +122,16 @@ def _parser() -> argparse.ArgumentParser:
         described.set_defaults(command=command)
         return described
 
+    live = add("live", _live, "open the desktop app")
+    live.add_argument(
+        "source", metavar="SOURCE", nargs="?",
+        help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
+        "the first camera that works if not given",
+    )  # fmt: skip
+    _add_options(live, Settings.options(), "what to show")
+    live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
+    live.add_argument("--kiosk", action="store_true", help="for a stand: full screen, no panels, nothing stored")
+
     render = add("render", _render, "turn videos or pictures into overlay videos or pictures")
     _add_inputs(render)
     render.add_argument(
@@ -136,6 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
 
+    bench = add("bench", _bench, "measure the live path on this machine, without a window")
+    bench.add_argument("what", choices=["live"], metavar="live")
+    bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
+    bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
+    bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    _add_options(bench, [Settings.option(name) for name in looking], "what to look with")
+
     models = add("models", _models, "list the models, or fetch one ahead")
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
@@ -154,9 +177,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_job_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", metavar="FILE.toml", help=f"a preset: a TOML file, or one of {', '.join(presets())}"
-    )
+    parser.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
     parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
 
@@ -217,12 +238,37 @@ def _settings(parsed: argparse.Namespace) -> tuple[Settings, OutputSettings]:
 
 
 def _start(parsed: argparse.Namespace) -> int:
-    _say("the desktop app is not part of this version yet: rendering the built-in scene instead")
+    from rtviz import app
+
+    reason = app.why_not()
+    if reason is None:
+        return app.launch(None, {})
+    _say(f"{reason.split(';')[0]}: rendering the built-in scene instead")
     output = "rtviz-demo.mp4"
     status = run(["render", "scene:", "--seconds", "8", "-o", output, "--overwrite"])
     if status == 0:
         _say(f"watch {Path(output).resolve()}; then try your own: rtviz render YOUR-VIDEO.mp4 -o overlay.mp4")
     return status
+
+
+def _live(parsed: argparse.Namespace) -> int:
+    from rtviz import app
+
+    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
+    views.find(Settings.from_mapping(shown | given).view)
+    return app.launch(parsed.source, shown | given, kiosk=parsed.kiosk)
+
+
+def _bench(parsed: argparse.Namespace) -> int:
+    from rtviz import bench
+
+    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    figures = bench.bench_live(
+        parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
+    )
+    print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
+    return 0
 
 
 # --- render and export -----------------------------------------------------------------------------------------------
