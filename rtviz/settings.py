@@ -359,6 +359,8 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise SettingsError("config", str(path), f"a TOML file ({error})") from None
     output = values.pop("output", {})
     values.pop("about", None)  # one sentence for menus
+    for table in ("window", "keys"):  # the desktop app's
+        values.pop(table, None)
     if not isinstance(output, dict):
         raise SettingsError("output", output, "a TOML table, [output]")
     Settings.from_mapping(values)

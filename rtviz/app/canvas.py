@@ -91,8 +91,8 @@ class Canvas(QWidget):
         return QSize(960, 640)
 
     def set_theme(self, theme: Theme) -> None:
-        # On a stage nothing shines but the picture.
-        self.ground = QColor("black") if self.window().isFullScreen() else QColor(theme.ground)
+        stage = theme is DARK and self.window().isFullScreen()  # where nothing shines but the picture
+        self.ground = QColor("black") if stage else QColor(theme.ground)
         self.update()
 
     def show_result(self, result: Result) -> None:

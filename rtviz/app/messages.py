@@ -52,7 +52,7 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
         if state == "failed":
             offers = (("Open…", "open"), ("Built-in scene", "open_scene"))
             said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
-    if status.model_state == "loading":
+    if status.model_state == "loading" and (has_picture or status.model_progress is not None):
         progress = status.model_progress
         text = sentence(status.model_sentence)
         if progress is not None:
@@ -73,7 +73,7 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
             Card("model", "bad", "model" if status.model_name else "no model", sentence(status.model_sentence), None,
                  (("Try again", "reload_model"), ("Dismiss", "dismiss_model")))
         )  # fmt: skip
-    elif offer is not None:
+    elif offer is not None and status.model_state == "ready":
         said.append(offer)
     return said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
@@ -167,7 +168,8 @@ class SourcePanel(QWidget):
             self.facts.setText(status.source_sentence or "opening")
         else:
             height, width = info.size
-            parts = [info.name, f"{width}×{height}", f"{info.fps:.3g} fps" if info.fps else "", info.kind]
+            name = info.name if "://" in info.name else Path(info.name).name or info.name
+            parts = [name, f"{width}×{height}", f"{info.fps:.3g} fps" if info.fps else "", info.kind]
             self.facts.setText("  ·  ".join(part for part in parts if part))
         for row in range(self.list.count()):
             item = self.list.item(row)

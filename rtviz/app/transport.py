@@ -122,7 +122,8 @@ class Transport(QWidget):
         self.time.setMinimumWidth(96)
         self.time.setAlignment(Qt.AlignCenter)
         row.addWidget(self.time)
-        self.live = self._button("live", "LIVE")
+        self.live = self._button("live", "back to now")
+        self.live.hide()
         row.addWidget(self.live)
         row.addWidget(self._button("slower", "−"))
         self.speed = QLabel("1×")
@@ -185,8 +186,7 @@ class Transport(QWidget):
             self.time.setText(f"{clock(status.position_seconds)} / {clock(duration)}")
             self.timeline.setToolTip("Position in the file: click or drag to go there")
         in_past = status.past_seconds is not None
-        self.live.setEnabled(in_past)
-        self.live.setText("back to now" if in_past else "LIVE")
+        self.live.setVisible(in_past)
         self.speed.setText(f"{status.speed:g}×")
         self.loop.setChecked(status.loop)
 
