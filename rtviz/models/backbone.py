@@ -63,13 +63,13 @@ def build_random(timm_name: str) -> nn.Module:
     Raises:
         TypeError: this architecture does not take inputs of any size.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return _create(timm_name)
+    return _create(timm_name)
 
 
 def _create(timm_name: str) -> nn.Module:
-    network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True)
+    with torch.random.fork_rng(devices=[]):  # whoever loads a model keeps their own sequence of random numbers
+        torch.manual_seed(0)
+        network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True)
     return ready(network)
 
 
@@ -159,7 +159,7 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     known = network.pretrained_cfg
     published = bool(known.get("hf_hub_id"))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    with _Uninitialised():
+    with _Uninitialised(), torch.random.fork_rng(devices=[]):
         whole = timm.create_model(timm_name)  # with the classifier that its weights file has
     repository = known["hf_hub_id"] if published else None
     return {
