@@ -1,50 +1,66 @@
-"""The environment that run.py and test.py start things in: made once, checked quickly, repaired if it was cut off.
+"""The environment that run.py and test.py start things in: made once, checked quickly, mended if it was cut off.
 
-Standard library only: nothing is installed yet when this runs.
+Standard library only: nothing is installed yet when this runs. What is said here goes to stderr, because stdout belongs
+to the program that was asked for.
 """
 
+import csv
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+import tomllib
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
 FOLDER = ROOT / ".venv"
-BINARIES = FOLDER / ("Scripts" if WINDOWS else "bin")
-PYTHON = BINARIES / ("python.exe" if WINDOWS else "python")
+PYTHON = FOLDER / ("Scripts/python.exe" if WINDOWS else "bin/python")
 STAMP = FOLDER / "rtviz-ready"
+LOCK = ROOT / ".venv.lock"
 
-# The CPU build of torch, a tenth of the standard one's size, where the user's package index has it.
+# The build of torch without CUDA, a twentieth of the standard one with its libraries, where pip is told of an index or
+# a folder that has it.
 CPU_TORCH = "torch==2.13.0+cpu"
 
 # Libraries that the wheels load from the system, and the Debian package of each.
-NEEDED = {  # opencv-python
+NEEDED = {  # by opencv-python
     "libGL.so.1": "libgl1",
     "libgthread-2.0.so.0": "libglib2.0-0",
+    "libxcb.so.1": "libxcb1",
 }
-WINDOW = {  # PyQt5's platform plugin for X11
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+FOR_WINDOWS = {  # by PyQt5 and its platform plugin for X11
+    "libEGL.so.1": "libegl1",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
     "libxcb-icccm.so.4": "libxcb-icccm4",
     "libxcb-image.so.0": "libxcb-image0",
     "libxcb-keysyms.so.1": "libxcb-keysyms1",
     "libxcb-randr.so.0": "libxcb-randr0",
     "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-render.so.0": "libxcb-render0",
     "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-shm.so.0": "libxcb-shm0",
+    "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-xfixes.so.0": "libxcb-xfixes0",
     "libxcb-xinerama.so.0": "libxcb-xinerama0",
     "libxcb-xkb.so.1": "libxcb-xkb1",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libEGL.so.1": "libegl1",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
-TEST_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool"}
+FOR_TESTS = {"Xvfb": "xvfb", "xdotool": "xdotool"}  # programs; the tests that want them are left out without them
 
 
 def say(text):
-    """A line for the user, apart from what the program itself prints."""
+    """A line for the user."""
     print("rtviz set-up: " + text, file=sys.stderr, flush=True)
 
 
@@ -58,29 +74,48 @@ def prepare(extra=""):
     """Make the environment ready, if it is not; returns the path of its Python.
 
     Args:
-        extra: of pyproject.toml's optional dependencies, the one that is needed too.
+        extra: which of pyproject.toml's optional dependencies is needed too.
     """
     if not ready(extra):
-        with Lock(ROOT / ".venv.lock"):
-            if not ready(extra):  # somebody else may have made it while we waited
-                make(extra)
+        try:
+            with Lock():
+                if not ready(extra):  # somebody else may have made it while we waited
+                    make(extra)
+        except KeyboardInterrupt:
+            say("interrupted; the next start goes on from here")
+            raise
+        except OSError as error:
+            stop("{} (set-up needs to write to {}, about 2 GB)".format(error, ROOT))
     return PYTHON
 
 
 # --- is it ready? ----------------------------------------------------------------------------------------------------
 
 
-def wanted(extra):
-    """What the stamp must say: it changes with Python, with pyproject.toml and with what was asked for."""
-    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    version = ".".join(map(str, sys.version_info[:3]))
-    return {
-        "project": project,
-        "python": version,
+def ready(extra):
+    """Whether a set-up for all that is wanted was finished: the stamp is written last."""
+    stamp = read_stamp()
+    return (
+        stamp.get("project") == project_hash()
+        and stamp.get("root") == str(ROOT)
+        and stamp.get("python") == os.path.realpath(PYTHON)  # another one after an upgrade of the system
+        and os.environ.get("RTVIZ_TORCH", "") in ("", stamp.get("torch"))
+        and (not extra or extra in stamp["extras"].split(","))
+        and PYTHON.exists()
+    )
+
+
+def write_stamp(extras):
+    facts = {
+        "project": project_hash(),
         "root": str(ROOT),
+        "python": os.path.realpath(PYTHON),
         "torch": os.environ.get("RTVIZ_TORCH", ""),
-        "extra": extra,
+        "extras": ",".join(extras),
     }
+    new = STAMP.with_suffix(".new")
+    new.write_text("".join("{}={}\n".format(*fact) for fact in facts.items()), encoding="utf-8")
+    os.replace(new, STAMP)
 
 
 def read_stamp():
@@ -91,31 +126,44 @@ def read_stamp():
         return {}
 
 
-def ready(extra):
-    """Whether a set-up for all that is wanted was finished; the stamp is written last."""
-    written, needed = read_stamp(), wanted(extra)
-    installed = written.pop("extra", "").split(",")
-    return needed.pop("extra") in [*installed, ""] and written == needed and PYTHON.exists()
+def project_hash():
+    """Changes with what pyproject.toml says about installing, and not with the settings of tools."""
+    project = read_project()
+    said = repr([project.get("build-system"), project["project"], project.get("tool", {}).get("setuptools")])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def read_project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 class Lock:
-    """Two starts at once: the second waits for the first."""
+    """Two starts at once: the second waits for the first.
 
-    def __init__(self, path):
-        self.path = path
-        self.file = None
+    A pip that outlives us, because only we were killed, goes on holding the lock, and nobody works beside it.
+    """
 
     def __enter__(self):
-        self.file = open(self.path, "w")
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            return
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        self.file = open(LOCK, "a")
+        os.set_inheritable(self.file.fileno(), True)
+        if not self.take():
             say("waiting for another set-up of this folder to finish")
-            fcntl.flock(self.file, fcntl.LOCK_EX)
+            while not self.take():
+                time.sleep(0.2)
+
+    def take(self):
+        try:
+            if WINDOWS:
+                import msvcrt
+
+                msvcrt.locking(self.file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
 
     def __exit__(self, *exception):
         self.file.close()
@@ -125,127 +173,222 @@ class Lock:
 
 
 def make(extra):
-    """Make or mend the environment. Whatever an interrupted set-up left is gone over again by pip, never trusted."""
-    say(f"preparing {FOLDER} (once; about 0.5 GB to fetch, or several GB where torch comes with CUDA)")
-    installed = set(read_stamp().get("extra", "").split(","))
+    """Make or mend the environment. What an interrupted set-up left is kept where it is whole, and only there."""
+    if FOLDER.exists():
+        say("bringing {} up to date".format(FOLDER))
+    else:
+        size = "about 0.5 GB" if not wants_cuda() else "several GB, with CUDA"
+        say("this first start makes {} and fetches {}; later ones start at once".format(FOLDER, size))
+    extras = sorted({extra, *read_stamp().get("extras", "").split(",")} - {""})
     STAMP.unlink(missing_ok=True)
-    system_libraries(NEEDED, must=True, why="opencv-python")
-    system_libraries(WINDOW, must=False, why="the desktop app")
-    if extra == "test":
-        system_programs(TEST_PROGRAMS)
+    install_from_system(extra)
     make_venv()
-    torch = install_torch()
-    extras = sorted((installed | {extra}) - {""})
-    target = "." + ("[{}]".format(",".join(extras)) if extras else "")
-    say("installing rtviz" + (" and what its tests need" if extra == "test" else ""))
-    pip("install", "--editable", target, *(["--constraint", str(torch)] if torch else []))
-    facts = dict(wanted(extra), extra=",".join(extras))
-    new = STAMP.with_suffix(".new")
-    new.write_text("".join("{}={}\n".format(*item) for item in facts.items()), encoding="utf-8")
-    os.replace(new, STAMP)
+    forget_broken_packages()
+    constraints = install_torch()
+    say("installing rtviz" + (" with " + ", ".join(extras) if extras else ""))
+    target = ".[{}]".format(",".join(extras)) if extras else "."
+    if pip("install", "--editable", target, *constraints) != 0:
+        stop("pip could not install what is needed; its message stands above. The next start goes on from here.")
+    write_stamp(extras)
     say("ready")
 
 
 def make_venv():
-    """An environment with pip in it; one that is broken is made anew."""
-    if PYTHON.exists() and succeeds(PYTHON, "-m", "pip", "--version"):
+    """An environment with pip in it."""
+    check = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
+    if PYTHON.exists() and succeeds(PYTHON, "-c", check):
         return
     if FOLDER.exists():
-        shutil.rmtree(FOLDER)
-    # A bare Debian has Python without what makes environments.
-    if not succeeds(sys.executable, "-c", "import ensurepip, venv"):
-        package = "python{}.{}-venv".format(*sys.version_info[:2])
-        if not apt_install([package]) and not apt_install(["python3-venv"]):
-            stop("this Python cannot make environments. Please run: sudo apt-get install " + package)
-    subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
+        say("the environment there is broken: making it anew")
+    command = [sys.executable, "-m", "venv", "--clear", str(FOLDER)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, close_fds=False)
+    if done.returncode:
+        stop("this Python cannot make environments:\n" + done.stdout.strip())
+
+
+def forget_broken_packages():
+    """Make pip install anew what was being unpacked when a set-up was cut off."""
+    for site in [*FOLDER.glob("lib/python*/site-packages"), *FOLDER.glob("Lib/site-packages")]:
+        broken = [info for info in site.glob("*.dist-info") if not is_whole(info)]
+        if broken:
+            say("cut off the last time: " + ", ".join(info.name.split("-")[0] for info in broken))
+        for folder in [*broken, *site.glob("~*")]:  # pip puts a ~ before what it is about to replace
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_whole(info):
+    """Whether every file that an installed package lists is there, and as long as it should be."""
+    try:
+        with open(info / "RECORD", newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+        sizes = [(info.parent / path).stat().st_size == int(size) for path, _, size in rows if size]
+    except (OSError, ValueError):
+        return False
+    return all(sizes) and any(path.endswith("INSTALLER") for path, *_ in rows)  # pip adds that one at the very end
 
 
 def install_torch():
-    """Install the torch that suits this machine; returns a constraints file that keeps pip from replacing it."""
+    """Install the torch that suits this machine; returns options that keep pip from replacing it afterwards."""
+    required = [line for line in read_project()["project"].get("dependencies", []) if re.match(r"torch\b(?!-)", line)]
+    if not required:
+        return []
     asked = os.environ.get("RTVIZ_TORCH")
     if asked:
-        candidates = [asked]
-    elif sys.platform == "linux" and not has_nvidia():
-        candidates = [CPU_TORCH]
-    else:
-        return None
-    for requirement in candidates:
-        say(f"looking for {requirement}")
-        if pip("install", requirement, must=bool(asked)):
-            constraints = FOLDER / "torch-constraint.txt"
-            constraints.write_text(requirement + "\n")
-            return constraints
+        say("installing {}, as RTVIZ_TORCH asks".format(asked))
+        if pip("install", asked) != 0:
+            stop("pip could not install {}; its message stands above".format(asked))
+    elif not installed_torch(required[0]) and not wants_cuda() and sys.platform == "linux":
+        install_cpu_torch()
+    version = installed_torch(required[0])
+    if not version:
+        return []
+    constraints = FOLDER / "constraints.txt"
+    constraints.write_text("torch=={}\n".format(version), encoding="utf-8")
+    return ["--constraint", str(constraints)]
+
+
+def install_cpu_torch():
+    """Install torch without CUDA, if pip can find it; say what will happen if not."""
+    say("installing {} (this machine has no NVIDIA GPU)".format(CPU_TORCH))
+    with tempfile.TemporaryFile() as errors:
+        if pip("install", CPU_TORCH, stderr=errors) == 0:
+            return
+        errors.seek(0)
+        text = errors.read().decode(errors="replace")
+    if "No matching distribution" not in text or "from versions: none" in text:
+        print(text, file=sys.stderr, flush=True)
+        stop("pip could not fetch torch; its message stands above. The next start goes on from here.")
     say(
-        "your package index has no CPU build of torch: fetching the standard one, several GB with CUDA "
-        "(to avoid that, stop here and point PIP_EXTRA_INDEX_URL at PyTorch's CPU index)"
+        "the package index has no build of torch without CUDA, so the standard one comes, several GB "
+        "(stop here and point PIP_EXTRA_INDEX_URL at PyTorch's CPU index to avoid that)"
     )
-    return None
 
 
-def has_nvidia():
+def installed_torch(requirement):
+    """The version of torch in the environment; empty if there is none, or one that does not fulfil a requirement."""
+    program = (
+        "import sys; from importlib.metadata import version; "
+        "from pip._vendor.packaging.requirements import Requirement; torch = version('torch'); "
+        "print(torch * Requirement(sys.argv[1]).specifier.contains(torch, prereleases=True))"
+    )
+    command = [str(PYTHON), "-c", program, requirement]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
+
+
+def wants_cuda():
     """Whether an NVIDIA driver is at work here."""
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    return os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None
 
 
-def pip(*arguments, must=True):
-    """Run pip in the environment; its progress bars show on a terminal, a line for each package elsewhere."""
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
-    if not sys.stderr.isatty():
-        command += ["--progress-bar", "off"]
-    # To stderr: stdout belongs to the program that was asked for.
-    quiet = subprocess.DEVNULL if not must else None
-    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr.fileno() if must else quiet, stderr=quiet)
-    if done.returncode and must:
-        stop("pip could not install what is needed; its message stands above. The next start tries again.")
-    return done.returncode == 0
+def pip(*arguments, stderr=None):
+    """Run pip in the environment, with its own progress bars on a terminal, else a short line for each package.
+
+    Returns its exit status.
+    """
+    # What would have pip install elsewhere, or think that something is here already.
+    strangers = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+    environment = {name: value for name, value in os.environ.items() if name not in strangers}
+    environment.update(PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
+    command = [str(PYTHON), "-m", "pip", *arguments]
+    options = {"cwd": ROOT, "env": environment, "stderr": stderr, "close_fds": False}  # see Lock
+    if sys.stderr.isatty():
+        return subprocess.run(command, stdout=sys.stderr, **options).returncode
+    with subprocess.Popen([*command, "--progress-bar", "off"], stdout=subprocess.PIPE, text=True, **options) as process:
+        for line in process.stdout:
+            short = shortened(line)
+            if short:
+                say(short)
+    return process.returncode
+
+
+def shortened(line):
+    """What is worth a line in a log, of a line of pip's."""
+    wheel = r"(?:\S*/)?([^-\s]+)-([^-\s]+)-\S*\.whl(?=\s)(.*)"
+    package = re.match(r"\s*(?:Downloading|Using cached|Processing) " + wheel, line)
+    if package:
+        return "  {} {}{}".format(package[1], unquote(package[2]), package[3].rstrip())
+    if line.startswith("Installing collected packages:"):
+        return "  unpacking {}".format(line.count(",") + 1) + (" packages" if "," in line else " package")
+    return None
 
 
 def succeeds(*command):
     """Whether a command ends well; what it says is of no interest."""
-    return subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.run(list(map(str, command)), **quiet).returncode == 0
 
 
-# --- system libraries ------------------------------------------------------------------------------------------------
+# --- what comes from the system --------------------------------------------------------------------------------------
 
 
-def system_libraries(libraries, must, why):
-    """See that the system's libraries are there: installed where that is possible, named where it is not."""
+def install_from_system(extra):
+    """See that the system's libraries are there: installed where we may, else named in the one command to run."""
     if sys.platform != "linux":
         return
-    missing = sorted({package for library, package in libraries.items() if not loads(library)})
-    if not missing or apt_install(missing):
+    needed = missing_libraries(NEEDED)
+    if lacks_venv():
+        needed["venv"] = "python{}.{}-venv".format(*sys.version_info[:2])
+    wished = missing_libraries(FOR_WINDOWS)
+    if extra == "test":
+        wished.update(missing_programs(FOR_TESTS))
+    if not needed and not wished:
         return
-    command = "sudo apt-get install -y " + " ".join(missing)
-    if must:
-        stop(f"{why} needs libraries that this system lacks. Please run: {command}")
-    say(f"{why} will need libraries that this system lacks: {command}")
+    packages = sorted({*needed.values(), *wished.values()})
+    if may_install():
+        say("installing from the system's packages: " + " ".join(packages))
+        if apt_install(packages) or (needed and apt_install(sorted(needed.values())) and not lacks_venv()):
+            return
+    if needed:
+        stop("this system lacks " + ", ".join(needed) + ". Please run: " + install_command({**needed, **wished}))
+    say("rtviz's window{} will need: {}".format(" and its tests" * (extra == "test"), install_command(wished)))
 
 
-def system_programs(programs):
-    """Programs that some tests want; those tests say so and are left out where they are missing."""
-    missing = [package for program, package in programs.items() if shutil.which(program) is None]
-    if missing and not apt_install(missing):
-        say("some tests of the window need: sudo apt-get install -y " + " ".join(missing))
+def missing_libraries(libraries):
+    """Those that the system's loader does not find."""
+    missing = {}
+    for library, package in libraries.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            missing[library] = package
+    return missing
 
 
-def loads(library):
-    """Whether the system's loader finds a library."""
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
+def missing_programs(programs):
+    return {program: package for program, package in programs.items() if shutil.which(program) is None}
+
+
+def lacks_venv():
+    """A bare Debian has Python without what makes environments."""
+    PathFinder.invalidate_caches()
+    return not PYTHON.exists() and (find_spec("venv") is None or find_spec("ensurepip") is None)
+
+
+def may_install():
+    """Whether this is Debian or a child of it, and we are its administrator."""
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
 def apt_install(packages):
-    """Install Debian packages, if this is Debian or a child of it and we may; returns whether they are there now."""
-    if shutil.which("apt-get") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return False
-    say("installing from the system's packages: " + " ".join(packages))
+    """Install Debian packages; returns whether that went well, and shows what apt said if not."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    if subprocess.run(install, **output).returncode == 0:
-        return True
-    subprocess.run(["apt-get", "update"], **output)  # an old or empty list is the usual reason
-    return subprocess.run(install, **output).returncode == 0
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment, "text": True}
+    options["close_fds"] = False  # see Lock
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120"]  # a fresh Ubuntu may be busy with upgrades of its own
+    subprocess.run([*apt, "update"], **options)
+    done = subprocess.run([*apt, "install", "-y", "--no-install-recommends", *packages], **options)
+    if done.returncode:
+        say("apt-get failed: " + " / ".join(done.stdout.strip().splitlines()[-3:]))
+    return done.returncode == 0
+
+
+def install_command(missing):
+    """The one command that brings what is missing, for the system's own package manager where we know it."""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    if shutil.which("apt-get"):
+        return sudo + "apt-get install -y " + " ".join(sorted(set(missing.values())))
+    for manager in ("dnf", "zypper"):
+        if shutil.which(manager):  # these know which package brings which library
+            wanted = [repr(name + "()(64bit)") if ".so" in name else package for name, package in missing.items()]
+            return "{}{} install {}".format(sudo, manager, " ".join(wanted))
+    return "your system's package manager for " + ", ".join(missing)

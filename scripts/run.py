@@ -14,7 +14,8 @@ from environment import WINDOWS, prepare
 def main():
     """Set up if needed, then become `rtviz ARGUMENTS...`."""
     python = str(prepare())
-    command = [python, "-m", "rtviz", *sys.argv[1:]]
+    # -P: a queue.py or random.py that lies in the user's folder must not be taken for Python's own.
+    command = [python, "-P", "-m", "rtviz", *sys.argv[1:]]
     if not WINDOWS:
         os.execv(python, command)
     return subprocess.run(command).returncode

@@ -13,7 +13,7 @@ from environment import ROOT, prepare
 
 
 def main():
-    """Set up if needed, then format, lint, types and tests; all of them run, and the worst status is returned."""
+    """Set up if needed, then format, lint, types and tests; all of them run, and 1 is returned if any fails."""
     python = str(prepare("test"))
     checks = {
         "format": ["ruff", "format", "--check", "."],
@@ -24,18 +24,15 @@ def main():
     environment = dict(os.environ)
     if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
-    failed = []
+    summary = []
     for name, command in checks.items():
         print("\n== {}: {}".format(name, " ".join(command)), flush=True)
         begin = time.monotonic()
         status = subprocess.run([python, "-m", *command], cwd=ROOT, env=environment).returncode
-        print(
-            "== {} {} in {:.0f} s".format(name, "failed" if status else "passed", time.monotonic() - begin), flush=True
-        )
-        if status:
-            failed.append(name)
-    print("\n== " + ("failed: " + ", ".join(failed) if failed else "everything passed"), flush=True)
-    return 1 if failed else 0
+        seconds = time.monotonic() - begin
+        summary.append("{:7} {} in {:.1f} s".format(name, "FAILED" if status else "passed", seconds))
+    print("\n== summary\n" + "\n".join(summary), flush=True)
+    return 1 if "FAILED" in "".join(summary) else 0
 
 
 if __name__ == "__main__":
