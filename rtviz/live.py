@@ -6,7 +6,6 @@ import math
 import os
 import threading
 import time
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from rtviz.recorder import (
     RECORDED,
     FlightRecorder,
     Kept,
+    Past,
     VideoRecorder,
     check_new_video,
     write_snapshot,
@@ -214,93 +214,6 @@ class _Artist:
         return Result(overlay, shot.frame, maps, fitting, MappingProxyType(timings_ms))
 
 
-class _Past:
-    """The flight recorder while it is watched: what it held when that began, and where one is in it."""
-
-    def __init__(self, kept: tuple[Kept, ...], paused: bool, resume: bool) -> None:
-        self.kept = kept
-        self.paused = paused
-        self.resume = resume  # a file that played goes on playing when one comes back
-        self.looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
-        self._at = kept[-1].captured_at
-        self._since = time.monotonic()
-        self._shots: deque[Shot] = deque(maxlen=6)
-
-    @property
-    def seconds_ago(self) -> float:
-        return self.kept[-1].captured_at - self._at
-
-    def line(self, mode: str) -> Sequence[Kept]:
-        """The frames that are shown one after the other."""
-        if mode == "locked":
-            return [kept for kept in self.kept if kept.maps is not None] or self.kept
-        return self.kept
-
-    def go_to(self, at: float) -> None:
-        self._at = min(max(at, self.kept[0].captured_at), self.kept[-1].captured_at)
-        self._since = time.monotonic()
-
-    def hold(self, paused: bool) -> None:
-        if self.paused and not paused and self._at >= self.kept[-1].captured_at:
-            self._at = self.kept[0].captured_at  # from the end, playing begins anew
-        self.paused = paused
-        self._since = time.monotonic()
-
-    def step(self, count: int, mode: str) -> None:
-        line = self.line(mode)
-        place = bisect_right([kept.captured_at for kept in line], self._at) - 1 + count
-        self.paused = True
-        self._at = line[min(max(place, 0), len(line) - 1)].captured_at
-
-    def now(self, mode: str, speed: float) -> tuple[Kept, float | None]:
-        """The frame to show, and in how many seconds to ask again; None when nothing moves."""
-        line = self.line(mode)
-        times = [kept.captured_at for kept in line]
-        now = time.monotonic()
-        if not self.paused:
-            self._at += (now - self._since) * speed
-            self._since = now
-            if self._at >= self.kept[-1].captured_at:
-                self._at = self.kept[-1].captured_at
-                self.paused = True
-        place = max(0, bisect_right(times, self._at) - 1)
-        wait = None
-        if not self.paused:
-            following = times[place + 1] if place + 1 < len(times) else self.kept[-1].captured_at
-            wait = max(0.005, (following - self._at) / speed)
-        return line[place], wait
-
-    def shot(self, kept: Kept) -> Shot:
-        """The shot, unpacked; the last few are remembered, because motion is taken between two of them."""
-        for shot in self._shots:
-            if shot.number == kept.number:
-                return shot
-        shot = kept.shot()
-        self._shots.append(shot)
-        return shot
-
-    def seen(self, kept: Kept, settings: Settings, model: str | None) -> _Seen | None:
-        """What was seen of a frame, or of the nearest one of its stream; rather what answers the settings."""
-        place = next(place for place, other in enumerate(self.kept) if other.number == kept.number)
-        nearest = sorted(
-            range(max(0, place - 60), min(len(self.kept), place + 60)), key=lambda other: abs(other - place)
-        )
-        spare: _Seen | None = None
-        for other in (self.kept[index] for index in nearest):
-            maps = self.looked.get(other.number, other.maps)
-            if maps is None or other.stream != kept.stream:
-                continue
-            answers = maps.query == settings.query and maps.model == model and _has_features(maps, settings)
-            if answers or spare is None:
-                shot = self.shot(other)
-                if shot.frame.size != self.shot(kept).frame.size:
-                    continue
-                spare = _Seen(shot, self.looked.get(other.number) or other.seen() or maps, 0.0)
-                if answers:
-                    return spare
-        return spare
-
-
 class _Cancelled(Exception):
     """The user, or a newer wish, ended a download."""
 
@@ -373,7 +286,7 @@ class LiveSession:
         self._drawn: _Drawn | None = None
         self._recently_drawn: deque[_Drawn] = deque(maxlen=8)
         self._drawn_shots = 0
-        self._past: _Past | None = None
+        self._past: Past | None = None
 
         # Keeping.
         self._recording: VideoRecorder | None = None
@@ -403,23 +316,31 @@ class LiveSession:
         self._capture.start(self._place)
         return self
 
-    def close(self) -> None:
-        """End everything, within 3 s from any state; may be called twice. A thread that hangs in a device is left."""
-        until = time.monotonic() + 2.0
+    def close(self, seconds: float = 2.0) -> bool:
+        """End everything; from any state it is back after `seconds` and a moment. May be called twice.
+
+        Returns:
+            False if a thread is left behind, because it hangs in a device or is still inside a forward pass. Python then
+            cannot end in order: leave the process by `os._exit`.
+        """
+        until = time.monotonic() + seconds
         with self._changed:
-            if self._closing:
-                return
+            if not self._closing:
+                self._loading += 1
             self._closing = True
-            self._loading += 1
             self._changed.notify_all()
         self._to_look.close()
         self._recorder.close()
         self.stop_recording()
-        if self._started:
-            self._capture.tell_to_close()
-            joins = [recorder.join for recorder in self._finishing] + [thread.join for thread in self._threads]
-            for join in (*joins, self._recorder.join, self._capture.join):
-                join(max(0.0, until - time.monotonic()))
+        if not self._started:
+            return True
+        self._capture.tell_to_close()
+        threads = [*self._threads, *self._recorder.threads, *self._capture.threads]
+        threads += [thread for recording in self._finishing for thread in recording.threads]
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def __enter__(self) -> LiveSession:
         return self.start()
@@ -665,7 +586,7 @@ class LiveSession:
             if self._past is None:
                 info = self._capture.info
                 held = self._capture.paused or info is None or info.live
-                self._past = _Past(kept, self._capture.paused, resume=not held)
+                self._past = Past(kept, self._capture.paused, resume=not held)
                 if not held:
                     self._capture.pause(True)
             self._past.go_to(kept[-1].captured_at - max(0.0, seconds))
@@ -935,12 +856,12 @@ class LiveSession:
         result = artist.draw(shot, seen, settings)
         return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
 
-    def _paint_past(self, past: _Past, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
+    def _paint_past(self, past: Past, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
         with self._changed:
             settings, mode = self._settings, self._mode
             kept, wait = past.now(mode, self._capture.speed)
         shot = past.shot(kept)
-        seen = past.seen(kept, settings, self._model_name())
+        seen = self._seen_in(past, kept, settings)
         if seen is None or seen.shot.number != kept.number or not self._answers_past(seen.maps, settings):
             with self._changed:
                 if self._past is past and self._engine is not None:
@@ -950,6 +871,10 @@ class LiveSession:
         result = artist.draw(shot, seen, settings)
         drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
         return drawn, shot.number, None if wait is None else time.monotonic() + wait
+
+    def _seen_in(self, past: Past, kept: Kept, settings: Settings) -> _Seen | None:
+        found = past.seen(kept, lambda maps: self._answers_past(maps, settings))
+        return None if found is None else _Seen(*found, forward_ms=0.0)
 
     def _answers_past(self, maps: Maps, settings: Settings) -> bool:
         return maps.query == settings.query and maps.model == self._model_name() and _has_features(maps, settings)
@@ -962,7 +887,7 @@ class LiveSession:
         """The past as it would be shown, for a video: every kept frame, or when locked those that were looked at."""
         settings, mode = self._settings, self._mode
         artist = _Artist(self._notice)
-        past = _Past(tuple(kept), paused=True, resume=False)
+        past = Past(tuple(kept), paused=True, resume=False)
         line = past.line(mode)
         for place in line:
             if self._closing:
@@ -977,7 +902,7 @@ class LiveSession:
             ):
                 with self._engine_lock:
                     past.looked[place.number] = engine.look([shot.frame], settings)[0]
-            result = artist.draw(shot, past.seen(place, settings, self._model_name()), settings)
+            result = artist.draw(shot, self._seen_in(past, place, settings), settings)
             frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
             yield result.overlay, frame
 
@@ -1096,22 +1021,11 @@ def _open_source(place: str, **more: Any) -> Source:
 
 
 def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], None]) -> Engine:
-    _yield_while_waiting()
     from rtviz.engine import Engine
 
     if not views.find(settings.view).needs:  # the thumbnails want attention even when the picture does not
         settings = settings.replace(view="heatmap")
     return Engine.for_settings(settings, progress)
-
-
-def _yield_while_waiting() -> None:
-    """Let the threads inside a forward pass sleep while they wait for each other, instead of spinning.
-
-    Capture, drawing and the window take turns with them on few cores, and a spinning thread then holds up the very one
-    that it waits for. Measured with ViT-S/16 on two cores that others wanted too: 283 ms a frame and not 1341, for 113
-    ms of computing and not 626. It is read when OpenMP is loaded, which torch does.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _step_back_in_line() -> None:
