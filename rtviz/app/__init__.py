@@ -37,7 +37,7 @@ def launch(
     place: str | None,
     settings: Settings | Mapping[str, Any] | None = None,
     *,
-    config: Path | None = None,
+    config: str | Path | None = None,
     kiosk: bool = False,
     folder: Path | None = None,
 ) -> int:
@@ -48,7 +48,8 @@ def launch(
             else the built-in scene.
         settings: a Settings is shown as it is; a mapping holds only what was asked for, and the rest is as it was when
             the window was closed last.
-        config: a TOML file whose tables `[keys]` and `[window]` count, besides the user's own config.toml.
+        config: a preset's name or file, of which `settings` holds the settings already: its tables `[keys]` and
+            `[window]` count besides the user's own config.toml, and what was shown last does not.
         kiosk: for a stand: full screen, no panels, back to the start when nobody has touched it for a minute, nothing
             stored.
         folder: where the window remembers things; the user's configuration folder if not given.
@@ -62,7 +63,7 @@ def launch(
         from rtviz.errors import RtvizError
 
         raise RtvizError(reason)
-    from rtviz.app.window import run
+    from rtviz.app.process import run
 
     return run(place, settings, config, kiosk, folder)
 

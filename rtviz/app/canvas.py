@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from PyQt5 import sip
 from PyQt5.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
@@ -44,9 +45,10 @@ def to_qimage(pixels: Pixels) -> QImage:
     A QImage aliases the array's memory and takes lines to be padded; the copy that the conversion makes ends both.
     """
     height, width = pixels.shape[:2]
-    if pixels.strides[1:] != (3, 1):
+    if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 0:
         pixels = pixels.copy()
-    aliasing = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format_RGB888)  # type: ignore[call-overload]
+    memory = sip.voidptr(pixels.ctypes.data)
+    aliasing = QImage(memory, width, height, pixels.strides[0], QImage.Format_RGB888)
     return aliasing.convertToFormat(QImage.Format_RGB32)
 
 
@@ -112,6 +114,11 @@ class Canvas(QWidget):
         """Say something large for a moment."""
         self._toast, self._toast_at, self._toast_seconds = text, time.monotonic(), seconds
         self.update()
+
+    @property
+    def toast_text(self) -> str:
+        """What is being said large; empty when nothing is."""
+        return self._toast if time.monotonic() - self._toast_at < self._toast_seconds else ""
 
     def show_help(self, lines: Help | None) -> None:
         self.help = lines
@@ -212,10 +219,11 @@ class Canvas(QWidget):
             height / found.rows * rect.height(),
         )
         painter.setBrush(Qt.NoBrush)
-        painter.setPen(QPen(QColor(0, 0, 0, 200), 3))
-        painter.drawRect(cell)
-        painter.setPen(QPen(QColor(255, 255, 255), 1))
-        painter.drawRect(cell)
+        painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
+        for pen in (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
+            painter.setPen(pen)
+            painter.drawRect(cell)
+        painter.setRenderHint(QPainter.Antialiasing)
         text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
         if spot.head is not None:
             which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)

@@ -240,8 +240,9 @@ def names_of(event: QKeyEvent) -> list[str]:
     shift = bool(modifiers & Qt.ShiftModifier)
     text, place = event.text(), place_of(event)
     # AltGr, which some systems report as Ctrl+Alt, is how some keyboards write [ and ]: it is part of the sign.
+    alternate = bool(modifiers & Qt.GroupSwitchModifier)
     if held == ["Ctrl", "Alt"] and len(text) == 1 and text.isprintable():
-        held = []
+        held, alternate = [], True
 
     def name(sign: str) -> str:
         letter = len(sign) > 1 or sign.isalpha()
@@ -250,8 +251,7 @@ def names_of(event: QKeyEvent) -> list[str]:
     if event.key() in _NAMED:
         return [name(_NAMED[event.key()])]
     names: list[str] = []
-    plainly = not held and not shift and not modifiers & Qt.GroupSwitchModifier
-    if place.isdigit() and place and plainly:
+    if place.isdigit() and not (held or shift or alternate):
         names.append(place)
     if len(text) == 1 and text.isprintable():
         names.append(name(text))

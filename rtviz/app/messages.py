@@ -45,29 +45,20 @@ _SOURCE = {
 def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -> list[Card]:
     """What is to be said now, the most urgent first; nothing when all is well."""
     said: list[Card] = []
+    offers: tuple[tuple[str, str], ...]
     state = status.source_state
     if state in _SOURCE and status.source_sentence and (state != "connecting" or has_picture):
         tone, word = _SOURCE[state]
-        offers: tuple[tuple[str, str], ...] = ()
-        if state == "failed":
-            offers = (("Open…", "open"), ("Built-in scene", "open_scene"))
-            said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
+        offers = (("Open…", "open"), ("Built-in scene", "open_scene")) if state == "failed" else ()
+        said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
     if status.model_state == "loading" and (has_picture or status.model_progress is not None):
         progress = status.model_progress
         text = sentence(status.model_sentence)
         if progress is not None:
             done, total = progress
             text = f"{text.rstrip('.')}: {done / 1e6:.0f}" + (f" of {total / 1e6:.0f} MB." if total else " MB.")
-        said.append(
-            Card(
-                "model",
-                "good",
-                "model",
-                text,
-                progress or (0, None),
-                (("Cancel", "cancel_loading"),) if progress else (),
-            )
-        )
+        offers = (("Cancel", "cancel_loading"),) if progress is not None else ()
+        said.append(Card("model", "good", "model", text, progress or (0, None), offers))
     elif status.model_state == "failed":
         said.append(
             Card("model", "bad", "model" if status.model_name else "no model", sentence(status.model_sentence), None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QObject, QSize, Qt, pyqtSignal
 from PyQt5.QtWidgets import (
-    QButtonGroup,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -35,6 +36,8 @@ from rtviz.settings import Settings
 if TYPE_CHECKING:
     from rtviz.models import Row
 
+_log = logging.getLogger("rtviz.app")
+
 # Which keys change a setting; the control's tooltip names them.
 _KEYS = {
     "head": ("head_previous", "head_next"),
@@ -46,6 +49,32 @@ _KEYS = {
     "upsampling": ("upsampling_next",),
     "query": ("query_cls",),
 }
+
+
+class Finder(QObject):
+    """Looks for cameras and models in a thread of its own, because both may take a while."""
+
+    cameras = pyqtSignal(list)
+    models = pyqtSignal(list)
+
+    def find(self, cameras: bool, models: bool) -> None:
+        threading.Thread(target=self._find, args=(cameras, models), name="rtviz-find", daemon=True).start()
+
+    def _find(self, cameras: bool, models: bool) -> None:
+        if models:
+            from rtviz.models import listing
+
+            self._emit(self.models, listing)
+        if cameras:
+            from rtviz.sources.camera import cameras as find_cameras
+
+            self._emit(self.cameras, lambda: [(f"camera:{one.number}", one.name) for one in find_cameras()])
+
+    def _emit(self, found: Any, find: Callable[[], Sequence[Any]]) -> None:
+        try:
+            found.emit(list(find()))
+        except Exception:  # the edge of the thread: a driver's error; the list stays as it is
+            _log.debug("looking in the background failed", exc_info=True)
 
 
 class Section(QWidget):
@@ -329,20 +358,17 @@ class ViewPanel(QWidget):
         column.setSpacing(8)
         grid = QGridLayout()
         grid.setSpacing(4)
-        self.views = QButtonGroup(self)
-        self._buttons: dict[str, QToolButton] = {}
+        self.views: dict[str, QToolButton] = {}
         for place, name in enumerate(views.names()):
             info = views.find(name)
             button = self._choice(info.label, f"view_{name}", bindings)
-            self._buttons[name] = button
-            self.views.addButton(button)
+            self.views[name] = button
             grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(QLabel("Attention"))
-        self.modes = QButtonGroup(self)
-        self._modes: dict[str, QToolButton] = {}
+        self.modes: dict[str, QToolButton] = {}
         tips = {
             "locked": "Locked: each frame waits for its own attention, and is never misaligned",
             "smooth": "Smooth: every frame is shown, with the newest attention carried along by optical flow",
@@ -350,8 +376,7 @@ class ViewPanel(QWidget):
         for mode in MODES:
             button = self._choice(mode, f"mode_{mode}", bindings)
             button.setToolTip(bindings.tip("mode_next", tips[mode]))
-            self._modes[mode] = button
-            self.modes.addButton(button)
+            self.modes[mode] = button
             row.addWidget(button, 1)
         column.addLayout(row)
         form = QFormLayout()
@@ -378,9 +403,11 @@ class ViewPanel(QWidget):
         return button
 
     def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
-        if settings.view in self._buttons:
-            self._buttons[settings.view].setChecked(True)
-        self._modes[mode].setChecked(True)
+        # No QButtonGroup: in an exclusive one, Tab reaches only the button that is checked.
+        for name, button in self.views.items():
+            button.setChecked(name == settings.view)
+        for name, button in self.modes.items():
+            button.setChecked(name == mode)
         head = self.controls["head"]
         if isinstance(head, HeadControl) and heads:
             head.show_count(heads)
@@ -428,4 +455,4 @@ class InstrumentsPanel(QWidget):
         self.entropy.show_values(status.entropies, settings.head)
 
 
-__all__ = ["InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]
+__all__ = ["Finder", "InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

@@ -100,7 +100,8 @@ class Remembered:
     def presets(self) -> dict[str, Path]:
         """Name -> file: those that come with rtviz, and the user's own, which win."""
         own = {path.stem: path for path in sorted((self.folder / "presets").glob("*.toml"))}
-        return {**presets(), **own}
+        shipped = {name: path for name, path in presets().items() if name != "kiosk"}  # which is a way to start
+        return {**shipped, **own}
 
     def save_preset(self, name: str, settings: Settings) -> Path:
         """Keep the present look (and model, if one was chosen) under a name.
@@ -137,7 +138,7 @@ def apply_preset(path: Path, settings: Settings) -> Settings:
         RtvizError: the preset cannot be read.
     """
     values, _ = load_preset(path)
-    kept = {name: getattr(settings, name) for name in MODEL_FIELDS}
+    kept = {name: getattr(settings, name) for name in ("model", "weights", "device", "precision")}
     return Settings.from_mapping({name: value for name, value in kept.items() if value is not None} | values)
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -38,19 +33,20 @@ from PyQt5.QtWidgets import (
 
 from rtviz import views
 from rtviz.app.canvas import Canvas
+from rtviz.app.commands import Commands
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.messages import Card, Messages, cards
-from rtviz.app.panels import InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
+from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
 from rtviz.app.pointing import Spot
 from rtviz.app.readouts import Readouts
-from rtviz.app.remembered import MODEL_FIELDS, Remembered, about, apply_preset, default_folder
+from rtviz.app.remembered import MODEL_FIELDS, Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
-from rtviz.live import MODES, RECORDED, LiveSession, LiveStatus
-from rtviz.settings import COLORMAPS, LAYOUTS, Point, Settings
+from rtviz.live import RECORDED, LiveSession, LiveStatus
+from rtviz.settings import Point, Settings
 
 if TYPE_CHECKING:
     pass
@@ -63,32 +59,6 @@ _IDLE_SECONDS = 60.0
 _HIDE_CURSOR_SECONDS = 3.0
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
-
-
-class _Background(QObject):
-    """Looks for cameras and models in a thread of its own, because both may take a while."""
-
-    cameras = pyqtSignal(list)
-    models = pyqtSignal(list)
-
-    def find(self, cameras: bool, models: bool) -> None:
-        threading.Thread(target=self._find, args=(cameras, models), name="rtviz-find", daemon=True).start()
-
-    def _find(self, cameras: bool, models: bool) -> None:
-        if models:
-            from rtviz.models import listing
-
-            self._emit(self.models, listing)
-        if cameras:
-            from rtviz.sources.camera import cameras as find_cameras
-
-            self._emit(self.cameras, lambda: [(f"camera:{one.number}", one.name) for one in find_cameras()])
-
-    def _emit(self, found: Any, find: Callable[[], Sequence[Any]]) -> None:
-        try:
-            found.emit(list(find()))
-        except Exception:  # the edge of the thread: a driver's error; the list stays as it is
-            _log.debug("looking in the background failed", exc_info=True)
 
 
 class Window(QWidget):
@@ -105,7 +75,6 @@ class Window(QWidget):
         self.session, self.remembered, self.kiosk = session, remembered, kiosk
         self.bindings = Bindings(remembered.keys, kiosk=kiosk)
         self.theme: Theme = THEMES.get(str(remembered.window.get("theme")), DARK)
-        self.record_what = RECORDED[0]
         self.hidden = False
         self._started_as = session.settings
         self._working = session.settings  # the last settings whose model could be had
@@ -119,15 +88,16 @@ class Window(QWidget):
         self._dismissed_model = ""
         self._opened: str | None = None
         self._dialog: QWidget | None = None
-        self._actions = self._action_table()
 
         self.setObjectName("window")
         self.setWindowTitle("rtviz")
         self.setAcceptDrops(True)
         self._build()
-        self._background = _Background()
-        self._background.cameras.connect(self._take_cameras)
-        self._background.models.connect(self.models.show_models)
+        self.commands = Commands(session, remembered, self.bindings, self.canvas.toast, lambda: self.models.names_here)
+        self._actions = self._action_table()
+        self._finder = Finder()
+        self._finder.cameras.connect(self._take_cameras)
+        self._finder.models.connect(self.models.show_models)
         self._poll_timer = QTimer(self)
         self._poll_timer.setTimerType(Qt.PreciseTimer)
         self._poll_timer.timeout.connect(self._poll)
@@ -242,7 +212,7 @@ class Window(QWidget):
         self.transport.rewound.connect(self.session.rewind)
         self.source.opened.connect(self.open_place)
         self.source.asked.connect(self.do)
-        self.source.refresh.connect(lambda: self._background.find(cameras=True, models=False))
+        self.source.refresh.connect(lambda: self._finder.find(cameras=True, models=False))
         self.models.chosen.connect(lambda name: self.change(model=name, weights=None))
         for panel in (self.models, self.view):
             panel.changed.connect(lambda name, value: self.change(**{name: value}))
@@ -354,7 +324,7 @@ class Window(QWidget):
         self.session.start()
         self._poll_timer.start(_POLL_MS)
         self._refresh_timer.start(_REFRESH_MS)
-        self._background.find(cameras=True, models=True)
+        self._finder.find(cameras=True, models=True)
         self._refresh()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
@@ -422,46 +392,12 @@ class Window(QWidget):
 
     def _action_table(self) -> dict[str, Callable[[], None]]:
         """A method for every action of the table of keys, and for what only cards and buttons ask."""
-        table: dict[str, Callable[[], None]] = {
-            **{f"head_{n}": lambda n=n: self.change(head=n) for n in range(10)},  # type: ignore[misc]
-            **{f"view_{name}": lambda name=name: self.change(view=name) for name in views.names()},  # type: ignore[misc]
-            "head_previous": lambda: self._next_head(-1),
-            "head_next": lambda: self._next_head(1),
-            "layer_up": lambda: self._next_layer(1),
-            "layer_down": lambda: self._next_layer(-1),
-            "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
-            "query_cls": lambda: self.change(query="cls"),
-            "model_next": self._next_model,
-            "view_next": lambda: self._cycle("view", views.names(), 1),
-            "view_previous": lambda: self._cycle("view", views.names(), -1),
-            "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
-            "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
-            "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
-            "opacity_down": lambda: self._nudge("opacity", -1),
-            "opacity_up": lambda: self._nudge("opacity", 1),
-            "threshold_down": lambda: self._nudge("threshold", -1),
-            "threshold_up": lambda: self._nudge("threshold", 1),
-            "mode_next": lambda: self._set_mode(MODES[(MODES.index(self.session.status().mode) + 1) % len(MODES)]),
-            **{f"mode_{mode}": lambda mode=mode: self._set_mode(mode) for mode in MODES},  # type: ignore[misc]
-            "pause": self._pause,
-            "step_back": lambda: self.session.step(-1),
-            "step_on": lambda: self.session.step(1),
-            "rewind": self._rewind,
-            "live": self._live,
-            "seek_back": lambda: self._seek(-5.0),
-            "seek_on": lambda: self._seek(5.0),
-            "slower": lambda: self._speed(-1),
-            "faster": lambda: self._speed(1),
-            "loop": self._loop,
-            "record": self._record,
-            "record_what": self._record_what,
-            "snapshot": self._snapshot,
-            "save_past": self._save_past,
+        return {
+            **self.commands.table(),
             "open": self._open_file,
             "open_folder": self._open_folder,
             "open_address": self._open_address,
             "open_scene": lambda: self.open_place("scene:"),
-            "restart": self._restart,
             "presets": self.presets_button_menu,
             "save_preset": self._save_preset,
             "full_screen": self._full_screen,
@@ -471,13 +407,10 @@ class Window(QWidget):
             "escape": self._escape,
             "help": self._help,
             "quit": self._quit,
-            "cancel_loading": self.session.cancel_loading,
-            "reload_model": self.session.reload_model,
             "dismiss_model": self._dismiss_model,
             "get_dino": self._get_dino,
             "dismiss_offer": self._dismiss_offer,
         }
-        return table
 
     def do(self, action: str) -> None:
         """Do what an action's name says; an error that the user can meet is told in one line."""
@@ -489,86 +422,10 @@ class Window(QWidget):
         self._refresh()
 
     def change(self, **changes: Any) -> None:
-        """Show something else, and say what."""
-        before = self.session.settings
-        settings = before.replace(**changes)
-        if settings == before:
-            return
-        self.session.update(settings)
+        """Show something else, at once in the controls too."""
+        self._last_input = time.monotonic()
+        self.commands.change(**changes)
         self._show_settings()
-        name = next(iter(changes))
-        self.canvas.toast(self._said(name, settings))
-
-    def _said(self, name: str, settings: Settings) -> str:
-        value = getattr(settings, name)
-        if name == "head":
-            words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
-            return f"head {value}" if isinstance(value, int) else words[value]
-        if name == "layer":
-            return f"layer {self._layer(settings)}"
-        if name == "view":
-            return views.find(value).label.lower()
-        if name == "query":
-            return "query: CLS" if value == "cls" else "query: this patch"
-        if name == "model":
-            return str(value or "the model that is here")
-        label = Settings.option(name).label.lower()
-        return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
-
-    def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
-        value = getattr(self.session.settings, name)
-        place = choices.index(value) + direction if value in choices else 0
-        self.change(**{name: choices[place % len(choices)]})
-
-    def _nudge(self, name: str, direction: int) -> None:
-        option = Settings.option(name)
-        assert option.step is not None
-        assert option.minimum is not None
-        assert option.maximum is not None
-        notch = round(getattr(self.session.settings, name) / option.step) + direction
-        value = min(max(notch * option.step, option.minimum), option.maximum)
-        self.change(**{name: round(value, 6)})
-        self.canvas.toast(self._said(name, self.session.settings))
-
-    def _next_head(self, direction: int) -> None:
-        heads = self._status.heads
-        if not heads:
-            return
-        head = self.session.settings.head
-        place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
-        self.change(head=place % heads)
-
-    def _layer(self, settings: Settings) -> int:
-        """The layer that is shown, counted from 0; as it was given while no model says how many there are."""
-        layers = self._status.layers
-        if not layers:
-            return settings.layer
-        if not -layers <= settings.layer < layers:
-            return layers - 1 if settings.layer > 0 else 0
-        return settings.layer % layers
-
-    def _next_layer(self, direction: int) -> None:
-        if self._status.layers:
-            layer = min(max(self._layer(self.session.settings) + direction, 0), self._status.layers - 1)
-            # The last layer is remembered as such, for models of another depth.
-            self.change(layer=layer if layer < self._status.layers - 1 or direction < 0 else -1)
-
-    def _next_model(self) -> None:
-        names = self.models.names_here
-        now = self._status.model_name
-        others = [name for name in names if name != now]
-        if not others:
-            self.canvas.toast("no other model is here: the model panel fetches more", 3.0)
-            return
-        following = names[(names.index(now) + 1) % len(names)] if now in names else others[0]
-        self.change(model=following, weights=None)
-
-    def _set_mode(self, mode: str) -> None:
-        self.session.set_mode(mode)
-        self._show_settings()
-        self.canvas.toast(
-            {"locked": "locked: each frame with its own attention", "smooth": "smooth: every frame"}[mode]
-        )
 
     # --- the mouse on the picture ------------------------------------------------------------------------------------
 
@@ -585,107 +442,6 @@ class Window(QWidget):
         self._last_input = time.monotonic()
         self.session.update(self.session.settings.replace(query=Point(round(spot.x, 4), round(spot.y, 4))))
         self._show_settings()
-
-    # --- time --------------------------------------------------------------------------------------------------------
-
-    def _pause(self) -> None:
-        if self.session.status().source_state == "ended":
-            self._restart()
-            return
-        paused = not self.session.status().paused
-        self.session.pause(paused)
-        self.canvas.toast("paused" if paused else "goes on")
-
-    def _rewind(self) -> None:
-        before = self.session.status().past_seconds
-        self.session.rewind((before or 0.0) + 5.0)
-        now = self.session.status().past_seconds
-        if now is not None:
-            self.canvas.toast(f"{now:.0f} s ago   ({self.bindings.shown('live')}: back to the present)")
-
-    def _live(self) -> None:
-        if self.session.status().past_seconds is not None:
-            self.session.live()
-            self.canvas.toast("the present")
-
-    def _seek(self, seconds: float) -> None:
-        status = self.session.status()
-        if status.past_seconds is not None:
-            self.session.rewind(max(0.0, status.past_seconds - seconds))
-        elif status.source_info is not None and not status.source_info.live:
-            self.session.seek(max(0.0, status.position_seconds + seconds))
-            self.canvas.toast(clock(max(0.0, status.position_seconds + seconds)))
-
-    def _restart(self) -> None:
-        self.session.seek(0.0)
-        self.session.pause(False)
-
-    def _speed(self, direction: int) -> None:
-        speed = self.session.status().speed
-        nearest = min(range(len(_SPEEDS)), key=lambda place: abs(_SPEEDS[place] - speed))
-        speed = _SPEEDS[min(max(nearest + direction, 0), len(_SPEEDS) - 1)]
-        self.session.set_speed(speed)
-        self.canvas.toast(f"speed {speed:g}×")
-
-    def _loop(self) -> None:
-        loop = not self.session.status().loop
-        self.session.set_loop(loop)
-        self.remembered.window["loop"] = loop
-        self.canvas.toast("loop" if loop else "no loop")
-
-    # --- keeping -----------------------------------------------------------------------------------------------------
-
-    def _new_file(self, suffix: str, word: str = "") -> Path:
-        """A file that does not exist yet, in the user's own folder for such things."""
-        import platformdirs
-
-        given = self.remembered.window.get("folder")
-        if given:
-            folder = Path(str(given)).expanduser()
-        else:
-            folder = (
-                Path(platformdirs.user_pictures_dir() if suffix == ".png" else platformdirs.user_videos_dir()) / "rtviz"
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            folder = Path.home()
-        stem = time.strftime("rtviz-%Y-%m-%d-%H-%M-%S") + (f"-{word}" if word else "")
-        path, number = folder / f"{stem}{suffix}", 2
-        while path.exists():
-            path, number = folder / f"{stem}-{number}{suffix}", number + 1
-        return path
-
-    def _record(self) -> None:
-        if self.session.status().recording is not None:
-            self.session.stop_recording()
-            self.canvas.toast("recording ends")
-            return
-        path = self._new_file(".mp4")
-        self.session.start_recording(path, self.record_what)
-        self.canvas.toast(f"recording: {self.record_what}")
-
-    def _record_what(self) -> None:
-        self.record_what = RECORDED[(RECORDED.index(self.record_what) + 1) % len(RECORDED)]
-        self.canvas.toast(f"{self.bindings.shown('record')} records: {self.record_what}")
-
-    def _record_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
-        for what in RECORDED:
-            chosen = menu.addAction(f"record {what}")
-            if chosen is not None:
-                chosen.setCheckable(True)
-                chosen.setChecked(what == self.record_what)
-                chosen.triggered.connect(lambda _=False, what=what: setattr(self, "record_what", what))
-        menu.popup(self.tools["record"].mapToGlobal(at))
-
-    def _snapshot(self) -> None:
-        path = self.session.snapshot(self._new_file(".png"))
-        self.canvas.toast(f"wrote {path}", 3.0)
-
-    def _save_past(self) -> None:
-        self.session.save_past(self._new_file(".mp4", "past"))
-        self.canvas.toast("saving the past")
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -743,7 +499,7 @@ class Window(QWidget):
             for place in self.remembered.recent:
                 short = place if len(place) < 60 else f"…{place[-58:]}"
                 add(short, lambda place=place: self.open_place(place))  # type: ignore[misc]
-        self._background.find(cameras=True, models=False)
+        self._finder.find(cameras=True, models=False)
 
     def _take_cameras(self, found: list[tuple[str, str]]) -> None:
         self._cameras = found
@@ -767,6 +523,16 @@ class Window(QWidget):
         elif place:
             self.open_place(place)
         event.acceptProposedAction()
+
+    def _record_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        for what in RECORDED:
+            chosen = menu.addAction(f"record {what}")
+            if chosen is not None:
+                chosen.setCheckable(True)
+                chosen.setChecked(what == self.commands.record_what)
+                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands, "record_what", what))
+        menu.popup(self.tools["record"].mapToGlobal(at))
 
     # --- presets -----------------------------------------------------------------------------------------------------
 
@@ -840,7 +606,7 @@ class Window(QWidget):
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
-            self._live()
+            self.commands.live()
         elif self.hidden:
             self._hide_all()
         elif self.isFullScreen():
@@ -936,7 +702,7 @@ class Window(QWidget):
         head = settings.head
         self.strip.chosen = head if head == "all" or isinstance(head, int) else None
         self.strip.update()
-        self.layers.choose(self._layer(settings) if status.layers else None)
+        self.layers.choose(self.commands.layer() if status.layers else None)
         for name, button in self._fusion.items():
             button.setChecked(name == head)
         self.view.show_settings(settings, status.layers, status.heads, status.mode)
@@ -949,9 +715,9 @@ class Window(QWidget):
             lines: list[str] = []
         else:
             settings = self.session.settings
-            where = f"layer {self._layer(settings)}" if self._status.layers else ""
+            where = f"layer {self.commands.layer()}" if self._status.layers else ""
             query = "CLS" if settings.query == "cls" else "one patch"
-            first = "   ".join(part for part in (where, self._said("head", settings)) if part)
+            first = "   ".join(part for part in (where, self.commands.said("head")) if part)
             second = "   ".join(
                 part
                 for part in (self._status.model_name or "", views.find(settings.view).label.lower(), f"query: {query}")
@@ -1054,93 +820,4 @@ def _needs(widget: QWidget, key: str) -> bool:
     return isinstance(widget, QAbstractButton) and key == "Space"
 
 
-# --- the process -----------------------------------------------------------------------------------------------------
-
-
-def run(
-    place: str | None,
-    settings: Settings | Mapping[str, Any] | None,
-    config: Path | None,
-    kiosk: bool,
-    folder: Path | None,
-) -> int:
-    """Make the application and the window, and stay until it is closed; returns the exit status."""
-    remembered = Remembered.read(folder or default_folder(), config)
-    kiosk = kiosk or remembered.window.get("kiosk") is True
-    if kiosk:
-        remembered.stored = False
-    if not isinstance(settings, Settings):
-        kept = {} if kiosk else remembered.settings
-        settings = Settings.from_mapping({**kept, **(settings or {})})
-    views.find(settings.view)
-    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
-    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
-    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
-    app = QApplication.instance()
-    if not isinstance(app, QApplication):
-        app = QApplication(["rtviz"])
-    app.setApplicationName("rtviz")
-    app.setStyle("Fusion")
-    mode = remembered.window.get("mode")
-    session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
-    window = Window(session, remembered, kiosk=kiosk)
-    with _Guards(app, window) as guards:
-        if kiosk:
-            window.showFullScreen()
-        else:
-            window.show()
-        app.exec_()
-    _leave_hanging_threads(guards.status)
-    return guards.status
-
-
-def _leave_hanging_threads(status: int) -> None:
-    """End the process at once where a thread hangs in a device, or is importing torch: ended in the ordinary way, the
-    C++ libraries that it is in would be taken down under it, and abort."""
-    if any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-class _Guards:
-    """While the application runs: an exception in a slot does not end it, and Ctrl-C does."""
-
-    def __init__(self, app: QApplication, window: Window) -> None:
-        self._app, self._window = app, window
-        self._hook = sys.excepthook
-        self._handlers: dict[int, Any] = {}
-        self._timer = QTimer()
-        self.status = 0
-
-    def __enter__(self) -> _Guards:
-        sys.excepthook = self._failed
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._interrupted)
-        # Python sees a signal only when it runs: so it does, five times a second.
-        self._timer.timeout.connect(lambda: None)
-        self._timer.start(200)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._timer.stop()
-        sys.excepthook = self._hook
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _interrupted(self, number: int, frame: object) -> None:
-        self.status = 130
-        self._window.close()
-
-    def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """A bug of ours in a slot: PyQt would end the process; the window tells it and lives on."""
-        if issubclass(kind, KeyboardInterrupt):
-            self._interrupted(signal.SIGINT, None)
-            return
-        traceback.print_exception(kind, error, trace)
-        text = str(error) if isinstance(error, RtvizError) else f"{kind.__name__}: {error} (a bug in rtviz)"
-        self._window.canvas.toast(text, 6.0)
-
-
-__all__ = ["Window", "run"]
+__all__ = ["Window"]

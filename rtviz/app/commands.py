@@ -1,0 +1,262 @@
+"""What keys and buttons ask of the session: heads, layers, views, time, keeping; each says in a word what it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rtviz import views
+from rtviz.app.keys import Bindings
+from rtviz.app.remembered import Remembered
+from rtviz.app.transport import clock
+from rtviz.live import MODES, RECORDED, LiveSession
+from rtviz.settings import COLORMAPS, LAYOUTS, Settings
+
+_SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_REWIND_SECONDS = 5.0
+
+
+class Commands:
+    """Everything that the window can ask of its session.
+
+    Args:
+        session: what is asked.
+        say: tells the user something in large letters, for so many seconds.
+        models_here: the models that can be loaded without fetching anything.
+
+    Attributes:
+        record_what: what a recording holds: "overlay", "side-by-side" or "clean".
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        remembered: Remembered,
+        bindings: Bindings,
+        say: Callable[..., None],
+        models_here: Callable[[], Sequence[str]],
+    ) -> None:
+        self.session, self.remembered, self.bindings = session, remembered, bindings
+        self.record_what = RECORDED[0]
+        self._say, self._models_here = say, models_here
+
+    def table(self) -> dict[str, Callable[[], None]]:
+        """Action -> what does it."""
+        return {
+            **{f"head_{n}": lambda n=n: self._head(n) for n in range(10)},  # type: ignore[misc]
+            **{f"view_{name}": lambda name=name: self.change(view=name) for name in views.names()},  # type: ignore[misc]
+            "head_previous": lambda: self._next_head(-1),
+            "head_next": lambda: self._next_head(1),
+            "layer_up": lambda: self._next_layer(1),
+            "layer_down": lambda: self._next_layer(-1),
+            "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
+            "query_cls": lambda: self.change(query="cls"),
+            "model_next": self._next_model,
+            "view_next": lambda: self._cycle("view", views.names(), 1),
+            "view_previous": lambda: self._cycle("view", views.names(), -1),
+            "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
+            "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
+            "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
+            "opacity_down": lambda: self._nudge("opacity", -1),
+            "opacity_up": lambda: self._nudge("opacity", 1),
+            "threshold_down": lambda: self._nudge("threshold", -1),
+            "threshold_up": lambda: self._nudge("threshold", 1),
+            "mode_next": lambda: self._set_mode(MODES[(MODES.index(self.session.status().mode) + 1) % len(MODES)]),
+            **{f"mode_{mode}": lambda mode=mode: self._set_mode(mode) for mode in MODES},  # type: ignore[misc]
+            "pause": self._pause,
+            "step_back": lambda: self.session.step(-1),
+            "step_on": lambda: self.session.step(1),
+            "rewind": self._rewind,
+            "live": self.live,
+            "seek_back": lambda: self._seek(-5.0),
+            "seek_on": lambda: self._seek(5.0),
+            "slower": lambda: self._speed(-1),
+            "faster": lambda: self._speed(1),
+            "loop": self._loop,
+            "record": self._record,
+            "record_what": self._record_what,
+            "snapshot": self._snapshot,
+            "save_past": self._save_past,
+            "restart": self._restart,
+            "cancel_loading": self.session.cancel_loading,
+            "reload_model": self.session.reload_model,
+        }
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def change(self, **changes: Any) -> None:
+        """Show something else, and say what."""
+        settings = self.session.settings.replace(**changes)
+        if settings != self.session.settings:
+            self.session.update(settings)
+            self._say(self.said(next(iter(changes))))
+
+    def said(self, name: str) -> str:
+        """A setting and its value, in a word or two."""
+        settings = self.session.settings
+        value = getattr(settings, name)
+        if name == "head":
+            words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
+            return f"head {value}" if isinstance(value, int) else words[value]
+        if name == "layer":
+            return f"layer {self.layer()}"
+        if name == "view":
+            return views.find(value).label.lower()
+        if name == "query":
+            return "query: CLS" if value == "cls" else "query: this patch"
+        if name == "model":
+            return str(value or "the model that is here")
+        label = Settings.option(name).label.lower()
+        return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
+
+    def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
+        value = getattr(self.session.settings, name)
+        place = choices.index(value) + direction if value in choices else 0
+        self.change(**{name: choices[place % len(choices)]})
+
+    def _nudge(self, name: str, direction: int) -> None:
+        option = Settings.option(name)
+        assert option.step is not None
+        assert option.minimum is not None
+        assert option.maximum is not None
+        notch = round(getattr(self.session.settings, name) / option.step) + direction
+        value = min(max(notch * option.step, option.minimum), option.maximum)
+        self.change(**{name: round(value, 6)})
+        self._say(self.said(name))
+
+    def _head(self, head: int) -> None:
+        heads = self.session.status().heads
+        if heads and head >= heads:
+            self._say(f"there is no head {head}: they are 0 to {heads - 1}")
+        else:
+            self.change(head=head)
+
+    def _next_head(self, direction: int) -> None:
+        heads = self.session.status().heads
+        if not heads:
+            return
+        head = self.session.settings.head
+        place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
+        self.change(head=place % heads)
+
+    def layer(self) -> int:
+        """The layer that is shown, counted from 0; as it was given while no model says how many there are."""
+        settings, layers = self.session.settings, self.session.status().layers
+        if not layers:
+            return settings.layer
+        if not -layers <= settings.layer < layers:
+            return layers - 1 if settings.layer > 0 else 0
+        return settings.layer % layers
+
+    def _next_layer(self, direction: int) -> None:
+        if self.session.status().layers:
+            layer = min(max(self.layer() + direction, 0), self.session.status().layers - 1)
+            # The last layer is remembered as such, for models of another depth.
+            self.change(layer=layer if layer < self.session.status().layers - 1 or direction < 0 else -1)
+
+    def _next_model(self) -> None:
+        names = self._models_here()
+        now = self.session.status().model_name
+        others = [name for name in names if name != now]
+        if not others:
+            self._say("no other model is here: the model panel fetches more", 3.0)
+            return
+        following = names[(names.index(now) + 1) % len(names)] if now in names else others[0]
+        self.change(model=following, weights=None)
+
+    def _set_mode(self, mode: str) -> None:
+        self.session.set_mode(mode)
+        self._say({"locked": "locked: each frame with its own attention", "smooth": "smooth: every frame"}[mode])
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        if self.session.status().source_state == "ended":
+            self._restart()
+            return
+        paused = not self.session.status().paused
+        self.session.pause(paused)
+        self._say("paused" if paused else "goes on")
+
+    def _rewind(self) -> None:
+        before = self.session.status().past_seconds
+        self.session.rewind((before or 0.0) + 5.0)
+        now = self.session.status().past_seconds
+        if now is not None:
+            self._say(f"{now:.0f} s ago   ({self.bindings.shown('live')}: back to the present)")
+
+    def live(self) -> None:
+        if self.session.status().past_seconds is not None:
+            self.session.live()
+            self._say("the present")
+
+    def _seek(self, seconds: float) -> None:
+        status = self.session.status()
+        if status.past_seconds is not None:
+            self.session.rewind(max(0.0, status.past_seconds - seconds))
+        elif status.source_info is not None and not status.source_info.live:
+            self.session.seek(max(0.0, status.position_seconds + seconds))
+            self._say(clock(max(0.0, status.position_seconds + seconds)))
+
+    def _restart(self) -> None:
+        self.session.seek(0.0)
+        self.session.pause(False)
+
+    def _speed(self, direction: int) -> None:
+        speed = self.session.status().speed
+        nearest = min(range(len(_SPEEDS)), key=lambda place: abs(_SPEEDS[place] - speed))
+        speed = _SPEEDS[min(max(nearest + direction, 0), len(_SPEEDS) - 1)]
+        self.session.set_speed(speed)
+        self._say(f"speed {speed:g}×")
+
+    def _loop(self) -> None:
+        loop = not self.session.status().loop
+        self.session.set_loop(loop)
+        self.remembered.window["loop"] = loop
+        self._say("loop" if loop else "no loop")
+
+    # --- keeping -----------------------------------------------------------------------------------------------------
+
+    def _new_file(self, suffix: str, word: str = "") -> Path:
+        """A file that does not exist yet, in the user's own folder for such things."""
+        import platformdirs
+
+        given = self.remembered.window.get("folder")
+        if given:
+            folder = Path(str(given)).expanduser()
+        else:
+            folder = (
+                Path(platformdirs.user_pictures_dir() if suffix == ".png" else platformdirs.user_videos_dir()) / "rtviz"
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            folder = Path.home()
+        stem = time.strftime("rtviz-%Y-%m-%d-%H-%M-%S") + (f"-{word}" if word else "")
+        path, number = folder / f"{stem}{suffix}", 2
+        while path.exists():
+            path, number = folder / f"{stem}-{number}{suffix}", number + 1
+        return path
+
+    def _record(self) -> None:
+        if self.session.status().recording is not None:
+            self.session.stop_recording()
+            self._say("recording ends")
+            return
+        path = self._new_file(".mp4")
+        self.session.start_recording(path, self.record_what)
+        self._say(f"recording: {self.record_what}")
+
+    def _record_what(self) -> None:
+        self.record_what = RECORDED[(RECORDED.index(self.record_what) + 1) % len(RECORDED)]
+        self._say(f"{self.bindings.shown('record')} records: {self.record_what}")
+
+    def _snapshot(self) -> None:
+        path = self.session.snapshot(self._new_file(".png"))
+        self._say(f"wrote {path}", 3.0)
+
+    def _save_past(self) -> None:
+        self.session.save_past(self._new_file(".mp4", "past"))
+        self._say("saving the past")

@@ -1,0 +1,114 @@
+"""The process: the application round the window, signals, and what an exception in a slot may not do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtWidgets import QApplication
+
+from rtviz import views
+from rtviz.app.remembered import Remembered, default_folder
+from rtviz.app.window import Window
+from rtviz.errors import RtvizError
+from rtviz.live import MODES, LiveSession
+from rtviz.settings import Settings, presets
+
+
+def run(
+    place: str | None,
+    settings: Settings | Mapping[str, Any] | None,
+    config: str | Path | None,
+    kiosk: bool,
+    folder: Path | None,
+) -> int:
+    """Make the application and the window, and stay until it is closed; returns the exit status."""
+    path = None if config is None else presets().get(str(config), Path(config))
+    remembered = Remembered.read(folder or default_folder(), path)
+    kiosk = kiosk or remembered.window.get("kiosk") is True
+    if kiosk:
+        remembered.stored = False
+    if not isinstance(settings, Settings):
+        kept = {} if kiosk or config is not None else remembered.settings
+        settings = Settings.from_mapping({**kept, **(settings or {})})
+    views.find(settings.view)
+    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
+    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(["rtviz"])
+    app.setApplicationName("rtviz")
+    app.setStyle("Fusion")
+    mode = remembered.window.get("mode")
+    session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
+    window = Window(session, remembered, kiosk=kiosk)
+    with Guards(window) as guards:
+        if kiosk:
+            window.showFullScreen()
+        else:
+            window.show()
+        app.exec_()
+    _leave_hanging_threads(guards.status)
+    return guards.status
+
+
+def _leave_hanging_threads(status: int) -> None:
+    """End the process at once where a thread hangs in a device, or is importing torch: ended in the ordinary way, the
+    C++ libraries that it is in would be taken down under it, and abort."""
+    if any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+class Guards:
+    """While the application runs: an exception in a slot does not end it, and Ctrl-C does."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._hook = sys.excepthook
+        self._handlers: dict[int, Any] = {}
+        self._timer = QTimer()
+        self.status = 0
+
+    def __enter__(self) -> Guards:
+        sys.excepthook = self._failed
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._interrupted)
+        # Python sees a signal only when it runs: so it does, five times a second.
+        self._timer.timeout.connect(lambda: None)
+        self._timer.start(200)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.stop()
+        sys.excepthook = self._hook
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _interrupted(self, number: int, frame: object) -> None:
+        self.status = 130
+        self._window.close()
+
+    def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """A bug of ours in a slot: PyQt would end the process; the window tells it and lives on."""
+        if issubclass(kind, KeyboardInterrupt):
+            self._interrupted(signal.SIGINT, None)
+            return
+        traceback.print_exception(kind, error, trace)
+        text = str(error) if isinstance(error, RtvizError) else f"{kind.__name__}: {error} (a bug in rtviz)"
+        self._window.canvas.toast(text, 6.0)
+
+
+__all__ = ["Guards", "run"]

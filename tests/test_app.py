@@ -1,0 +1,530 @@
+"""The window, offscreen, on a real session whose source and engine are doubles that ship with the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+from live_doubles import LIMIT, QUICK, Engine, Recording
+from PyQt5.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PyQt5.QtGui import QDropEvent
+from PyQt5.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from rtviz import views
+from rtviz.app.keys import ACTIONS
+from rtviz.app.remembered import Remembered
+from rtviz.app.thumbnails import Tiles
+from rtviz.app.transport import Timeline
+from rtviz.app.window import Window
+from rtviz.errors import SourceMissing
+from rtviz.live import LiveSession
+from rtviz.settings import Point, Settings
+
+pytestmark = pytest.mark.gui
+
+Make = Callable[..., Window]
+# A frame grey all over, so that what is bright is the view's; the engine sees one bright patch for a layer and head.
+GREY = Settings(colormap="gray", layout="alone", upsampling="nearest", normalization="frame", head=0, layer=0)
+
+
+@pytest.fixture
+def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
+    """Makes windows that have shown attention, and closes them."""
+    windows: list[Window] = []
+
+    def make(settings: Settings = GREY, *, kiosk: bool = False, shown: bool = True, **more: object) -> Window:
+        remembered = Remembered.read(tmp_path)
+        remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
+        source = Recording([number / 30 for number in range(90)], (120, 160))
+        options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "patience": QUICK}
+        session = LiveSession("double:", settings, **{**options, **more})  # type: ignore[arg-type]
+        window = Window(session, remembered, kiosk=kiosk)
+        windows.append(window)
+        qtbot.addWidget(window)
+        window.show()
+        window.activateWindow()
+        if shown:
+            wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.maps is not None)
+            wait(qtbot, lambda: window.strip.count == 4 and window.layers.tiles.count == 3)
+        return window
+
+    yield make
+    for window in windows:
+        window.close()
+
+
+def wait(qtbot: QtBot, condition: Callable[[], object]) -> None:
+    qtbot.waitUntil(lambda: bool(condition()), timeout=int(LIMIT * 1000))
+
+
+def brightest(window: Window) -> tuple[int, int]:
+    """(row, column) of the patch that is brightest on the canvas as it is painted, on the engine's 6 x 8 grid."""
+    image = window.canvas.grab().toImage().convertToFormat(4)  # RGB32
+    memory = image.constBits()
+    assert memory is not None
+    pixels = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1, 4)
+    rect = window.canvas.picture_rect()
+    ratio = image.width() / window.canvas.width()
+    middles = np.empty((6, 8))
+    for row in range(6):
+        for column in range(8):
+            x = rect.x() + (column + 0.5) / 8 * rect.width()
+            y = rect.y() + (row + 0.5) / 6 * rect.height()
+            middles[row, column] = pixels[int(y * ratio), int(x * ratio), :3].sum()
+    row, column = np.unravel_index(np.argmax(middles), middles.shape)
+    return int(row), int(column)
+
+
+# --- keys and what they do -------------------------------------------------------------------------------------------
+
+
+def test_every_action_of_the_table_is_done_by_something(make: Make) -> None:
+    window = make(shown=False)
+    missing = {action.name for action in ACTIONS} - set(window._actions)
+    assert not missing
+
+
+def test_a_key_shows_the_head_and_the_layer_that_it_names(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    window.canvas.toast("")  # nothing may lie over the picture
+    assert brightest(window) == (0, 0)
+    for key, place in ((Qt.Key_3, (0, 3)), (Qt.Key_Left, (0, 2)), (Qt.Key_Up, (1, 2)), (Qt.Key_Right, (1, 3)),
+                       (Qt.Key_Down, (0, 3)), (Qt.Key_Right, (0, 0)), (Qt.Key_Left, (0, 3))):  # fmt: skip
+        qtbot.keyClick(window.canvas, key)
+        wait(qtbot, lambda place=place: brightest(window) == place)
+    settings = window.session.settings
+    assert (settings.layer, settings.head) == (0, 3)
+    assert window.strip.chosen == 3
+    assert window.layers.tiles.chosen == window.layers.slider.value() == 0
+
+
+def test_a_change_shows_while_paused(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().paused)
+    qtbot.keyClick(window.canvas, "2")
+    wait(qtbot, lambda: brightest(window) == (0, 2))
+    assert window.session.status().paused
+
+
+def test_a_head_that_the_model_does_not_have_is_refused(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, "9")
+    assert window.session.settings.head == 0
+    assert "0 to 3" in window.canvas.toast_text
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "values"),
+    [
+        ("aaa", "head", ("mean", "max", "all")),
+        ("cc", "colormap", ("inferno", "viridis")),
+        ("]]", "opacity", (0.7, 0.75)),
+        ("[", "opacity", (0.6,)),
+        ("=-", "threshold", (0.65, 0.6)),
+        ("bb", "layout", ("side-by-side", "overlay")),
+        ("uu", "upsampling", ("guided", "smooth")),
+        ("v", "view", ("mask",)),
+        ("V", "view", (views.names()[-1],)),
+    ],
+)
+def test_keys_change_settings(make: Make, qtbot: QtBot, keys: str, name: str, values: tuple[object, ...]) -> None:
+    window = make()
+    for key, value in zip(keys, values, strict=True):
+        qtbot.keyClick(window.canvas, key, Qt.ShiftModifier if key.isupper() else Qt.NoModifier)
+        assert getattr(window.session.settings, name) == value
+
+
+@pytest.mark.parametrize("name", views.names())
+def test_each_view_is_shown_by_its_key_and_its_button(make: Make, qtbot: QtBot, name: str) -> None:
+    window = make(GREY.replace(view="none" if name != "none" else "mask"), shown=False)
+    wait(qtbot, lambda: window.session.latest() is not None)
+    qtbot.keyClick(window.canvas, views.find(name).key)
+    assert window.session.settings.view == name
+    assert [shown for shown, button in window.view.views.items() if button.isChecked()] == [name]
+    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == name)
+
+
+def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    before = window.canvas.grab().toImage()
+    qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
+    assert window.canvas.help == window.bindings.help()
+    assert window.canvas.grab().toImage() != before
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    assert window.canvas.help is None
+
+
+def test_hiding_leaves_nothing_but_the_picture(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    parts = (window.header, window.side, window.heads, window.layers, window.transport, window.readouts)
+    qtbot.keyClick(window.canvas, "h")
+    assert not any(part.isVisible() for part in parts)
+    wait(qtbot, lambda: window.canvas.size() == window.size())
+    qtbot.keyClick(window.canvas, "h")
+    assert all(part.isVisible() for part in parts)
+
+
+def test_full_screen_shows_a_line_that_can_be_read_from_afar(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, "f")
+    wait(qtbot, window.isFullScreen)
+    assert "layer 0" in window.canvas.hud[0]
+    assert "head 0" in window.canvas.hud[0]
+    assert not window.side.isVisible()
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    wait(qtbot, lambda: not window.isFullScreen())
+    assert window.canvas.hud == []
+
+
+def test_the_config_file_binds_keys(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[keys]\nheads_all = "z"\n')
+    window = make()
+    qtbot.keyClick(window.canvas, "a")
+    assert window.session.settings.head == 0
+    qtbot.keyClick(window.canvas, "z")
+    assert window.session.settings.head == "mean"
+
+
+def test_typing_into_a_line_is_not_a_command(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, Qt.Key_U, Qt.ControlModifier)
+    line = window.source.line
+    assert window.focusWidget() is line
+    qtbot.keyClicks(line, "a3 v")
+    assert line.text() == "a3 v"
+    assert window.session.settings == GREY
+    qtbot.keyClick(line, Qt.Key_Escape)
+    assert window.focusWidget() is window.canvas
+
+
+# --- the mouse -------------------------------------------------------------------------------------------------------
+
+
+def _at(window: Window, x: float, y: float) -> QPoint:
+    rect = window.canvas.picture_rect()
+    return QPointF(rect.x() + x * rect.width(), rect.y() + y * rect.height()).toPoint()
+
+
+def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.mousePress(window.canvas, Qt.LeftButton, pos=_at(window, 0.25, 0.5))
+    query = window.session.settings.query
+    assert isinstance(query, Point)
+    assert query == pytest.approx((0.25, 0.5), abs=0.01)
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=_at(window, 0.25, 0.5))
+    window.canvas.dragged.emit(window.canvas.spot(QPointF(_at(window, 0.75, 0.9))))
+    assert window.session.settings.query == pytest.approx((0.75, 0.9), abs=0.01)
+    wait(qtbot, lambda: window.canvas.result.maps.query == window.session.settings.query)  # type: ignore[union-attr]
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    assert window.session.settings.query == "cls"
+
+
+def test_the_patch_under_the_pointer_is_outlined(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().paused and not window.canvas.toast_text)
+    before = window.canvas.grab().toImage()
+    qtbot.mouseMove(window.canvas, _at(window, 0.55, 0.55))
+    assert window.canvas.grab().toImage() != before
+    rect = window.canvas.picture_rect()
+    left, top = rect.x() + rect.width() * 4 / 8, rect.y() + rect.height() * 3 / 6
+    image = window.canvas.grab().toImage()
+    along = int(left + rect.width() / 16)
+    assert max(image.pixelColor(along, round(top) + offset).lightness() for offset in (-1, 0, 1)) == 255
+
+
+def test_a_click_on_a_tile_of_a_mosaic_chooses_its_head(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(view="heads", layer=1))
+    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "heads")
+    for x, y, head in ((0.25, 0.25, 0), (0.75, 0.25, 1), (0.25, 0.75, 2), (0.75, 0.75, 3)):
+        qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=_at(window, x, y))
+        assert (window.session.settings.layer, window.session.settings.head) == (1, head)
+
+
+def test_thumbnails_show_every_head_and_choose_by_click(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    box = window.strip.boxes()[2]
+    qtbot.mouseClick(window.strip, Qt.LeftButton, pos=box.center().toPoint())
+    assert window.session.settings.head == 2
+    tile = window.layers.tiles.boxes()[1]
+    qtbot.mouseClick(window.layers.tiles, Qt.LeftButton, pos=tile.center().toPoint())
+    assert window.session.settings.layer == 1
+    window.layers.slider.setValue(2)
+    assert window.session.settings.layer == 2
+
+
+def test_a_dropped_file_is_opened(make: Make, qtbot: QtBot) -> None:
+    opened: list[str] = []
+    source = Recording([0.0, 0.1], (120, 160))
+
+    def watch(place: str, **part: float) -> object:
+        opened.append(place)
+        return source.open(place, **part)
+
+    window = make(open_source=watch)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/somewhere/a clip.mp4")])
+    drop = QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier)
+    window.dropEvent(drop)
+    wait(qtbot, lambda: "/somewhere/a clip.mp4" in opened)
+    assert drop.isAccepted()
+
+
+# --- reachable, named, made from the schema --------------------------------------------------------------------------
+
+_CONTROLS = (
+    QAbstractButton,
+    QComboBox,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QLineEdit,
+    QAbstractItemView,
+    Tiles,
+    Timeline,
+)
+
+
+def _controls(window: Window) -> set[QWidget]:
+    inner = (QAbstractSpinBox, QComboBox)  # the parts of these are reached with them
+    return {
+        widget
+        for widget in window.findChildren(QWidget)
+        if isinstance(widget, _CONTROLS)
+        and not isinstance(widget.parentWidget(), inner)
+        and not (isinstance(widget, QAbstractSlider) and widget.objectName().startswith("qt_"))
+        and "ScrollBar" not in type(widget).__name__
+        and widget.window() is window
+        and widget.isVisible()
+        and widget.isEnabled()
+    }
+
+
+def test_every_control_is_reached_by_tab_and_has_a_tooltip(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    controls = _controls(window)
+    assert len(controls) > 45
+    reached: set[QWidget] = set()
+    window.canvas.setFocus()
+    for _ in range(2 * len(controls)):
+        qtbot.keyClick(window.focusWidget(), Qt.Key_Tab)
+        focused = window.focusWidget()
+        assert focused is not None
+        reached.add(focused)
+        proxy = focused.focusProxy()
+        if proxy is not None:
+            reached.add(proxy)
+        if focused is window.canvas:
+            break
+    assert window.canvas in reached
+    described = [f"{type(one).__name__} {one.accessibleName()} {one.toolTip()}" for one in controls - reached]
+    assert not described
+    assert not [type(one).__name__ for one in controls if not one.toolTip()]
+
+
+def test_every_setting_has_a_control_and_the_control_changes_it(make: Make) -> None:
+    window = make()
+    controls = {**window.view.controls, **window.models.controls}
+    assert {*controls, "view", "model"} == {option.name for option in Settings.options()}
+    controls["opacity"].changed.emit("opacity", 0.3)
+    assert window.session.settings.opacity == 0.3
+    for name, value in (("gamma", 2.0), ("upsampling", "guided"), ("threshold", 0.35)):
+        window.change(**{name: value})
+        control = controls[name]
+        shown = control.findChild(QComboBox) or control.findChild(QAbstractSlider)
+        assert shown is not None
+        if isinstance(shown, QComboBox):
+            assert shown.currentText() == value
+        else:
+            before = shown.value()
+            shown.setValue(before + 1)
+            assert getattr(window.session.settings, name) == pytest.approx(value + Settings.option(name).step)
+
+
+def test_a_head_chosen_in_the_box_is_a_number(make: Make) -> None:
+    window = make()
+    box = window.view.controls["head"].findChild(QComboBox)
+    assert box is not None
+    assert [box.itemText(place) for place in range(box.count())] == ["mean", "max", "all", "0", "1", "2", "3"]
+    box.setCurrentIndex(5)
+    box.activated[str].emit("2")
+    assert window.session.settings.head == 2
+
+
+# --- memory, keeping, the stand --------------------------------------------------------------------------------------
+
+
+def test_a_window_comes_back_as_it_was(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    first = make()
+    first.change(head=2, opacity=0.3)
+    qtbot.mouseClick(first.canvas, Qt.LeftButton, pos=_at(first, 0.2, 0.2))
+    qtbot.keyClick(first.canvas, Qt.Key_T, Qt.ControlModifier)
+    first.sections[1].button.click()
+    first.close()
+    remembered = Remembered.read(tmp_path)
+    settings = Settings.from_mapping(remembered.settings)
+    assert settings == GREY.replace(head=2, opacity=0.3)
+    second = make(settings)
+    assert second.theme.name == "light"
+    assert [section.is_open for section in second.sections] == [True, False, True, True]
+
+
+def test_a_model_that_could_not_be_had_is_not_remembered(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model:
+            raise SourceMissing("the weights are not here")
+        return Engine()
+
+    window = make(load_engine=load)
+    window.change(model="dino-vits8")
+    wait(qtbot, lambda: any(card.matter == "model" and card.word == "model" for card in window.messages.shown))
+    assert any("weights are not here" in card.sentence for card in window.messages.shown)
+    window.close()
+    assert "model" not in Remembered.read(tmp_path).settings
+
+
+def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    from rtviz.recorder import read_snapshot
+
+    window = make()
+    qtbot.keyClick(window.canvas, "s")
+    files = list(tmp_path.glob("rtviz-*.png"))
+    assert len(files) == 1
+    assert Settings.from_mapping(read_snapshot(files[0])["settings"]) == GREY
+    assert files[0].name in window.canvas.toast_text
+
+
+def test_recording_begins_and_ends_with_its_key(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, "r")
+    wait(qtbot, lambda: window.canvas.recording.startswith("REC"))
+    wait(qtbot, lambda: window.session.status().recording_seconds > 0.2)
+    qtbot.keyClick(window.canvas, "r")
+    wait(qtbot, lambda: window.canvas.recording == "")
+    wait(qtbot, lambda: list(tmp_path.glob("rtviz-*.mp4")))
+
+
+def test_the_past_is_watched_and_left(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    wait(qtbot, lambda: window.session.status().recorder_seconds > 0.3)
+    qtbot.keyClick(window.canvas, Qt.Key_Backspace)
+    assert window.session.status().past_seconds is not None
+    wait(qtbot, window.transport.live.isVisible)
+    qtbot.keyClick(window.canvas, Qt.Key_Return)
+    assert window.session.status().past_seconds is None
+
+
+def test_a_stand_returns_to_the_start_and_keeps_nothing(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[window]\nidle_seconds = 0.4\n")
+    window = make(kiosk=True)
+    window.remembered.stored = False
+    assert window.bindings.action_of(["Ctrl+O"]) is None
+    assert window.bindings.action_of(["R"]) is None
+    qtbot.keyClick(window.canvas, "2")
+    assert window.session.settings.head == 2
+    wait(qtbot, lambda: window.session.settings == GREY)
+    window.close()
+    assert not (tmp_path / "state.toml").exists()
+
+
+# --- trouble ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_source_that_is_not_there_is_told_and_another_one_opened(make: Make, qtbot: QtBot) -> None:
+    good = Recording([number / 30 for number in range(90)], (120, 160))
+
+    def open_source(place: str, **part: float) -> object:
+        if place == "double:":
+            raise SourceMissing("there is no camera 7")
+        return good.open(place, **part)
+
+    window = make(open_source=open_source, shown=False)
+    wait(qtbot, lambda: any("There is no camera 7" in card.sentence for card in window.messages.shown))
+    assert window.isVisible()
+    button = next(one for one in window.messages.findChildren(QAbstractButton) if one.text() == "Built-in scene")
+    qtbot.mouseClick(button, Qt.LeftButton)
+    wait(qtbot, lambda: window.canvas.result is not None)
+    wait(qtbot, lambda: not any(card.matter == "source" for card in window.messages.shown))
+
+
+def test_an_exception_in_a_slot_is_told_and_the_window_lives(
+    make: Make, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rtviz.app.process import Guards
+
+    window = make()
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+
+    def fail() -> None:
+        raise ValueError("out of thin air")
+
+    with qtbot.capture_exceptions(), Guards(window):
+        QTimer.singleShot(0, fail)
+        wait(qtbot, lambda: "out of thin air" in window.canvas.toast_text)
+    assert "bug in rtviz" in window.canvas.toast_text
+    assert "Traceback" in capsys.readouterr().err
+    qtbot.keyClick(window.canvas, "1")
+    wait(qtbot, lambda: brightest(window) == (0, 1) or window.canvas.toast_text)
+
+
+def test_closing_is_quick_from_any_state(make: Make, qtbot: QtBot) -> None:
+    import time
+
+    window = make()
+    began = time.monotonic()
+    window.close()
+    assert time.monotonic() - began < 3
+    assert not window.isVisible()
+
+
+# --- the start -------------------------------------------------------------------------------------------------------
+
+_START = """
+import json, sys, time
+import rtviz.app
+from rtviz.app import window
+def stands(self):
+    heavy = [name for name in ("torch", "cv2", "av", "timm", "PIL") if name in sys.modules]
+    print(json.dumps({"heavy": heavy, "cpu_seconds": time.process_time()}), flush=True)
+    begin(self)
+begin, window.Window._begin = window.Window._begin, stands
+sys.exit(rtviz.app.launch("scene:", {"view": "none", "model": "random:vit_tiny_patch16_224"}))
+"""
+
+
+def test_the_window_stands_within_a_second_without_torch_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)}
+    running = subprocess.Popen(
+        [sys.executable, "-c", _START], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert running.stdout is not None
+        said = json.loads(running.stdout.readline())
+        assert said["heavy"] == []
+        assert said["cpu_seconds"] < 1.0  # of work, whatever else the machine does meanwhile
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=LIMIT)
+    finally:
+        running.kill()
+    assert running.returncode == 130, errors
+    assert "Traceback" not in errors
