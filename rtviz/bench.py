@@ -107,7 +107,8 @@ def bench_live(
         session: the seam for tests.
     """
     settings = settings or Settings()
-    with session(place, settings, mode=mode) as live:
+    live = session(place, settings, mode=mode).start()
+    try:
         live.wait_for(lambda status: status.model_state in ("ready", "failed") and live.latest() is not None, 300)
         watcher = _Watcher(live, settings)
         watcher.watch(warm_up_seconds)
@@ -122,6 +123,8 @@ def bench_live(
         captured, looked = (after - first for after, first in zip(live.counts(), (captured, looked), strict=True))
         status = live.status()
         memory_mb = resident_mb()
+    finally:
+        live.close(seconds=30)  # nobody waits for a window to go
     return LiveFigures(
         place=place,
         mode=mode,

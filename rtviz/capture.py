@@ -201,19 +201,17 @@ class Capture:
             self._changed.notify_all()
 
     def tell_to_close(self) -> None:
-        """Begin to close; `join` waits."""
+        """Begin to close."""
         with self._changed:
             self._closing = True
             if self._opening is not None:
                 self._opening.over = True
             self._changed.notify_all()
 
-    def join(self, timeout: float) -> None:
-        """Wait for the threads. One that hangs inside a device is left behind: it is a daemon and owns nothing else."""
-        until = time.monotonic() + timeout
-        for thread in (self._thread, *self._readers):
-            if thread.is_alive():
-                thread.join(max(0.0, until - time.monotonic()))
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """What `tell_to_close` ends. One that hangs inside a device is left behind: it is a daemon."""
+        return [self._thread, *self._readers]
 
     # --- what others see -------------------------------------------------------------------------------------------
 

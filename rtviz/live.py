@@ -320,14 +320,13 @@ class LiveSession:
         """End everything; from any state it is back after `seconds` and a moment. May be called twice.
 
         Returns:
-            False if a thread is left behind, because it hangs in a device or is still inside a forward pass. Python then
-            cannot end in order: leave the process by `os._exit`.
+            False if a thread is left behind, because it hangs in a device or is still inside a forward pass. Python
+            then cannot end in order: leave the process by `os._exit`.
         """
-        until = time.monotonic() + seconds
         with self._changed:
-            if not self._closing:
-                self._loading += 1
+            until = time.monotonic() + (0.0 if self._closing else seconds)
             self._closing = True
+            self._loading += 1
             self._changed.notify_all()
         self._to_look.close()
         self._recorder.close()

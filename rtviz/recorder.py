@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -100,9 +102,10 @@ class FlightRecorder:
             self._bytes = 0
             self._changed.notify_all()
 
-    def join(self, timeout: float) -> None:
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """What `close` ends."""
+        return [self._thread]
 
     def add(self, shot: Shot, maps: Maps | None = None) -> None:
         """Keep a shot; with maps, once the model has looked at it. Returns at once.
@@ -190,6 +193,93 @@ class FlightRecorder:
             self._bytes -= self._kept.popleft().size_bytes
 
 
+class Past:
+    """The flight recorder while it is watched: what it held when that began, and where one is in it."""
+
+    def __init__(self, kept: tuple[Kept, ...], paused: bool, resume: bool) -> None:
+        self.kept = kept
+        self.paused = paused
+        self.resume = resume  # a file that played goes on playing when one comes back
+        self.looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
+        self._at = kept[-1].captured_at
+        self._since = time.monotonic()
+        self._shots: deque[Shot] = deque(maxlen=6)
+
+    @property
+    def seconds_ago(self) -> float:
+        return self.kept[-1].captured_at - self._at
+
+    def line(self, mode: str) -> Sequence[Kept]:
+        """The frames that are shown one after the other."""
+        if mode == "locked":
+            return [kept for kept in self.kept if kept.maps is not None] or self.kept
+        return self.kept
+
+    def go_to(self, at: float) -> None:
+        self._at = min(max(at, self.kept[0].captured_at), self.kept[-1].captured_at)
+        self._since = time.monotonic()
+
+    def hold(self, paused: bool) -> None:
+        if self.paused and not paused and self._at >= self.kept[-1].captured_at:
+            self._at = self.kept[0].captured_at  # from the end, playing begins anew
+        self.paused = paused
+        self._since = time.monotonic()
+
+    def step(self, count: int, mode: str) -> None:
+        line = self.line(mode)
+        place = bisect_right([kept.captured_at for kept in line], self._at) - 1 + count
+        self.paused = True
+        self._at = line[min(max(place, 0), len(line) - 1)].captured_at
+
+    def now(self, mode: str, speed: float) -> tuple[Kept, float | None]:
+        """The frame to show, and in how many seconds to ask again; None when nothing moves."""
+        line = self.line(mode)
+        times = [kept.captured_at for kept in line]
+        now = time.monotonic()
+        if not self.paused:
+            self._at += (now - self._since) * speed
+            self._since = now
+            if self._at >= self.kept[-1].captured_at:
+                self._at = self.kept[-1].captured_at
+                self.paused = True
+        place = max(0, bisect_right(times, self._at) - 1)
+        wait = None
+        if not self.paused:
+            following = times[place + 1] if place + 1 < len(times) else self.kept[-1].captured_at
+            wait = max(0.005, (following - self._at) / speed)
+        return line[place], wait
+
+    def shot(self, kept: Kept) -> Shot:
+        """The shot, unpacked; the last few are remembered, because motion is taken between two of them."""
+        for shot in self._shots:
+            if shot.number == kept.number:
+                return shot
+        shot = kept.shot()
+        self._shots.append(shot)
+        return shot
+
+    def seen(self, kept: Kept, answers: Callable[[Maps], bool]) -> tuple[Shot, Maps] | None:
+        """A frame, itself or the nearest of its stream, with what was seen of it; rather one that answers."""
+        place = next(place for place, other in enumerate(self.kept) if other.number == kept.number)
+        nearest = sorted(
+            range(max(0, place - 60), min(len(self.kept), place + 60)), key=lambda other: abs(other - place)
+        )
+        spare: tuple[Shot, Maps] | None = None
+        for other in (self.kept[index] for index in nearest):
+            maps = self.looked.get(other.number, other.maps)
+            if maps is None or other.stream != kept.stream:
+                continue
+            answering = answers(maps)
+            if answering or spare is None:
+                shot = self.shot(other)
+                if shot.frame.size != self.shot(kept).frame.size:
+                    continue
+                spare = shot, self.looked.get(other.number) or other.seen() or maps
+                if answering:
+                    return spare
+        return spare
+
+
 def _jpeg(pixels: Pixels) -> bytes:
     from rtviz.cv import cv2
 
@@ -262,8 +352,10 @@ class VideoRecorder:
             self._stopped = True
             self._changed.notify_all()
 
-    def join(self, timeout: float) -> None:
-        self._thread.join(timeout)
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """What `stop` ends."""
+        return [self._thread]
 
     def _pictures(self) -> Iterator[tuple[Result, float]]:
         while True:
