@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import stat
+from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.errors import MissingDependency, SourceMissing, SourceUnreadable
+from rtviz.errors import MissingDependency, SourceUnreadable
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo
+from rtviz.sources.files import LARGEST_SIDE, check_file, fit
 
 try:
     import av
+    from av.stream import Disposition
     from av.video.reformatter import ColorRange, Colorspace
 except ImportError as error:
     raise MissingDependency("av", f"reading video ({error})") from error
@@ -28,30 +29,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_LARGEST_SIDE = 16384
-_PQ, _HLG = 16, 18  # transfer functions, by their numbers in ITU-T H.273
-_BT709, _UNSPECIFIED = 1, 2
-
-
-def check_file(path: Path) -> None:
-    """Refuse what is no readable file, in words.
-
-    Raises:
-        SourceMissing: nothing is there, or a folder, or it may not be read.
-        SourceUnreadable: it is empty, or a pipe or device.
-    """
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise SourceMissing(f"cannot open {path}: {error.strerror}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise SourceMissing(f"{path} is a folder without pictures or videos")
-    if not stat.S_ISREG(found.st_mode):
-        raise SourceUnreadable(f"{path} is no ordinary file")
-    if not os.access(path, os.R_OK):
-        raise SourceMissing(f"cannot open {path}: Permission denied")
-    if found.st_size == 0:
-        raise SourceUnreadable(f"{path} is empty (0 bytes)")
+_GRACE_SECONDS = 1e-6  # a time given as 0.2 must not lose the frame at 0.1999999
+_NO_VIDEO_FORMATS = frozenset({"tty"})  # FFmpeg would type any text file onto a screen
 
 
 def url(path: Path) -> str:
@@ -62,6 +41,9 @@ def url(path: Path) -> str:
 class VideoSource:
     """The frames of a video file, upright, in RGB, with their own timestamps.
 
+    A frame's index counts every frame from the file's first. Behind a seek it is read off the container's table of
+    frames where there is one (MP4, MOV, AVI), and off the time and the mean rate where there is none.
+
     Attributes:
         path: the file.
         time_base: the unit of its timestamps, in seconds.
@@ -70,11 +52,12 @@ class VideoSource:
     """
 
     def __init__(self, place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> None:
-        self.path = Path(place.removeprefix("file:"))
+        self.path = Path(place)
         check_file(self.path)
         self.start, self.end, self._every = start, end, every
         self.warnings: list[str] = []
         self._container: Any = None
+        self._fresh = False
         self._stream: VideoStream
         self._open()
         first = self._first_frame()
@@ -82,10 +65,12 @@ class VideoSource:
         self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
         self.zero_seconds = float(first.pts * self.time_base) if first.pts is not None else 0.0
         self._convert = _Converter(first, stream, self.warnings)
+        self._standing_warnings = len(self.warnings)
         fps = stream.average_rate or stream.guessed_rate
         self._frame_seconds = float(1 / fps) if fps else 1 / 30
+        self._table = _frame_table(stream)
         duration = self._duration_seconds()
-        count = stream.frames or (round(duration / self._frame_seconds) if duration else None)
+        count = len(self._table) or stream.frames or (round(duration / self._frame_seconds) if duration else None)
         self.info = SourceInfo(
             name=str(self.path),
             kind="video",
@@ -103,116 +88,194 @@ class VideoSource:
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
             raise SourceUnreadable(f"{self.path} is no video that can be read: {reason}") from None
+        if self._container.format.name in _NO_VIDEO_FORMATS:
+            self._refuse("is text, not video")
         # A cover picture in a music file is a video stream too, by FFmpeg's book.
-        streams = [s for s in self._container.streams.video if not s.disposition & _attached_picture()]
+        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            self.close()
-            raise SourceUnreadable(f"{self.path} has no video stream")
+            self._refuse("has no video stream")
         self._stream = streams[0]
-        if self._stream.codec_context is None:
-            self.close()
-            raise SourceUnreadable(f"{self.path}: there is no decoder for its video")
+        context = self._stream.codec_context
+        if context is None:
+            self._refuse("has video of a codec for which there is no decoder")
         self._stream.thread_type = "AUTO"
-        width, height = self._stream.codec_context.width, self._stream.codec_context.height
-        if max(width, height) > _LARGEST_SIDE:
-            self.close()
-            raise SourceUnreadable(f"{self.path} claims frames of {width}x{height}; at most {_LARGEST_SIDE} a side")
+        if max(context.width, context.height) > LARGEST_SIDE:
+            self._refuse(f"claims frames of {context.width}x{context.height}; at most {LARGEST_SIDE} a side")
+        self._fresh = True
+
+    def _refuse(self, why: str) -> NoReturn:
+        self.close()
+        raise SourceUnreadable(f"{self.path} {why}")
 
     def _first_frame(self) -> VideoFrame:
         """The first frame, which tells size, rotation and colours; the file is opened anew behind it."""
-        for frame in self._decoded(counters := _Damage()):
+        way = _Way()
+        for frame in self._decoded(way):
             self._open()
             return frame
         self.close()
-        why = f" ({counters.packets} damaged packets)" if counters.packets else ""
+        why = f" ({_count(way.packets, 'damaged packet')})" if way.packets else ""
         raise SourceUnreadable(f"{self.path} holds no frame that can be decoded{why}")
 
     def _duration_seconds(self) -> float | None:
-        if self._stream.duration is not None:
-            return float(self._stream.duration * self.time_base)
+        """How long the video lasts, by its own header where that says it, else by the container's."""
+        stream = self._stream
+        if stream.duration is not None:
+            return float(stream.duration * self.time_base)
         if self._container.duration is not None:
             return float(self._container.duration / av.time_base)
         return None
 
-    def _decoded(self, damage: _Damage) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:  # the container is cut off or garbled here
-                damage.packets += 1
-                damage.cut_off = True
-                packet = None
-            try:
-                for frame in self._stream.codec_context.decode(packet):
-                    damage.frames += bool(frame.is_corrupt)
-                    yield frame
-            except av.error.EOFError:
-                return
-            except av.error.FFmpegError:
-                damage.packets += 1
-            if packet is None or (packet.dts is None and packet.size == 0):
-                return
-
     def __iter__(self) -> Iterator[Frame]:
-        if self._container is None:
+        if not self._fresh:
             self._open()
-        fps = 1 / self._frame_seconds
-        damage, index, repaired = _Damage(), 0, 0
+        self._fresh = False
+        del self.warnings[self._standing_warnings :]  # those of an earlier reading
+        way = _Way()
+        index = seen = repaired = 0
         last_seconds: float | None = None
-        if self.start > 0:
-            index = self._seek()
-        for decoded in self._decoded(damage):
+        for decoded in self._from_start(way):
             if decoded.pts is None:
                 seconds = 0.0 if last_seconds is None else last_seconds + self._frame_seconds
                 repaired += 1
             else:
-                seconds = float(decoded.pts * (decoded.time_base or self.time_base)) - self.zero_seconds
+                seconds = self._seconds(decoded.pts)
                 if last_seconds is not None and seconds <= last_seconds:
+                    if way.key is not None and last_seconds < self.start:
+                        continue  # MPEG-2 behind a seek: shown before the key frame, and decoded from nothing
                     seconds = last_seconds + self._frame_seconds
                     repaired += 1
-            if last_seconds is None and index:  # after a seek the count is known from the time only
-                index = round(seconds * fps)
+            index = self._index_of_first(way, decoded) if last_seconds is None else index + 1
             last_seconds = seconds
-            # Half a tick of grace: a time given as 0.2 must not lose the frame at 0.1999999.
-            if self.end is not None and seconds >= self.end - 1e-6:
+            if self.end is not None and seconds >= self.end - _GRACE_SECONDS:
                 break
-            if seconds >= self.start - 1e-6:
-                if index % self._every == 0:
-                    duration = decoded.duration * float(decoded.time_base or 0) if decoded.duration else None
-                    yield Frame(self._convert(decoded), index, seconds, duration or None)
-                index += 1
-            else:
-                index += 1
-        self._warn(damage, repaired, index)
+            seen += 1
+            if seconds >= self.start - _GRACE_SECONDS and index % self._every == 0:
+                duration = float(decoded.duration * self.time_base) if decoded.duration else None
+                # The one that stands for N frames is shown as long as they were.
+                yield Frame(self._convert(decoded), index, seconds, duration * self._every if duration else None)
+        else:
+            if not way.packets:
+                self._warn_if_cut_off(
+                    index + 1 if seen else 0, last_seconds or 0.0, way.sound_end_seconds - self.zero_seconds
+                )
+        self._warn(way, repaired, seen)
 
-    def _seek(self) -> int:
-        """Go to a key frame before the start; returns 1 if that worked, and the count must come from the time."""
-        target = int((self.start + self.zero_seconds) / self.time_base)
-        try:
-            self._container.seek(target, stream=self._stream, backward=True)
-        except av.error.FFmpegError:  # not every file can; decoding from its beginning always works
-            self._open()
+    def _seconds(self, pts: int) -> float:
+        return float(pts * self.time_base) - self.zero_seconds
+
+    def _index_of_first(self, way: _Way, first: VideoFrame) -> int:
+        if way.key is None:
             return 0
-        return 1
+        if not self._table or first.pts is None:
+            return round(self._seconds(first.pts or 0) / self._frame_seconds)
+        # Frames are stored in decoding order: some that stand behind the key frame are shown before it.
+        return bisect_left(self._table, way.key) + sum(pts < first.pts for pts in way.shown_at)
 
-    def _warn(self, damage: _Damage, repaired: int, decoded: int) -> None:
-        expected = self._stream.frames or self.info.frame_count
-        if damage.packets or damage.frames:
-            about = f" of about {expected}" if expected else ""
+    def _from_start(self, way: _Way) -> Iterator[VideoFrame]:
+        """Decoded frames, the first of them at `start` or before it.
+
+        A seek may land too late: MPEG-TS and MPEG-PS guess, and a key frame is found by its decoding time, which comes
+        before the time at which it is shown. So what came out is looked at, and if it is late, the next try is made
+        from further back.
+        """
+        back_seconds = 0.5
+        while self.start - back_seconds > 0:
+            way.restart()
+            target = round((self.start - back_seconds + self.zero_seconds) / self.time_base)
+            try:
+                self._container.seek(target, stream=self._stream, backward=True)
+            except av.error.FFmpegError:  # not every file can; decoding from its beginning always works
+                break
+            frames = self._decoded(way, behind_seek=True)
+            first = next(frames, None)
+            if first is not None and first.pts is not None and self._seconds(first.pts) <= self.start:
+                yield first
+                yield from frames
+                return
+            back_seconds *= 4
+            self._open()  # a seek alone leaves frames of the last try in some decoders
+        if self.start > 0:
+            way.restart()
+            self._open()
+        yield from self._decoded(way)
+
+    def _decoded(self, way: _Way, behind_seek: bool = False) -> Iterator[VideoFrame]:
+        """Frames in the order in which they are shown, whatever is wrong with the packets."""
+        came_out = False
+        for packet in self._packets(way):
+            if packet is not None:
+                if behind_seek and way.key is None:
+                    if not packet.is_keyframe or packet.dts is None:
+                        continue  # what hangs on frames before it would come out broken
+                    way.key = packet.dts
+                if not came_out and packet.pts is not None and not packet.is_discard:
+                    way.shown_at.append(packet.pts)
+            try:
+                for frame in self._stream.codec_context.decode(packet):
+                    came_out = True
+                    way.broken_frames += bool(frame.is_corrupt)
+                    yield frame
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                way.packets += 1
+
+    def _packets(self, way: _Way) -> Iterator[Any]:
+        """The video's packets, then None, at which the decoder gives what it still holds."""
+        # The sound is read too, only to know where it ends: a container's length is that of its longest stream.
+        streams = [self._stream, *self._container.streams.audio]
+        packets, failures = self._container.demux(streams), 0
+        while failures < 3:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:  # garbled or cut off here; it may go on behind
+                way.packets += 1
+                failures += 1
+                packets = self._container.demux(streams)
+                continue
+            if packet is None:
+                break
+            failures = 0
+            if packet.stream is not self._stream:
+                if packet.pts is not None:
+                    way.sound_end_seconds = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            elif packet.size:
+                yield packet
+        yield None
+
+    def _warn_if_cut_off(self, count: int, last_seconds: float, sound_end_seconds: float) -> None:
+        """Say if the file promised more than it held."""
+        promised = len(self._table)
+        if promised:
+            if count < promised - 1:
+                self.warnings.append(f"{self.path} is cut off: {count} of {promised} frames were decoded")
+            return
+        duration = self.info.duration_seconds
+        end = max(last_seconds + self._frame_seconds, sound_end_seconds)
+        if duration is not None and end < duration - max(0.5, 3 * self._frame_seconds):
             self.warnings.append(
-                f"{self.path} is damaged: {damage.packets} packets were skipped, {damage.frames} frames show errors, "
-                f"{decoded}{about} frames were decoded"
+                f"{self.path} is cut off: it ends after {end:.1f} of {duration:.1f} seconds, and {count} of about "
+                f"{round(duration / self._frame_seconds)} frames were decoded"
             )
-        elif self.end is None and self._stream.frames and decoded < self._stream.frames - 1:
-            self.warnings.append(f"{self.path} is cut off: {decoded} of {self._stream.frames} frames were decoded")
+
+    def _warn(self, way: _Way, repaired: int, seen: int) -> None:
+        if way.packets or way.broken_frames:
+            whole = self.info.frame_count is not None and self.end is None and not self.start
+            about = f" of about {max(self.info.frame_count or 0, seen)}" if whole else ""
+            self.warnings.append(
+                f"{self.path} is damaged: {_count(way.packets, 'packet')} skipped, "
+                f"{_count(way.broken_frames, 'frame')} with errors, {seen}{about} frames decoded"
+            )
         if repaired:
-            self.warnings.append(f"{repaired} frames of {self.path} had no usable timestamp; they were given one")
-        if self._convert.resized:
-            height, width = self._convert.size
+            self.warnings.append(f"{_count(repaired, 'frame')} of {self.path} had no usable time and were given one")
+        if self._convert.refitted:
+            height, width = self.info.size
             self.warnings.append(
-                f"{self._convert.resized} frames of {self.path} had another size; they were resized to {width}x{height}"
+                f"{_count(self._convert.refitted, 'frame')} of {self.path} had another size and were fitted into "
+                f"{width}x{height}"
             )
+            self._convert.refitted = 0
 
     def close(self) -> None:
         """Let go of the file; it may be called twice."""
@@ -229,17 +292,53 @@ class VideoSource:
         self.close()
 
 
-class _Damage:
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _frame_table(stream: VideoStream) -> list[int]:
+    """Decoding times of the frames that will be shown, if the container lists all of them; else nothing."""
+    entries = stream.index_entries
+    if not stream.frames or len(entries) < 2:
+        return []
+    return sorted(entry.timestamp for entry in entries if not entry.is_discard)
+
+
+class _Way:
+    """One way through the packets of a file, and what was met on it.
+
+    Attributes:
+        packets: how many could not be read or decoded.
+        broken_frames: how many came out with errors.
+        key: decoding time of the key frame at which it began, if that is not the file's beginning.
+        shown_at: when each packet is shown that was read before the first frame came out.
+        sound_end_seconds: where the sound ends, by the file's own clock.
+    """
+
     def __init__(self) -> None:
-        self.packets = 0
-        self.frames = 0
-        self.cut_off = False
+        self.restart()
+
+    def restart(self) -> None:
+        """The file is entered anew, at another point."""
+        self.packets = self.broken_frames = 0
+        self.key: int | None = None
+        self.shown_at: list[int] = []
+        self.sound_end_seconds = 0.0
 
 
-def _attached_picture() -> Any:
-    from av.stream import Disposition
+# --- from what is decoded to what is seen ----------------------------------------------------------------------------
 
-    return Disposition.attached_pic
+_PQ, _HLG = 16, 18  # transfer functions, by their numbers in ITU-T H.273
+_BT2020 = 9  # primaries and matrix, likewise
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: 9,  # BT.2020, which not every PyAV's enumeration has
+    10: 9,
+}
 
 
 class _Converter:
@@ -247,81 +346,111 @@ class _Converter:
 
     Attributes:
         size: (height, width) of what comes out.
-        resized: how many frames came in another size.
+        refitted: how many frames came in another size than the first.
     """
 
     def __init__(self, first: VideoFrame, stream: VideoStream, warnings: list[str]) -> None:
-        self.resized = 0
+        self.refitted = 0
         self._coded = (first.width, first.height)
-        self._turns = round(first.rotation / 90) % 4  # counterclockwise
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        stretch = float(aspect) if 0.2 < float(aspect) < 5 else 1.0
-        self._width = max(1, round(first.width * stretch))
-        turned = self._turns % 2 == 1
-        self.size = (self._width, first.height) if turned else (first.height, self._width)
-        self._tone = _tone_table(first.color_trc) if first.color_trc in (_PQ, _HLG) else None
-        deep = first.format.components[0].bits > 8
+        aspect = float(stream.sample_aspect_ratio or 1)
+        self._stretch = aspect if 0.2 < aspect < 5 else 1.0  # beyond that it is a mistake
+        self._turn = _Turn(first)
+        width = self._stretched(first.width)
+        self.size = (width, first.height) if self._turn.transposes else (first.height, width)
+        bits = first.format.components[0].bits
+        self._tone = _ToneMap(int(first.color_trc)) if int(first.color_trc) in (_PQ, _HLG) else None
         if self._tone is not None:
             warnings.append("HDR video is shown in standard range: its brightest parts are compressed")
-        elif deep:
-            warnings.append(f"{first.format.components[0].bits}-bit video is read as 8-bit")
+        elif bits > 8:
+            warnings.append(f"{bits}-bit video is read as 8-bit")
+
+    def _stretched(self, width: int) -> int:
+        """The width in square pixels."""
+        return min(LARGEST_SIDE, max(1, round(width * self._stretch)))
 
     def __call__(self, decoded: VideoFrame) -> Pixels:
-        if (decoded.width, decoded.height) != self._coded:
-            self.resized += 1
         pixels: NDArray[Any] = decoded.reformat(
-            width=self._width,
-            height=self._coded[1],
+            width=self._stretched(decoded.width),
+            height=decoded.height,
             format="rgb48le" if self._tone is not None else "rgb24",
-            src_colorspace=_colorspace(decoded),
+            src_colorspace=_matrix(decoded),
             src_color_range=decoded.color_range or ColorRange.UNSPECIFIED,
             dst_color_range=ColorRange.JPEG,
         ).to_ndarray()
         if self._tone is not None:
-            pixels = self._tone[pixels >> 4]
-        if self._turns:
-            turn = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}[self._turns]
-            pixels = cv2.rotate(np.ascontiguousarray(pixels), turn)
+            pixels = self._tone(pixels)
+        pixels = self._turn(pixels)
+        if (decoded.width, decoded.height) != self._coded:
+            self.refitted += 1
+            pixels = fit(pixels, self.size)
         return pixels
 
 
-def _colorspace(decoded: VideoFrame) -> int:
-    """The matrix of a frame; what says nothing is BT.601 when small and BT.709 when large, as players assume."""
-    known = {
-        1: Colorspace.ITU709,
-        4: Colorspace.FCC,
-        5: Colorspace.ITU601,
-        6: Colorspace.ITU601,
-        7: Colorspace.SMPTE240M,
-    }
-    found = known.get(int(decoded.colorspace))
-    if found is None and int(decoded.colorspace) in (9, 10):
-        return 9  # BT.2020, which PyAV's enumeration leaves out
-    if found is None:
-        found = Colorspace.ITU709 if decoded.height >= 720 else Colorspace.ITU601
-    return int(found)
+def _matrix(decoded: VideoFrame) -> int:
+    """From YUV to RGB; what says nothing is BT.601 when small and BT.709 when large, as players assume."""
+    tagged = _MATRICES.get(int(decoded.colorspace))
+    if tagged is None:
+        tagged = Colorspace.ITU709 if decoded.width >= 1280 or decoded.height > 576 else Colorspace.ITU601
+    return int(tagged)
 
 
-def _tone_table(transfer: int) -> NDArray[np.uint8]:
-    """8-bit standard-range levels of 12-bit PQ or HLG levels, channel by channel.
+class _Turn:
+    """How a camera that was held sideways, or a mirrored one, is made good: the file's display matrix.
 
-    Electro-optical curves from ITU-R BT.2100; the highlights roll off after Reinhard; sRGB's gamma on the way out.
+    The matrix (a b; c d) takes a pixel at (x, y) to (ax + cy, bx + dy).
     """
-    signal = np.linspace(0, 1, 4096)
-    if transfer == _PQ:
-        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-        power = signal ** (1 / m2)
-        nits = 10000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
-    else:
-        a, b, c = 0.17883277, 0.28466892, 0.55991073
-        scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
-        nits = 1000 * scene**1.2
-    bright = nits / 203  # BT.2408: diffuse white
-    peak = bright[-1]
-    shown = bright * (1 + bright / peak**2) / (1 + bright) * 1.35
-    shown = np.clip(shown, 0, 1)
-    coded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
-    return np.round(coded * 255).astype(np.uint8)
+
+    def __init__(self, first: VideoFrame) -> None:
+        found = first.side_data.get("DISPLAYMATRIX")
+        a, b, _, c, d = (
+            np.frombuffer(cast(bytes, found), np.int32)[:5].tolist() if found is not None else (1, 0, 0, 0, 1)
+        )
+        self.transposes = abs(b) > abs(a)
+        x, y = (c, b) if self.transposes else (a, d)
+        # cv2.flip's code: left to right, upside down, both, or nothing to do.
+        self._flip = {(True, False): 1, (False, True): 0, (True, True): -1}.get((x < 0, y < 0))
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if self.transposes:
+            pixels = cv2.transpose(pixels)
+        return pixels if self._flip is None else cv2.flip(pixels, self._flip)
+
+
+class _ToneMap:
+    """16-bit PQ or HLG levels in BT.2020 colours to 8-bit sRGB.
+
+    Electro-optical curves from ITU-R BT.2100, diffuse white at 203 nits from BT.2408, primaries from BT.2087; the
+    highlights roll off after Reinhard, channel by channel.
+    """
+
+    _PRIMARIES = np.array(
+        [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
+    )
+
+    def __init__(self, transfer: int) -> None:
+        signal = np.linspace(0, 1, 4096)
+        if transfer == _PQ:
+            m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+            power = signal ** (1 / m2)
+            nits = 10000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
+        else:
+            a, b, c = 0.17883277, 0.28466892, 0.55991073
+            scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+            nits = 1000 * scene**1.2
+        bright = nits / 203
+        self._light = bright.astype(np.float32)  # of a 12-bit level; 1 is diffuse white
+        # The way back is a table over the fourth root of light, which is about as even to the eye as the code is.
+        self._peak = float(bright[-1])
+        light = np.linspace(0, 1, 4096) ** 4 * self._peak
+        shown = np.clip(1.35 * light * (1 + light / self._peak**2) / (1 + light), 0, 1)
+        coded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
+        self._code = np.round(coded * 255).astype(np.uint8)
+
+    def __call__(self, levels: NDArray[np.uint16]) -> Pixels:
+        light = cv2.transform(self._light[levels >> 4], self._PRIMARIES)
+        np.clip(light, 0, self._peak, out=light)
+        root = cv2.sqrt(cv2.sqrt(light)) * (4095 / self._peak**0.25)
+        return self._code[root.astype(np.uint16)]
 
 
 def open_video(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> VideoSource:
