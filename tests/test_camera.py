@@ -187,6 +187,6 @@ def test_no_screen_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **named: Any) -> Any:
         raise mss.ScreenShotError("Cannot connect to display: display is unset")
 
-    monkeypatch.setattr(mss, "mss", refuse)
+    monkeypatch.setattr(mss, "MSS" if hasattr(mss, "MSS") else "mss", refuse)
     with pytest.raises(SourceMissing, match="the screen cannot be watched: Cannot connect to display"):
         open_source("screen:")

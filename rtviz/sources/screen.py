@@ -53,7 +53,7 @@ class ScreenSource(EndlessSource):
             raise MissingDependency("mss", "watching the screen") from None
         self._failure = mss.ScreenShotError
         try:
-            self._grabber: Any = mss.mss()
+            self._grabber: Any = (getattr(mss, "MSS", None) or mss.mss)()  # its name since mss 10, and before
             monitors = self._grabber.monitors
         except mss.ScreenShotError as error:
             raise SourceMissing(f"the screen cannot be watched: {error}") from None
