@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Trains the embedded model: a small ViT, without labels, on drawn scenes: `python scripts/train_embedded.py`.
 
-Two views show the same drawn object on different backgrounds, in another pose and light. A student ViT learns to give
-both the same code as its slowly moving teacher does (DINO, Caron et al. 2021, with Sinkhorn-Knopp as in SwAV and
-DINOv2), and to tell its object from the others of the batch (InfoNCE). Only the object is common to the views, so the
-CLS token learns to look at it. A floor under the entropy of the CLS token's attention keeps it from staring at three
-patches. Nothing is downloaded, and no real picture is used.
+Two views show the same drawn object on different backgrounds, in another pose and light. What the CLS token attends to
+must tell which object it is: each head's attention pools the bare patches (their pixels alone, before any layer has
+mixed them), and the pooled codes of the two views must find each other in the batch (InfoNCE). No patch of the
+background can help in that, so attention comes to lie on the object. One head is asked for the opposite, the
+background, which each view shares with a view of another object. Beside it the CLS token itself learns as in DINO
+(Caron et al. 2021; teacher and student, Sinkhorn-Knopp as in SwAV and DINOv2) and by InfoNCE. A floor under the
+effective number of patches that a head attends to keeps it from staring at three of them.
+
+The network is timm's VisionTransformer, tensor for tensor. Nothing is downloaded, and no real picture is used.
 """
 
 from __future__ import annotations
@@ -15,13 +19,13 @@ import copy
 import json
 import math
 import os
-import queue
 import subprocess
 import sys
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +35,42 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from numpy.random import Generator  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from rtviz.cv import cv2  # noqa: E402
-from rtviz.models.backbone import timm  # noqa: E402
-from rtviz.sources.drawing import draw_background, draw_object, paste  # noqa: E402
-from rtviz.sources.scene import TRAINING_SEEDS, TUNING_SEEDS, sample  # noqa: E402
+from rtviz.errors import MissingDependency  # noqa: E402
+from rtviz.sources.drawing import draw_background, draw_object  # noqa: E402
+from rtviz.sources.scene import TUNING_SEEDS, sample  # noqa: E402
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes of the network and of the training; `small` for a CPU, `large` for a GPU."""
+    """Sizes of the network and of the training.
+
+    Attributes:
+        floors: for each head, how broadly it must look, as a multiple of the stage's floor. Different ones, so that
+            the heads differ: the first looks closely, the third takes in large things. The last is the background's.
+        composers: how many threads compose views.
+    """
 
     width: int
-    heads: int
+    floors: tuple[float, ...]
     batch: int
     objects: int
     backgrounds: int
     prototypes: int
+    composers: int
     depth: int = 6
     patch_size: int = 8
     grid: int = 12
+
+    @property
+    def heads(self) -> int:
+        return len(self.floors)
 
 
 @dataclass(frozen=True)
@@ -63,40 +79,49 @@ class Stage:
 
     Attributes:
         until: share of the whole training at which it ends.
-        size: side of the global views in pixels.
-        local_size: side of the two local views; 0 for none.
-        area: least and largest share of a global view that the object covers.
-        faded: how much the backgrounds lose their contrast.
-        floor: the entropy floor, as a share of the patches.
+        size: side of the views in pixels.
+        area: least and largest share of a view that the objects cover.
+        faded: how much of their contrast the backgrounds lose.
+        floor: least effective number of patches, as a share of all.
+        clutter: most small, faint things that mean nothing.
+        slabs: how often a plain slab stands at a border (a wall's edge, a screen).
+        company: how often there are two or three objects, the same in both views.
+        glass: how often an object is translucent.
+        dino: weight of DINO's loss; 0 leaves the teacher out, which is a third quicker.
+        whole: weight of what neither figure nor ground covers.
     """
 
     until: float
     size: int
-    local_size: int
     area: tuple[float, float]
     faded: float
     floor: float
+    clutter: int = 0
+    slabs: float = 0.0
+    company: float = 0.0
+    glass: float = 0.0
+    dino: float = 0.5
+    whole: float = 0.3
 
 
 RECIPES = {
-    "small": Recipe(width=128, heads=4, batch=64, objects=8000, backgrounds=5000, prototypes=1024),
+    "small": Recipe(128, (0.6, 1.1, 1.8, 3.0), 64, 8000, 5000, 1024, composers=1),
     # For a GPU. Written for one, but it has not run on one yet.
-    "large": Recipe(width=192, heads=6, batch=512, objects=40000, backgrounds=20000, prototypes=4096),
+    "large": Recipe(192, (0.6, 0.8, 1.0, 1.3, 1.6, 3.0), 512, 40000, 20000, 4096, composers=12),
 }
+_HARD = {"clutter": 3, "slabs": 0.15, "company": 0.2, "glass": 0.08}
 STAGES = {
     "small": (
-        Stage(0.12, 48, 0, (0.22, 0.45), 0.6, 0.20),
-        Stage(0.24, 48, 0, (0.14, 0.40), 0.2, 0.20),
-        Stage(0.58, 64, 32, (0.07, 0.28), 0.0, 0.15),
-        Stage(0.80, 64, 40, (0.05, 0.24), 0.0, 0.10),
-        Stage(1.00, 96, 40, (0.05, 0.22), 0.0, 0.10),
+        Stage(0.12, 48, (0.16, 0.45), 0.4, 0.20, dino=0.0),
+        Stage(0.50, 64, (0.08, 0.42), 0.0, 0.15, **_HARD),
+        Stage(1.00, 96, (0.05, 0.42), 0.0, 0.12, **_HARD),
     ),
     "large": (
-        Stage(0.08, 64, 0, (0.22, 0.45), 0.6, 0.20),
-        Stage(0.16, 96, 0, (0.14, 0.40), 0.2, 0.20),
-        Stage(0.60, 96, 48, (0.08, 0.35), 0.0, 0.15),
-        Stage(1.00, 160, 64, (0.06, 0.28), 0.0, 0.10),
+        Stage(0.05, 64, (0.16, 0.45), 0.4, 0.20, dino=0.0),
+        Stage(0.50, 96, (0.08, 0.42), 0.0, 0.15, **_HARD),
+        Stage(1.00, 160, (0.05, 0.35), 0.0, 0.12, **_HARD),
     ),
+    "trial": (Stage(1.00, 48, (0.16, 0.45), 0.4, 0.20, dino=0.0),),  # under five minutes
 }
 
 
@@ -104,158 +129,309 @@ STAGES = {
 
 
 class Pool:
-    """Objects and backgrounds, drawn once; views are composed from them on the fly."""
+    """Objects and backgrounds, drawn once and kept in the run's folder; views are composed from them on the fly.
 
-    def __init__(self, recipe: Recipe, seed: int, quiet: bool) -> None:
-        random = np.random.default_rng([seed, 3])
-        self.objects: list[np.ndarray] = []
-        for _ in tqdm(range(recipe.objects), desc="drawing objects", disable=quiet, dynamic_ncols=True):
-            sprite = draw_object(random, 112)
-            if (sprite[..., 3] > 0.1).sum() > 400:  # not a few thin strokes
-                self.objects.append((sprite * 255).astype(np.uint8))
-        self.backgrounds = [
-            (draw_background(random, 160, 160) * 255).astype(np.uint8)
-            for _ in tqdm(range(recipe.backgrounds), desc="drawing backgrounds", disable=quiet, dynamic_ncols=True)
-        ]
+    Attributes:
+        sprites: the objects in three sizes, uint8 [count, side, side, 4], side 96, 48, 24.
+        shares: the share of its square that each object covers.
+        backgrounds: uint8 [count, 128, 128, 3].
+    """
 
-    def sprite(self, number: int) -> np.ndarray:
-        return self.objects[number].astype(np.float32) / 255
+    def __init__(self, recipe: Recipe, seed: int, folder: Path, quiet: bool) -> None:
+        kept = folder / f"drawn-{seed}-{recipe.objects}-{recipe.backgrounds}.npz"
+        if not kept.exists():
+            random = np.random.default_rng([seed, 3])
+            objects: list[np.ndarray] = []
+            with tqdm(total=recipe.objects, desc="drawing objects", disable=quiet, dynamic_ncols=True) as bar:
+                while len(objects) < recipe.objects:
+                    sprite = draw_object(random, 96)
+                    if (sprite[..., 3] > 0.1).sum() > 300:  # not a few thin strokes
+                        objects.append(np.round(sprite * 255).astype(np.uint8))
+                        bar.update()
+            backgrounds = [
+                np.round(draw_background(random, 128, 128) * 255).astype(np.uint8)
+                for _ in tqdm(range(recipe.backgrounds), desc="drawing backgrounds", disable=quiet, dynamic_ncols=True)
+            ]
+            part = kept.with_suffix(".part.npz")
+            np.savez(part, objects=np.stack(objects), backgrounds=np.stack(backgrounds))
+            os.replace(part, kept)
+        with np.load(kept) as drawn:
+            self.backgrounds = drawn["backgrounds"]
+            self.sprites = [drawn["objects"]]
+        for side in (48, 24):  # to be drawn small without aliasing
+            larger = self.sprites[-1]
+            self.sprites.append(
+                np.stack([cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA) for sprite in larger])
+            )
+        self.shares = self.sprites[0][..., 3].mean(axis=(1, 2)) / 255
 
 
-def compose(random: np.random.Generator, pool: Pool, number: int, size: int, area: tuple[float, float], faded: float,
-            local: bool) -> np.ndarray:  # fmt: skip
-    """One view of one object: float32 [size, size, 3]."""
-    background = pool.backgrounds[int(random.integers(len(pool.backgrounds)))]
-    crop = int(random.uniform(0.45, 1) * background.shape[0])
-    top, left = random.integers(0, background.shape[0] - crop + 1, 2)
-    canvas = cv2.resize(background[top : top + crop, left : left + crop], (size, size), interpolation=cv2.INTER_AREA)
-    canvas = canvas.astype(np.float32) / 255
+def put(
+    canvas: np.ndarray, pool: Pool, number: int, centre: tuple[float, float], side: float, degrees: float,
+    mirrored: bool = False, light: float = 1.0, shadow: float = 0.0, opacity: float = 1.0,
+) -> None:  # fmt: skip
+    """One object on a canvas, float32 [size, size, 3] in 0..255, in place; `drawing.paste`, made for small pictures."""
+    size = canvas.shape[0]
+    sprite = pool.sprites[0 if side > 48 else 1 if side > 24 else 2][number]
+    middle, scale = sprite.shape[0] / 2 - 0.5, side / sprite.shape[0]
+    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
+    turn = np.array([[-c if mirrored else c, s], [s if mirrored else -s, c]])
+    shift = np.array(centre) - turn @ [middle, middle]
+    placed = cv2.warpAffine(sprite, np.column_stack([turn, shift]), (size, size)).astype(np.float32)
+    alpha = placed[..., 3] * np.float32(opacity / 255)
+    if shadow:
+        soft = cv2.blur(alpha, (max(3, int(side * 0.12) | 1),) * 2)
+        soft = cv2.warpAffine(soft, np.array([[1, 0, side * 0.05], [0, 1, side * 0.07]]), (size, size))
+        canvas *= (1 - shadow * soft)[..., None]
+    canvas *= (1 - alpha)[..., None]
+    canvas += placed[..., :3] * np.float32(light * opacity)
+
+
+def compose(random: Generator, pool: Pool, objects: list[int], background: int, stage: Stage) -> np.ndarray:
+    """One view of some objects: float32 [size, size, 3] in 0..255."""
+    size, place = stage.size, pool.backgrounds[background]
+    crop = int(random.uniform(0.35, 1) * place.shape[0])
+    top, left = random.integers(0, place.shape[0] - crop + 1, 2)
+    shrink = cv2.INTER_AREA if crop > size else cv2.INTER_LINEAR
+    canvas = cv2.resize(place[top : top + crop, left : left + crop], (size, size), interpolation=shrink)
+    canvas = canvas.astype(np.float32)
     if random.random() < 0.5:
         canvas = np.ascontiguousarray(canvas[:, ::-1])
-    if faded:
-        canvas += (canvas.mean(axis=(0, 1)) - canvas) * np.float32(faded)
-    sprite = pool.sprite(number)
-    share = float(sprite[..., 3].mean())
-    if not local:
-        for _ in range(int(random.integers(0, 3)) if not faded else 0):  # small, blurred clutter that means nothing
-            other = pool.sprite(int(random.integers(len(pool.objects))))
-            canvas_before = canvas.copy()
-            paste(
-                canvas,
-                other,
-                tuple(random.uniform(0, size, 2)),
-                size * random.uniform(0.06, 0.16),
-                random.uniform(0, 360),
-            )
-            canvas += (canvas_before - canvas) * np.float32(random.uniform(0.3, 0.8))
-    side = size * math.sqrt(random.uniform(*area) / share)
-    if local:  # a part of the object fills the view
-        side *= random.uniform(1.3, 2.0)
-        centre = (size * random.uniform(0.2, 0.8), size * random.uniform(0.2, 0.8))
-    else:
-        side = min(side, 1.25 * size)
-        room = max(0.05, 0.5 - 0.36 * side / size)
-        centre = (size * (0.5 + random.uniform(-room, room)), size * (0.5 + random.uniform(-room, room)))
-    paste(
-        canvas, sprite, centre, side, random.normal(0, 18), random.uniform(0.75, 1.2),
-        0.0 if random.random() < 0.3 else random.uniform(0.1, 0.6), random.random() < 0.5,
-    )  # fmt: skip
-    return jitter(random, canvas)
+    if stage.faded:
+        canvas += (canvas.mean(axis=(0, 1)) - canvas) * np.float32(stage.faded)
+    if random.random() < stage.slabs:
+        strip = np.rot90(canvas, int(random.integers(4)))  # a view: painting it paints the canvas
+        strip[: int(size * random.uniform(0.05, 0.3))] = np.clip(
+            random.uniform(0, 255) + random.normal(0, 30, 3), 0, 255
+        )
+    for _ in range(int(random.integers(0, stage.clutter + 1))):
+        x, y = random.uniform(0, size, 2)
+        put(canvas, pool, int(random.integers(len(pool.shares))), (x, y), size * random.uniform(0.06, 0.16),
+            random.uniform(0, 360), opacity=random.uniform(0.2, 0.7))  # fmt: skip
+
+    low, high = stage.area
+    area = math.exp(random.uniform(math.log(low), math.log(high))) / math.sqrt(len(objects))
+    order = random.permutation(len(objects))
+    for number, at in zip(objects, order, strict=True):
+        side = min(size * math.sqrt(area / pool.shares[number]), 1.3 * size)
+        room = max(0.06, 0.5 - 0.36 * side / size)
+        x, y = 0.5 + random.uniform(-room, room, 2)
+        if len(objects) > 1:  # side by side
+            x = (at + 0.5 + random.uniform(-0.2, 0.2)) / len(objects)
+        put(canvas, pool, number, (x * size, y * size), side, random.normal(0, 18), random.random() < 0.5,
+            light=random.uniform(0.75, 1.2), shadow=0.0 if random.random() < 0.3 else random.uniform(0.1, 0.6),
+            opacity=random.uniform(0.55, 0.9) if random.random() < stage.glass else 1.0)  # fmt: skip
+    return canvas
 
 
-def jitter(random: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Mild: hue turned by up to 0.15 rad about the grey axis, brightness by 20 %, gray for one in twenty, some blur."""
-    angle = random.uniform(-0.15, 0.15)
-    c, s = math.cos(angle), math.sin(angle) / math.sqrt(3)
+def jitter(random: Generator, pictures: np.ndarray) -> np.ndarray:
+    """Mild: hue turned by up to 0.15 rad about the grey axis, brightness by 20 %, gray for one in twenty, some noise.
+
+    Pictures are float32 [count, height, width, 3] in 0..255; the result is in 0..1.
+    """
+    count = len(pictures)
+    angle = random.uniform(-0.15, 0.15, count)
+    c, s = np.cos(angle), np.sin(angle) / math.sqrt(3)
     k = (1 - c) / 3
-    turn = np.array([[c + k, k - s, k + s], [k + s, c + k, k - s], [k - s, k + s, c + k]], np.float32)
-    picture = picture @ turn.T
-    if random.random() < 0.05:
-        picture = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
-    if random.random() < 0.2:
-        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 1.0))
-    picture = picture * np.float32(random.uniform(0.8, 1.2))
-    if random.random() < 0.3:
-        picture = picture + random.normal(0, 0.02, picture.shape).astype(np.float32)
-    return np.clip(picture, 0, 1)
+    turn = np.array([[c + k, k - s, k + s], [k + s, c + k, k - s], [k - s, k + s, c + k]]).transpose(2, 1, 0)
+    turn[random.random(count) < 0.05] = 1 / 3
+    turn *= random.uniform(0.8, 1.2, (count, 1, 1)) / 255
+    jittered = (pictures.reshape(count, -1, 3) @ turn.astype(np.float32)).reshape(pictures.shape)
+    for picture in jittered[random.random(count) < 0.3]:
+        picture += random.standard_normal(picture.shape, np.float32) * np.float32(random.uniform(0, 0.03))
+    return np.clip(jittered, 0, 1)
 
 
-Batch = tuple[Tensor, Tensor | None]  # global views [2 * batch, 3, size, size], local ones [2 * batch, 3, ...]
+def batch_of(pool: Pool, recipe: Recipe, stage: Stage, seed: int, step: int) -> Tensor:
+    """The views of one step, always the same: [2 * batch, 3, size, size].
+
+    View i and view batch + i show the same objects; view i and view batch + i + 1 stand on the same background.
+    """
+    random = np.random.default_rng([seed, 4, step])
+    first = random.choice(len(pool.shares), recipe.batch, replace=False)
+    others = random.integers(0, len(pool.shares), (recipe.batch, 2))
+    company = (random.random((recipe.batch, 2)) < [stage.company, stage.company * 0.4]).sum(1)
+    places = random.choice(len(pool.backgrounds), recipe.batch, replace=False)
+    views = [
+        compose(random, pool, [int(first[i]), *map(int, others[i, : company[i]])], places[i - view], stage)
+        for view in range(2)
+        for i in range(recipe.batch)
+    ]
+    return as_input(jitter(random, np.stack(views)))
 
 
-def batches(pool: Pool, recipe: Recipe, stage: Stage, seed: int, ended: threading.Event) -> Iterator[Batch]:
-    """Batches without end, composed in a thread of their own while the network learns from the last one."""
-    ready: queue.Queue[Batch] = queue.Queue(3)
-
-    def work() -> None:
-        random = np.random.default_rng([seed, 4, time.time_ns() % 2**31])
-        while not ended.is_set():
-            numbers = random.choice(len(pool.objects), recipe.batch, replace=False)
-            views = [
-                compose(random, pool, int(number), stage.size, stage.area, stage.faded, False)
-                for _ in range(2)
-                for number in numbers
-            ]
-            local = [
-                compose(random, pool, int(number), stage.local_size, stage.area, stage.faded, True)
-                for _ in range(2 if stage.local_size else 0)
-                for number in numbers
-            ]
-            batch = (as_input(views), as_input(local) if local else None)
-            while not ended.is_set():
-                try:
-                    ready.put(batch, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
-
-    threading.Thread(target=work, daemon=True, name="composer").start()
-    while True:
-        yield ready.get()
+def batches(pool: Pool, recipe: Recipe, stage: Stage, seed: int, step: int) -> Iterator[Tensor]:
+    """Batches without end, composed in threads of their own while the network learns from the last one."""
+    with ThreadPoolExecutor(recipe.composers, "composer") as composers:
+        waiting: deque[Future[Tensor]] = deque()
+        try:
+            while True:
+                while len(waiting) < recipe.composers + 2:
+                    waiting.append(composers.submit(batch_of, pool, recipe, stage, seed, step + len(waiting)))
+                yield waiting.popleft().result()
+                step += 1
+        finally:
+            composers.shutdown(cancel_futures=True)
 
 
-def as_input(pictures: list[np.ndarray]) -> Tensor:
+def as_input(pictures: np.ndarray) -> Tensor:
     """Pictures in 0..1, normalised: [count, 3, height, width]."""
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     return ((x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)).contiguous()
 
 
 # --- network ---------------------------------------------------------------------------------------------------------
 
 
-class Learner(nn.Module):
-    """A ViT with DINO's projection head, whose CLS attention can be read.
+class Attention(nn.Module):
+    """Explicit: on a CPU the backward pass of the fused one is five times slower."""
 
-    The attention is explicit: on a CPU the backward pass of the fused one is five times slower.
-    """
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """([batch, tokens, width], attention of the CLS token over the patches [batch, heads, patches])."""
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        attention = ((q * (width // self.heads) ** -0.5) @ k.transpose(-1, -2)).softmax(-1)
+        return self.proj((attention @ v).transpose(1, 2).reshape(batch, tokens, width)), attention[:, :, 0, 1:]
+
+
+class Mlp(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.attn = nn.LayerNorm(width, eps=1e-6), Attention(width, heads)
+        self.norm2, self.mlp = nn.LayerNorm(width, eps=1e-6), Mlp(width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        brought, attention = self.attn(self.norm1(x))
+        x = x + brought
+        return x + self.mlp(self.norm2(x)), attention
+
+
+class PatchEmbedding(nn.Module):
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.proj = nn.Conv2d(3, width, side, side)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, 3, height, width] -> [batch, patches, width]; as a matrix product, which is quicker than Conv2d."""
+        batch, _, height, width = x.shape
+        side = self.side
+        patches = x.view(batch, 3, height // side, side, width // side, side).permute(0, 2, 4, 1, 3, 5)
+        return F.linear(patches.reshape(batch, -1, 3 * side * side), self.proj.weight.flatten(1), self.proj.bias)
+
+
+class Backbone(nn.Module):
+    """timm's VisionTransformer on one page: the same names, shapes and numbers, and it shows its attention."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.backbone = timm.create_model(
-            "vit_tiny_patch16_224", pretrained=False, num_classes=0, img_size=recipe.grid * recipe.patch_size,
-            patch_size=recipe.patch_size, embed_dim=recipe.width, depth=recipe.depth, num_heads=recipe.heads,
-            dynamic_img_size=True, patch_drop_rate=0.5,
-        )  # fmt: skip
-        self.attention: list[Tensor] = []  # CLS rows over the patches of each layer: [batch, heads, patches]
-        for block in self.backbone.blocks:
-            block.attn.fused_attn = False
-            block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: self._keep(output))
-        self.head = nn.Sequential(
+        width, self.grid = recipe.width, recipe.grid
+        self.cls_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + recipe.grid**2, width) * 0.02)
+        self.patch_embed = PatchEmbedding(width, recipe.patch_size)
+        self.blocks = nn.ModuleList(Block(width, recipe.heads) for _ in range(recipe.depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def positions(self, side: int) -> Tensor:
+        """Position embeddings of a square patch grid: [1, 1 + side * side, width]."""
+        if side == self.grid:
+            return self.pos_embed
+        own = self.pos_embed[:, 1:].reshape(1, self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        grid = F.interpolate(own, (side, side), mode="bicubic", antialias=True, align_corners=False)
+        return torch.cat([self.pos_embed[:, :1], grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+    def forward(self, x: Tensor, keep: float = 1.0) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Of square pictures.
+
+        Returns:
+            The CLS token, [batch, width]; its attention in each layer, [batch, heads, patches]; the bare patches,
+            which no layer has mixed and no position marks, [batch, patches, width]. With `keep` below 1, only a
+            random share of the patches takes part.
+        """
+        bare = self.patch_embed(x)
+        batch, patches, width = bare.shape
+        positions = self.positions(math.isqrt(patches))
+        tokens = bare + positions[:, 1:]
+        if keep < 1:
+            chosen = torch.rand(batch, patches, device=x.device).topk(round(patches * keep), dim=1).indices
+            chosen = chosen[..., None].expand(-1, -1, width)
+            tokens, bare = tokens.gather(1, chosen), bare.gather(1, chosen)
+        tokens = torch.cat([(self.cls_token + positions[:, :1]).expand(batch, -1, -1), tokens], dim=1)
+        rows = []
+        for block in self.blocks:
+            tokens, attention = block(tokens)
+            rows.append(attention)
+        return self.norm(tokens[:, 0]), rows, bare
+
+
+@dataclass
+class Learnt:
+    """What a learner says of a batch.
+
+    Attributes:
+        codes: of the CLS token, length 1: [batch, 128].
+        scores: the codes' likeness to each prototype: [batch, prototypes].
+        pooled: codes of what each head of the last two layers attends to, length 1: [batch, 2 * heads, 64].
+        rows: attention of the last three layers over the patches, summing to 1: [3, batch, heads, patches].
+    """
+
+    codes: Tensor
+    scores: Tensor
+    pooled: Tensor
+    rows: Tensor
+
+
+class Learner(nn.Module):
+    """The backbone with DINO's projection head, and a small one that sees single patches."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.heads = recipe.heads
+        self.backbone = Backbone(recipe)
+        self.projection = nn.Sequential(
             nn.Linear(recipe.width, 512), nn.BatchNorm1d(512), nn.GELU(),
             nn.Linear(512, 512), nn.BatchNorm1d(512), nn.GELU(),
             nn.Linear(512, 128),
         )  # fmt: skip
-        self.prototypes = nn.Parameter(torch.randn(recipe.prototypes, 128))
+        self.prototypes = nn.Parameter(torch.randn(recipe.prototypes, 128) * 0.02)
+        self.describe = nn.Sequential(
+            nn.LayerNorm(recipe.width), nn.Linear(recipe.width, 256), nn.GELU(), nn.Linear(256, recipe.heads * 64)
+        )
 
-    def _keep(self, attention: Tensor) -> None:
-        self.attention.append(attention[:, :, 0, 1:])
+    def forward(self, x: Tensor, keep: float = 1.0) -> Learnt:
+        cls, rows, bare = self.backbone(x, keep)
+        codes = F.normalize(self.projection(cls).float(), dim=-1)
+        attention = torch.stack(rows[-3:]).float()
+        attention = attention / attention.sum(-1, keepdim=True)
+        described = self.describe(bare).view(*bare.shape[:2], self.heads, 64).transpose(1, 2).float()
+        pooled = torch.cat([(row.unsqueeze(2) @ described).squeeze(2) for row in attention[-2:]], dim=1)
+        pooled = (pooled - pooled.mean(0)) / (pooled.std(0) + 1e-4)  # what all pictures share says nothing
+        return Learnt(
+            codes, codes @ F.normalize(self.prototypes, dim=-1).T, F.normalize(pooled, dim=-1), attention
+        )  # fmt: skip
 
-    def forward(self, x: Tensor, drop: float = 0.0) -> tuple[Tensor, Tensor]:
-        """(codes [batch, 128] of length 1, their likeness to each prototype [batch, prototypes])."""
-        self.attention.clear()
-        self.backbone.patch_drop.prob = drop
-        codes = F.normalize(self.head(self.backbone(x)).float(), dim=-1)
-        return codes, codes @ F.normalize(self.prototypes, dim=-1).T
+
+# --- loss ------------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -269,79 +445,89 @@ def sinkhorn(scores: Tensor, temperature: float, rounds: int = 3) -> Tensor:
     return (q * q.shape[1]).T
 
 
-def entropy(rows: Tensor) -> Tensor:
-    """Entropy of attention over the patches alone: [batch, heads]."""
-    rows = rows / rows.sum(-1, keepdim=True).clamp_min(1e-6)
-    return -(rows * rows.clamp_min(1e-8).log()).sum(-1)
+def find_each_other(codes: Tensor, others: Tensor) -> Tensor:
+    """InfoNCE, both ways, of codes [batch, kinds, width] whose partner has the same place in the batch."""
+    likeness = torch.einsum("nkd,mkd->knm", codes, others) / 0.2
+    partner = torch.arange(len(codes), device=codes.device).repeat(likeness.shape[0])
+    there = F.cross_entropy(likeness.flatten(0, 1), partner)
+    back = F.cross_entropy(likeness.transpose(1, 2).flatten(0, 1), partner)
+    return (there + back) / 2
+
+
+def nothing_left(figure: Tensor, ground: Tensor) -> Tensor:
+    """How far figure and ground together are from covering every patch alike: that an object is taken in as a whole.
+
+    Both are attention rows, [..., heads, patches], one head of the ground to any number of the figure. They are mixed
+    in proportion to how many patches each covers; the result is the relative entropy of that to the uniform one.
+    """
+    breadth, rest = 1 / figure.square().sum(-1, keepdim=True), 1 / ground.square().sum(-1, keepdim=True)
+    share = (breadth / (breadth + rest)).detach()
+    covered = (share * figure + (1 - share) * ground) * figure.shape[-1]
+    return -covered.clamp_min(1e-4).log().mean()
 
 
 def loss_of(
-    student: Learner, teacher: Learner, batch: Batch, stage: Stage, progress: float
+    student: Learner, teacher: Learner, views: Tensor, recipe: Recipe, stage: Stage, progress: float
 ) -> tuple[Tensor, dict[str, float]]:
-    """DINO + InfoNCE + entropy floor."""
-    views, local = batch
-    count = len(views) // 2
-    with torch.no_grad():
-        teacher_codes, teacher_scores = teacher(views)
-        targets = sinkhorn(teacher_scores, 0.03)
-    codes, scores = student(views, drop=0.5)
-    floor = math.log(stage.floor * (stage.size // 8) ** 2)
-    last = student.attention[-3:]
-    entropies = torch.stack([entropy(rows.float()) for rows in last])  # [layers, batch, heads]
-    spikes = F.relu(min(floor, math.log(last[0].shape[-1]) * 0.95) - entropies).mean()
-
-    same = torch.arange(count, device=views.device)
-    log_scores = F.log_softmax(scores / 0.1, dim=-1)
-    dino = views.new_zeros(())
-    contrast = views.new_zeros(())
-    pairs = 0
-    for of in range(2):  # the teacher's view
-        target, code = targets[of * count :][:count], teacher_codes[of * count :][:count]
-        other = slice((1 - of) * count, (2 - of) * count)
-        dino = dino - (target * log_scores[other]).sum(-1).mean()
-        contrast = contrast + F.cross_entropy(codes[other] @ code.T / 0.2, same)
-        pairs += 1
-    if local is not None:
-        local_codes, local_scores = student(local)
-        log_local = F.log_softmax(local_scores / 0.1, dim=-1)
-        for of in range(2):
-            target, code = targets[of * count :][:count], teacher_codes[of * count :][:count]
-            for part in range(2):
-                rows = slice(part * count, (part + 1) * count)
-                dino = dino - 0.5 * (target * log_local[rows]).sum(-1).mean()
-                contrast = contrast + 0.5 * F.cross_entropy(local_codes[rows] @ code.T / 0.2, same)
-                pairs += 0.5
-    loss = dino / pairs + (1 - 0.5 * progress) * contrast / pairs + 0.5 * spikes
-    return loss, {
-        "dino": float(dino.detach()) / pairs,
-        "contrast": float(contrast.detach()) / pairs,
-        "entropy": float(entropies[-1].mean().detach()),
+    """The loss of a batch, and its parts."""
+    half = len(views) // 2
+    learnt = student(views, keep=0.5)
+    figure = [i for i in range(2 * recipe.heads) if i % recipe.heads < recipe.heads - 1]
+    ground = [recipe.heads - 1, 2 * recipe.heads - 1]
+    parts = {
+        "figure": find_each_other(learnt.pooled[:half, figure], learnt.pooled[half:, figure]),
+        "ground": find_each_other(learnt.pooled[:half, ground], learnt.pooled[half:, ground].roll(-1, 0)),
+        "contrast": find_each_other(learnt.codes[:half, None], learnt.codes[half:, None]),
     }
+    loss = parts["figure"] + 0.3 * parts["ground"] + (1 - 0.5 * progress) * parts["contrast"]
+    if stage.whole:
+        parts["whole"] = nothing_left(learnt.rows[-2:, :, 1:-1], learnt.rows[-2:, :, -1:])
+        loss = loss + stage.whole * parts["whole"]
+    if stage.dino:
+        with torch.no_grad():
+            targets = sinkhorn(teacher(views).scores, 0.03).roll(half, 0)  # of the other view
+        parts["dino"] = -(targets * F.log_softmax(learnt.scores / 0.1, dim=-1)).sum(-1).mean()
+        loss = loss + stage.dino * parts["dino"]
+    # The effective number of patches, 1 / sum(a^2), sees a spike that Shannon's entropy overlooks.
+    patches = learnt.rows.shape[-1]
+    breadth = -learnt.rows.square().sum(-1).clamp_min(1e-8).log()  # log of that number: [3, batch, heads]
+    floor = (torch.tensor(recipe.floors, device=views.device) * stage.floor * patches).clamp(2, 0.9 * patches).log()
+    loss = loss + 4 * F.relu(floor - breadth).mean()
+    numbers = {name: round(float(part.detach()), 3) for name, part in parts.items()}
+    return loss, {**numbers, "entropy": round(float(entropy(learnt.rows[-1].detach())), 3)}
+
+
+def entropy(rows: Tensor) -> Tensor:
+    """Mean entropy of attention rows, as a share of the largest that there is."""
+    return -(rows * rows.clamp_min(1e-8).log()).sum(-1).mean() / math.log(rows.shape[-1])
 
 
 # --- scoring while it learns -----------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def jaccards(learner: Learner, pictures: Tensor, masks: np.ndarray) -> np.ndarray:
+def jaccards(backbone: Backbone, pictures: Tensor, masks: np.ndarray) -> np.ndarray:
     """Jaccard of each head's 60 % mass mask of the last layer with the truth: [pictures, heads]."""
-    learner.eval()
-    learner(pictures)
-    rows = learner.attention[-1].float()  # [pictures, heads, patches]
-    learner.train()
-    ordered, order = rows.sort(dim=-1)
-    kept = ordered.cumsum(-1) > 0.4 * ordered.sum(-1, keepdim=True)
-    covered = torch.zeros_like(kept).scatter_(-1, order, kept)
-    side = math.isqrt(rows.shape[-1])
-    covered = covered.view(*rows.shape[:2], side, side).repeat_interleave(8, 2).repeat_interleave(8, 3).cpu().numpy()
+    backbone.eval()
+    rows = torch.cat([backbone(part)[1][-1].float() for part in pictures.split(16)])  # [pictures, heads, patches]
+    backbone.train()
+    covered = largest_mass(rows, 0.6).repeat_interleave(8, 2).repeat_interleave(8, 3).cpu().numpy()
     both = (covered & masks[:, None]).sum((2, 3))
-    either = (covered | masks[:, None]).sum((2, 3))
-    return np.asarray(both / either)
+    return np.asarray(both / (covered | masks[:, None]).sum((2, 3)))
+
+
+def largest_mass(rows: Tensor, share: float) -> Tensor:
+    """The patches that hold the largest part of the mass: bool [pictures, heads, side, side]."""
+    ordered, order = rows.sort(dim=-1)
+    kept = ordered.cumsum(-1) > (1 - share) * ordered.sum(-1, keepdim=True)
+    side = math.isqrt(rows.shape[-1])
+    return torch.zeros_like(kept).scatter_(-1, order, kept).view(*rows.shape[:2], side, side)
 
 
 def tuning_set(count: int) -> tuple[Tensor, np.ndarray]:
+    """Scenes at 224 px that neither training nor `rtviz score` sees, and the truth."""
     drawn = [sample(seed) for seed in TUNING_SEEDS[:count]]
-    return as_input([pixels.astype(np.float32) / 255 for pixels, _ in drawn]), np.stack([mask for _, mask in drawn])
+    return as_input(np.stack([pixels.astype(np.float32) / 255 for pixels, _ in drawn])), np.stack([m for _, m in drawn])
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -352,162 +538,184 @@ def between(start: float, end: float, progress: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def train(options: argparse.Namespace) -> dict[str, Any]:
-    """Train, log, keep checkpoints; returns the last log line."""
-    device = torch.device(options.device)
-    size = options.size or ("large" if device.type == "cuda" else "small")
-    recipe, stages = RECIPES[size], STAGES[size]
-    if options.minutes < 5:  # a trial run: less to draw
-        recipe = Recipe(**{**vars(recipe), "objects": recipe.objects // 10, "backgrounds": recipe.backgrounds // 20})
-    torch.manual_seed(options.seed)
-    student = Learner(recipe).to(device)
-    with torch.no_grad():  # near the truth at initialisation, as the papers do
-        student.prototypes.normal_(0, 0.02)
-    teacher = copy.deepcopy(student).requires_grad_(False)
-    for module in teacher.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.train()
-    teacher.attention = []
-    for block in teacher.backbone.blocks:
-        block.attn.attn_drop._forward_hooks.clear()
-        block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: teacher._keep(output))
-    decayed = [p for n, p in student.named_parameters() if p.ndim > 1 and "pos_embed" not in n and "cls_token" not in n]
-    others = [
-        p for n, p in student.named_parameters() if not (p.ndim > 1 and "pos_embed" not in n and "cls_token" not in n)
-    ]
-    optimizer = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.98))
+class Training:
+    """All that a run is, so that a killed one goes on where it was."""
 
-    folder = Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
-    step, spent, log = 0, 0.0, []
-    if checkpoint.exists() and not options.fresh:
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["minutes"] == options.minutes and state["seed"] == options.seed:
-            student.load_state_dict(state["student"])
-            teacher.load_state_dict(state["teacher"])
-            optimizer.load_state_dict(state["optimizer"])
-            step, spent, log = state["step"], state["spent"], json.loads(state["log"])
-            print(f"going on from step {step}, {spent / 60:.1f} minutes in", flush=True)
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.device = options, torch.device(options.device)
+        size = options.size or ("large" if self.device.type == "cuda" else "small")
+        self.recipe, self.stages = RECIPES[size], STAGES[size]
+        if options.minutes < 5:
+            few = {"objects": self.recipe.objects // 10, "backgrounds": self.recipe.backgrounds // 10}
+            self.recipe, self.stages = replace(self.recipe, **few), STAGES["trial"]
+        self.folder = Path(options.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        self.student = Learner(self.recipe).to(self.device)
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        decayed, others = [], []
+        for name, parameter in self.student.named_parameters():
+            decays = parameter.ndim > 1 and not name.endswith(("pos_embed", "cls_token"))
+            (decayed if decays else others).append(parameter)
+        groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        self.step, self.spent, self.log = 0, 0.0, list[dict[str, Any]]()
+        self.checkpoint = self.folder / "checkpoint.pt"
+        if self.checkpoint.exists() and not options.fresh:
+            self.resume()
 
-    def keep() -> None:
-        parts = {
-            "student": student.state_dict(), "teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(),
-            "step": step, "spent": spent, "seed": options.seed, "minutes": options.minutes, "log": json.dumps(log),
+    @property
+    def _identity(self) -> dict[str, Any]:
+        return {"minutes": self.options.minutes, "seed": self.options.seed, "width": self.recipe.width}
+
+    def resume(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["identity"] != self._identity:
+            print(f"{self.folder} holds another run, {state['identity']}: starting anew", flush=True)
+            return
+        for name in ("student", "teacher", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.spent, self.log = state["step"], state["spent"], json.loads(state["log"])
+        print(f"going on from step {self.step}, {self.spent / 60:.1f} minutes in", flush=True)
+
+    def keep(self) -> None:
+        """A checkpoint that is there whole or not at all."""
+        state = {name: getattr(self, name).state_dict() for name in ("student", "teacher", "optimizer")}
+        state |= {"identity": self._identity, "step": self.step, "spent": self.spent, "log": json.dumps(self.log)}
+        torch.save(state, self.checkpoint.with_suffix(".new"))
+        os.replace(self.checkpoint.with_suffix(".new"), self.checkpoint)
+
+    def run(self) -> None:
+        """Train until the time is spent, with a log line and a checkpoint every minute."""
+        options, total = self.options, self.options.minutes * 60
+        pool = Pool(self.recipe, options.seed, self.folder, options.quiet)
+        pictures, masks = tuning_set(24 if options.minutes < 5 else 48)
+        pictures = pictures.to(self.device)
+
+        def score(**known: Any) -> None:
+            found = jaccards(self.teacher.backbone, pictures, masks)
+            heads = [round(float(value), 3) for value in found.mean(0)]
+            best = round(float(found.max(1).mean()), 4)
+            line = {"minute": round(self.spent / 60, 2), "step": self.step, **known, "best": best, "heads": heads}
+            self.log.append(line)
+            tqdm.write(json.dumps(line))
+            sys.stdout.flush()
+
+        if not self.log:
+            score()
+        torch.manual_seed(options.seed + self.step)
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=options.precision == "bf16")
+        bar = tqdm(total=100, desc="training", unit="%", disable=options.quiet, dynamic_ncols=True)
+        kept = scored = self.spent
+        for stage in self.stages:
+            if self.spent >= total * stage.until:
+                continue
+            stream = batches(pool, self.recipe, stage, options.seed, self.step)
+            for views in stream:
+                begin = time.perf_counter()
+                progress = self.spent / total
+                self._rate(progress)
+                with mixed:
+                    loss, parts = loss_of(
+                        self.student, self.teacher, views.to(self.device), self.recipe, stage, progress
+                    )  # fmt: skip
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                nn.utils.clip_grad_norm_(self.student.parameters(), 3.0)
+                self.optimizer.step()
+                with torch.no_grad():
+                    slow = 1 - between(0.98, 1.0, progress)
+                    torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), slow)
+                self.step += 1
+                self.spent += time.perf_counter() - begin
+                bar.update(int(100 * self.spent / total) - bar.n)
+                bar.set_postfix({name: f"{value:.2f}" for name, value in parts.items()}, refresh=False)
+                if self.spent - scored > min(60, total / 12) or self.spent >= total:
+                    score(size=stage.size, **parts)
+                    scored = self.spent
+                if self.spent - kept > min(60, total / 12):
+                    self.keep()
+                    kept = self.spent
+                if self.spent >= total * stage.until:
+                    break
+            stream.close()
+        self.keep()
+        bar.close()
+
+    def _rate(self, progress: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.rate * min(1.0, (self.step + 1) / 60) * max(0.01, between(1, 0.01, progress))
+        self.optimizer.param_groups[0]["weight_decay"] = between(0.1, 0.3, progress)
+
+    def export(self) -> None:
+        """The teacher's backbone, in fp16, with what is needed to build and to believe it in the header."""
+        from safetensors.torch import save_file
+
+        recipe, options = self.recipe, self.options
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        words = f"python scripts/train_embedded.py --minutes {options.minutes:g} --seed {options.seed}"
+        metadata = {
+            "patch_size": recipe.patch_size, "width": recipe.width, "depth": recipe.depth, "heads": recipe.heads,
+            "grid": recipe.grid, "mean": json.dumps(MEAN), "std": json.dumps(STD), "command": words,
+            "commit": commit or "unknown", "steps": self.step, "jaccard_best_head": self.log[-1]["best"],
         }  # fmt: skip
-        torch.save(parts, checkpoint.with_suffix(".new"))
-        os.replace(checkpoint.with_suffix(".new"), checkpoint)
-
-    pool = Pool(recipe, options.seed + TRAINING_SEEDS.start, options.quiet)
-    pictures, masks = tuning_set(24 if options.minutes < 5 else 48)
-    pictures = pictures.to(device)
-    if not log:
-        untrained = jaccards(teacher, pictures, masks)
-        log.append({"minute": 0.0, "best": float(untrained.max(1).mean()), "fixed": float(untrained.mean(0).max())})
-        print(f"untrained: Jaccard best head {log[0]['best']:.3f}, fixed head {log[0]['fixed']:.3f}", flush=True)
-
-    total = options.minutes * 60
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or options.bf16)
-    bar = tqdm(
-        total=100,
-        desc="training",
-        unit="%",
-        disable=options.quiet,
-        dynamic_ncols=True,
-        initial=int(100 * spent / total),
-    )
-    last_kept = last_scored = spent
-    for stage in stages:
-        if spent / total >= stage.until:
-            continue
-        ended = threading.Event()
-        for batch in batches(pool, recipe, stage, options.seed, ended):
-            begin = time.perf_counter()
-            progress = spent / total
-            warm = min(1.0, spent / min(20.0, 0.05 * total)) if spent else 0.01
-            for group in optimizer.param_groups:
-                group["lr"] = options.rate * max(warm, 0.01) * max(0.01, between(1, 0.01, progress))
-            optimizer.param_groups[0]["weight_decay"] = between(0.1, 0.3, progress)
-            views, local = batch[0].to(device), None if batch[1] is None else batch[1].to(device)
-            with mixed:
-                loss, parts = loss_of(student, teacher, (views, local), stage, progress)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(student.parameters(), 3.0)
-            optimizer.step()
-            momentum = between(0.98, 1.0, progress)
-            with torch.no_grad():
-                for mine, yours in zip(teacher.parameters(), student.parameters(), strict=True):
-                    mine.lerp_(yours, 1 - momentum)
-            step += 1
-            spent += time.perf_counter() - begin
-            bar.update(int(100 * spent / total) - bar.n)
-            if spent - last_scored > min(60, total / 12) or spent >= total:
-                found = jaccards(teacher, pictures, masks)
-                line = {
-                    "minute": round(spent / 60, 2), "step": step, "size": stage.size,
-                    **{name: round(value, 3) for name, value in parts.items()},
-                    "best": round(float(found.max(1).mean()), 4), "fixed": round(float(found.mean(0).max()), 4),
-                    "heads": [round(float(value), 3) for value in found.mean(0)],
-                }  # fmt: skip
-                log.append(line)
-                tqdm.write(json.dumps(line))
-                sys.stdout.flush()
-                last_scored = spent
-            if spent - last_kept > 60:
-                keep()
-                last_kept = spent
-            if spent >= total * stage.until:
-                ended.set()
-                break
-    keep()
-    bar.close()
-    export(teacher, recipe, Path(options.output), options, log)
-    (folder / "log.json").write_text(json.dumps(log, indent=1))
-    return dict(log[-1])
+        state = {name: value.half().contiguous().cpu() for name, value in self.teacher.backbone.state_dict().items()}
+        output = Path(options.output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, output.with_suffix(".new"), {name: str(value) for name, value in metadata.items()})
+        os.replace(output.with_suffix(".new"), output)
+        print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB", flush=True)
 
 
-def export(
-    teacher: Learner, recipe: Recipe, path: Path, options: argparse.Namespace, log: list[dict[str, Any]]
-) -> None:
-    """The teacher's backbone, in fp16, with what is needed to build and to believe it in the header."""
-    from safetensors.torch import save_file
-
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    words = f"python scripts/train_embedded.py --minutes {options.minutes:g} --seed {options.seed}"
-    metadata = {
-        "patch_size": str(recipe.patch_size), "width": str(recipe.width), "depth": str(recipe.depth),
-        "heads": str(recipe.heads), "grid": str(recipe.grid), "mean": json.dumps(MEAN), "std": json.dumps(STD),
-        "command": words, "commit": commit or "unknown", "jaccard_best_head": str(log[-1]["best"]),
-    }  # fmt: skip
-    state = {name: value.half().contiguous().cpu() for name, value in teacher.backbone.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata)
-    print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB", flush=True)
+# --- looking at it ---------------------------------------------------------------------------------------------------
 
 
 def plot(log: list[dict[str, Any]], path: Path) -> None:
-    """The curves, as a picture."""
+    """The curves, as a picture.
+
+    Raises:
+        MissingDependency: matplotlib is not installed.
+    """
     try:
         import matplotlib
-    except ImportError:
-        print("no curves: matplotlib is not installed (pip install rtviz[dev])", flush=True)
-        return
+    except ImportError as error:
+        raise MissingDependency("matplotlib", "the plot of the curves") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
-    for key, label in (("best", "best head of each picture"), ("fixed", "best fixed head")):
-        upper.plot([line["minute"] for line in log], [line[key] for line in log], label=label)
+    minutes = [line["minute"] for line in log]
+    upper.plot(minutes, [line["best"] for line in log], color="black", label="best head of each picture")
+    for head in range(len(log[0]["heads"])):
+        upper.plot(minutes, [line["heads"][head] for line in log], linewidth=1, label=f"head {head}")
     upper.set_ylabel("Jaccard on tuning scenes")
-    for key in ("dino", "contrast", "entropy"):
-        lines = [line for line in log if key in line]
-        lower.plot([line["minute"] for line in lines], [line[key] for line in lines], label=key)
+    for name in ("figure", "ground", "whole", "contrast", "dino"):
+        lines = [line for line in log if name in line]
+        lower.plot([line["minute"] for line in lines], [line[name] for line in lines], label=name)
+    lower.set_ylabel("loss")
     lower.set_xlabel("minutes")
     for axes in (upper, lower):
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
+
+
+@torch.no_grad()
+def contact_sheet(backbone: Backbone, path: Path, rows: int = 8) -> None:
+    """Tuning scenes, and beside each what every head of the last layer attends to."""
+    device = backbone.cls_token.device
+    sheet = []
+    for seed in TUNING_SEEDS[100 : 100 + rows]:
+        pixels, _ = sample(seed)
+        attention = backbone.eval()(as_input(pixels[None].astype(np.float32) / 255).to(device))[1][-1][0].float()
+        pictures = [pixels]
+        for row in attention.cpu().numpy():
+            side = math.isqrt(row.size)
+            drawn = cv2.resize(row.reshape(side, side) / row.max(), (224, 224), interpolation=cv2.INTER_CUBIC)
+            coloured = cv2.applyColorMap((drawn.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+            pictures.append(cv2.addWeighted(pixels, 0.3, coloured[..., ::-1].copy(), 0.7, 0))
+        sheet.append(np.hstack(pictures))
+    cv2.imwrite(str(path), np.ascontiguousarray(np.vstack(sheet)[..., ::-1]))
 
 
 def main() -> int:
@@ -518,14 +726,25 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--size", choices=list(RECIPES), help="small on a CPU, large on a GPU if not given")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate")
-    parser.add_argument("--bf16", action="store_true", help="mixed precision on a CPU that has it")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the matrix products (bf16)")
+    parser.add_argument("--threads", type=int, help="of the matrix products; as many as there are cores")
     parser.add_argument("--folder", default="runs/embedded", help="checkpoints, log, curves; a killed run goes on here")
     parser.add_argument("--fresh", action="store_true", help="start anew, whatever the folder holds")
     parser.add_argument("--output", default=str(ROOT / "rtviz" / "models" / "embedded.safetensors"))
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     options = parser.parse_args()
-    train(options)
-    plot(json.loads((Path(options.folder) / "log.json").read_text()), Path(options.folder) / "curves.png")
+    cv2.setNumThreads(1)  # each composer is a thread already
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    training = Training(options)
+    training.run()
+    training.export()
+    (training.folder / "log.json").write_text(json.dumps(training.log, indent=1))
+    contact_sheet(training.teacher.backbone, training.folder / "contact.png")
+    try:
+        plot(training.log, training.folder / "curves.png")
+    except MissingDependency as error:
+        print(f"no curves: {error}", flush=True)
     return 0
 
 

@@ -186,18 +186,33 @@ def card_from_metadata(path: Path) -> ModelCard | None:
     """The card of a model whose safetensors file describes its own architecture; None if it does not.
 
     The metadata are texts: patch_size, width, depth, heads, and image_size (the side that the position embeddings were
-    trained for, in pixels) or grid (the same in patches).
+    trained for, in pixels) or grid (the same in patches); mean and std, as JSON, are ImageNet's if not given.
     """
     metadata, shapes = safetensors_header(path)
     try:
         patch_size, width, layers, heads = (int(metadata[key]) for key in ("patch_size", "width", "depth", "heads"))
         trained_size(metadata)
+        mean, std = (_triple(metadata[key]) if key in metadata else usual for key, usual in _NORMALISATION)
     except (KeyError, ValueError):
         return None
     parameters = sum(_product(shape) for shape in shapes.values())
     return ModelCard(
-        EMBEDDED, "", "embedded", patch_size, layers, heads, width, 0, parameters, 0, "GPL-3.0-or-later", None
+        EMBEDDED, "", "embedded", patch_size, layers, heads, width, 0, parameters, 0, "GPL-3.0-or-later", None,
+        mean=mean, std=std,
     )  # fmt: skip
+
+
+_NORMALISATION = (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
+
+
+def _triple(text: str) -> Triple:
+    """Three numbers, as JSON has them.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    first, second, third = (float(number) for number in json.loads(text))
+    return first, second, third
 
 
 def trained_size(metadata: dict[str, str]) -> int:
