@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -657,7 +655,6 @@ class LiveSession:
     # --- inference's thread ----------------------------------------------------------------------------------------
 
     def _look_loop(self) -> None:
-        _step_back_in_line()
         pause = 0.0
         while True:
             with self._changed:
@@ -1025,13 +1022,6 @@ def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], 
     if not views.find(settings.view).needs:  # the thumbnails want attention even when the picture does not
         settings = settings.replace(view="heatmap")
     return Engine.for_settings(settings, progress)
-
-
-def _step_back_in_line() -> None:
-    """Let capture, drawing and the window go before this thread and those that it starts, where the system can."""
-    if hasattr(os, "setpriority") and threading.current_thread() is not threading.main_thread():
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 5)
 
 
 def _sentence(error: BaseException) -> str:
