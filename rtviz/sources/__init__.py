@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import importlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,10 +70,12 @@ _OPENERS = {
 _VIDEO = "rtviz.sources.video:open_video"
 _PICTURES = "rtviz.sources.pictures:open_pictures"
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".avif", ".jp2", ".tif", ".tiff", ".ppm", ".pgm"}
+)
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp",
-     ".gif", ".y4m"}
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
+     ".3gp", ".mxf", ".vob", ".gif", ".y4m"}
 )  # fmt: skip
 
 
@@ -89,11 +92,12 @@ def open_source(place: str, *, start: float = 0.0, end: float | None = None, eve
         SourceMissing: there is nothing there.
         SourceUnreadable: nothing in it can be decoded.
     """
-    if place.isdecimal() and not Path(place).exists():
+    if place.isdecimal() and not os.path.exists(place):
         place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():
         if place.startswith(prefix):
             return _call(opener, place, start, end, every)
+    place = _path_of(place)
     return _call(_PICTURES if _holds_pictures(place) else _VIDEO, place, start, end, every)
 
 
@@ -102,40 +106,66 @@ def _call(opener: str, place: str, start: float, end: float | None, every: int) 
     return cast(Source, getattr(importlib.import_module(module), name)(place, start=start, end=end, every=every))
 
 
+def _path_of(place: str) -> str:
+    return place if os.path.exists(place) else place.removeprefix("file:")
+
+
 def _holds_pictures(place: str) -> bool:
-    path = Path(place)
-    if path.is_dir():
+    if os.path.isdir(place) or (glob.has_magic(place) and not os.path.exists(place)):
         return True
-    if not path.exists() and glob.has_magic(place):
-        return True
-    return path.suffix.lower() in PICTURE_SUFFIXES
+    return Path(place).suffix.lower() in PICTURE_SUFFIXES
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
-    """What the user listed, as places: a folder or a glob of videos is each of them, one of pictures is one place.
+    """What the user listed, as places.
+
+    A folder or a glob of videos is each of them, one of pictures is one place, and one of both is both.
 
     Raises:
-        SourceMissing: a glob matches nothing.
+        SourceMissing: a glob matches nothing, or a folder may not be read.
     """
     places: list[str] = []
     for given in inputs:
-        path = Path(given)
-        if path.is_dir():
-            videos = sorted((entry for entry in path.iterdir() if entry.suffix.lower() in VIDEO_SUFFIXES), key=natural)
-            pictures = any(entry.suffix.lower() in PICTURE_SUFFIXES for entry in path.iterdir())
-            places += [given] if pictures or not videos else [str(video) for video in videos]
-        elif not path.exists() and glob.has_magic(given) and not any(given.startswith(p) for p in _OPENERS):
-            found = [Path(match) for match in glob.glob(given)]
+        if any(given.startswith(prefix) for prefix in _OPENERS):
+            places.append(given)
+            continue
+        place = _path_of(given)
+        if os.path.isdir(place):
+            pictures, videos = list_folder(Path(place))
+        elif glob.has_magic(place) and not os.path.exists(place):
+            found = [Path(match) for match in glob.glob(place, recursive=True)]
             if not found:
                 raise SourceMissing(f"nothing matches {given!r}")
-            videos = sorted((match for match in found if match.suffix.lower() in VIDEO_SUFFIXES), key=natural)
-            places += [str(video) for video in videos] if videos else [given]
+            pictures, videos = _sorted_out(found)
         else:
             places.append(given)
+            continue
+        places += map(str, videos)
+        if pictures or not videos:
+            places.append(place)
     return places
+
+
+def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures and the videos that lie in a folder, each in natural order; hidden files do not count.
+
+    Raises:
+        SourceMissing: it may not be read.
+    """
+    try:
+        return _sorted_out([entry for entry in folder.iterdir() if not entry.name.startswith(".")])
+    except OSError as error:
+        raise SourceMissing(f"cannot open {folder}: {error.strerror}") from None
+
+
+def _sorted_out(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """The pictures, and the videos."""
+    paths = sorted(paths, key=natural)
+    pictures = [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES]
+    return pictures, [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:
     """A sorting key under which frame2.png comes before frame10.png."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in parts]
+    parts = re.split(r"(\d+)", str(path))
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts]

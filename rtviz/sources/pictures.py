@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import glob
+import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from rtviz.cv import cv2
 from rtviz.errors import SourceMissing, SourceUnreadable
 from rtviz.frame import Frame, Pixels
-from rtviz.sources import PICTURE_SUFFIXES, SourceInfo, natural
+from rtviz.sources import SourceInfo, list_folder, natural
+from rtviz.sources.files import LARGEST_SIDE, check_file, fit
 
 FPS = 25.0  # of a folder of pictures
+
+# What Pillow has to say about odd files would land on the user's screen; what matters of it is said here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class PictureSource:
@@ -29,10 +35,7 @@ class PictureSource:
         self.paths = _find(place)
         self.warnings: list[str] = []
         self._start, self._end, self._every = start, end, every
-        first = next((pixels for pixels in map(_read, self.paths) if pixels is not None), None)
-        if first is None:
-            what = f"{self.paths[0]} is no picture" if len(self.paths) == 1 else f"{place} holds no picture"
-            raise SourceUnreadable(f"{what} that can be decoded")
+        first = self._first_picture(place)
         single = len(self.paths) == 1
         self.info = SourceInfo(
             name=place,
@@ -44,27 +47,48 @@ class PictureSource:
             live=False,
         )
 
+    def _first_picture(self, place: str) -> Pixels:
+        why = ""
+        for path in self.paths:
+            try:
+                return _read(path)[0]
+            except (SourceMissing, SourceUnreadable) as error:
+                why = why or str(error)
+        if len(self.paths) == 1:
+            raise SourceUnreadable(why)
+        raise SourceUnreadable(f"none of the {len(self.paths)} pictures of {place} can be decoded: {why}")
+
     def __iter__(self) -> Iterator[Frame]:
+        self.warnings.clear()
         height, width = self.info.size
-        unreadable, resized = [], 0
+        left_out: list[str] = []
+        cut_off = refitted = 0
         for index, path in enumerate(self.paths):
             seconds = index / FPS
             if seconds < self._start - 1e-6 or index % self._every:
                 continue
             if self._end is not None and seconds >= self._end - 1e-6:
                 break
-            pixels = _read(path)
-            if pixels is None:
-                unreadable.append(path)
+            try:
+                pixels, whole = _read(path)
+            except (SourceMissing, SourceUnreadable) as error:
+                left_out.append(str(error))
                 continue
+            cut_off += not whole
             if pixels.shape[:2] != (height, width):
-                resized += 1
-                pixels = _fit(pixels, height, width)
-            yield Frame(pixels, index, seconds, 1 / FPS)
-        if unreadable:
-            self.warnings.append(f"{len(unreadable)} pictures cannot be decoded and were left out: {unreadable[0]} ...")
-        if resized:
-            self.warnings.append(f"{resized} pictures have another size; they were fitted into {width}x{height}")
+                refitted += 1
+                pixels = fit(pixels, (height, width))
+            yield Frame(pixels, index, seconds, self._every / FPS)
+        number = len(self.paths)
+        if left_out:
+            self.warnings.append(f"{len(left_out)} of {number} pictures were left out: {left_out[0]}")
+        if cut_off:
+            what = self.info.name if number == 1 else f"{cut_off} of {number} pictures"
+            self.warnings.append(f"cut off, the rest is black: {what}")
+        if refitted:
+            self.warnings.append(
+                f"{refitted} of {number} pictures have another size and were fitted into {width}x{height}"
+            )
 
     def close(self) -> None:
         """Nothing is held between frames."""
@@ -81,42 +105,73 @@ class PictureSource:
 def _find(place: str) -> list[Path]:
     path = Path(place)
     if path.is_dir():
-        found = [entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES]
+        found, _ = list_folder(path)
         if not found:
             raise SourceMissing(f"{place} is a folder without pictures")
-    elif path.exists():
-        found = [path]
-    elif glob.has_magic(place):
-        found = [entry for entry in map(Path, glob.glob(place)) if entry.suffix.lower() in PICTURE_SUFFIXES]
+    elif glob.has_magic(place) and not path.exists():
+        found = [Path(match) for match in glob.glob(place, recursive=True) if Path(match).is_file()]
         if not found:
             raise SourceMissing(f"no picture matches {place!r}")
     else:
-        raise SourceMissing(f"cannot open {place}: No such file or directory")
+        check_file(path)
+        found = [path]
     return sorted(found, key=natural)
 
 
-def _read(path: Path) -> Pixels | None:
-    """RGB uint8 [height, width, 3], turned upright as its camera noted; None if it cannot be decoded."""
+def _read(path: Path) -> tuple[Pixels, bool]:
+    """RGB uint8 [height, width, 3], turned upright as its camera noted, and whether the file was whole.
+
+    Raises:
+        SourceMissing: it is gone, or may not be read.
+        SourceUnreadable: it cannot be decoded.
+    """
+    check_file(path)
+    whole = True
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)  # not imread, which cannot open every name
+        with Image.open(io.BytesIO(path.read_bytes())) as picture:
+            if max(picture.size) > LARGEST_SIDE:
+                width, height = picture.size
+                raise SourceUnreadable(f"{path} claims {width}x{height} pixels; at most {LARGEST_SIDE} a side")
+            try:
+                picture.load()
+            except OSError:  # cut off: what is decoded is kept, if there is any
+                picture.tile = []
+                whole = False
+            pixels = _rgb(picture)
     except OSError as error:
-        raise SourceMissing(f"cannot open {path}: {error.strerror}") from None
-    try:
-        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # absurd sizes
-        return None
-    return None if decoded is None else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+        raise SourceUnreadable(f"{path} is no picture that can be decoded: {_reason(error)}") from None
+    except Image.DecompressionBombError:
+        raise SourceUnreadable(f"{path} claims more pixels than can be held; at most 178 million") from None
+    except SourceUnreadable:
+        raise
+    except Exception as error:  # on a garbled file, Pillow's readers raise whatever they stumble over
+        raise SourceUnreadable(f"{path} is no picture that can be decoded: {_reason(error)}") from None
+    if not whole and not pixels.any():
+        raise SourceUnreadable(f"{path} is no picture that can be decoded: it is cut off")
+    return pixels, whole
 
 
-def _fit(pixels: Pixels, height: int, width: int) -> Pixels:
-    """The whole picture inside the size, its aspect kept, black around it."""
-    scale = min(height / pixels.shape[0], width / pixels.shape[1])
-    inner = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
-    resized = cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    fitted = np.zeros((height, width, 3), np.uint8)
-    top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
-    fitted[top : top + inner[1], left : left + inner[0]] = resized
-    return fitted
+def _rgb(picture: Image.Image) -> Pixels:
+    if picture.mode.startswith(("I", "F")):  # one deep channel: 16 bits, or the unit interval
+        deep = np.asarray(picture)
+        if deep.dtype.kind == "f":
+            level = np.clip(deep * (255.0 if deep.max(initial=0.0) <= 1 else 1.0), 0, 255)
+        else:
+            level = np.clip(deep >> 8 if deep.max(initial=0) > 255 else deep, 0, 255)
+        picture = Image.fromarray(level.astype(np.uint8))
+    upright = ImageOps.exif_transpose(picture)
+    if upright.has_transparency_data:
+        # On white, as a page shows it; what lies under transparency may be anything.
+        cut_out = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", cut_out.size, "white"), cut_out)
+    return np.array(upright.convert("RGB"))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if text.startswith("cannot identify image file"):  # goes on with the address of a buffer
+        return "its format is not known"
+    return " ".join(text.split()) or type(error).__name__
 
 
 def open_pictures(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> PictureSource:
