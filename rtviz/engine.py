@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rtviz import views
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
-from rtviz.models import Model, Progress, load
+from rtviz.models import Progress, load
 from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
 
 
 class Engine:
