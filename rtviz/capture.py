@@ -80,6 +80,7 @@ class _Opening:
         self.first_at: float | None = None
         self.sample: Pixels | None = None
         self.same_since: float | None = None
+        self.changes = 0
         self.black_since: float | None = None
 
 
@@ -587,7 +588,8 @@ class Capture:
         opening.sample = sample
         opening.black_since = (opening.black_since or now) if dark else None
         opening.same_since = (opening.same_since or now) if same and not dark else None
-        if not same:
+        opening.changes += not same
+        if opening.changes > 10:  # it moves after all
             self._still_places.discard(opening.place)
 
 
