@@ -174,14 +174,14 @@ class Lock:
 
 def make(extra):
     """Make or mend the environment. What an interrupted set-up left is kept where it is whole, and only there."""
+    extras = sorted({extra, *read_stamp().get("extras", "").split(",")} - {""})
+    STAMP.unlink(missing_ok=True)
+    install_from_system(extra)
     if FOLDER.exists():
         say("bringing {} up to date".format(FOLDER))
     else:
         size = "about 0.5 GB" if not wants_cuda() else "several GB, with CUDA"
         say("this first start makes {} and fetches {}; later ones start at once".format(FOLDER, size))
-    extras = sorted({extra, *read_stamp().get("extras", "").split(",")} - {""})
-    STAMP.unlink(missing_ok=True)
-    install_from_system(extra)
     make_venv()
     forget_broken_packages()
     constraints = install_torch()
@@ -209,11 +209,13 @@ def make_venv():
 def forget_broken_packages():
     """Make pip install anew what was being unpacked when a set-up was cut off."""
     for site in [*FOLDER.glob("lib/python*/site-packages"), *FOLDER.glob("Lib/site-packages")]:
+        for folder in site.glob("~*"):  # so pip names what it is about to replace
+            shutil.rmtree(folder, ignore_errors=True)
         broken = [info for info in site.glob("*.dist-info") if not is_whole(info)]
         if broken:
             say("cut off the last time: " + ", ".join(info.name.split("-")[0] for info in broken))
-        for folder in [*broken, *site.glob("~*")]:  # pip puts a ~ before what it is about to replace
-            shutil.rmtree(folder, ignore_errors=True)
+        for info in broken:
+            shutil.rmtree(info)
 
 
 def is_whole(info):
@@ -303,10 +305,10 @@ def pip(*arguments, stderr=None):
 
 def shortened(line):
     """What is worth a line in a log, of a line of pip's."""
-    wheel = r"(?:\S*/)?([^-\s]+)-([^-\s]+)-\S*\.whl(?=\s)(.*)"
+    wheel = r"(?:\S*/)?([^-\s]+)-([^-\s]+)-\S*\.whl(?=\s)(?: (\([\d.]+ .B\)))?"
     package = re.match(r"\s*(?:Downloading|Using cached|Processing) " + wheel, line)
     if package:
-        return "  {} {}{}".format(package[1], unquote(package[2]), package[3].rstrip())
+        return "  {} {} {}".format(package[1], unquote(package[2]), package[3] or "").rstrip()
     if line.startswith("Installing collected packages:"):
         return "  unpacking {}".format(line.count(",") + 1) + (" packages" if "," in line else " package")
     return None
@@ -333,14 +335,16 @@ def install_from_system(extra):
         wished.update(missing_programs(FOR_TESTS))
     if not needed and not wished:
         return
-    packages = sorted({*needed.values(), *wished.values()})
+    packages = list(dict.fromkeys([*needed.values(), *wished.values()]))
     if may_install():
         say("installing from the system's packages: " + " ".join(packages))
-        if apt_install(packages) or (needed and apt_install(sorted(needed.values())) and not lacks_venv()):
+        if apt_install(packages) or (needed and apt_install([*needed.values()]) and not lacks_venv()):
             return
     if needed:
-        stop("this system lacks " + ", ".join(needed) + ". Please run: " + install_command({**needed, **wished}))
-    say("rtviz's window{} will need: {}".format(" and its tests" * (extra == "test"), install_command(wished)))
+        command = install_command({**needed, **wished})
+        stop("this system lacks {}. Please run this, and start again:\n    {}".format(", ".join(needed), command))
+    what = "rtviz's window and its tests need" if extra == "test" else "rtviz's window needs"
+    say("{} more than this system has; to get it:\n    {}".format(what, install_command(wished)))
 
 
 def missing_libraries(libraries):
@@ -386,9 +390,9 @@ def install_command(missing):
     """The one command that brings what is missing, for the system's own package manager where we know it."""
     sudo = "" if os.geteuid() == 0 else "sudo "
     if shutil.which("apt-get"):
-        return sudo + "apt-get install -y " + " ".join(sorted(set(missing.values())))
+        return sudo + "apt-get install -y " + " ".join(dict.fromkeys(missing.values()))
     for manager in ("dnf", "zypper"):
         if shutil.which(manager):  # these know which package brings which library
-            wanted = [repr(name + "()(64bit)") if ".so" in name else package for name, package in missing.items()]
+            wanted = [repr(name + "()(64bit)") if ".so" in name else name for name in missing]
             return "{}{} install {}".format(sudo, manager, " ".join(wanted))
-    return "your system's package manager for " + ", ".join(missing)
+    return "(with your system's package manager) " + ", ".join(missing)
