@@ -223,6 +223,12 @@ class Capture:
         return opening.info if opening is not None else None
 
     @property
+    def place(self) -> str | None:
+        """What is open, or being opened."""
+        opening = self._opening
+        return opening.place if opening is not None else None
+
+    @property
     def paused(self) -> bool:
         return self._paused
 
@@ -251,7 +257,8 @@ class Capture:
 
     def fps(self) -> float:
         """Frames that arrived in each of the last two seconds."""
-        return rate(self._arrivals)
+        with self._changed:
+            return rate(self._arrivals)
 
     def state(self) -> tuple[str, str]:
         """(state, sentence): connecting, live, paused, stalled, reconnecting, ended or failed."""
@@ -300,10 +307,13 @@ class Capture:
                 self._ever_delivered = False
                 self._opening = None
                 self._pts_offset = None
-            if place is not None:
-                self._keep(request, (place,))
-            else:
-                self._keep(request, self._find_places())
+            try:
+                self._keep(request, (place,) if place is not None else self._find_places())
+            except Exception as error:  # the edge of the thread: without it nothing would ever be opened again
+                with self._changed:
+                    self._failure = SourceLost(f"{place or 'a camera'} cannot be opened: {_one_line(error)}")
+                    self._given_up = True
+                    self._changed.wait_for(lambda: self._closing or self._request != request)  # noqa: B023
 
     def _keep(self, request: int, places: Sequence[str]) -> None:
         """Open the places, the first that works for good, until another request comes."""
