@@ -7,14 +7,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
 
 from rtviz.cv import cv2
+from rtviz.errors import MissingDependency
 from rtviz.frame import Frame, Pixels
 from rtviz.settings import OutputSettings
 from rtviz.sinks import publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
+
+try:
+    import av
+except ImportError as error:
+    raise MissingDependency("av", f"writing GIFs ({error})") from error
 
 if TYPE_CHECKING:
     from rtviz.sources import Source

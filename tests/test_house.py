@@ -1,0 +1,199 @@
+"""The rules of the house: who may import what, what stays light to import, and what must not be tracked."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
+
+# From the ground up: what stands in a line imports only from the lines before it, or from its own package.
+ROOMS = [
+    ["errors", "_version"],
+    ["settings"],
+    ["frame", "cv"],
+    ["sources", "models"],
+    ["sinks"],
+    ["compose", "flow"],
+    ["views"],
+    ["engine"],
+    ["capture"],
+    ["recorder"],
+    ["live", "offline", "score"],
+    ["app", "bench"],
+    ["cli"],
+    ["__main__"],
+]
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+
+# Libraries that have doors: nobody else imports them.
+DOORS = {
+    "PyQt5": ["app/"],
+    "av": ["sources/video.py", "sources/stream.py", "sinks/video.py", "sinks/gif.py"],
+    "cv2": ["cv.py"],
+    "torch": ["models/", "views/", "engine.py"],
+    "timm": ["models/"],
+    "zarr": ["sinks/maps.py"],
+    "huggingface_hub": ["models/weights.py"],
+}
+
+HEAVY = {*DOORS, "torchvision", "scipy", "matplotlib", "safetensors"}
+
+
+def inside(path: Path) -> str:
+    """Where a module stands in the package, as in `models/zoo.py`."""
+    return path.relative_to(ROOT / "rtviz").as_posix()
+
+
+def imported(path: Path) -> list[str]:
+    """All modules that a file imports, in functions and for the type checker too."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
+            assert node.module is not None
+            if node.module == "rtviz":  # from rtviz import views
+                names += [f"rtviz.{alias.name}" for alias in node.names]
+            else:
+                names.append(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if inside(path) != "__init__.py"], ids=inside)
+def test_imports_come_from_rooms_below(path: Path) -> None:
+    room = inside(path).split("/")[0].removesuffix(".py")
+    if room == "configs":
+        return
+    assert room in FLOOR, f"say in ROOMS, in this file, where rtviz/{room} stands"
+    for name in imported(path):
+        if name.startswith("rtviz."):
+            other = name.split(".")[1]
+            assert other == room or FLOOR[other] < FLOOR[room], f"rtviz/{inside(path)} must not import {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=inside)
+def test_libraries_come_in_through_their_doors(path: Path) -> None:
+    for name in imported(path):
+        doors = DOORS.get(name.split(".")[0], [""])
+        assert inside(path).startswith(tuple(doors)), f"rtviz/{inside(path)} must not import {name}"
+
+
+def test_every_library_is_declared() -> None:
+    """What rtviz imports, pyproject.toml installs."""
+
+    def normal(name: str) -> str:
+        return name.lower().replace("_", "-")
+
+    declared = {normal(re.split(r"[^\w.-]", line)[0]) for line in project()["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    for path in MODULES:
+        for name in {name.split(".")[0] for name in imported(path)} - {"rtviz"} - set(sys.stdlib_module_names):
+            brought_by = {normal(found) for found in distributions.get(name, [name])}
+            assert brought_by & declared, f"rtviz/{inside(path)} imports {name}, which is not in dependencies"
+
+
+def run_python(program: str, *arguments: str) -> str:
+    """What a program prints in a fresh interpreter, in which every warning is an error."""
+    command = [sys.executable, "-W", "error", "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["rtviz", "rtviz.views", "rtviz.models", "rtviz.sources", "rtviz.sinks", "rtviz.app", "rtviz.cli"]
+)
+def test_light_to_import(name: str) -> None:
+    heavy = HEAVY | ({"numpy"} if name in ("rtviz", "rtviz.views", "rtviz.cli") else set())
+    loaded = run_python(f"import {name}, sys; print(*sys.modules)").split()
+    assert heavy.isdisjoint(loaded), heavy & set(loaded)
+
+
+def test_what_rtviz_exports_is_there() -> None:
+    run_python("import rtviz; [getattr(rtviz, name) for name in rtviz.__all__]")
+
+
+def test_runs_without_qt_and_pyav_until_they_are_needed(tmp_path: Path) -> None:
+    """Each is named in a plain error only when something is asked for that needs it."""
+    (tmp_path / "clip.mp4").write_bytes(b"not empty")
+    program = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("PyQt5", "av"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import rtviz.cli, rtviz.engine, rtviz.live, rtviz.offline
+from rtviz.errors import RtvizError
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks import open_sink
+
+with rtviz.open_source("scene:?size=64x48") as source:
+    frame = next(iter(source))
+engine = rtviz.Engine(rtviz.load("random:dino-vits16", device="cpu", precision="fp32", resolution=32))
+assert engine.render(frame, Settings()).overlay.shape == (48, 64, 3)
+
+def refused(library, function, *arguments, **named):
+    try:
+        function(*arguments, **named)
+    except RtvizError as error:
+        assert library in str(error), error
+    else:
+        raise AssertionError(f"{function} did without {library}")
+
+folder = Path(sys.argv[1])
+refused("av", lambda: next(iter(rtviz.open_source(str(folder / "clip.mp4")))))
+for name in ("out.mp4", "out.gif"):
+    refused("av", open_sink, folder / name, size=(48, 64), fps=25.0, output=OutputSettings())
+from rtviz import app
+refused("PyQt5", app.launch, None)
+print("done")
+"""
+    assert "done" in run_python(program, str(tmp_path))
+
+
+def project() -> dict[str, list[str]]:
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"])
+
+
+def test_every_package_is_packaged() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in MODULES}
+    assert sorted(packages) == sorted([*(".".join(folder.parts) for folder in folders), "rtviz.configs"])
+
+
+@pytest.mark.parametrize("room", ["rtviz", "scripts", "tests"])
+def test_every_module_says_what_it_is_for(room: str) -> None:
+    silent = [path for path in (ROOT / room).rglob("*.py") if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    assert not silent
+
+
+def test_nothing_of_one_machine_is_tracked() -> None:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = re.compile(rb"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|tmp/w|opt/(?:pypi|wheels))\b")
+    hosts = re.compile(rb"\b(?:pypi\.org|pythonhosted\.org|debian\.org|download\.pytorch\.org|npmjs\.(?:org|com))\b")
+    for name in listed.rstrip("\0").split("\0"):
+        path = ROOT / name
+        if path == Path(__file__) or not path.exists():
+            continue
+        content = path.read_bytes()
+        if b"\0" in content[:8000]:
+            continue
+        found = folders.findall(content) + hosts.findall(content)
+        assert not found, f"{name}: {found}"
