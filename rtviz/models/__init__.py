@@ -48,7 +48,7 @@ def load(
         DeviceFailed: the device is absent, or too small.
     """
     _sleep_while_waiting()
-    from rtviz.models import backbone, runner
+    from rtviz.models import backbone, runner, zoo
     from rtviz.models import weights as files
 
     card, path, notice = _choose(name, weights)
@@ -60,8 +60,7 @@ def load(
         else:
             network = backbone.build(card.timm_name)
     else:
-        assert path is not None
-        network = backbone.build_plain(card, path)
+        network = backbone.build_plain(card, path or zoo.EMBEDDED_FILE)  # untrained, it still has that file's shape
     if path is not None:
         files.load_into(network, path, card)
     return runner.Model(network, card, device=device, precision=precision, resolution=resolution, notice=notice)

@@ -87,22 +87,27 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def build_plain(card: ModelCard, path: Path) -> nn.Module:
-    """A plain vision transformer with CLS token and learned position embeddings, as a file's metadata describe it."""
+    """A plain vision transformer with CLS token and learned position embeddings, as a file's metadata describe it.
+
+    Its weights are random, the same ones each time.
+    """
     from timm.models.vision_transformer import VisionTransformer
 
     metadata, shapes = safetensors_header(path)
-    network = VisionTransformer(
-        img_size=trained_size(metadata),
-        patch_size=card.patch_size,
-        embed_dim=card.width,
-        depth=card.layers,
-        num_heads=card.heads,
-        mlp_ratio=shapes["blocks.0.mlp.fc1.weight"][0] / card.width,
-        init_values=1.0 if "blocks.0.ls1.gamma" in shapes else None,
-        num_classes=0,
-        qkv_bias=True,
-        dynamic_img_size=True,
-    )
+    with torch.random.fork_rng(devices=[]):  # as in _create
+        torch.manual_seed(0)
+        network = VisionTransformer(
+            img_size=trained_size(metadata),
+            patch_size=card.patch_size,
+            embed_dim=card.width,
+            depth=card.layers,
+            num_heads=card.heads,
+            mlp_ratio=shapes["blocks.0.mlp.fc1.weight"][0] / card.width,
+            init_values=1.0 if "blocks.0.ls1.gamma" in shapes else None,
+            num_classes=0,
+            qkv_bias=True,
+            dynamic_img_size=True,
+        )
     return ready(network)
 
 
