@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from live_doubles import LIMIT, QUICK, Engine, Recording
+from live_doubles import LIMIT, QUICK, Engine, Model, Recording
 from PyQt5.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
@@ -31,11 +32,12 @@ from pytestqt.qtbot import QtBot
 
 from rtviz import views
 from rtviz.app.keys import ACTIONS
+from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
-from rtviz.errors import SourceMissing
+from rtviz.errors import SettingsError, SourceMissing
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
 
@@ -402,15 +404,52 @@ def test_a_model_that_could_not_be_had_is_not_remembered(make: Make, qtbot: QtBo
     assert "model" not in Remembered.read(tmp_path).settings
 
 
+def test_what_was_asked_for_stands_over_what_is_remembered() -> None:
+    kept = {"head": 3, "opacity": 0.2}
+    assert starting_settings({"head": 1}, kept) == Settings(head=1, opacity=0.2)
+    assert starting_settings(None, kept) == Settings(head=3, opacity=0.2)
+    assert starting_settings(Settings(head=1), kept) == Settings(head=1)
+    with pytest.raises(SettingsError, match="view cannot be"):
+        starting_settings({"view": "gone"}, {})
+
+
+def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: Callable[[str, int, int | None], None]) -> Engine:
+        done = 0
+        while settings.model:
+            done += 1_000_000
+            progress("model.safetensors", done, 87_000_000)
+            pause.wait(0.01)
+        return Engine(Model(name="embedded"))
+
+    pause = threading.Event()
+    window = make(load_engine=load)
+    wait(qtbot, lambda: [card.matter for card in window.messages.shown] == ["offer"])
+    assert "rtviz models pull dino-vits16" in window.messages.shown[0].sentence
+    buttons = window.messages.findChildren(QAbstractButton)
+    qtbot.mouseClick(next(one for one in buttons if one.text().startswith("Get DINO")), Qt.LeftButton)
+    assert window.session.settings.model == "dino-vits16"
+    wait(qtbot, lambda: any("of 87 MB" in card.sentence for card in window.messages.shown))
+    shown = window.canvas.result
+    wait(qtbot, lambda: window.canvas.result is not shown)  # the model that looked before goes on
+    buttons = window.messages.findChildren(QAbstractButton)
+    qtbot.mouseClick(next(one for one in buttons if one.text() == "Cancel"), Qt.LeftButton)
+    wait(qtbot, lambda: window.session.status().model_state == "ready")
+    wait(qtbot, lambda: not any(card.matter == "model" for card in window.messages.shown))
+    assert window.session.status().model_name == "embedded"
+    assert window.session.settings.model is None  # nor does the next start begin with a download
+
+
 def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
     from rtviz.recorder import read_snapshot
 
     window = make()
     qtbot.keyClick(window.canvas, "s")
+    wait(qtbot, lambda: list(tmp_path.glob("rtviz-*.png")))
     files = list(tmp_path.glob("rtviz-*.png"))
     assert len(files) == 1
     assert Settings.from_mapping(read_snapshot(files[0])["settings"]) == GREY
-    assert files[0].name in window.canvas.toast_text
+    wait(qtbot, lambda: files[0].name in window.canvas.toast_text)
 
 
 def test_recording_begins_and_ends_with_its_key(make: Make, qtbot: QtBot, tmp_path: Path) -> None:

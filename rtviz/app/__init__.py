@@ -30,6 +30,7 @@ _ALL_PACKAGES = (
     "libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
     "libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1"
 )
+_connected: set[str] = set()
 _NO_PLATFORM = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
 
 
@@ -110,14 +111,17 @@ def _why_not_xcb() -> str | None:
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
     xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    if os.environ["DISPLAY"] in _connected:
+        return None
     connection = xcb.xcb_connect(None, None)
-    refused = bool(xcb.xcb_connection_has_error(connection))
-    xcb.xcb_disconnect(connection)
-    if refused:
+    if xcb.xcb_connection_has_error(connection):
+        xcb.xcb_disconnect(connection)
         return (
             f"no window: the display {os.environ['DISPLAY']} does not answer; start rtviz in a desktop session, or "
             "render to a file with `rtviz render`"
         )
+    # It stays connected: an X server whose only client leaves may reset, and would refuse Qt meanwhile.
+    _connected.add(os.environ["DISPLAY"])
     return None
 
 

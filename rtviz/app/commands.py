@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rtviz import views
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
+from rtviz.errors import RtvizError
 from rtviz.live import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, Settings
 
@@ -23,11 +25,12 @@ class Commands:
 
     Args:
         session: what is asked.
-        say: tells the user something in large letters, for so many seconds.
+        say: tells the user something in large letters, for so many seconds; from any thread.
         models_here: the models that can be loaded without fetching anything.
 
     Attributes:
         record_what: what a recording holds: "overlay", "side-by-side" or "clean".
+        silent: settings whose change is not said, because it is written on the picture already.
     """
 
     def __init__(
@@ -35,12 +38,13 @@ class Commands:
         session: LiveSession,
         remembered: Remembered,
         bindings: Bindings,
-        say: Callable[..., None],
+        say: Callable[[str, float], None],
         models_here: Callable[[], Sequence[str]],
     ) -> None:
         self.session, self.remembered, self.bindings = session, remembered, bindings
         self.record_what = RECORDED[0]
-        self._say, self._models_here = say, models_here
+        self.silent: Collection[str] = ()
+        self._tell, self._models_here = say, models_here
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -80,9 +84,11 @@ class Commands:
             "snapshot": self._snapshot,
             "save_past": self._save_past,
             "restart": self._restart,
-            "cancel_loading": self.session.cancel_loading,
             "reload_model": self.session.reload_model,
         }
+
+    def _say(self, text: str, seconds: float = 1.3) -> None:
+        self._tell(text, seconds)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
@@ -91,7 +97,9 @@ class Commands:
         settings = self.session.settings.replace(**changes)
         if settings != self.session.settings:
             self.session.update(settings)
-            self._say(self.said(next(iter(changes))))
+            name = next(iter(changes))
+            if name not in self.silent:
+                self._say(self.said(name))
 
     def said(self, name: str) -> str:
         """A setting and its value, in a word or two."""
@@ -254,8 +262,16 @@ class Commands:
         self._say(f"{self.bindings.shown('record')} records: {self.record_what}")
 
     def _snapshot(self) -> None:
-        path = self.session.snapshot(self._new_file(".png"))
-        self._say(f"wrote {path}", 3.0)
+        path = self._new_file(".png")
+
+        def write() -> None:
+            try:
+                self._say(f"wrote {self.session.snapshot(path)}", 3.0)
+            except RtvizError as error:
+                self._say(str(error), 4.0)
+
+        # A large picture takes a while to pack, and keys are to be answered meanwhile.
+        threading.Thread(target=write, name="rtviz-snapshot", daemon=True).start()
 
     def _save_past(self) -> None:
         self.session.save_past(self._new_file(".mp4", "past"))

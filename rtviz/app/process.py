@@ -37,10 +37,7 @@ def run(
     kiosk = kiosk or remembered.window.get("kiosk") is True
     if kiosk:
         remembered.stored = False
-    if not isinstance(settings, Settings):
-        kept = {} if kiosk or config is not None else remembered.settings
-        settings = Settings.from_mapping({**kept, **(settings or {})})
-    views.find(settings.view)
+    settings = starting_settings(settings, {} if kiosk or config is not None else remembered.settings)
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
@@ -60,6 +57,17 @@ def run(
         app.exec_()
     _leave_hanging_threads(guards.status)
     return guards.status
+
+
+def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[str, Any]) -> Settings:
+    """What to show at first: a Settings as it is; otherwise what was asked for, over what is remembered.
+
+    Raises:
+        SettingsError: a value is not allowed.
+    """
+    settings = given if isinstance(given, Settings) else Settings.from_mapping({**kept, **(given or {})})
+    views.find(settings.view)
+    return settings
 
 
 def _leave_hanging_threads(status: int) -> None:
@@ -111,4 +119,4 @@ class Guards:
         self._window.canvas.toast(text, 6.0)
 
 
-__all__ = ["Guards", "run"]
+__all__ = ["Guards", "run", "starting_settings"]

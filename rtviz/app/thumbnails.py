@@ -51,6 +51,7 @@ class Tiles(QWidget):
     """
 
     picked = pyqtSignal(int)
+    reshaped = pyqtSignal()  # another number of tiles, or other ones
 
     def __init__(self, name: str, word: str, vertical: bool) -> None:
         super().__init__()
@@ -67,6 +68,11 @@ class Tiles(QWidget):
         self.setCursor(Qt.PointingHandCursor)
 
     @property
+    def aspect(self) -> float:
+        """Width / height of a tile."""
+        return self._aspect
+
+    @property
     def count(self) -> int:
         return self._count
 
@@ -80,6 +86,7 @@ class Tiles(QWidget):
             self._count, self._aspect = count, aspect
             self._images = []
             self.update()
+            self.reshaped.emit()
 
     def show_images(self, images: list[QImage]) -> None:
         self._images = images
@@ -246,6 +253,11 @@ class LayerColumn(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(88, 300)
+
+    def fit_height(self, height: int) -> None:
+        """As broad as the tiles get at such a height of the window."""
+        tile = (height - 60) / max(1, self.tiles.count or 12) - 6
+        self.setFixedWidth(round(min(max(76, tile * self.tiles.aspect + 30), 0.16 * height, 190)))
 
     def _slid(self, layer: int) -> None:
         if layer != self.tiles.chosen:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
+from PyQt5.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -39,7 +39,7 @@ from rtviz.app.messages import Card, Messages, cards
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
 from rtviz.app.pointing import Spot
 from rtviz.app.readouts import Readouts
-from rtviz.app.remembered import MODEL_FIELDS, Remembered, about, apply_preset
+from rtviz.app.remembered import Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
@@ -70,6 +70,8 @@ class Window(QWidget):
         kiosk: for a stand.
     """
 
+    said = pyqtSignal(str, float)  # what is to be said in large letters, and for how many seconds; from any thread
+
     def __init__(self, session: LiveSession, remembered: Remembered, *, kiosk: bool = False) -> None:
         super().__init__()
         self.session, self.remembered, self.kiosk = session, remembered, kiosk
@@ -78,6 +80,7 @@ class Window(QWidget):
         self.hidden = False
         self._started_as = session.settings
         self._working = session.settings  # the last settings whose model could be had
+        self._content_since = time.monotonic()
         self._status = LiveStatus()
         self._maps: Maps | None = None
         self._thumbnail_settings: Settings | None = None
@@ -93,7 +96,8 @@ class Window(QWidget):
         self.setWindowTitle("rtviz")
         self.setAcceptDrops(True)
         self._build()
-        self.commands = Commands(session, remembered, self.bindings, self.canvas.toast, lambda: self.models.names_here)
+        self.commands = Commands(session, remembered, self.bindings, self.said.emit, lambda: self.models.names_here)
+        self.said.connect(self.canvas.toast)
         self._actions = self._action_table()
         self._finder = Finder()
         self._finder.cameras.connect(self._take_cameras)
@@ -199,6 +203,7 @@ class Window(QWidget):
         self.canvas.pointed.connect(self._pointed)
         self.canvas.dragged.connect(lambda spot: self._query(spot) if spot.head is None else None)
         self.strip.picked.connect(lambda head: self.change(head=head))
+        self.layers.tiles.reshaped.connect(self._arrange)
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         self.strip.setToolTip(
             self.bindings.tip("head_next", "Heads of the current layer: click one, or press its number")
@@ -344,9 +349,8 @@ class Window(QWidget):
         window["closed"] = [section.name for section in self.sections if not section.is_open]
         if not self.isFullScreen() and not self.isMaximized():
             window["size"] = [self.width(), self.height()]
-        model = {name: getattr(self._working, name) for name in MODEL_FIELDS}
         try:
-            self.remembered.write(self.session.settings.replace(**model))
+            self.remembered.write(self.session.settings.replace(**_wish(self._working)))
         except RtvizError as error:
             _log.warning("%s", error)
 
@@ -381,7 +385,7 @@ class Window(QWidget):
         self.layers.setVisible(not hidden)
         share = 0.135 if full else 0.125
         self.heads.setFixedHeight(int(min(max(72, self.height() * share), 190)))
-        self.layers.setFixedWidth(int(min(max(76, self.height() * 0.115), 150)))
+        self.layers.fit_height(self.height() - (self.heads.height() if not hidden else 0))
         self._show_hud()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
@@ -407,6 +411,7 @@ class Window(QWidget):
             "escape": self._escape,
             "help": self._help,
             "quit": self._quit,
+            "cancel_loading": self._cancel_loading,
             "dismiss_model": self._dismiss_model,
             "get_dino": self._get_dino,
             "dismiss_offer": self._dismiss_offer,
@@ -630,9 +635,9 @@ class Window(QWidget):
             return None
         size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
         offers = ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer"))
-        more = "For the real DINO: `rtviz models pull dino-vits16`, or now, in the background."
+        more = "The real DINO: `rtviz models pull dino-vits16`, or fetch it now."
         if name == "embedded":
-            text = f"The small built-in model is looking; it has seen nothing but drawn scenes. {more}"
+            text = f"The small built-in model is looking; it has only ever seen drawn scenes. {more}"
             return Card("offer", "good", "built-in", text, None, offers)
         return Card("offer", "warn", "untrained", f"Its weights are random, and so are its maps. {more}", None, offers)
 
@@ -642,12 +647,21 @@ class Window(QWidget):
     def _dismiss_offer(self) -> None:
         self.remembered.window["no_offer"] = True
 
+    def _cancel_loading(self) -> None:
+        if not self._return_to_what_works():
+            self.session.cancel_loading()
+
     def _dismiss_model(self) -> None:
-        """Forget the wish that failed: the model that looks goes on."""
         self._dismissed_model = self._status.model_sentence
-        wish = {name: getattr(self._working, name) for name in MODEL_FIELDS}
-        if self._status.model_name and self.session.settings.replace(**wish) != self.session.settings:
-            self.session.update(self.session.settings.replace(**wish))
+        self._return_to_what_works()
+
+    def _return_to_what_works(self) -> bool:
+        """Forget a wish for a model that was cancelled or failed, so that the next start does not wish it again."""
+        settings = self.session.settings.replace(**_wish(self._working))
+        if settings == self.session.settings:
+            return False
+        self.session.update(settings)
+        return True
 
     # --- again and again ---------------------------------------------------------------------------------------------
 
@@ -661,8 +675,7 @@ class Window(QWidget):
         """Everything but the picture, a few times a second."""
         status = self._status = self.session.status()
         self._refreshes += 1
-        if status.model_state == "ready":
-            self._working = self.session.settings
+        self._learn_what_works(status)
         self._show_thumbnails()
         self._show_settings()
         self.transport.show_status(status)
@@ -672,7 +685,8 @@ class Window(QWidget):
         self.messages.show_cards(
             [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
         )
-        self.canvas.wait_for(status.source_sentence, status.model_sentence if status.model_state == "loading" else "")
+        opening = status.source_sentence if status.source_state != "failed" else ""  # that is a card's
+        self.canvas.wait_for(opening, status.model_sentence if status.model_state == "loading" else "")
         recording = f"REC {clock(status.recording_seconds)}" if status.recording is not None else ""
         if recording != self.canvas.recording:
             self.canvas.recording = recording
@@ -686,6 +700,15 @@ class Window(QWidget):
             self.instruments.show_status(status, self.session.settings)
             self._show_title(status)
         self._look_after_the_stand()
+
+    def _learn_what_works(self, status: LiveStatus) -> None:
+        """A wish for a model has come true when the session has been content with it for a moment: right after the
+        wish it still is content with the model before."""
+        now = time.monotonic()
+        if _wish(self.session.settings) == _wish(self._working) or status.model_state != "ready":
+            self._content_since = now
+        elif now - self._content_since > 0.5:
+            self._working = self.session.settings
 
     def _show_thumbnails(self) -> None:
         result = self.session.latest()
@@ -726,6 +749,7 @@ class Window(QWidget):
             if settings.view in ("heads", "grid"):
                 first = where if settings.view == "heads" else ""
             lines = [line for line in (first, second) if line]
+        self.commands.silent = ("head", "layer", "view", "query") if lines else ()
         if lines != self.canvas.hud:
             self.canvas.hud = lines
             self.canvas.update()
@@ -805,6 +829,11 @@ class Window(QWidget):
             return True
         self.do(action)
         return True
+
+
+def _wish(settings: Settings) -> dict[str, Any]:
+    """Which model is wished for."""
+    return {name: getattr(settings, name) for name in ("model", "weights", "device", "precision")}
 
 
 def _needs(widget: QWidget, key: str) -> bool:
