@@ -257,7 +257,7 @@ def _live(parsed: argparse.Namespace) -> int:
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    return app.launch(parsed.source, shown | given, kiosk=parsed.kiosk)
+    return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
 
 
 def _bench(parsed: argparse.Namespace) -> int:
