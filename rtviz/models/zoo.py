@@ -170,7 +170,7 @@ def find(name: str) -> ModelCard:
     if name.startswith(RANDOM):
         return find(name.removeprefix(RANDOM)).untrained()
     for card in cards():
-        if name in (card.name, card.timm_name):
+        if name and name in (card.name, card.timm_name):  # the embedded model has no timm name
             return card
     if name == EMBEDDED:
         raise UnknownModel(f"this build of rtviz has no embedded model; {_near(name)}")
