@@ -159,6 +159,16 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     _add_options(bench, [Settings.option(name) for name in looking], "what to look with")
 
+    score = add("score", _score, "measure how well a model's attention finds objects, on fresh drawn scenes")
+    score.add_argument(
+        "name", metavar="MODEL", nargs="?", default="embedded", help="a name from `rtviz models` (embedded)"
+    )
+    score.add_argument("--scenes", type=int, default=200, metavar="N", help="how many scenes (200)")
+    score.add_argument("--seed", type=int, default=0, metavar="N", help="which of the scenes kept for scoring (0)")
+    score.add_argument("--json", action="store_true", help="print the figures as JSON")
+    score.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_options(score, [Settings.option(name) for name in ("weights", "device", "precision")], "what to look with")
+
     models = add("models", _models, "list the models, or fetch one ahead")
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
@@ -453,6 +463,26 @@ def _model_progress(quiet: bool) -> Any:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+def _score(parsed: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from rtviz.score import score_scenes
+
+    if parsed.scenes < 1 or parsed.seed < 0:
+        raise SettingsError("scenes", parsed.scenes, "at least 1, and a seed of at least 0")
+    given = {name: vars(parsed)[name] for name in ("weights", "device", "precision") if name in vars(parsed)}
+    with tqdm(desc="scoring", unit="scene", disable=parsed.quiet, dynamic_ncols=True) as bar:
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            bar.set_description(what, refresh=False)
+            bar.total = total
+            bar.update(done - bar.n)
+
+        report = score_scenes(parsed.name, scenes=parsed.scenes, seed=parsed.seed, progress=progress, **given)
+    print(json.dumps(report.to_mapping(), indent=2) if parsed.json else report.table())
+    return 0
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
