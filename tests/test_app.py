@@ -37,7 +37,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
-from rtviz.errors import SettingsError, SourceMissing
+from rtviz.errors import SettingsError, SourceMissing, WeightsMissing
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
 
@@ -400,6 +400,23 @@ def test_a_model_that_could_not_be_had_is_not_remembered(make: Make, qtbot: QtBo
     window.change(model="dino-vits8")
     wait(qtbot, lambda: any(card.matter == "model" and card.word == "model" for card in window.messages.shown))
     assert any("weights are not here" in card.sentence for card in window.messages.shown)
+    window.close()
+    assert "model" not in Remembered.read(tmp_path).settings
+
+
+def test_a_model_asked_for_at_the_start_is_never_replaced_without_a_word(
+    make: Make, qtbot: QtBot, tmp_path: Path
+) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model:
+            raise WeightsMissing("the weights of dino-vits8 are not here")
+        return Engine(Model(name="embedded"))
+
+    window = make(GREY.replace(model="dino-vits8"), load_engine=load)
+    wait(qtbot, lambda: any("dino-vits8 are not here" in card.sentence for card in window.messages.shown))
+    button = next(one for one in window.messages.findChildren(QAbstractButton) if one.text() == "Dismiss")
+    qtbot.mouseClick(button, Qt.LeftButton)
+    wait(qtbot, lambda: not any(card.matter == "model" for card in window.messages.shown))
     window.close()
     assert "model" not in Remembered.read(tmp_path).settings
 

@@ -294,6 +294,7 @@ _OFFER = Card("offer", "good", "built-in", "There is a better one.")
         (LiveStatus("live", model_state="loading", model_sentence="loading it"), ["model"], "Loading it", None),
         (LiveStatus("live", "", "loading", "downloading w", (5_000_000, 87_000_000)),
          ["model"], "5 of 87 MB", "cancel_loading"),
+        (LiveStatus("live", "", "ready", "no weights; going on with another"), ["model"], "going on", "dismiss_model"),
         (LiveStatus("live", "", "failed", "no weights"), ["model"], "No weights.", "reload_model"),
     ],
 )  # fmt: skip

@@ -59,11 +59,11 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
             text = f"{text.rstrip('.')}: {done / 1e6:.0f}" + (f" of {total / 1e6:.0f} MB." if total else " MB.")
         offers = (("Cancel", "cancel_loading"),) if progress is not None else ()
         said.append(Card("model", "good", "model", text, progress or (0, None), offers))
-    elif status.model_state == "failed":
-        said.append(
-            Card("model", "bad", "model" if status.model_name else "no model", sentence(status.model_sentence), None,
-                 (("Try again", "reload_model"), ("Dismiss", "dismiss_model")))
-        )  # fmt: skip
+    elif status.model_state == "failed" or (status.model_state == "ready" and status.model_sentence):
+        # Another model than the one that was asked for may look instead, but never without a word.
+        tone, word = ("warn", "model") if status.model_name else ("bad", "no model")
+        offers = (("Try again", "reload_model"), ("Dismiss", "dismiss_model"))
+        said.append(Card("model", tone, word, sentence(status.model_sentence), None, offers))
     elif offer is not None and status.model_state == "ready":
         said.append(offer)
     return said

@@ -705,10 +705,13 @@ class Window(QWidget):
         """A wish for a model has come true when the session has been content with it for a moment: right after the
         wish it still is content with the model before."""
         now = time.monotonic()
-        if _wish(self.session.settings) == _wish(self._working) or status.model_state != "ready":
+        settings = self.session.settings
+        if status.model_state == "ready" and status.model_sentence and _wish(settings) == _wish(self._working):
+            self._working = settings.replace(model=None, weights=None)  # the very first wish did not come true
+        elif _wish(settings) == _wish(self._working) or status.model_state != "ready" or status.model_sentence:
             self._content_since = now
         elif now - self._content_since > 0.5:
-            self._working = self.session.settings
+            self._working = settings
 
     def _show_thumbnails(self) -> None:
         result = self.session.latest()
