@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def _save(picture: Pixels, path: Path, output: OutputSettings) -> None:
     if output.size is not None and picture.shape[:2] != output.size:
         picture = cv2.resize(picture, (output.size[1], output.size[0]), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 60 + round(0.4 * output.quality)]
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 60 + round(0.4 * output.quality)] if jpeg else []
     # Not imwrite, which cannot write every name and is silent about failure.
     fine, coded = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
     assert fine
