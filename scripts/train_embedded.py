@@ -109,12 +109,13 @@ RECIPES = {
     # For a GPU. Written for one, but it has not run on one yet.
     "large": Recipe(192, (0.6, 0.8, 1.0, 1.3, 1.6, 3.0), 512, 40000, 20000, 4096, composers=12),
 }
-_HARD = {"clutter": 3, "slabs": 0.15, "company": 0.2, "glass": 0.08}
+_HARD = {"clutter": 3, "slabs": 0.2, "company": 0.25, "glass": 0.2}
 STAGES = {
     "small": (
         Stage(0.12, 48, (0.16, 0.45), 0.4, 0.20, dino=0.0),
         Stage(0.50, 64, (0.08, 0.42), 0.0, 0.15, **_HARD),
-        Stage(1.00, 96, (0.05, 0.42), 0.0, 0.12, **_HARD),
+        Stage(0.86, 96, (0.05, 0.42), 0.0, 0.12, **_HARD),
+        Stage(1.00, 128, (0.04, 0.40), 0.0, 0.12, **_HARD),
     ),
     "large": (
         Stage(0.05, 64, (0.16, 0.45), 0.4, 0.20, dino=0.0),
@@ -220,7 +221,7 @@ def compose(random: Generator, pool: Pool, objects: list[int], background: int, 
             x = (at + 0.5 + random.uniform(-0.2, 0.2)) / len(objects)
         put(canvas, pool, number, (x * size, y * size), side, random.normal(0, 18), random.random() < 0.5,
             light=random.uniform(0.75, 1.2), shadow=0.0 if random.random() < 0.3 else random.uniform(0.1, 0.6),
-            opacity=random.uniform(0.55, 0.9) if random.random() < stage.glass else 1.0)  # fmt: skip
+            opacity=random.uniform(0.35, 0.85) if random.random() < stage.glass else 1.0)  # fmt: skip
     return canvas
 
 
