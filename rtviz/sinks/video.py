@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtviz.cv import cv2
 from rtviz.errors import MissingDependency, OutputUnwritable, SettingsError
@@ -20,6 +21,7 @@ from rtviz.sinks.base import ClosingSink
 
 try:
     import av
+    from av.video.frame import PictureType
     from av.video.reformatter import ColorRange, Colorspace
 except ImportError as error:
     raise MissingDependency("av", f"writing video ({error})") from error
@@ -35,7 +37,8 @@ _ENCODERS = {
     "vp9": ("libvpx-vp9", 60, 14),
 }
 _DEFAULT_CODECS = {".webm": "vp9"}
-_ALLOWED_CODECS = {".webm": ("vp9", "av1")}
+_ALLOWED_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 # Sound that each container can carry as it is; anything else becomes the codec that stands first.
 _SOUND = {
     ".webm": ("opus", "vorbis"),
@@ -44,6 +47,8 @@ _SOUND = {
     ".mp4": ("aac", "mp3", "ac3", "eac3", "alac", "opus"),
 }
 _FALLBACK_TICKS = Fraction(1, 90000)
+_BT709 = 1  # by its number in ITU-T H.273
+_KEY_SECONDS = 1.0  # between key frames, which is what a kill can cost
 
 
 class VideoSink(ClosingSink):
@@ -65,66 +70,53 @@ class VideoSink(ClosingSink):
         self._ticks: Fraction = getattr(origin, "time_base", None) or _FALLBACK_TICKS
         self._first_pts: int | None = None
         self._last_pts = -1
+        self._last_key_seconds = 0.0
         self._durations: dict[int, int] = {}
         self._origin = origin
+        self._container: Any = None
+        self._stream: Any = None
+        self._sound: _Sound | None = None
+        suffix = path.suffix.lower()
+        self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
+        if self._codec not in _ALLOWED_CODECS.get(suffix, (self._codec,)):
+            raise SettingsError("codec", self._codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary(path)
-        self._container: Any = None
-        self._open(fps or 25.0)
-        self._sound: _Sound | None = _Sound.of(origin, self._container, path, self.warnings)
-
-    def _open(self, fps: float) -> None:
-        suffix = self.path.suffix.lower()
-        codec = self._output.codec
-        if codec == "auto":
-            codec = _DEFAULT_CODECS.get(suffix, "h264")
-        if codec not in _ALLOWED_CODECS.get(suffix, (codec,)):
-            raise SettingsError("codec", codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
-        encoder, worst, best = _ENCODERS[codec]
-        crf = round(worst + (best - worst) * self._output.quality / 100)
-        rate = Fraction(fps).limit_denominator(100000)
-        keys = max(1, round(fps))
-        options = {"crf": str(crf)}
-        if codec == "h264":
-            # veryfast leaves the cores to the model; a short lookahead bounds what a kill can lose.
-            options |= {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "2" if keys > 8 else "0"}
-        elif codec == "h265":
-            lookahead = min(10, max(3, keys // 2))
-            options |= {
-                "preset": "veryfast",
-                "x265-params": f"log-level=none:rc-lookahead={lookahead}:bframes=2:keyint={keys}",
-            }
-        elif codec == "av1":
-            options |= {"preset": "9", "svtav1-params": f"lookahead=0:keyint={keys}"}
-            os.environ.setdefault("SVT_LOG", "1")  # errors only: it would tell its whole configuration
-        elif codec == "vp9":
-            options |= {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0", "lag-in-frames": "0"}
-        # hybrid: fragments while it grows, an ordinary index at the end. delay_moov: with the first fragment known, an
-        # edit list takes back the delay of the B-frames, and the first picture stands at 0.
-        muxing = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"} if suffix in (".mp4", ".mov", ".m4v") else {}
-        muxing |= {"flush_packets": "1"}
-        if suffix in (".mkv", ".webm"):
-            muxing |= {"cluster_time_limit": "1000"}
         try:
-            self._container = av.open(f"file:{self._temporary}", "w", format=_FORMATS[suffix], options=muxing)
-            stream: Any = self._container.add_stream(encoder, rate=rate, options=options)
-        except av.error.FFmpegError as error:
-            if isinstance(error, OSError) and error.errno:
-                raise OutputUnwritable(f"cannot write {self.path}: {error.strerror}") from None
-            raise OutputUnwritable(f"cannot write {self.path} as {codec}: {error}") from None
-        except ValueError as error:
-            raise OutputUnwritable(f"this build of PyAV has no encoder {encoder} for {codec}: {error}") from None
-        height, width = self._padded
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = self._ticks
-        stream.codec_context.gop_size = keys
-        stream.codec_context.color_range = 1  # limited
-        stream.codec_context.color_primaries = stream.codec_context.color_trc = stream.codec_context.colorspace = (
-            1  # BT.709
+            with self._writing():
+                self._open(suffix, fps or 25.0)
+                self._sound = _Sound.of(origin, self._container, suffix, self.warnings)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(self, suffix: str, fps: float) -> None:
+        self._container = av.open(
+            f"file:{self._temporary}", "w", format=_FORMATS[suffix], container_options=_muxing_options(suffix)
         )
-        if codec == "h265" and suffix != ".mkv":
-            stream.codec_context.codec_tag = "hvc1"  # the tag that Apple's players ask for
+        encoder, worst, best = _ENCODERS[self._codec]
+        crf = round(worst + (best - worst) * self._output.quality / 100)
+        keys = max(1, round(fps * _KEY_SECONDS))
+        # More threads than this hold back more frames than a kill may cost.
+        threads = max(1, min(8, os.cpu_count() or 1, keys // 4))
+        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads)}
+        try:
+            stream: Any = self._container.add_stream(
+                encoder, rate=Fraction(fps).limit_denominator(100000), options=options
+            )
+        except ValueError as error:
+            raise OutputUnwritable(f"this build of PyAV has no encoder {encoder} for {self._codec}: {error}") from None
+        stream.height, stream.width = self._padded
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = self._ticks
+        context = stream.codec_context
+        context.gop_size = keys
+        context.thread_count = threads
+        context.color_range = ColorRange.MPEG
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        if self._codec == "h265" and suffix != ".mkv":
+            context.codec_tag = "hvc1"  # the tag that Apple's players ask for
         self._stream = stream
 
     def write(self, picture: Pixels, frame: Frame) -> None:
@@ -141,7 +133,11 @@ class VideoSink(ClosingSink):
         )
         pts = self._pts(frame)
         encoded.pts, encoded.time_base = pts, self._ticks
-        encoded.color_range = 1
+        encoded.color_range = ColorRange.MPEG
+        seconds = pts * float(self._ticks)
+        if seconds - self._last_key_seconds >= _KEY_SECONDS:  # the rate may be uneven: not only every N frames
+            encoded.pict_type = PictureType.I
+            self._last_key_seconds = seconds
         if frame.duration_seconds:
             self._durations[pts] = round(frame.duration_seconds / float(self._ticks))
         with self._writing():
@@ -177,23 +173,34 @@ class VideoSink(ClosingSink):
                 self._sound.mux_until(float(packet.dts * packet.time_base))
             self._container.mux(packet)
 
-    def _writing(self) -> Any:
-        return writing(self.path)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with writing(self.path):
+            try:
+                yield
+            except av.error.FFmpegError as error:
+                if isinstance(error, OSError):  # the system's words: no space, no permission
+                    raise
+                height, width = self._padded
+                raise OutputUnwritable(
+                    f"cannot write {self.path}: {width}x{height} pictures as {self._codec}: {error.strerror or error}"
+                ) from error
 
     def close(self) -> None:
         """Finish, and put the file under its final name.
 
         Raises:
-            OutputUnwritable: no space, or no permission any more.
+            OutputUnwritable: no space, or no permission any more; or no picture ever came.
         """
         if self._container is None:
             return
         try:
+            if self._last_pts < 0:
+                raise OutputUnwritable(f"{self.path} was not written: no frame came")
             with self._writing():
                 self._mux(self._stream.encode(None))
                 if self._sound is not None:
-                    cut = getattr(self._origin, "end", None) is not None
-                    self._sound.mux_until(self._last_pts * float(self._ticks) if cut else float("inf"), ahead=0.04)
+                    self._sound.mux_until(float("inf"))
                 self._close_container()
         except BaseException:
             self.abort()
@@ -208,73 +215,99 @@ class VideoSink(ClosingSink):
 
     def abort(self) -> None:
         """Stop; what was written stays in the temporary file, which plays."""
-        if self._container is None:
-            return
-        # The disk is full, perhaps: what is there is there.
-        with suppress(OSError, av.error.FFmpegError, ValueError):
-            if self._last_pts >= 0:
-                self._mux(self._stream.encode(None))
-        with suppress(OSError, av.error.FFmpegError):
-            self._close_container()
+        if self._container is not None:
+            # The disk is full, perhaps: what is there is there.
+            with suppress(OSError, av.error.FFmpegError, ValueError):
+                if self._last_pts >= 0:
+                    self._mux(self._stream.encode(None))
+            with suppress(OSError, av.error.FFmpegError, ValueError):
+                self._close_container()
         if self._last_pts < 0:
             self._temporary.unlink(missing_ok=True)
 
 
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+def _encoder_options(codec: str, keys: int, threads: int) -> dict[str, str]:
+    """Fast, so that the cores are left to the model, and with short queues: what waits in the encoder, a kill takes.
+
+    Args:
+        keys: frames from one key frame to the next.
+    """
+    if codec == "h264":
+        return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "2" if keys > 8 else "0"}
+    if codec == "h265":
+        queue = f"rc-lookahead={min(10, max(3, keys // 2))}:bframes=2:pools={threads}:frame-threads={min(2, threads)}"
+        # idr: a key frame that was asked for must be one that a player can begin with.
+        return {"preset": "veryfast", "forced-idr": "1", "x265-params": f"log-level=none:keyint={keys}:{queue}"}
+    if codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: it would tell its whole configuration
+        return {"preset": "9", "svtav1-params": f"lookahead=0:keyint={keys}:lp={threads}"}
+    return {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0", "lag-in-frames": "0"}
+
+
+def _muxing_options(suffix: str) -> dict[str, str]:
+    # max_interleave_delta: where the sound has ended, pictures must not wait for more of it.
+    common = {"flush_packets": "1", "max_interleave_delta": "500000"}
+    if suffix in (".mkv", ".webm"):
+        # The lead-in of copied sound lies before 0; without this, the pictures would be moved to make room for it.
+        return common | {"cluster_time_limit": "1000", "avoid_negative_ts": "disabled"}
+    # hybrid: fragments while it grows, an ordinary index at the end. delay_moov: with the first fragment known, an
+    # edit list takes back the delay of the B-frames, and the first picture stands at 0.
+    return common | {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+
+
+# --- sound -----------------------------------------------------------------------------------------------------------
 
 
 class _Sound:
     """The sound of the input, packet by packet where the container takes it, else encoded anew."""
 
-    def __init__(self, source: Any, stream: Any, output: Any, encoder: str | None) -> None:
-        self._input, self._stream, self._output = source, stream, output
-        self._copied = encoder is None
+    def __init__(self, origin: Any, source: Any, stream: Any, output: Any, encoder: str | None) -> None:
+        self._origin, self._input, self._stream, self._output = origin, source, stream, output
+        self._encoder = encoder
         self._out: Any
         if encoder is None:
             self._out = output.add_stream_from_template(stream)
         else:
-            self._out = output.add_stream(encoder, rate=48000 if encoder == "libopus" else stream.rate)
+            self._out = output.add_stream(encoder, rate=_rate(encoder, stream.rate))
             self._out.layout = "stereo" if stream.channels >= 2 else "mono"
-            if encoder != "libopus":
-                self._out.bit_rate = 192_000
-        self._zero = 0.0  # on the input's clock, when the output begins
-        self._start_seconds = 0.0
-        self._waiting: Any = None
-        self._samples: int | None = None
+            if encoder == "aac":
+                self._out.bit_rate = 96_000 * min(2, stream.channels)
+        self._zero_seconds = 0.0  # of the output, on the input's clock
+        self._limit_seconds = float("inf")  # of the output
         self._packets: Iterator[Any] | None = None
+        self._waiting: Any = None
 
     @classmethod
-    def of(cls, origin: Any, output: Any, path: Path, warnings: list[str]) -> _Sound | None:
-        """The sound of the origin, if it has any and the container can carry it."""
-        if not hasattr(origin, "zero_seconds"):
+    def of(cls, origin: Any, output: Any, suffix: str, warnings: list[str]) -> _Sound | None:
+        """The sound of the origin, if it has any."""
+        if not hasattr(origin, "zero_seconds"):  # only video files have
             return None
         source: Any = av.open(f"file:{origin.path}")
         stream = source.streams.best("audio")
-        if stream is None or stream.codec_context is None:
+        if stream is None or stream.codec_context is None or not stream.rate:
             source.close()
             return None
-        allowed = _SOUND.get(path.suffix.lower(), _SOUND[".mp4"])
-        encoder = None
-        if allowed is not None and stream.codec_context.name.removesuffix("float") not in allowed:
-            encoder = "libopus" if allowed[0] == "opus" else "aac"
-            warnings.append(
-                f"the sound is {stream.codec_context.name}, which {path.suffix} cannot carry: encoded anew as {encoder}"
-            )
-        sound = cls(source, stream, output, encoder)
-        sound._zero = origin.zero_seconds
-        return sound
+        allowed = _SOUND.get(suffix, _SOUND[".mp4"])
+        codec = stream.codec_context.name.removesuffix("float")
+        if allowed is None or codec in allowed:
+            return cls(origin, source, stream, output, None)
+        encoder = "libopus" if allowed[0] == "opus" else "aac"
+        warnings.append(f"the sound is {codec}, which {suffix} cannot carry: encoded anew as {allowed[0]}")
+        return cls(origin, source, stream, output, encoder)
 
     def begin(self, start_seconds: float) -> None:
         """The first picture stands at so many seconds after the input's first frame."""
-        self._start_seconds = start_seconds
-        self._zero += start_seconds
+        self._zero_seconds = self._origin.zero_seconds + start_seconds
+        if self._origin.end is not None:
+            self._limit_seconds = self._origin.end - start_seconds
         if start_seconds > 0:
             with suppress(av.error.FFmpegError):  # from the beginning, then
-                self._input.seek(int(max(0.0, self._zero - 0.5) / self._stream.time_base), stream=self._stream)
-        self._packets = self._copies() if self._copied else self._encoded()
+                target = max(0.0, self._zero_seconds - 0.5)
+                self._input.seek(int(target / self._stream.time_base), stream=self._stream)
+        self._packets = self._copied(start_seconds > 0) if self._encoder is None else self._encoded()
 
-    def mux_until(self, seconds: float, ahead: float = 0.2) -> None:
-        """Put what sounds before that time, and a little more, into the output."""
+    def mux_until(self, seconds: float) -> None:
+        """Put what sounds before that time into the output."""
         while self._packets is not None:
             if self._waiting is None:
                 self._waiting = next(self._packets, None)
@@ -282,64 +315,104 @@ class _Sound:
                     self._packets = None
                     return
             packet = self._waiting
-            if float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base) > seconds + ahead:
+            if float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base) > seconds:
                 return
             self._output.mux(packet)
             self._waiting = None
 
-    def _copies(self) -> Iterator[Any]:
+    def _copied(self, cut: bool) -> Iterator[Any]:
+        """The packets as they are, in the output's time.
+
+        What sounds before the first picture is left out, but for the lead-in with which a decoder warms up.
+        """
+        first = True
         for packet in self._demuxed():
-            if packet.dts is None or packet.size == 0:
+            if packet.dts is None or packet.pts is None or packet.size == 0:
                 continue
-            shift = round(self._zero / packet.time_base)
-            if self._start_seconds > 0 and packet.pts < shift:
+            shift = round(self._zero_seconds / packet.time_base)
+            begins = float((packet.pts - shift) * packet.time_base)
+            lead_in = first and not cut and begins > -0.1
+            first = False
+            if begins < 0 and not lead_in:
                 continue
+            if begins >= self._limit_seconds:
+                return
+            packet = self._bare(packet)
             packet.pts -= shift
             packet.dts -= shift
             packet.stream = self._out
             yield packet
 
+    def _bare(self, packet: Any) -> Any:
+        """AAC without the header that broadcast puts before each packet; files say the same once, for all of them."""
+        data = bytes(packet)
+        if self._stream.codec_context.name != "aac" or len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+            return packet
+        profile, rate, channels = data[2] >> 6, (data[2] >> 2) & 15, (data[2] & 1) << 2 | data[3] >> 6
+        if not self._out.codec_context.extradata:  # AudioSpecificConfig, ISO 14496-3
+            self._out.codec_context.extradata = bytes(((profile + 1) << 3 | rate >> 1, (rate & 1) << 7 | channels << 3))
+        bare = av.Packet(data[7 if data[1] & 1 else 9 :])
+        bare.pts, bare.dts, bare.time_base, bare.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+        return bare
+
     def _encoded(self) -> Iterator[Any]:
-        resampler = av.AudioResampler(
-            format=self._out.codec_context.format, layout=self._out.layout, rate=self._out.codec_context.sample_rate
-        )
-        first: float | None = None
-        for packet in self._demuxed():
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            for frame in decoded:
-                if frame.pts is None:
-                    continue
-                time = float(frame.pts * frame.time_base) - self._zero
-                if time < -0.03 and self._start_seconds > 0:
-                    continue
-                first = time if first is None else first
-                for piece in resampler.resample(frame):
-                    yield from self._out.encode(self._timed(piece, first))
-        for piece in resampler.resample(None):
-            yield from self._out.encode(self._timed(piece, first or 0.0))
+        """Encoded anew, cut to the sample, gaps filled with silence."""
+        rate = self._out.rate
+        limit = self._limit_seconds * rate
+        written = 0
+        for samples, at in self._decoded(rate):  # [channels, samples], and where they belong in the output
+            jitter = rate // 20 if written else 0  # timestamps are rounded: a step of less is no gap
+            if at < written - jitter:
+                samples = samples[:, written - at :]
+            while at > written + jitter and written < limit:
+                silence = np.zeros((samples.shape[0], min(at - written, rate)), np.float32)
+                yield from self._encode(silence, written)
+                written += silence.shape[1]
+            if written + samples.shape[1] > limit:
+                samples = samples[:, : max(0, int(limit) - written)]
+            if samples.shape[1]:
+                yield from self._encode(samples, written)
+                written += samples.shape[1]
+            if written >= int(min(limit, 2**62)):
+                break
         yield from self._out.encode(None)
 
-    def _timed(self, piece: Any, first: float) -> Any:
-        """The piece with its place on the output's clock, counted in samples so that no gap can open."""
-        rate = self._out.codec_context.sample_rate
-        if self._samples is None:
-            self._samples = max(0, round(first * rate))
-        piece.pts, piece.time_base = self._samples, Fraction(1, rate)
-        self._samples += piece.samples
-        return piece
+    def _encode(self, samples: NDArray[np.float32], at: int) -> Iterator[Any]:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._out.layout.name)
+        frame.sample_rate, frame.pts, frame.time_base = self._out.rate, at, Fraction(1, self._out.rate)
+        yield from self._out.encode(frame)
+
+    def _decoded(self, rate: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+        resampler = av.AudioResampler(format="fltp", layout=self._out.layout, rate=rate)
+        for packet in self._demuxed():
+            try:
+                frames: list[Any] = [frame for frame in packet.decode() if frame.pts is not None]
+            except av.error.FFmpegError:
+                continue  # damaged: silence stands there
+            for frame in frames:
+                for piece in resampler.resample(frame):
+                    yield self._placed(piece, rate)
+        for piece in resampler.resample(None):
+            yield self._placed(piece, rate)
+
+    def _placed(self, piece: Any, rate: int) -> tuple[NDArray[np.float32], int]:
+        return piece.to_ndarray(), round((float(piece.pts * piece.time_base) - self._zero_seconds) * rate)
 
     def _demuxed(self) -> Iterator[Any]:
         packets = self._input.demux(self._stream)
         while True:
             try:
                 yield next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError:  # cut off: what there is, is kept
+            except (StopIteration, av.error.FFmpegError):  # cut off: what there is, is kept
                 return
 
     def close(self) -> None:
         self._input.close()
+
+
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+
+
+def _rate(encoder: str, rate: int) -> int:
+    """Samples a second that the encoder takes, the input's own if it can."""
+    return rate if encoder == "aac" and rate in _AAC_RATES else 48000
