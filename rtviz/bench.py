@@ -109,7 +109,13 @@ def bench_live(
     settings = settings or Settings()
     live = session(place, settings, mode=mode).start()
     try:
-        live.wait_for(lambda status: status.model_state in ("ready", "failed") and live.latest() is not None, 300)
+        live.wait_for(
+            lambda status: (
+                status.model_state in ("ready", "failed")
+                and (live.latest() is not None or status.source_state == "failed")
+            ),
+            300,
+        )
         watcher = _Watcher(live, settings)
         watcher.watch(warm_up_seconds)
         # The flight recorder fills up to its bound: what it holds at the end is not growth.
