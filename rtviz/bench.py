@@ -118,6 +118,7 @@ def bench_live(
         )
         watcher = _Watcher(live, settings)
         watcher.watch(warm_up_seconds)
+        live.wait_for(lambda status: live.counts()[1] >= 20 or status.model_state != "ready", 10 * warm_up_seconds)
         # The flight recorder fills up to its bound: what it holds at the end is not growth.
         before_mb = resident_mb() - live.status().recorder_mb
         watcher = _Watcher(live, settings)
