@@ -16,7 +16,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_doubles import LIMIT, QUICK, Engine, Model, Recording
-from PyQt5.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PyQt5.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -184,6 +184,16 @@ def test_hiding_leaves_nothing_but_the_picture(make: Make, qtbot: QtBot) -> None
     wait(qtbot, lambda: window.canvas.size() == window.size())
     qtbot.keyClick(window.canvas, "h")
     assert all(part.isVisible() for part in parts)
+
+
+def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    for size in (QSize(1920, 1080), QSize(900, 500)):
+        window.resize(size)
+        wait(qtbot, lambda size=size: window.canvas.isVisible() and window.size() == size)
+    assert window.minimumSizeHint().height() < 500
+    boxes = window.layers.tiles.boxes()
+    assert all(window.layers.tiles.rect().contains(box.toAlignedRect()) for box in boxes)
 
 
 def test_full_screen_shows_a_line_that_can_be_read_from_afar(make: Make, qtbot: QtBot) -> None:

@@ -239,10 +239,11 @@ class LayerColumn(QWidget):
         self.slider.setRange(0, 0)
         self.slider.setEnabled(False)
         self._memory = Memory()
-        self._slider_box = QWidget()
-        holder = QHBoxLayout(self._slider_box)
-        holder.setContentsMargins(0, 0, 0, 0)
-        holder.addWidget(self.slider)
+        self._slider_box = (
+            QWidget()
+        )  # in which the slider is placed by hand: margins would keep the window from shrinking
+        self._slider_box.setFixedWidth(18)
+        self.slider.setParent(self._slider_box)
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 4, 4, 4)
         row.setSpacing(2)
@@ -300,11 +301,9 @@ class LayerColumn(QWidget):
 
     def _line_up(self) -> None:
         """The slider's handle stands beside the tile that it means."""
-        count = max(1, self.slider.maximum() + 1)
-        half = max(0, int(self.tiles.height() / count / 2) - 7)
-        layout = self._slider_box.layout()
-        if layout is not None:
-            layout.setContentsMargins(0, half, 0, half)
+        height = self.height() - 8
+        half = max(0, int(height / (self.slider.maximum() + 1) / 2) - 9) if self.slider.maximum() else 0
+        self.slider.setGeometry(0, half, 18, max(20, height - 2 * half))
 
 
 __all__ = ["HeadStrip", "LayerColumn", "Tiles", "colored"]
