@@ -9,6 +9,7 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -352,20 +353,20 @@ def draw_background(random: Generator, height: int, width: int) -> Colours:
 
 
 def paste(
-    canvas: Colours,
-    sprite: Sprite,
+    canvas: NDArray[Any],
+    sprite: NDArray[Any],
     centre: tuple[float, float],
     side: float,
     degrees: float = 0.0,
     light: float = 1.0,
     shadow: float = 0.0,
     mirrored: bool = False,
-) -> Field:
+) -> NDArray[Any]:
     """Put a sprite on a canvas, in place, with a soft shadow; returns its alpha there, [height, width].
 
     Args:
-        canvas: float32 [height, width, 3], changed.
-        sprite: from `draw_object`.
+        canvas: [height, width, 3], changed; float32 in 0..1, or uint8.
+        sprite: from `draw_object`; of the canvas's type.
         centre: (x, y) in pixels of the canvas.
         side: side of the sprite's square on the canvas, in pixels.
         degrees: turned by so much, counterclockwise.
@@ -374,7 +375,8 @@ def paste(
         mirrored: left and right exchanged.
     """
     height, width = canvas.shape[:2]
-    alpha = np.zeros((height, width), np.float32)
+    full = 255 if canvas.dtype == np.uint8 else 1.0
+    alpha = np.zeros((height, width), canvas.dtype)
     reach = side * 0.75 + 2  # the square's half diagonal, and room for the shadow
     left, right = max(0, int(centre[0] - reach)), min(width, int(centre[0] + reach) + 1)
     top, bottom = max(0, int(centre[1] - reach)), min(height, int(centre[1] + reach) + 1)
@@ -389,17 +391,23 @@ def paste(
     if mirrored:
         matrix = matrix @ np.array([[-1, 0, sprite.shape[1]], [0, 1, 0], [0, 0, 1]])
     matrix[:, 2] += np.array(centre) - np.array([sprite.shape[1] / 2, sprite.shape[0] / 2]) - np.array([left, top])
-    placed = cv2.warpAffine(sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    room = (right - left, bottom - top)
+    placed = cv2.warpAffine(sprite, matrix, room, flags=cv2.INTER_LINEAR)
+    alpha[top:bottom, left:right] = covered = placed[..., 3]
+    let_through = full - covered
+    if shadow > 0:  # blurred at a quarter of the size, where that is enough
+        coarse = 0.25 if side > 64 else 1.0
+        small = cv2.resize(covered, None, fx=coarse, fy=coarse, interpolation=cv2.INTER_AREA)
+        small = cv2.warpAffine(
+            small, np.array([[1, 0, side * 0.05 * coarse], [0, 1, side * 0.07 * coarse]]), small.shape[::-1]
+        )
+        small = cv2.GaussianBlur(small, (0, 0), max(0.6, side * 0.05 * coarse))
+        fallen = cv2.resize(small, room, interpolation=cv2.INTER_LINEAR)
+        lit = cv2.addWeighted(fallen, -shadow, fallen, 0, full)
+        let_through = cv2.multiply(let_through, lit, scale=1 / full)
     region = canvas[top:bottom, left:right]
-    if shadow > 0:
-        offset = np.array([[1, 0, side * 0.05], [0, 1, side * 0.07]])
-        fallen = cv2.warpAffine(placed[..., 3], offset, (right - left, bottom - top))
-        small = cv2.resize(fallen, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if side > 64 else fallen
-        small = cv2.GaussianBlur(small, (0, 0), max(0.6, side * 0.05 * (0.25 if side > 64 else 1)))
-        fallen = cv2.resize(small, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-        region *= (1 - shadow * fallen)[..., None]
-    region *= 1 - placed[..., 3:]
-    region += placed[..., :3] * np.float32(light)
-    np.clip(region, 0, 1, out=region)
-    alpha[top:bottom, left:right] = placed[..., 3]
+    behind = cv2.multiply(region, cv2.merge([let_through] * 3), scale=1 / full)
+    region[...] = cv2.addWeighted(cv2.cvtColor(placed, cv2.COLOR_RGBA2RGB), light, behind, 1, 0)
+    if full == 1:
+        np.clip(region, 0, 1, out=region)
     return alpha

@@ -20,7 +20,7 @@ from rtviz.cv import cv2
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Masks, Pixels
 from rtviz.sources import SourceInfo
-from rtviz.sources.drawing import Colours, Sprite, draw_background, draw_object, paste
+from rtviz.sources.drawing import draw_background, draw_object, paste
 
 TRAINING_SEEDS = range(1_000_000)
 TUNING_SEEDS = range(1_000_000, 1_010_000)
@@ -61,7 +61,7 @@ def sample(seed: int, size: int = 224, area: tuple[float, float] = (0.10, 0.15))
             return _to_pixels(canvas), mask
 
 
-def _to_pixels(canvas: Colours) -> Pixels:
+def _to_pixels(canvas: NDArray[np.float32]) -> Pixels:
     return cv2.convertScaleAbs(canvas, alpha=255)
 
 
@@ -69,11 +69,12 @@ class _Mover:
     """A sprite on its way: a slow wander with small waves on it, so that it never jerks and never repeats soon."""
 
     def __init__(self, random: Generator, home: tuple[float, float], side: float) -> None:
-        self.sprite: Sprite = draw_object(random, 224)
-        self.side = side / math.sqrt(float(self.sprite[..., 3].mean()))  # thin things are not smaller things
+        sprite = draw_object(random, 256)
+        self.sprite = _to_pixels(sprite)
+        self.side = side / math.sqrt(float(sprite[..., 3].mean()))  # thin things are not smaller things
         self.mirrored = bool(random.random() < 0.5)
         self._home = home
-        self._reach = random.uniform((0.12, 0.08), (0.24, 0.16))
+        self._reach = random.uniform((0.10, 0.06), (0.18, 0.13))
         self._speeds = random.uniform(0.35, 0.75, (2, 2)) * [[1.0], [2.3]]
         self._phases = random.uniform(0, 2 * math.pi, (2, 2))
         self._sway = random.uniform(4, 14), random.uniform(0.5, 1.1), random.uniform(0, 2 * math.pi)
@@ -119,11 +120,12 @@ class SceneSource:
         random = np.random.default_rng([seed, 2])
         # The background is larger than the frame, so that the camera can drift over it.
         self._margin = max(2, round(min(size) * 0.06))
-        self._background = draw_background(random, height + 2 * self._margin, width + 2 * self._margin)
+        self._background = _to_pixels(draw_background(random, height + 2 * self._margin, width + 2 * self._margin))
         self._drift = random.uniform(0.15, 0.3, 2), random.uniform(0, 2 * math.pi, 2)
         self._movers = []
         for number in range(objects):
-            home = ((number + 0.5 + random.uniform(-0.12, 0.12)) / objects, random.uniform(0.42, 0.6))
+            middle = 0.5 + (number - (objects - 1) / 2) * min(0.4, 0.66 / objects)  # side by side, not at the border
+            home = (middle + random.uniform(-0.06, 0.06) / objects, random.uniform(0.44, 0.56))
             share = random.uniform(0.09, 0.13) if objects < 3 else random.uniform(0.03, 0.06)
             self._movers.append(_Mover(random, home, math.sqrt(share * height * width)))
         self._shadow = random.uniform(0.35, 0.55)
@@ -148,16 +150,16 @@ class SceneSource:
                 canvas, mover.sprite, (x * width, y * height), mover.side * scale, degrees,
                 shadow=self._shadow, mirrored=mover.mirrored,
             )  # fmt: skip
-            masks[number] = alpha > 0.5
+            masks[number] = alpha > 127
             masks[:number] &= ~masks[number]  # the later ones stand in front
-        return Frame(_to_pixels(canvas), index, seconds, 1 / fps, masks)
+        return Frame(canvas, index, seconds, 1 / fps, masks)
 
-    def _camera(self, seconds: float) -> Colours:
+    def _camera(self, seconds: float) -> Pixels:
         height, width = self.info.size
         speeds, phases = self._drift
         x, y = self._margin * (1 + 0.9 * np.sin(speeds * seconds + phases))
         shift = np.array([[1, 0, -x], [0, 1, -y]])
-        moved: Colours = cv2.warpAffine(self._background, shift, (width, height), flags=cv2.INTER_LINEAR)
+        moved: Pixels = cv2.warpAffine(self._background, shift, (width, height), flags=cv2.INTER_LINEAR)
         return moved
 
     def close(self) -> None:
