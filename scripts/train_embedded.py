@@ -590,7 +590,7 @@ class Training:
         """Train until the time is spent, with a log line and a checkpoint every minute."""
         options, total = self.options, self.options.minutes * 60
         pool = Pool(self.recipe, options.seed, self.folder, options.quiet)
-        pictures, masks = tuning_set(24 if options.minutes < 5 else 48)
+        pictures, masks = tuning_set(24)
         pictures = pictures.to(self.device)
 
         def score(**known: Any) -> None:
@@ -608,12 +608,12 @@ class Training:
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=options.precision == "bf16")
         bar = tqdm(total=100, desc="training", unit="%", disable=options.quiet, dynamic_ncols=True)
         kept = scored = self.spent
+        clock = time.perf_counter()
         for stage in self.stages:
             if self.spent >= total * stage.until:
                 continue
             stream = batches(pool, self.recipe, stage, options.seed, self.step)
             for views in stream:
-                begin = time.perf_counter()
                 progress = self.spent / total
                 self._rate(progress)
                 with mixed:
@@ -628,7 +628,8 @@ class Training:
                     slow = 1 - between(0.98, 1.0, progress)
                     torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), slow)
                 self.step += 1
-                self.spent += time.perf_counter() - begin
+                self.spent += time.perf_counter() - clock  # with waiting for views, scoring and keeping
+                clock = time.perf_counter()
                 bar.update(int(100 * self.spent / total) - bar.n)
                 bar.set_postfix({name: f"{value:.2f}" for name, value in parts.items()}, refresh=False)
                 if self.spent - scored > min(60, total / 12) or self.spent >= total:
