@@ -155,6 +155,7 @@ class FlightRecorder:
             return self._kept[-1].captured_at - self._kept[0].captured_at if self._kept else 0.0
 
     def _pack_all(self) -> None:
+        pack = _Packer()
         while True:
             with self._changed:
                 self._busy = False
@@ -171,7 +172,7 @@ class FlightRecorder:
                 shot.stream,
                 shot.frame.index,
                 shot.frame.pts_seconds,
-                known or _jpeg(shot.frame.pixels),
+                known or pack(shot.frame.pixels),
                 None if maps is None else _with_type(maps, np.float16),
             )
             with self._changed:
@@ -280,11 +281,20 @@ class Past:
         return spare
 
 
-def _jpeg(pixels: Pixels) -> bytes:
-    from rtviz.cv import cv2
+class _Packer:
+    """Frames to JPEG. One buffer is used again and again, so that what is kept does not lie scattered between what is
+    let go, which would hold more memory than is counted."""
 
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
+    def __init__(self) -> None:
+        self._bgr: Pixels | None = None
+
+    def __call__(self, pixels: Pixels) -> bytes:
+        from rtviz.cv import cv2
+
+        if self._bgr is None or self._bgr.shape != pixels.shape:
+            self._bgr = np.empty_like(pixels)
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=self._bgr)
+        return bytes(cv2.imencode(".jpg", self._bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 
 def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
