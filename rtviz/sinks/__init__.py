@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,22 +129,51 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
         OutputUnwritable: it is the input, its suffix is unknown, or its folder is missing or closed.
     """
     table = _MAPS_SINKS if maps else _SINKS
-    if path.suffix.lower() not in table:
-        known = ", ".join(suffix or "a folder (no suffix)" for suffix in table)
+    suffix = path.suffix.lower()
+    if suffix not in table:
+        known = ", ".join(each or "a folder (no suffix)" for each in table)
         raise OutputUnwritable(f"cannot write {path}: {path.suffix!r} is no output; allowed: {known}")
-    if place is not None and path.exists() and os.path.exists(place) and os.path.samefile(path, place):
-        raise OutputUnwritable(f"the output {path} is the input itself; give it another name")
-    if path.is_dir() and path.suffix.lower() not in ("", ".zarr"):
+    if place is not None:
+        _refuse_the_input(path, place)
+    if path.is_dir() and suffix not in ("", ".zarr"):
         raise OutputUnwritable(f"cannot write {path}: it is a folder")
-    if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
-        raise OutputExists(f"{path} exists; --overwrite replaces it")
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        if not overwrite:
+            raise OutputExists(f"{path} exists; --overwrite replaces it")
+        if path.is_dir() and not is_our_folder(path):
+            what = "no zarr store" if suffix == ".zarr" else "no folder of frames that rtviz wrote"
+            raise OutputUnwritable(f"{path} is there and is {what}: it is not replaced")
+        if not path.is_dir() and suffix in ("", ".zarr"):
+            raise OutputUnwritable(f"cannot write the folder {path}: there is a file of that name")
     folder = path.parent
-    while not folder.exists() and folder != folder.parent:  # folders are made, if the first that exists lets us
+    while not os.path.lexists(folder) and folder != folder.parent:  # folders are made, if the first that exists lets us
         folder = folder.parent
     if not folder.is_dir():
         raise OutputUnwritable(f"cannot write {path}: {folder} is no folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputUnwritable(f"cannot write {path}: no permission to write in {folder.resolve()}")
+
+
+def _refuse_the_input(path: Path, place: str) -> None:
+    place = place if os.path.exists(place) else place.removeprefix("file:")
+    inputs = [place] if os.path.exists(place) else glob.glob(place, recursive=True)
+    if os.path.isdir(place):  # its pictures are the input too
+        inputs += [str(entry) for entry in Path(place).iterdir()]
+    for name in inputs:
+        # A folder that is written takes the place of all that is in it.
+        for other in (Path(name), *((Path(name).parent,) if path.is_dir() else ())):
+            if path.exists() and other.exists() and os.path.samefile(path, other):
+                raise OutputUnwritable(f"the output {path} is the input itself; give it another name")
+
+
+def is_our_folder(path: Path) -> bool:
+    """Whether a folder is what one of the sinks makes, and nothing else, so that it may be replaced."""
+    if path.suffix.lower() == ".zarr":
+        return (path / "zarr.json").exists()
+    return (path / "frames.csv").exists() and all(
+        entry.name == "frames.csv" or (entry.name.startswith("frame_") and entry.suffix == ".png")
+        for entry in path.iterdir()
+    )
 
 
 # --- temporary names -------------------------------------------------------------------------------------------------
@@ -151,16 +182,10 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
 def leftover(path: Path) -> Path | None:
     """What an earlier run that was cut off had written of this output; the newest, if there are several."""
     found = [
-        other for other in path.parent.glob(f"{_escaped(path.stem)}.partial*{path.suffix}") if _is_ours(other, path)
+        other for other in path.parent.glob(f"{glob.escape(path.stem)}.partial*{path.suffix}") if _is_ours(other, path)
     ]
     full = [other for other in found if other.is_dir() or other.stat().st_size > 0]
     return max(full, key=lambda other: other.stat().st_mtime_ns, default=None)
-
-
-def _escaped(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
 
 
 def _is_ours(other: Path, path: Path) -> bool:
@@ -206,3 +231,19 @@ def publish(temporary_path: Path, path: Path) -> None:
         finally:
             os.close(descriptor)
         os.replace(temporary_path, path)
+
+
+def publish_folder(temporary_path: Path, path: Path) -> None:
+    """Put a finished folder under its final name; what stands there goes only when the new one is in its place.
+
+    Raises:
+        OutputUnwritable: the system refuses.
+    """
+    with writing(path):
+        if not path.is_dir():
+            os.replace(temporary_path, path)
+            return
+        old = temporary(path.with_name(f"{path.stem}.old{path.suffix}"))
+        os.replace(path, old)
+        os.replace(temporary_path, path)
+        shutil.rmtree(old)

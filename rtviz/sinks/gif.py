@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtviz.cv import cv2
-from rtviz.errors import MissingDependency
+from rtviz.errors import MissingDependency, OutputUnwritable
 from rtviz.frame import Frame, Pixels
 from rtviz.settings import OutputSettings
 from rtviz.sinks import publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
+from rtviz.sinks.video import av  # the one door to PyAV in this room
 
 try:
     import av
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 # A GIF counts time in hundredths of a second, and browsers slow down what is shorter than two of them.
 _TICKS = Fraction(1, 100)
-_SHORTEST_TICKS = 4
+_SHORTEST_TICKS = 3
 
 
 class GifSink(ClosingSink):
-    """One animated GIF. Frames that come faster than 25 a second are left out, and counted."""
+    """One animated GIF. Frames that come faster than 33 a second are left out, and counted."""
 
     def __init__(
         self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
@@ -72,7 +73,7 @@ class GifSink(ClosingSink):
         if self._first_seconds is None:
             self._first_seconds = frame.pts_seconds
         ticks = round((frame.pts_seconds - self._first_seconds) / float(_TICKS))
-        if self._last_ticks is not None and ticks < self._last_ticks + _SHORTEST_TICKS - 1:
+        if self._last_ticks is not None and ticks < self._last_ticks + _SHORTEST_TICKS:
             self._left_out += 1
             return
         self._last_ticks = ticks
@@ -93,17 +94,27 @@ class GifSink(ClosingSink):
                 self._container.mux(self._stream.encode(drawn))
 
     def close(self) -> None:
-        """Finish, and put the file under its final name."""
+        """Finish, and put the file under its final name.
+
+        Raises:
+            OutputUnwritable: no space; or no picture ever came.
+        """
         if self._container is None:
             return
-        with writing(self._path):
-            self._graph.push(None)
-            self._drain()
-            self._container.mux(self._stream.encode(None))
-            container, self._container = self._container, None
-            container.close()
+        try:
+            if self._last_ticks is None:
+                raise OutputUnwritable(f"{self._path} was not written: no frame came")
+            with writing(self._path):
+                self._graph.push(None)
+                self._drain()
+                self._container.mux(self._stream.encode(None))
+                container, self._container = self._container, None
+                container.close()
+        except BaseException:
+            self.abort()
+            raise
         if self._left_out:
-            self.warnings.append(f"a GIF shows at most 25 frames a second: {self._left_out} frames were left out")
+            self.warnings.append(f"a GIF shows at most 33 frames a second: {self._left_out} frames were left out")
         publish(self._temporary, self._path)
 
     def abort(self) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ import numpy as np
 from rtviz._version import __version__
 from rtviz.errors import MissingDependency, OutputUnwritable
 from rtviz.frame import Frame, Maps
-from rtviz.sinks import publish, temporary, writing
+from rtviz.sinks import check_output, publish, publish_folder, temporary, writing
 from rtviz.sinks.base import ClosingSink
 
 if TYPE_CHECKING:
@@ -35,6 +33,14 @@ def _facts(maps: Maps, frame: Frame, origin: Source | None) -> dict[str, Any]:
     }
 
 
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingDependency("zarr", "writing a .zarr store") from error
+    return zarr
+
+
 class ZarrSink(ClosingSink):
     """A zarr store that grows with the frames; only one chunk of them is held in memory.
 
@@ -47,6 +53,7 @@ class ZarrSink(ClosingSink):
         self._store: Any = None
         self._held: dict[str, list[Any]] = {}
         self._chunk = 1
+        _zarr()  # absent? better said before the model is loaded
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary(path)
@@ -68,12 +75,8 @@ class ZarrSink(ClosingSink):
             self._flush()
 
     def _begin(self, maps: Maps, frame: Frame, attention: Any) -> None:
-        try:
-            import zarr
-        except ImportError as error:
-            raise MissingDependency("zarr", "writing a .zarr store") from error
         self._chunk = max(1, min(256, _CHUNK_BYTES // attention.nbytes))
-        self._store = zarr.open_group(self._temporary, mode="w", attributes=_facts(maps, frame, self._origin))
+        self._store = _zarr().open_group(self._temporary, mode="w", attributes=_facts(maps, frame, self._origin))
         shapes = {"attention": attention.shape, "prefix": maps.prefix.shape, "pts_seconds": (), "index": ()}
         kinds = {"attention": "float16", "prefix": "float32", "pts_seconds": "float64", "index": "int64"}
         for name, shape in shapes.items():
@@ -91,17 +94,17 @@ class ZarrSink(ClosingSink):
                     values.clear()
 
     def close(self) -> None:
-        """Write what is held, and put the store under its final name."""
+        """Write what is held, and put the store under its final name.
+
+        Raises:
+            OutputUnwritable: no space, or something that is no zarr store stands there.
+        """
         if self._store is None:
             return
         self._flush()
         self._store = None
-        with writing(self._path):
-            if self._path.exists():
-                if not (self._path / "zarr.json").exists():
-                    raise OutputUnwritable(f"{self._path} is there and is no zarr store: it is not replaced")
-                shutil.rmtree(self._path)
-            os.replace(self._temporary, self._path)
+        check_output(self._path, None, overwrite=self._overwrite, maps=True)  # it may have come into being meanwhile
+        publish_folder(self._temporary, self._path)
 
     def abort(self) -> None:
         """Stop; the chunks that are complete stay in the temporary store."""
@@ -134,12 +137,23 @@ class NpzSink(ClosingSink):
         }
 
     def close(self) -> None:
-        """Write the file."""
+        """Write the file.
+
+        Raises:
+            OutputUnwritable: no space.
+        """
+        arrays, self._arrays = self._arrays, {}
+        if not arrays:
+            return
         with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            name = temporary(self._path)
-            with open(name, "wb") as file:
-                np.savez_compressed(file, **self._arrays)
+        name = temporary(self._path)
+        try:
+            with writing(self._path), open(name, "wb") as file:
+                np.savez_compressed(file, **arrays)
+        except OutputUnwritable:
+            name.unlink(missing_ok=True)
+            raise
         publish(name, self._path)
 
     def abort(self) -> None:

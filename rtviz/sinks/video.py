@@ -29,6 +29,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from rtviz.sources import Source
 
+__all__ = ["VideoSink", "av"]  # GIFs are written through the same PyAV
+
 # codec -> (FFmpeg's encoder, crf at quality 0, crf at quality 100)
 _ENCODERS = {
     "h264": ("libx264", 41, 13),
@@ -48,6 +50,7 @@ _SOUND = {
 }
 _FALLBACK_TICKS = Fraction(1, 90000)
 _BT709 = 1  # by its number in ITU-T H.273
+_LARGEST_SIDE = 16384
 _KEY_SECONDS = 1.0  # between key frames, which is what a kill can cost
 
 
@@ -80,6 +83,11 @@ class VideoSink(ClosingSink):
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
         if self._codec not in _ALLOWED_CODECS.get(suffix, (self._codec,)):
             raise SettingsError("codec", self._codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
+        if max(self._padded) > _LARGEST_SIDE:
+            raise OutputUnwritable(
+                f"cannot write {path}: pictures of {width}x{height} are too large for a video, which has at most "
+                f"{_LARGEST_SIDE} a side; --size makes them smaller"
+            )
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary(path)
@@ -232,15 +240,19 @@ def _encoder_options(codec: str, keys: int, threads: int) -> dict[str, str]:
     Args:
         keys: frames from one key frame to the next.
     """
+    slow = keys <= 8  # at so few frames a second, each one that waits is a good part of what may be lost
     if codec == "h264":
-        return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "2" if keys > 8 else "0"}
+        return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "0" if slow else "2"}
     if codec == "h265":
-        queue = f"rc-lookahead={min(10, max(3, keys // 2))}:bframes=2:pools={threads}:frame-threads={min(2, threads)}"
+        queue = "bframes=0:rc-lookahead=0" if slow else f"bframes=2:rc-lookahead={min(10, keys // 2)}"
+        threading = f"pools={threads}:frame-threads={min(2, threads)}"
         # idr: a key frame that was asked for must be one that a player can begin with.
-        return {"preset": "veryfast", "forced-idr": "1", "x265-params": f"log-level=none:keyint={keys}:{queue}"}
+        parameters = f"log-level=none:keyint={keys}:{queue}:{threading}"
+        return {"preset": "veryfast", "forced-idr": "1", "x265-params": parameters}
     if codec == "av1":
-        os.environ.setdefault("SVT_LOG", "1")  # errors only: it would tell its whole configuration
-        return {"preset": "9", "svtav1-params": f"lookahead=0:keyint={keys}:lp={threads}"}
+        os.environ.setdefault("SVT_LOG", "0")  # it would tell its whole configuration
+        queue = "pred-struct=1" if keys <= 15 else "hierarchical-levels=3"
+        return {"preset": "9", "svtav1-params": f"lookahead=0:keyint={keys}:lp={threads}:{queue}"}
     return {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0", "lag-in-frames": "0"}
 
 
