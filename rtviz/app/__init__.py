@@ -42,7 +42,8 @@ def launch(
     kiosk: bool = False,
     folder: Path | None = None,
 ) -> int:
-    """Open the window and stay until it is closed; returns the exit status.
+    """Open the window and stay until it is closed; returns the exit status, or, once a model was loaded, ends the
+    process with it.
 
     Args:
         place: what to open, as `rtviz.sources.open_source` understands it; None takes the first camera that works,

@@ -55,7 +55,7 @@ def run(
         else:
             window.show()
         app.exec_()
-    _leave_hanging_threads(guards.status)
+    _end(guards.status)
     return guards.status
 
 
@@ -70,10 +70,11 @@ def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[
     return settings
 
 
-def _leave_hanging_threads(status: int) -> None:
-    """End the process at once where a thread hangs in a device, or is importing torch: ended in the ordinary way, the
-    C++ libraries that it is in would be taken down under it, and abort."""
-    if any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate()):
+def _end(status: int) -> None:
+    """End the process at once where the ordinary way would be slow or would fail: torch takes seconds to be taken down
+    on a busy computer, and where a thread hangs in a device, or is importing torch, C++ libraries abort."""
+    hanging = any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate())
+    if hanging or "torch" in sys.modules:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
