@@ -18,15 +18,15 @@ def make_video(
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
     sound: str | None = None,
-    rotation: int = 0,
     options: dict[str, str] | None = None,
+    ticks: Fraction = TICKS,
 ) -> list[int]:
     """A clip whose frame number shows in its grey level (40 + 4 x number), with red in its top left corner.
 
     Args:
         times_ms: when each frame is shown; 25 frames, 40 ms apart, if not given.
         sound: codec of a 440 Hz tone as long as the clip.
-        rotation: degrees, written into the file for players to apply.
+        ticks: unit of the timestamps, for codecs that want one frame for each.
 
     Returns:
         the times in milliseconds.
@@ -36,8 +36,8 @@ def make_video(
         stream = container.add_stream(codec, rate=25, options={"crf": "10", **(options or {})})
         height, width = size
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        stream.time_base = stream.codec_context.time_base = TICKS
-        if codec in ("libx264", "libx265"):
+        stream.time_base = stream.codec_context.time_base = ticks
+        if codec in ("libx264", "libx265", "mpeg2video"):
             stream.codec_context.gop_size = 10
         voice = container.add_stream(sound, rate=44100) if sound else None
         if voice is not None:
@@ -46,7 +46,7 @@ def make_video(
             pixels = np.full((height, width, 3), min(255, 40 + 4 * number), np.uint8)
             pixels[: height // 4, : width // 4] = (255, 0, 0)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pixel_format)
-            frame.pts, frame.time_base = time_ms, TICKS
+            frame.pts, frame.time_base = round(time_ms / 1000 / ticks), ticks
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if voice is not None:
@@ -75,3 +75,67 @@ def packet_times(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return sorted(float(packet.pts * packet.time_base) for packet in container.demux(stream) if packet.size)
+
+
+def make_yuv(
+    path: Path, planes: tuple[int, int, int], *, pixel_format: str = "yuv420p", size: tuple[int, int] = (32, 48), **tags
+) -> None:
+    """Three frames of one colour, given as coded levels, lossless, with tags of the stream (colorspace, ...)."""
+    height, width = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for number in range(3):
+            frame = av.VideoFrame(width, height, pixel_format)
+            for plane, level in zip(frame.planes, planes, strict=True):
+                deep = "10" in pixel_format
+                levels = np.full(plane.buffer_size // (2 if deep else 1), level, np.uint16 if deep else np.uint8)
+                plane.update(levels.tobytes())
+            for name, value in tags.items():
+                if name.startswith("color"):
+                    setattr(frame, name, value)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def make_signals(path: Path, seconds: int = 4, sound: str = "aac", codec: str = "libx264") -> None:
+    """Black and silence; at each full second, one white frame and a beep of 40 ms."""
+    times_ms = [40 * number for number in range(25 * seconds)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        voice = container.add_stream(sound, rate=48000)
+        voice.layout = "mono"
+        for number in range(len(times_ms)):
+            level = 255 if number % 25 == 0 and number else 0
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+        at = np.arange(48000 * seconds)
+        tone = (np.sin(at * 2 * np.pi * 1000 / 48000) * (at % 48000 < 1920) * (at >= 48000)).astype(np.float32)
+        samples = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        samples.sample_rate, samples.pts, samples.time_base = 48000, 0, Fraction(1, 48000)
+        container.mux(voice.encode(samples))
+        container.mux(voice.encode(None))
+
+
+def signals(path: Path) -> tuple[list[float], list[float]]:
+    """When the white frames are shown and when the beeps sound, in seconds, as a plain decoder has them."""
+    flashes, beeps = [], []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if frame.to_ndarray(format="gray").mean() > 100:
+                flashes.append(float(frame.pts * frame.time_base))
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=48000)
+        for frame in container.decode(audio=0):
+            for piece in resampler.resample(frame):
+                begins = float(piece.pts * piece.time_base)
+                for at in np.nonzero(np.abs(piece.to_ndarray()[0]) > 0.3)[0]:
+                    if not beeps or begins + at / 48000 - beeps[-1] > 0.5:
+                        beeps.append(begins + at / 48000)
+    return flashes, beeps
