@@ -229,8 +229,8 @@ class LiveSession:
         mode: "locked": each frame that is shown carries its own attention. "smooth": every frame is shown, and the
             newest attention is carried along by optical flow. Smooth is the default by measurement: without a GPU the
             camera sends twice as many frames as the model can see, and on the built-in scene attention that is 100 ms
-            old overlaps with the objects by 0.842 when carried, 0.848 when fresh and 0.822 when left where it was; at
-            300 ms by 0.830, 0.850 and 0.708 (`rtviz.bench.measure_carrying`).
+            old overlaps with the objects by 0.886 when carried, 0.887 when fresh and 0.879 when left where it was; at
+            300 ms by 0.880, 0.887 and 0.831 (`rtviz.bench.measure_carrying`).
         open_source, load_engine, find_places: the seams for tests and for those who embed this.
         patience: how long a source is waited for.
         past_seconds, past_mb: what the flight recorder may hold; 0 switches it off.

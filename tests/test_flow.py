@@ -88,7 +88,7 @@ def test_features_are_carried_too() -> None:
 
 def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
     """The reason for the default mode: see rtviz.live."""
-    (figures,) = measure_carrying(lags=(4,), seeds=(1_000_000, 1_000_001), frames=12)
+    (figures,) = measure_carrying(lags=(8,), seeds=(1_000_000, 1_000_001), frames=14)
     lost = figures.iou_fresh - figures.iou_still
     assert lost > 0.02
     assert figures.iou_fresh - figures.iou_carried < 0.4 * lost
