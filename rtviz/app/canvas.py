@@ -59,6 +59,7 @@ class Canvas(QWidget):
         painted: called with a result after it was painted for the first time.
         hud: lines that are written large into a corner, for full screen; empty for none.
         help: what the help shows, while it is open; None otherwise.
+        covered: how many pixels at the top are covered by messages.
         recording: what stands beside the red dot; empty for none.
     """
 
@@ -77,6 +78,7 @@ class Canvas(QWidget):
         self.painted: Callable[[Result], None] = lambda result: None
         self.hud: list[str] = []
         self.help: Help | None = None
+        self.covered = 0
         self.recording = ""
         self.ground = QColor(DARK.ground)
         self.result: Result | None = None
@@ -260,14 +262,14 @@ class Canvas(QWidget):
         painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
 
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
-        """Large enough to be read from the back of a room: the first line a twentieth of the canvas."""
-        bottom = min(rect.bottom(), float(self.height())) - self.height() * 0.025
-        for place, line in reversed(list(enumerate(self.hud))):
+        """Large enough to be read from the back of a room: the first line a twentieth of the canvas. At the top, because
+        views write their legends at the bottom; below what is said there already."""
+        margin = self.height() * 0.025
+        top = max(rect.y(), float(self.covered)) + margin
+        for place, line in enumerate(self.hud):
             size = max(14, round(self.height() / (20 if place == 0 else 36)))
-            font = _font(self, size, bold=place == 0)
-            height = size * 1.55
-            _pill(painter, font, line, max(rect.x(), 0) + self.height() * 0.025, bottom - height)
-            bottom -= height + size * 0.2
+            _pill(painter, _font(self, size, bold=place == 0), line, max(rect.x(), 0) + margin, top)
+            top += size * 1.75
 
     def _paint_toast(self, painter: QPainter, rect: QRectF) -> None:
         left = self._toast_seconds - (time.monotonic() - self._toast_at)
@@ -285,8 +287,8 @@ class Canvas(QWidget):
         pad = font.pixelSize() * 0.6
         box = QRectF(0, 0, bounds.width() + 2.6 * pad, bounds.height() + 1.2 * pad)
         box.moveCenter(QPointF(rect.center().x(), 0))
-        # Above the legend that a view may have drawn, and above the lines of full screen.
-        box.moveBottom(min(rect.bottom(), float(self.height())) - self.height() * (0.2 if self.hud else 0.11))
+        # Above the legend that a view may have drawn.
+        box.moveBottom(min(rect.bottom(), float(self.height())) - self.height() * 0.11)
         painter.setOpacity(min(1.0, left / _FADE_SECONDS))
         painter.setPen(Qt.NoPen)
         painter.setBrush(QColor(10, 11, 14, 215))

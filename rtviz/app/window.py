@@ -736,25 +736,21 @@ class Window(QWidget):
         self._show_hud()
 
     def _show_hud(self) -> None:
-        """In full screen: what is seen, for those who stand further away."""
-        if not self.isFullScreen() or self.hidden:
-            lines: list[str] = []
-        else:
-            settings = self.session.settings
+        """In full screen: what is seen, for those who stand further away. A mosaic is labelled already."""
+        settings = self.session.settings
+        lines: list[str] = []
+        if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
-            query = "CLS" if settings.query == "cls" else "one patch"
-            first = "   ".join(part for part in (where, self.commands.said("head")) if part)
-            second = "   ".join(
-                part
-                for part in (self._status.model_name or "", views.find(settings.view).label.lower(), f"query: {query}")
-                if part
-            )
-            if settings.view in ("heads", "grid"):
-                first = where if settings.view == "heads" else ""
-            lines = [line for line in (first, second) if line]
+            query = "query: CLS" if settings.query == "cls" else "query: one patch"
+            rest = (self._status.model_name or "", views.find(settings.view).label.lower(), query)
+            lines = [
+                "   ".join(part for part in (where, self.commands.said("head")) if part),
+                "   ".join(filter(None, rest)),
+            ]
         self.commands.silent = ("head", "layer", "view", "query") if lines else ()
-        if lines != self.canvas.hud:
-            self.canvas.hud = lines
+        covered = self.messages.geometry().bottom() if self.messages.isVisible() else 0
+        if lines != self.canvas.hud or covered != self.canvas.covered:
+            self.canvas.hud, self.canvas.covered = lines, covered
             self.canvas.update()
 
     def _show_title(self, status: LiveStatus) -> None:
