@@ -117,9 +117,10 @@ def make_signals(path: Path, seconds: int = 4, sound: str = "aac", codec: str = 
         container.mux(stream.encode(None))
         at = np.arange(48000 * seconds)
         tone = (np.sin(at * 2 * np.pi * 1000 / 48000) * (at % 48000 < 1920) * (at >= 48000)).astype(np.float32)
-        samples = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
-        samples.sample_rate, samples.pts, samples.time_base = 48000, 0, Fraction(1, 48000)
-        container.mux(voice.encode(samples))
+        for start in range(0, len(tone), 960):
+            samples = av.AudioFrame.from_ndarray(tone[None, start : start + 960], format="fltp", layout="mono")
+            samples.sample_rate, samples.pts, samples.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(voice.encode(samples))
         container.mux(voice.encode(None))
 
 

@@ -1,4 +1,4 @@
-"""Sinks: what was put in comes out, at its own time and with its sound; and nothing half-made stands under a final name."""
+"""Sinks: what was put in comes out, at its own time and with its sound; nothing half-made has a final name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import make_video, packet_times, sound_packets
+from media import make_signals, make_video, packet_times, signals, sound_packets
 
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.settings import OutputSettings
 from rtviz.sinks import check_output, leftover, open_maps_sink, open_sink
+from rtviz.sinks.memory import MemorySink
 from rtviz.sources import open_source
 
 
@@ -96,6 +97,76 @@ def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path
     assert sum(map(len, samples)) / rate == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize("part", [{}, {"start": 0.53}, {"start": 1.5, "end": 3.3}])
+@pytest.mark.parametrize(
+    ("given", "sound", "name"),
+    [
+        ("in.mp4", "aac", "o.mp4"),
+        ("in.mp4", "aac", "o.mkv"),
+        ("in.ts", "aac", "o.mp4"),  # with a header before each packet, which files do not have
+        ("in.ts", "aac", "o.mkv"),
+        ("in.mkv", "pcm_s16le", "o.mp4"),
+        ("in.mkv", "flac", "o.webm"),
+        ("in.mkv", "libopus", "o.webm"),
+    ],
+)
+def test_flash_and_beep_stay_together(tmp_path, given, sound, name, part):
+    make_signals(tmp_path / given, sound=sound)
+    copy(tmp_path / given, tmp_path / name, **part)
+    assert packet_times(tmp_path / name)[0] == 0
+    flashes, beeps = signals(tmp_path / name)
+    seconds = range(int(part.get("start", 0)) + 1, int(np.ceil(part.get("end", 4))))
+    first = np.ceil(part.get("start", 0) * 25 - 1e-6) / 25
+    assert flashes == pytest.approx([at - first for at in seconds], abs=0.002)
+    lag = signals(tmp_path / given)
+    assert beeps == pytest.approx([at + lag[1][0] - lag[0][0] for at in flashes], abs=0.005)
+
+
+def test_sound_with_a_hole_stays_in_step_behind_it(tmp_path):
+    """A recorder that lost two seconds of sound; encoded anew, silence must stand there."""
+    import av
+
+    make_signals(tmp_path / "whole.mkv", seconds=5, sound="pcm_s16le")
+    with av.open(str(tmp_path / "whole.mkv")) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            in_the_hole = packet.stream.type == "audio" and packet.pts is not None and 1500 <= packet.pts < 3500
+            if packet.size and not in_the_hole:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    copy(tmp_path / "in.mkv", tmp_path / "o.mp4")
+    flashes, beeps = signals(tmp_path / "o.mp4")
+    assert flashes == pytest.approx([1, 2, 3, 4], abs=0.002)
+    assert beeps == pytest.approx([1, 4], abs=0.005)
+
+
+def test_the_last_frame_is_shown_as_long_as_in_the_input(tmp_path):
+    import av
+
+    make_video(tmp_path / "in.mp4", [0, 100, 200])  # whose last frame lasts 100 ms
+    copy(tmp_path / "in.mp4", tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "in.mp4")) as before, av.open(str(tmp_path / "o.mp4")) as after:
+        assert after.duration == pytest.approx(before.duration, abs=1000)  # microseconds
+
+
+def test_a_key_frame_comes_every_second_however_uneven_the_rate(tmp_path):
+    """What a kill can cost is what lies behind the last key frame."""
+    import av
+
+    times = [*(0.02 * number for number in range(150)), *(3 + 0.4 * number for number in range(20))]
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    for codec in ("h264", "h265", "vp9", "av1"):
+        path = tmp_path / f"{codec}.mp4"
+        with open_sink(path, size=(48, 64), fps=30, output=OutputSettings(codec=codec)) as sink:
+            for index, seconds in enumerate(times):
+                sink.write(pixels, Frame(pixels, index, seconds))
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            keys = [float(packet.pts * packet.time_base) for packet in packets if packet.is_keyframe]
+        assert len(packets) == len(times)
+        assert max(np.diff([*keys, times[-1]])) <= 1.3
+
+
 def test_a_part_has_its_own_sound_and_starts_at_zero(tmp_path):
     make_video(tmp_path / "in.mp4", [40 * number for number in range(75)], sound="aac")
     copy(tmp_path / "in.mp4", tmp_path / "o.mp4", start=1.0, end=2.0)
@@ -152,12 +223,19 @@ def test_one_picture_holds_one_frame(tmp_path):
 
 def test_an_exception_leaves_nothing_under_the_final_name_and_a_file_that_plays(tmp_path):
     make_video(tmp_path / "in.mp4", [40 * number for number in range(100)])
-    with open_source(str(tmp_path / "in.mp4")) as source, pytest.raises(RuntimeError, match="midway"):
-        with open_sink(tmp_path / "o.mp4", size=source.info.size, fps=25, origin=source) as sink:
+
+    def fail_midway() -> None:
+        with (
+            open_source(str(tmp_path / "in.mp4")) as source,
+            open_sink(tmp_path / "o.mp4", size=source.info.size, fps=25, origin=source) as sink,
+        ):
             for frame in source:
                 sink.write(frame.pixels, frame)
                 if frame.index == 70:
                     raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
     assert not (tmp_path / "o.mp4").exists()
     rest = leftover(tmp_path / "o.mp4")
     assert rest is not None
@@ -247,12 +325,64 @@ def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path):
     for other in ("there.mp4", "hard.mp4"):
         with pytest.raises(OutputUnwritable, match="the input"):
             check_output(tmp_path / other, str(tmp_path / "there.mp4"), overwrite=True)
-    with pytest.raises(OutputUnwritable, match="allowed: .mp4"):
+    with pytest.raises(OutputUnwritable, match=r"allowed: \.mp4"):
         check_output(tmp_path / "o.doc", None, overwrite=False)
     with pytest.raises(OutputUnwritable, match="no folder"):
         check_output(tmp_path / "there.mp4" / "o.mp4", None, overwrite=False)
     with pytest.raises(OutputUnwritable, match=r"\.zarr"):
         check_output(tmp_path / "o.mp4", None, overwrite=False, maps=True)
+
+
+def test_an_output_never_replaces_its_input(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(b"a picture")
+    for output, place in [
+        (folder, folder),
+        (folder, folder / "*.png"),
+        (folder, folder / "1.png"),
+        (folder / "1.png", folder),
+        (folder / "1.png", folder / "*.png"),
+    ]:
+        with pytest.raises(OutputUnwritable, match="the input"):
+            check_output(output, str(place), overwrite=True)
+    check_output(folder / "new.png", str(folder), overwrite=True)
+    check_output(tmp_path / "new", str(folder), overwrite=True)
+
+
+def test_a_sink_that_no_frame_came_to_says_so_and_leaves_nothing(tmp_path):
+    for name in ("o.mp4", "o.gif", "o.png", "o"):
+        sink = open_sink(tmp_path / name, size=(48, 64), fps=25)
+        with pytest.raises(OutputUnwritable, match="no frame came"):
+            sink.close()
+        sink.abort()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_encoded_is_one_line(tmp_path):
+    with pytest.raises(OutputUnwritable, match="20000x64 are too large"):
+        open_sink(tmp_path / "o.mp4", size=(64, 20000), fps=25)
+    pixels = np.zeros((2, 2, 3), np.uint8)
+
+    def write_h265() -> None:
+        with open_sink(tmp_path / "o.mp4", size=(2, 2), fps=25, output=OutputSettings(codec="h265")) as sink:
+            sink.write(pixels, Frame(pixels))
+
+    with pytest.raises(OutputUnwritable, match="2x2 pictures as h265"):
+        write_h265()
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_sink_in_memory_keeps_what_it_was_given():
+    drawn = np.zeros((2, 2, 3), np.uint8)
+    with MemorySink() as sink:
+        for index in range(3):
+            drawn[:] = index
+            sink.write(drawn, Frame(drawn.copy(), index, index / 25))
+    assert [int(picture.max()) for picture in sink.pictures] == [0, 1, 2]
+    assert [frame.index for frame in sink.frames] == [0, 1, 2]
+    assert sink.closed
 
 
 def test_a_codec_that_a_container_cannot_hold_is_refused(tmp_path):
@@ -311,5 +441,14 @@ def test_only_our_own_folders_are_replaced(tmp_path):
         open_maps_sink(tmp_path / "mine.zarr", overwrite=True) as sink,
     ):
         sink.write(*some_maps(1)[0])
-    assert (tmp_path / "mine.zarr" / "thesis.txt").read_text() == "precious"
     assert os.listdir(tmp_path / "mine.zarr") == ["thesis.txt"]
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.png").write_text("precious")
+    make_video(tmp_path / "in.mp4")
+    with pytest.raises(OutputUnwritable, match="no folder of frames"):
+        copy(tmp_path / "in.mp4", tmp_path / "photos", OutputSettings(overwrite=True))
+    assert os.listdir(tmp_path / "photos") == ["holiday.png"]
+    copy(tmp_path / "in.mp4", tmp_path / "ours")
+    copy(tmp_path / "in.mp4", tmp_path / "ours", OutputSettings(overwrite=True), every=5)
+    assert len(os.listdir(tmp_path / "ours")) == 6
+    assert not list(tmp_path.glob("*.old*")) + list(tmp_path.glob("*.partial*"))
