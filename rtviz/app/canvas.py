@@ -262,8 +262,10 @@ class Canvas(QWidget):
         painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
 
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
-        """Large enough to be read from the back of a room: the first line a twentieth of the canvas. At the top, because
-        views write their legends at the bottom; below what is said there already."""
+        """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
+
+        At the top, because views write their legends at the bottom; below what is said there already.
+        """
         margin = self.height() * 0.025
         top = max(rect.y(), float(self.covered)) + margin
         for place, line in enumerate(self.hud):
