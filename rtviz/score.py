@@ -295,6 +295,7 @@ def score_scenes(
     weights: str | None = None,
     scenes: int = 200,
     seed: int = 0,
+    frames: int = 90,
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
@@ -306,6 +307,7 @@ def score_scenes(
         weights: a file with its weights, where they are not the usual ones.
         scenes: how many pictures.
         seed: which fresh scenes: the first has this number in SCORING_SEEDS.
+        frames: length of the moving scene.
         device, precision: as in `rtviz.load`.
         progress: is told what is being done, and how far it is.
 
@@ -334,7 +336,7 @@ def score_scenes(
         None if blank is None else _score_model(blank, drawn, told),
         found,
         found_auc,
-        _steadiness(model, SCORING_SEEDS[seed], told),
+        _steadiness(model, SCORING_SEEDS[seed], frames, told),
     )
 
 
@@ -383,7 +385,7 @@ def _score_cues(drawn: Sequence[tuple[Pixels, Mask]], area: float) -> tuple[dict
     )
 
 
-def _steadiness(model: Model, seed: int, told: Progress, frames: int = 90) -> Steadiness:
+def _steadiness(model: Model, seed: int, frames: int, told: Progress) -> Steadiness:
     source = SceneSource(seed, (240, 320), fps=30.0, seconds=frames / 30)
     shown: list[Frame] = list(source)
     masks, truths = [], []
