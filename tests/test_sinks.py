@@ -140,6 +140,31 @@ def test_sound_with_a_hole_stays_in_step_behind_it(tmp_path):
     assert beeps == pytest.approx([1, 4], abs=0.005)
 
 
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path, codec):
+    import av
+
+    make_signals(tmp_path / "whole.mkv", seconds=5)
+    with av.open(str(tmp_path / "whole.mkv")) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.size and (packet.stream.type == "video" or packet.pts * packet.time_base >= 3.5):
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    with open_source(str(tmp_path / "in.mkv")) as source:
+        sink = open_sink(
+            tmp_path / "o.mp4", size=(48, 64), fps=25, output=OutputSettings(codec=codec, quality=50), origin=source
+        )
+        for frame in source:
+            sink.write(frame.pixels, frame)
+            if frame.index == 80:  # what a kill here would leave
+                shown_so_far = len(frames_by_another_decoder(leftover(tmp_path / "o.mp4")))
+        sink.close()
+    assert shown_so_far >= 81 - 50
+    assert packet_times(tmp_path / "o.mp4") == pytest.approx([0.04 * number for number in range(125)], abs=1e-3)
+    assert signals(tmp_path / "o.mp4")[1] == pytest.approx([4.02], abs=0.03)
+
+
 def test_the_last_frame_is_shown_as_long_as_in_the_input(tmp_path):
     import av
 

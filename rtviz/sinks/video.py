@@ -100,15 +100,16 @@ class VideoSink(ClosingSink):
             raise
 
     def _open(self, suffix: str, fps: float) -> None:
+        late = _sound_is_late(self._origin)
         self._container = av.open(
-            f"file:{self._temporary}", "w", format=_FORMATS[suffix], container_options=_muxing_options(suffix)
+            f"file:{self._temporary}", "w", format=_FORMATS[suffix], container_options=_muxing_options(suffix, late)
         )
         encoder, worst, best = _ENCODERS[self._codec]
         crf = round(worst + (best - worst) * self._output.quality / 100)
         keys = max(1, round(fps * _KEY_SECONDS))
         # More threads than this hold back more frames than a kill may cost.
         threads = max(1, min(8, os.cpu_count() or 1, keys // 4))
-        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads)}
+        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads, reorder=keys > 8 and not late)}
         try:
             stream: Any = self._container.add_stream(
                 encoder, rate=Fraction(fps).limit_denominator(100000), options=options
@@ -234,17 +235,17 @@ class VideoSink(ClosingSink):
             self._temporary.unlink(missing_ok=True)
 
 
-def _encoder_options(codec: str, keys: int, threads: int) -> dict[str, str]:
+def _encoder_options(codec: str, keys: int, threads: int, reorder: bool) -> dict[str, str]:
     """Fast, so that the cores are left to the model, and with short queues: what waits in the encoder, a kill takes.
 
     Args:
         keys: frames from one key frame to the next.
+        reorder: B-frames are allowed; at a few frames a second, each one that waits is a good part of what may be lost.
     """
-    slow = keys <= 8  # at so few frames a second, each one that waits is a good part of what may be lost
     if codec == "h264":
-        return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "0" if slow else "2"}
+        return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "2" if reorder else "0"}
     if codec == "h265":
-        queue = "bframes=0:rc-lookahead=0" if slow else f"bframes=2:rc-lookahead={min(10, keys // 2)}"
+        queue = f"bframes=2:rc-lookahead={min(10, keys // 2)}" if reorder else "bframes=0:rc-lookahead=0"
         threading = f"pools={threads}:frame-threads={min(2, threads)}"
         # idr: a key frame that was asked for must be one that a player can begin with.
         parameters = f"log-level=none:keyint={keys}:{queue}:{threading}"
@@ -256,15 +257,42 @@ def _encoder_options(codec: str, keys: int, threads: int) -> dict[str, str]:
     return {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0", "lag-in-frames": "0"}
 
 
-def _muxing_options(suffix: str) -> dict[str, str]:
+def _muxing_options(suffix: str, sound_is_late: bool) -> dict[str, str]:
     # max_interleave_delta: where the sound has ended, pictures must not wait for more of it.
     common = {"flush_packets": "1", "max_interleave_delta": "500000"}
     if suffix in (".mkv", ".webm"):
         # The lead-in of copied sound lies before 0; without this, the pictures would be moved to make room for it.
         return common | {"cluster_time_limit": "1000", "avoid_negative_ts": "disabled"}
     # hybrid: fragments while it grows, an ordinary index at the end. delay_moov: with the first fragment known, an
-    # edit list takes back the delay of the B-frames, and the first picture stands at 0.
-    return common | {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+    # edit list takes back the delay of the B-frames, and the first picture stands at 0. But then nothing is written
+    # until the sound begins; where that is late, there are no B-frames.
+    return common | {
+        "movflags": "hybrid_fragmented+frag_keyframe" + ("+empty_moov" if sound_is_late else "+delay_moov")
+    }
+
+
+def _sound_is_late(origin: Any) -> bool:
+    """Whether more than a second goes by before the sound of the origin begins."""
+    if not hasattr(origin, "zero_seconds"):
+        return False
+    begins = origin.zero_seconds + origin.start
+    with av.open(f"file:{origin.path}") as source, suppress(av.error.FFmpegError):
+        sound = source.streams.best("audio")
+        if sound is None or sound.codec_context is None:
+            return False
+        if sound.codec_context.name == "aac" and not sound.codec_context.extradata:
+            return False  # broadcast: what the file's head must say is read off the first packet
+        if origin.start:
+            source.seek(int(begins * av.time_base))
+        for packet in source.demux(sound, source.streams.best("video")):
+            if packet.pts is None:
+                continue
+            seconds = float(packet.pts * packet.time_base)
+            if seconds > begins + 1.0:
+                return True
+            if packet.stream.type == "audio" and seconds >= begins - 0.1:
+                return False
+    return True  # there is none at all
 
 
 # --- sound -----------------------------------------------------------------------------------------------------------
