@@ -628,7 +628,8 @@ class Training:
                     slow = 1 - between(0.98, 1.0, progress)
                     torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), slow)
                 self.step += 1
-                self.spent += time.perf_counter() - clock  # with waiting for views, scoring and keeping
+                # With waiting for views, scoring and keeping, but not with the night that a laptop slept.
+                self.spent += min(time.perf_counter() - clock, 20)
                 clock = time.perf_counter()
                 bar.update(int(100 * self.spent / total) - bar.n)
                 bar.set_postfix({name: f"{value:.2f}" for name, value in parts.items()}, refresh=False)
