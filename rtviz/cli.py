@@ -309,7 +309,7 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     settings, output_settings = _settings(parsed)
     exporting = parsed.command is _export
     tasks = _tasks(parsed, output_settings, ".zarr" if exporting else None)
-    _refuse_hopeless_outputs(tasks, output_settings)
+    _refuse_hopeless_outputs(tasks, output_settings, exporting)
     if exporting:  # the maps are wanted, whatever would be drawn
         settings = settings.replace(view="heatmap")
 
@@ -407,7 +407,7 @@ def _expected_frames(source: Source, output_settings: OutputSettings) -> int | N
 
 def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[_Task]:
     """Each input with its output: one to one, or all into a folder, each under its own name."""
-    from rtviz.sources import expand
+    from rtviz.sources import PICTURE_SUFFIXES, expand
 
     places = [_with_seconds(place, parsed.seconds) for place in expand(parsed.inputs)]
     output = Path(parsed.output)
@@ -416,7 +416,7 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
         return [_Task(places[0], output)]
     if output.suffix and not output.is_dir():
         raise SinkError(f"{len(places)} inputs need a folder to go to, and {output} looks like one file")
-    suffixes = {"vp9": ".webm"}
+    video = {"vp9": ".webm"}.get(output_settings.codec, ".mp4")
     tasks: list[_Task] = []
     taken: set[str] = set()
     for place in places:
@@ -425,7 +425,8 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
         while name.lower() in taken:  # lower: on many file systems A.mp4 and a.mp4 are one file
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
-        tasks.append(_Task(place, output / f"{name}{suffix or suffixes.get(output_settings.codec, '.mp4')}"))
+        picture = Path(place).suffix.lower() in PICTURE_SUFFIXES and Path(place).is_file()
+        tasks.append(_Task(place, output / f"{name}{suffix or ('.png' if picture else video)}"))
     return tasks
 
 
@@ -436,12 +437,12 @@ def _with_seconds(place: str, seconds: float | None) -> str:
     return f"{place}{'&' if '?' in place else '?'}seconds={seconds if seconds is not None else 10:g}"
 
 
-def _refuse_hopeless_outputs(tasks: Sequence[_Task], output_settings: OutputSettings) -> None:
+def _refuse_hopeless_outputs(tasks: Sequence[_Task], output_settings: OutputSettings, maps: bool) -> None:
     """What can be known before a model is loaded is said before."""
     from rtviz.sinks import check_output
 
     for task in tasks:
-        check_output(task.output, task.place, overwrite=output_settings.overwrite)
+        check_output(task.output, task.place, overwrite=output_settings.overwrite, maps=maps)
 
 
 @contextmanager

@@ -118,6 +118,15 @@ def test_one_bad_input_does_not_stop_the_others(tmp_path):
     assert reports[1]["frames_out"] == 15
 
 
+def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path):
+    for name in ("a", "b"):
+        assert rtviz("render", SCENE, "-o", tmp_path / f"{name}.png", "--end", "0.01", "--view", "none").returncode == 0
+    done = rtviz("render", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--view", "none")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    one_line_error(rtviz("export", tmp_path / "a.png", "-o", tmp_path / "maps.mp4", *TINY), 1, ".zarr")
+
+
 @pytest.mark.parametrize("name", ["with space.mp4", "10:30 clip.mp4", "100%d.mp4", "ünïcode-眼.mp4", "-dash.mp4"])
 def test_names_that_trip_other_tools(tmp_path, name):
     made = rtviz("render", SCENE, "-o", tmp_path / name, "--view", "none")
