@@ -315,12 +315,17 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-# A GPU is kept busy by about this many tokens at once; a CPU gains nothing from more than one frame at a time.
+# A GPU is kept busy by about this many tokens at once. On a CPU a few frames at a time leave fewer joints between passes
+# at which its threads wait for those that decode, draw and encode: a third more frames a second than one by one, with
+# ViT-S/16 on two cores.
 _GPU_TOKENS = 16 * 1024
+_CPU_FRAMES = 4
 
 
 def _batch_length(engine: Engine, settings: Settings, source: Source) -> int:
-    if engine.model is None or engine.model.device == "cpu":
+    if engine.model is None:
         return 1
+    if engine.model.device == "cpu":
+        return _CPU_FRAMES
     height, width = engine.model.input_size(source.info.size, settings.resolution)
     return max(1, min(64, _GPU_TOKENS * engine.model.patch_size**2 // (height * width)))
