@@ -315,9 +315,9 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-# A GPU is kept busy by about this many tokens at once. On a CPU a few frames at a time leave fewer joints between passes
-# at which its threads wait for those that decode, draw and encode: a third more frames a second than one by one, with
-# ViT-S/16 on two cores.
+# A GPU is kept busy by about this many tokens at once. On a CPU a few frames at a time leave fewer joints between
+# passes at which its threads wait for those that decode, draw and encode: a third more frames a second than one by
+# one, with ViT-S/16 on two cores.
 _GPU_TOKENS = 16 * 1024
 _CPU_FRAMES = 4
 
