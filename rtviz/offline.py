@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from rtviz.engine import Engine
-from rtviz.errors import SourceUnreadable
+from rtviz.errors import SourceError, SourceUnreadable
 from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_maps_sink, open_sink
@@ -174,6 +174,7 @@ class _Job:
         self.report = Report(input=source.info.name, output=str(output))
         self._on_frame = on_frame
         self._first_pts_seconds: float | None = None
+        self._lost: SourceError | None = None
 
     def run(self, **stages: Callable[[], None]) -> Report:
         """Run to the end; the stages take what was looked at from `seen`."""
@@ -202,11 +203,20 @@ class _Job:
         if self._on_frame is not None:
             self._on_frame(1)
 
+    def check_whole(self) -> None:
+        """For the last stage, when it has everything: raise what broke off the source, if something did."""
+        if self._lost is not None:
+            raise self._lost
+
     def _decode(self, decoded: _Belt[Frame]) -> None:
         frames = iter(self.source)
         while True:
-            with self.line.busy("decode"):
-                frame = next(frames, None)
+            try:
+                with self.line.busy("decode"):
+                    frame = next(frames, None)
+            except SourceError as error:  # what came before it is still drawn and written
+                self._lost = error
+                frame = None
             if frame is None:
                 return decoded.end()
             self.report.frames_in += 1
@@ -219,6 +229,7 @@ class _Job:
             for pair in zip(batch, maps, strict=True):
                 self.seen.put(pair)
         if not self.report.frames_in:
+            self.check_whole()
             raise SourceUnreadable(f"{self.report.input} holds no frames in the part that was asked for")
         self.seen.end()
 
@@ -263,6 +274,7 @@ def render(
                         job.report.size = output_settings.size or (height, width)
                     sink.write(result.overlay, result.frame)
                 job.count(result.frame)
+            job.check_whole()
             if sink is not None:
                 with job.line.busy("encode"):
                     sink.close()
@@ -299,6 +311,7 @@ def export(
                     sink.write(maps, frame)
                 job.report.size = maps.grid
                 job.count(frame)
+            job.check_whole()
 
     return job.run(write=write)
 

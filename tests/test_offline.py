@@ -121,7 +121,9 @@ def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tm
     with pytest.raises(SourceLost, match="frame 12"):
         render(Numbered(30, fail_at=12), tmp_path / "out.mkv", Engine(model), SETTINGS)
     assert not (tmp_path / "out.mkv").exists()
-    assert leftover(tmp_path / "out.mkv") is not None
+    rest = leftover(tmp_path / "out.mkv")
+    assert rest is not None
+    assert len(grey_levels(rest)) == 12  # everything that came before the end
 
 
 def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path, model):
