@@ -7,8 +7,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -16,6 +14,7 @@ from PIL import Image, ImageOps
 from rtviz.errors import SourceMissing, SourceUnreadable
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo, list_folder, natural
+from rtviz.sources.base import ClosingSource
 from rtviz.sources.files import LARGEST_SIDE, check_file, fit
 
 FPS = 25.0  # of a folder of pictures
@@ -24,7 +23,7 @@ FPS = 25.0  # of a folder of pictures
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-class PictureSource:
+class PictureSource(ClosingSource):
     """The frames of picture files, in natural order, all brought to the first one's size.
 
     Attributes:
@@ -92,14 +91,6 @@ class PictureSource:
 
     def close(self) -> None:
         """Nothing is held between frames."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _find(place: str) -> list[Path]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -20,6 +18,7 @@ from rtviz.cv import cv2
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Masks, Pixels
 from rtviz.sources import SourceInfo
+from rtviz.sources.base import ClosingSource
 from rtviz.sources.drawing import draw_background, draw_object, paste
 
 TRAINING_SEEDS = range(1_000_000)
@@ -89,7 +88,7 @@ class _Mover:
         return x, y, degrees * math.sin(speed * seconds + phase), 1 + depth * math.sin(pace * seconds + start)
 
 
-class SceneSource:
+class SceneSource(ClosingSource):
     """Objects moving over a background under a slowly drifting camera.
 
     Args:
@@ -164,14 +163,6 @@ class SceneSource:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 _ALLOWED = "scene:, scene:SEED or scene:?seed=N&size=WIDTHxHEIGHT&fps=N&seconds=N&objects=1-5"

@@ -6,8 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from rtviz.cv import cv2
 from rtviz.errors import MissingDependency, SourceUnreadable
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo
+from rtviz.sources.base import ClosingSource
 from rtviz.sources.files import LARGEST_SIDE, check_file, fit
 
 try:
@@ -41,7 +41,7 @@ def url(path: Path) -> str:
     return f"file:{path}"
 
 
-class VideoSource:
+class VideoSource(ClosingSource):
     """The frames of a video file, upright, in RGB, with their own timestamps.
 
     A frame's index counts every frame from the file's first. Behind a seek it is read off the container's table of
@@ -285,14 +285,6 @@ class VideoSource:
         container, self._container = self._container, None
         if container is not None:
             container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _count(number: int, noun: str) -> str:
