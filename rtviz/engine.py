@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from rtviz.models import Progress, load
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from rtviz.models import Model
 
 
@@ -32,6 +36,7 @@ class Engine:
         self.notices: list[str] = []
         self._memory = views.Memory()
         self._largest_batch: int | None = None
+        self._falling_back = threading.Lock()
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Engine:
@@ -52,8 +57,13 @@ class Engine:
         )
         return cls(model)
 
-    def look(self, frames: Sequence[Frame], settings: Settings) -> list[Maps]:
+    def look(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
         """The maps of frames of one size, in one forward pass where memory allows.
+
+        Args:
+            frames: of one size.
+            settings: what to look with.
+            features: what the maps shall hold beside what the view needs, as `Model.batch` knows them.
 
         Out of device memory, the batch is halved, and at last the model goes to the CPU; both leave a sentence in
         `notices`, and every frame comes out once.
@@ -66,26 +76,68 @@ class Engine:
         length = self._largest_batch or len(frames)
         if len(frames) > length:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
-            return [maps for part in parts for maps in self.look(part, settings)]
+            return [maps for part in parts for maps in self.look(part, settings, features)]
         try:
             return self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
-                views.find(settings.view).needs & {"tokens", "keys"},
+                (views.find(settings.view).needs & {"tokens", "keys"}).union(features),
                 settings.resolution,
             )
         except DeviceFailed:
-            if len(frames) > 1:
-                self._largest_batch = len(frames) // 2
-                self.notices.append(
-                    f"{self.model.device} is out of memory: going on with batches of {len(frames) // 2}"
-                )
-            elif self.model.device != "cpu":
-                self.notices.append(f"{self.model.device} is out of memory: going on with the CPU, which is slower")
-                self.model = self.model.to("cpu")
-            else:
-                raise
-        return self.look(frames, settings)
+            with self._falling_back:  # passes side by side may run out of memory together
+                half = len(frames) // 2
+                if half and half < (self._largest_batch or len(frames)):
+                    self._largest_batch = half
+                    self.notices.append(f"{self.model.device} is out of memory: going on with batches of {half}")
+                elif not half and self.model.device != "cpu":
+                    self.notices.append(f"{self.model.device} is out of memory: going on with the CPU, which is slower")
+                    self.model = self.model.to("cpu")
+                elif not half:
+                    raise
+        return self.look(frames, settings, features)
+
+    def look_all(
+        self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
+    ) -> Iterator[tuple[Frame, Maps]]:
+        """Every frame of a row of batches with its maps, in order; on a CPU, forward passes run side by side.
+
+        Args:
+            batches: frames of one size each; they are taken as there is room for them, and only a few are held.
+            settings: what to look with.
+            on_pass: is told the seconds that each batch took, as a share of the whole device.
+
+        Raises:
+            DeviceFailed: one frame is too much even for the CPU.
+        """
+        from rtviz.models.lanes import Lanes
+
+        if self.model is None:
+            raise ValueError("this engine has no model to look with")
+
+        def look(batch: Sequence[Frame]) -> list[Maps]:
+            start = time.perf_counter()
+            maps = self.look(batch, settings)
+            if on_pass is not None:
+                on_pass((time.perf_counter() - start) / lanes.count)
+            return maps
+
+        waiting: deque[tuple[Sequence[Frame], Future[list[Maps]]]] = deque()
+
+        def finished(allowed: int) -> Iterator[tuple[Frame, Maps]]:
+            while len(waiting) > allowed:
+                batch, maps = waiting.popleft()
+                yield from zip(batch, maps.result(), strict=True)
+
+        with Lanes(self.model.device) as lanes:
+            size: tuple[int, int] | None = None
+            for batch in batches:
+                if batch[0].size != size:  # the model is made ready for another size only when nobody is looking
+                    yield from finished(0)
+                    size = batch[0].size
+                waiting.append((batch, lanes.submit(look, batch)))
+                yield from finished(lanes.count + 1)
+            yield from finished(0)
 
     def draw(self, frame: Frame, maps: Maps | None, settings: Settings, forward_ms: float = 0.0) -> Result:
         """The frame with what the maps show of it; no forward pass.

@@ -6,8 +6,8 @@ to a sink. Nothing is changed after it was handed on: the arrays are made read-o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,7 @@ class Maps:
         tokens: float32 [rows, columns, width], patch tokens after the last norm; on demand.
         keys: float32 [heads, rows, columns, head width], patch keys of `keys_layer`; on demand.
         keys_layer: the layer of `keys`, counted from 0.
+        rows: attention and prefix of any other query, from what the pass left in the device's memory; on demand.
     """
 
     attention: Floats
@@ -87,6 +88,19 @@ class Maps:
     tokens: Floats | None = None
     keys: Floats | None = None
     keys_layer: int | None = None
+    rows: Callable[[Query], tuple[Floats, Floats]] | None = None
+
+    def ask(self, query: Query) -> Maps:
+        """The maps of the same pass for another query: a few products, no forward pass.
+
+        Raises:
+            ValueError: the pass was not told to keep its rows.
+            SettingsError: the query is no place on the frame, or the model has no CLS token.
+        """
+        if self.rows is None:
+            raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
+        attention, prefix = self.rows(query)
+        return replace(self, attention=attention, prefix=prefix, query=query)
 
     @property
     def layers(self) -> int:

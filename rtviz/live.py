@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -29,7 +29,7 @@ from rtviz.recorder import (
     write_snapshot,
     write_video,
 )
-from rtviz.settings import Settings
+from rtviz.settings import Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
@@ -444,8 +444,9 @@ class LiveSession:
         return self._settings
 
     def update(self, settings: Settings) -> None:
-        """Show something else. What the kept maps can show is redrawn at once, also when paused; another query or
-        resolution looks at the newest frame again; another model loads in the background while the old one goes on."""
+        """Show something else. What the newest maps can show, another query too, is redrawn at once, also when paused;
+        another resolution looks at the newest frame again; another model loads in the background while the old one
+        goes on."""
         with self._changed:
             before, self._settings = self._settings, settings
             if any(getattr(before, name) != getattr(settings, name) for name in _MODEL_FIELDS):
@@ -682,7 +683,7 @@ class LiveSession:
             try:
                 start = time.monotonic()
                 with self._engine_lock:
-                    maps = engine.look([shot.frame], settings)[0]
+                    maps = engine.look([shot.frame], settings, {"rows"})[0]
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause = min(8.0, 2 * pause or 0.5)
@@ -706,7 +707,7 @@ class LiveSession:
 
     def _take_seen(self, seen: _Seen) -> None:
         if self._past is not None:
-            self._past.looked[seen.shot.number] = seen.maps
+            self._past.take_seen(seen.shot.number, seen.maps)
             self._picture_wanted = True
             return
         before, shot = self._seen, self._shot
@@ -739,7 +740,7 @@ class LiveSession:
         model = self._engine.model if self._engine is not None else None
         return (
             model is not None
-            and maps.query == settings.query
+            and (maps.query == settings.query or maps.rows is not None)
             and maps.model == model.name
             and maps.input_size == model.input_size(frame_size, settings.resolution)
             and _has_features(maps, settings)
@@ -857,10 +858,26 @@ class LiveSession:
             hold_until = self._capture.stream_began_at + _HOLD_SECONDS
             if time.monotonic() < hold_until:
                 return None, -1, hold_until
-        if seen is not None and mode == "locked":
-            shot = seen.shot
+        if seen is not None:
+            seen = self._asked(seen, settings.query)
+            if mode == "locked":
+                shot = seen.shot
         result = artist.draw(shot, seen, settings)
         return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
+
+    def _asked(self, seen: _Seen, query: Query) -> _Seen:
+        """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
+        if seen.maps.query == query or seen.maps.rows is None:
+            return seen
+        try:
+            asked = replace(seen, maps=seen.maps.ask(query))
+        except RtvizError as error:  # no place for this model to look from: the last answer stays
+            self._notice(_sentence(error))
+            return seen
+        with self._changed:
+            if self._seen is seen:
+                self._seen = asked
+        return asked
 
     def _paint_past(self, past: Past, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
         with self._changed:
@@ -874,6 +891,8 @@ class LiveSession:
                     self._to_look.put(shot)
         if seen is not None and mode == "locked" and seen.shot.number != kept.number:
             seen = None
+        if seen is not None:
+            seen = self._asked(seen, settings.query)
         result = artist.draw(shot, seen, settings)
         drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
         return drawn, shot.number, None if wait is None else time.monotonic() + wait
@@ -883,7 +902,8 @@ class LiveSession:
         return None if found is None else _Seen(*found, forward_ms=0.0)
 
     def _answers_past(self, maps: Maps, settings: Settings) -> bool:
-        return maps.query == settings.query and maps.model == self._model_name() and _has_features(maps, settings)
+        answers = maps.query == settings.query or maps.rows is not None
+        return answers and maps.model == self._model_name() and _has_features(maps, settings)
 
     def _model_name(self) -> str | None:
         model = self._engine.model if self._engine is not None else None
@@ -907,7 +927,7 @@ class LiveSession:
                 and not self._answers_past(place.maps, settings)
             ):
                 with self._engine_lock:
-                    past.looked[place.number] = engine.look([shot.frame], settings)[0]
+                    past.take_seen(place.number, engine.look([shot.frame], settings)[0])
             result = artist.draw(shot, self._seen_in(past, place, settings), settings)
             frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
             yield result.overlay, frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,6 +103,7 @@ class _Line:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.busy_seconds: dict[str, float] = {}
+        self._counting = threading.Lock()
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
 
@@ -112,7 +113,12 @@ class _Line:
         try:
             yield
         finally:
-            self.busy_seconds[stage] = self.busy_seconds.get(stage, 0.0) + time.perf_counter() - start
+            self.spent(stage, time.perf_counter() - start)
+
+    def spent(self, stage: str, seconds: float) -> None:
+        """A stage was busy for so long."""
+        with self._counting:
+            self.busy_seconds[stage] = self.busy_seconds.get(stage, 0.0) + seconds
 
     def start(self, stage: str, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -223,11 +229,14 @@ class _Job:
             decoded.put(frame)
 
     def _look(self, decoded: _Belt[Frame]) -> None:
-        for batch in _batches(decoded, self.batch_length):
-            with self.line.busy("forward"):
-                maps = self.engine.look(batch, self.settings) if self.engine.model else [None] * len(batch)
-            for pair in zip(batch, maps, strict=True):
-                self.seen.put(pair)
+        seen: Iterable[tuple[Frame, Maps | None]]
+        if self.engine.model is None:
+            seen = ((frame, None) for frame in decoded)
+        else:
+            batches = _batches(decoded, self.batch_length)
+            seen = self.engine.look_all(batches, self.settings, lambda spent: self.line.spent("forward", spent))
+        for pair in seen:
+            self.seen.put(pair)
         if not self.report.frames_in:
             self.check_whole()
             raise SourceUnreadable(f"{self.report.input} holds no frames in the part that was asked for")

@@ -201,7 +201,7 @@ class Past:
         self.kept = kept
         self.paused = paused
         self.resume = resume  # a file that played goes on playing when one comes back
-        self.looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
+        self._looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
         self._at = kept[-1].captured_at
         self._since = time.monotonic()
         self._shots: deque[Shot] = deque(maxlen=6)
@@ -259,6 +259,13 @@ class Past:
         self._shots.append(shot)
         return shot
 
+    def take_seen(self, number: int, maps: Maps) -> None:
+        """What the model saw of a shot just now. Only the last such maps keep what answers any query."""
+        for other, earlier in self._looked.items():
+            if earlier.rows is not None:
+                self._looked[other] = replace(earlier, rows=None)
+        self._looked[number] = maps
+
     def seen(self, kept: Kept, answers: Callable[[Maps], bool]) -> tuple[Shot, Maps] | None:
         """A frame, itself or the nearest of its stream, with what was seen of it; rather one that answers."""
         place = next(place for place, other in enumerate(self.kept) if other.number == kept.number)
@@ -267,7 +274,7 @@ class Past:
         )
         spare: tuple[Shot, Maps] | None = None
         for other in (self.kept[index] for index in nearest):
-            maps = self.looked.get(other.number, other.maps)
+            maps = self._looked.get(other.number, other.maps)
             if maps is None or other.stream != kept.stream:
                 continue
             answering = answers(maps)
@@ -275,7 +282,7 @@ class Past:
                 shot = self.shot(other)
                 if shot.frame.size != self.shot(kept).frame.size:
                     continue
-                spare = shot, self.looked.get(other.number) or other.seen() or maps
+                spare = shot, self._looked.get(other.number) or other.seen() or maps
                 if answering:
                     return spare
         return spare
@@ -304,6 +311,7 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         prefix=maps.prefix.astype(kind),
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),
+        rows=None,  # would keep every pass in the device's memory
     )
 
 

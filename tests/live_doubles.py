@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,7 +57,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.go.set()
 
-    def look(self, frames: Sequence[Frame], settings: Settings) -> list[Maps]:
+    def look(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
         self.looks += 1
         self.looking.set()
         self.go.wait(LIMIT)
@@ -65,9 +65,9 @@ class Engine:
             self.before()
         if self.errors:
             raise self.errors.pop()
-        return [self._maps(frame, settings) for frame in frames]
+        return [self._maps(frame, settings, features) for frame in frames]
 
-    def _maps(self, frame: Frame, settings: Settings) -> Maps:
+    def _maps(self, frame: Frame, settings: Settings, features: Collection[str] = ()) -> Maps:
         layers, heads, rows, columns = self.model.layers, self.model.heads, 6, 8
         attention = np.full((layers, heads, rows, columns), 1e-3, np.float32)
         for layer in range(layers):
@@ -84,6 +84,7 @@ class Engine:
             self.model.input_size(frame.size, settings.resolution),
             tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needs else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needs else None,
+            rows=(lambda query: (attention, prefix)) if "rows" in features else None,
         )
 
 

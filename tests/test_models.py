@@ -293,8 +293,20 @@ def test_tensors_of_another_shape_are_refused(tiny):
             tiny.attention(wrong)
 
 
+@pytest.mark.parametrize("query", ["cls", Point(0.9, 0.1)])
+def test_one_pass_answers_any_query(tiny, query):
+    frames = [noise(40, 64, seed=seed) for seed in range(2)]
+    for frame, maps in zip(frames, tiny.batch(frames, Point(0.2, 0.9), {"rows"}), strict=True):
+        asked, fresh = maps.ask(query), tiny(frame, query)
+        assert asked.query == fresh.query
+        np.testing.assert_allclose(asked.attention, fresh.attention, atol=1e-6)
+        np.testing.assert_allclose(asked.prefix, fresh.prefix, atol=1e-6)
+    with pytest.raises(ValueError, match="rows"):
+        fresh.ask("cls")
+
+
 def test_unknown_features_are_refused(tiny):
-    with pytest.raises(ValueError, match="allowed: keys, tokens"):
+    with pytest.raises(ValueError, match="allowed: keys, rows, tokens"):
         tiny(noise(32, 32), features={"values"})
 
 

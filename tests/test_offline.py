@@ -7,10 +7,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 import rtviz
 from rtviz.engine import Engine
-from rtviz.errors import DeviceFailed, SourceLost, SourceUnreadable
+from rtviz.errors import CaptureFailed, DeviceFailed, SourceLost, SourceUnreadable
 from rtviz.frame import Frame, Maps
 from rtviz.offline import export, render
 from rtviz.settings import OutputSettings, Settings
@@ -98,9 +99,37 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path, model,
     assert levels[-1] > levels[0] + 10
 
 
+def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(model):
+    random = np.random.default_rng(0)
+    sizes = [(48, 64), (48, 64), (48, 64), (64, 48), (48, 64), (48, 64), (40, 40)]
+    batches = [[Frame(random.integers(0, 255, (*size, 3), np.uint8)) for _ in range(2)] for size in sizes]
+    threads = torch.get_num_threads()
+    together = list(Engine(model).look_all(iter(batches), SETTINGS))
+    assert torch.get_num_threads() == threads
+    assert [frame for frame, _ in together] == [frame for batch in batches for frame in batch]
+    for frame, maps in together:
+        np.testing.assert_allclose(maps.attention, model(frame).attention, atol=1e-5)
+
+
+def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model):
+    class Failing(Forgetful):
+        def batch(self, frames, *arguments):
+            if frames[0].max() == 7:
+                raise CaptureFailed("frame 7")
+            return super().batch(frames, *arguments)
+
+    batches = ([Frame(np.full((48, 64, 3), level, np.uint8))] for level in range(12))
+    seen = Engine(Failing(model, 8, "cpu")).look_all(batches, SETTINGS)
+    assert [int(frame.pixels.max()) for frame, _ in itertools.islice(seen, 7)] == list(range(7))
+    with pytest.raises(CaptureFailed, match="frame 7"):
+        next(seen)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("rtviz-forward")]
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "cpu"])
 @pytest.mark.parametrize("room", [4, 2, 1])
-def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(tmp_path, model, room):
-    cramped = Forgetful(model, room)
+def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(tmp_path, model, room, device):
+    cramped = Forgetful(model, room, device)
     report = render(Numbered(17), tmp_path / "out.mkv", Engine(cramped), SETTINGS, OutputSettings(batch=8))
     assert report.frames_out == 17
     assert sum(cramped.batches) == 17

@@ -9,6 +9,7 @@ call go on. So every layer and head of one query comes out of one pass, at the c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,38 @@ from torch.overrides import TorchFunctionMode
 
 class SeenEnough(Exception):
     """Every wanted row is captured, and nobody asked for what the network would compute after it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entering:
+    """What enters the softmax of one layer.
+
+    Attributes:
+        query: [batch, heads, tokens, head width].
+        key: the same; with fewer heads where groups of queries share their keys.
+        mask: bool, or a number to add, [..., tokens, tokens]; None where there is none.
+        scale: of the products.
+    """
+
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    scale: float
+
+    def keys(self) -> Tensor:
+        """float32 [batch, heads, tokens, head width]."""
+        keys, heads = self.key.float(), self.query.shape[1]
+        return keys if keys.shape[1] == heads else keys.repeat_interleave(heads // keys.shape[1], dim=1)
+
+    def softmax(self, rows: Tensor) -> Tensor:
+        """The rows (int64 [queries]) of the softmax: float32 [batch, heads, queries, tokens]."""
+        wanted = self.query.index_select(2, rows).float() * self.scale  # [batch, heads, queries, head width]
+        logits = wanted @ self.keys().mT  # [batch, heads, queries, tokens]
+        if self.mask is not None:
+            tokens = self.query.shape[2]
+            mask = self.mask.expand(*self.mask.shape[:-2], tokens, tokens).index_select(-2, rows)
+            logits = logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
+        return logits.softmax(dim=-1)
 
 
 class AttentionProbe(TorchFunctionMode):
@@ -32,22 +65,32 @@ class AttentionProbe(TorchFunctionMode):
         stop_after: raise SeenEnough when that many layers are captured: what is left of the last layer (attention
             times V, projection, MLP) is not needed for the maps.
         keep_keys: keep the keys of the last captured layer.
+        keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
         keys: float32 [batch, heads, tokens, head width] of the last captured layer, as they enter the softmax.
+        entered: what entered the softmax, for each layer; empty unless it was to be kept.
     """
 
     def __init__(
-        self, rows: Tensor, *, tokens: int, stop_after: int | None = None, keep_keys: bool = False
-    ) -> None:  # fmt: skip
+        self,
+        rows: Tensor,
+        *,
+        tokens: int,
+        stop_after: int | None = None,
+        keep_keys: bool = False,
+        keep_all: bool = False,
+    ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
         self.keys: Tensor | None = None
+        self.entered: list[Entering] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
         self._keep_keys = keep_keys
+        self._keep_all = keep_all
 
     def __torch_function__(
         self,
@@ -76,15 +119,9 @@ class AttentionProbe(TorchFunctionMode):
     ) -> None:
         if query.ndim != 4 or query.shape[2] != self._tokens or key.shape[2] != self._tokens or is_causal:
             return
-        wanted = query.index_select(2, self._rows).float()  # [batch, heads, queries, head width]
-        wanted = wanted * (query.shape[-1] ** -0.5 if scale is None else scale)
-        keys = key.float()  # [batch, heads, tokens, head width]
-        if keys.shape[1] != wanted.shape[1]:  # grouped queries share their keys
-            keys = keys.repeat_interleave(wanted.shape[1] // keys.shape[1], dim=1)
-        logits = wanted @ keys.mT  # [batch, heads, queries, tokens]
-        if attn_mask is not None:
-            mask = attn_mask.expand(*attn_mask.shape[:-2], self._tokens, self._tokens).index_select(-2, self._rows)
-            logits = logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
-        self.attention.append(logits.softmax(dim=-1))
+        entering = Entering(query, key, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
+        self.attention.append(entering.softmax(self._rows))
+        if self._keep_all:
+            self.entered.append(entering)
         if self._keep_keys:
-            self.keys = keys
+            self.keys = entering.keys()

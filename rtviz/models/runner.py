@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import platform
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
-from rtviz.frame import Frame, Maps, Pixels
+from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.models import backbone
-from rtviz.models.probe import AttentionProbe, SeenEnough
+from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import Query, Settings
 
-FEATURES = frozenset({"tokens", "keys"})
+FEATURES = frozenset({"tokens", "keys", "rows"})
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 _SIZES_REMEMBERED = 8
@@ -39,7 +41,7 @@ _log = logging.getLogger(__name__)
 class Model:
     """A vision transformer that shows its attention.
 
-    Not for several threads at once: one thread owns it.
+    One thread owns it. Others may look at the same time while all inputs are of one size and nobody moves it.
 
     Args:
         network: a transformer of timm (a torch module), with its weights.
@@ -81,6 +83,7 @@ class Model:
         self._trained_grid: tuple[int, int] = tuple(self.network.patch_embed.grid_size)
         self._positions: OrderedDict[tuple[int, int], nn.Parameter] = OrderedDict()
         self._grid: tuple[int, int] | None = None
+        self._fitting = threading.Lock()
         _remember_rotary_embeddings(self.network)
         self.to(device)
 
@@ -143,18 +146,19 @@ class Model:
     def _fit(self, height: int, width: int) -> None:
         """Ready the network for inputs of this size: its position embeddings are resampled once for each size."""
         grid = (height // self.patch_size, width // self.patch_size)
-        if grid == self._grid:
-            return
-        if self._trained_positions is not None:
-            if grid not in self._positions:
-                self._positions[grid] = self._resampled_positions(grid)
-                while len(self._positions) > _SIZES_REMEMBERED:
-                    self._positions.popitem(last=False)
-            self._positions.move_to_end(grid)
-            # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
-            self.network.pos_embed = self._positions[grid]
-            self.network.patch_embed.grid_size = grid
-        self._grid = grid
+        with self._fitting:
+            if grid == self._grid:
+                return
+            if self._trained_positions is not None:
+                if grid not in self._positions:
+                    self._positions[grid] = self._resampled_positions(grid)
+                    while len(self._positions) > _SIZES_REMEMBERED:
+                        self._positions.popitem(last=False)
+                self._positions.move_to_end(grid)
+                # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
+                self.network.pos_embed = self._positions[grid]
+                self.network.patch_embed.grid_size = grid
+            self._grid = grid
 
     def _resampled_positions(self, grid: tuple[int, int]) -> nn.Parameter:
         from timm.layers.pos_embed import resample_abs_pos_embed
@@ -195,7 +199,7 @@ class Model:
             frame: RGB uint8 [height, width, 3].
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
-                they enter the softmax).
+                they enter the softmax), "rows" (so that `Maps.ask` answers for any other query).
 
         Raises:
             SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.
@@ -239,13 +243,13 @@ class Model:
         with _memory_errors(self.device):
             x = self.prepare(frames, resolution)
             rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
-            attention, tokens, keys = self._forward(x, rows, features)
+            attention, tokens, probe = self._forward(x, rows, features)
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
             if self.precision == "fp16" and not attention.isfinite().all():
                 self._leave_fp16()
                 return self._look_at(frames, query, features, resolution)
-            tokens, keys = (None if held is None else held.float().cpu() for held in (tokens, keys))
-        return self._maps(attention, tokens, keys, query, (x.shape[2], x.shape[3]))
+            tokens, keys = (None if held is None else held.float().cpu() for held in (tokens, probe.keys))
+        return self._maps(attention, tokens, keys, probe.entered, query, (x.shape[2], x.shape[3]))
 
     def _leave_fp16(self) -> None:
         said = f"{self.name} leaves the range of fp16 on this input; it goes on in bf16"
@@ -253,17 +257,23 @@ class Model:
         self._set_precision("bf16")
 
     def _maps(
-        self, attention: Tensor, tokens: Tensor | None, keys: Tensor | None, query: Query, input_size: tuple[int, int]
+        self,
+        attention: Tensor,
+        tokens: Tensor | None,
+        keys: Tensor | None,
+        entered: Sequence[Entering],
+        query: Query,
+        input_size: tuple[int, int],
     ) -> list[Maps]:
-        rows, columns = (side // self.patch_size for side in input_size)
+        rows, columns = grid = (input_size[0] // self.patch_size, input_size[1] // self.patch_size)
         prefix = self.prefix_tokens
         maps = []
         for place, row in enumerate(attention.numpy()):
-            # Copies: a view would keep the whole batch alive as long as one of its frames.
+            to_patches, to_prefix = self._apart(row, grid)
             maps.append(
                 Maps(
-                    attention=row[:, :, prefix:].reshape(self.layers, self.heads, rows, columns).copy(),
-                    prefix=row[:, :, :prefix].copy(),
+                    attention=to_patches,
+                    prefix=to_prefix,
                     query=query,
                     model=self.name,
                     patch_size=self.patch_size,
@@ -273,9 +283,27 @@ class Model:
                     if keys is None
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
+                    rows=partial(self._rows, entered, place, grid) if entered else None,
                 )
             )
         return maps
+
+    def _apart(self, row: Floats, grid: tuple[int, int]) -> tuple[Floats, Floats]:
+        """What a row [layers, heads, tokens] gives to the patches, [layers, heads, rows, columns], and to the prefix.
+
+        Copies: a view would keep the whole batch alive as long as one of its frames.
+        """
+        prefix = self.prefix_tokens
+        return row[:, :, prefix:].reshape(self.layers, self.heads, *grid).copy(), row[:, :, :prefix].copy()
+
+    def _rows(
+        self, entered: Sequence[Entering], place: int, grid: tuple[int, int], query: Query
+    ) -> tuple[Floats, Floats]:
+        """What a pass that is over gives another query, in the frame at this place of its batch."""
+        with torch.inference_mode(), _memory_errors(self.device):
+            row = torch.tensor([self.row_of(query, grid)], device=entered[0].query.device)
+            attention = torch.stack([layer.softmax(row)[place, :, 0] for layer in entered])
+            return self._apart(attention.cpu().numpy(), grid)
 
     # --- tensors in ---
 
@@ -329,7 +357,7 @@ class Model:
 
     def _forward(
         self, x: Tensor, rows: Tensor, features: Collection[str] = ()
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    ) -> tuple[Tensor, Tensor | None, AttentionProbe]:
         """One forward pass.
 
         Args:
@@ -337,8 +365,8 @@ class Model:
             rows: int64 [queries], token indices.
 
         Returns:
-            Attention float32 [batch, layers, heads, queries, tokens]; then, None unless asked for, the output tokens
-            [batch, tokens, width], and the keys float32 [batch, heads, tokens, head width].
+            Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
+            unless asked for; and the probe, with what else it was to keep.
         """
         self._fit(x.shape[2], x.shape[3])
         grid = self._grid_of(x)
@@ -347,6 +375,7 @@ class Model:
             tokens=self.prefix_tokens + grid[0] * grid[1],
             stop_after=None if "tokens" in features else self.layers,
             keep_keys="keys" in features,
+            keep_all="rows" in features,
         )
         tokens: Tensor | None = None
         with torch.inference_mode():
@@ -362,7 +391,7 @@ class Model:
                 )
             if tokens is not None and "tokens" in features:
                 tokens = _last_norm(self.network, tokens)
-            return torch.stack(probe.attention, dim=1), tokens if "tokens" in features else None, probe.keys
+            return torch.stack(probe.attention, dim=1), tokens if "tokens" in features else None, probe
 
 
 def _last_norm(network: Any, tokens: Tensor) -> Tensor:
