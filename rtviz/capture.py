@@ -233,6 +233,11 @@ class Capture:
         return self._paused
 
     @property
+    def still(self) -> bool:
+        """Whether no other picture is to be expected: held, or at the end of a file."""
+        return self._paused or self._ended
+
+    @property
     def loop(self) -> bool:
         return self._loop
 
@@ -496,6 +501,7 @@ class Capture:
                 self._ended = upcoming is None
                 if self._jump is not None:
                     jump, self._jump = self._jump, None
+                    self._ended = False
                     self._begin_stream()
                     return jump, 0
                 if self._steps:
@@ -517,6 +523,7 @@ class Capture:
                     if wait <= 0:
                         return None, 0
                 elif not self._paused and self._loop and not self._is_one_picture():
+                    self._ended = False
                     self._begin_stream()
                     return 0.0, 0
                 self._changed.wait(wait)

@@ -367,9 +367,9 @@ class LiveSession:
             self._painted.append(now)
             if drawn.past:
                 return
-            self._age_ms = (now - drawn.captured_at) * 1000
             self._attention_age_ms = None if drawn.seen_at is None else (drawn.captured_at - drawn.seen_at) * 1000
-            if not self._capture.paused:
+            if not self._capture.still:
+                self._age_ms = (now - drawn.captured_at) * 1000
                 self._ages.add(now, self._age_ms)
 
     def status(self) -> LiveStatus:

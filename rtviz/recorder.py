@@ -122,10 +122,10 @@ class FlightRecorder:
             self._changed.notify_all()
 
     def freeze(self) -> None:
-        """Take nothing more, and let nothing go, while the past is watched."""
+        """Take nothing more while the past is watched. Waits a moment for what is being packed: the window asks."""
         with self._changed:
             self._frozen = True
-            self._changed.wait_for(lambda: not self._waiting and not self._busy, 0.5)
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, 0.05)
 
     def thaw(self) -> None:
         with self._changed:

@@ -101,6 +101,33 @@ def test_the_end_is_a_state_and_going_on_begins_anew() -> None:
     assert recording.openings == recording.closings
 
 
+def test_a_loop_never_says_that_it_has_ended() -> None:
+    recording = Recording([number / 50 for number in range(5)])
+    states: list[str] = []
+
+    def open_source(place: str, **part: float) -> object:
+        if recording.openings:
+            states.append(live.status().source_state)
+        return recording.open(place, **part)
+
+    with session(recording, open_source=open_source) as live:
+        live.set_loop(True)
+        until(live, lambda status: len(states) > 5)
+    assert set(states) == {"live"}
+
+
+def test_what_is_painted_anew_after_the_end_has_no_growing_age() -> None:
+    with session(Recording(UNEVEN)) as live:
+        last = index_shown(live, 9)
+        live.shown(last)
+        until(live, lambda status: status.source_state == "ended")
+        age_ms = live.status().age_ms
+        live.update(Settings(head=2))
+        anew = until_shown(live, lambda result: result.settings.head == 2)
+        live.shown(anew)
+        assert live.status().age_ms == age_ms
+
+
 def test_one_picture_is_shown_and_looked_at_once() -> None:
     engine = Engine()
     with session(Recording([0.0]), engine) as live:
