@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rtviz import views
+from rtviz import threads, views
 from rtviz._version import __version__
 from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
@@ -45,6 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     0: done. 1: an error that one line on stderr explains. 2: a wrong argument. 130: interrupted.
     """
     debug = "--debug" in arguments
+    threads.draw_in_one_thread()
     try:
         parsed = _parser().parse_args(arguments)
         _set_up_logging(debug)

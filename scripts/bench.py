@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rtviz import threads
+
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT.parent / "shared" / "media" / "bottle-detection.mp4"
 
@@ -182,6 +184,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, help="frames in one forward pass")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    threads.draw_in_one_thread()
 
     results = {name: BENCHES[name](options) for name in (BENCHES if options.bench == "all" else [options.bench])}
     results["machine"] = {"machine": machine(options.device)}

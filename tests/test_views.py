@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from rtviz.frame import Frame, Maps
 from rtviz.settings import Point, Settings
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
+from rtviz.views.pca import Components
+from rtviz.views.similarity import similarity
 
 SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
 LAYOUTS = ("overlay", "alone", "side-by-side")
@@ -28,7 +32,10 @@ def frame_of(size=(96, 132), pts_seconds=0.0, seed=0) -> Frame:
 def maps_of(layers=3, heads=4, grid=(6, 9), query="cls", seed=0, scale=1.0) -> Maps:
     attention = np.random.default_rng(seed).random((layers, heads, *grid)) ** 4 + 1e-4
     attention = (scale * attention / attention.sum(axis=(2, 3), keepdims=True)).astype(np.float32)
-    return Maps(attention, np.zeros((layers, heads, 1), np.float32), query, "random:tiny", 16, (96, 144))
+    tokens = np.random.default_rng(seed + 1).normal(size=(*grid, 16)).astype(np.float32)
+    keys = np.random.default_rng(seed + 2).normal(size=(heads, *grid, 8)).astype(np.float32)
+    prefix = np.zeros((layers, heads, 1), np.float32)
+    return Maps(attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1)
 
 
 def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
@@ -36,14 +43,14 @@ def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
     attention = maps.attention.copy()
     attention[layer, head] = 1e-4
     attention[layer, head, row, column] = 0.9
-    return Maps(attention, maps.prefix, maps.query, maps.model, maps.patch_size, maps.input_size)
+    return replace(maps, attention=attention)
 
 
 # ---------------------------------------------------------------------------------------------- registry
 
 
 def test_the_registry_names_what_can_be_drawn():
-    assert views.names() == ("heatmap", "mask", "heads", "grid", "none")
+    assert views.names() == ("heatmap", "mask", "heads", "grid", "pca", "similarity", "none")
     keys = [views.find(name).key for name in views.names()]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & set("0123456789acvrsqmh[]-=,.? ")  # taken by the window's other keys
@@ -466,3 +473,95 @@ def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen():
     box = plan.tiles[4][2]
     border = picture[box.top - 1, box.left : box.left + box.width]
     assert (border == compose.ACCENT).all()
+
+
+# ---------------------------------------------------------------------------------------------- what features show
+
+
+def figure_and_ground(grid=(8, 12), width=20, seed=0) -> tuple[Maps, np.ndarray]:
+    """Maps whose tokens are of two kinds, the figure's of three kinds more, and which patches are the figure."""
+    random = np.random.default_rng(seed)
+    figure = np.zeros(grid, bool)
+    figure[2:7, 3:10] = True
+    kinds = random.normal(size=(4, width))
+    apart = random.normal(size=width)
+    tokens = random.normal(size=(*grid, width)) * 0.1 - 4 * apart
+    parts = np.zeros(grid, int)
+    parts[2:7, 3:5], parts[2:7, 5:7], parts[2:7, 7:10] = 1, 2, 3
+    tokens[figure] += (8 * apart + kinds[parts])[figure]
+    maps = maps_of(grid=grid)
+    attention = np.where(figure, 1.0, 0.01).astype(np.float32) * np.ones_like(maps.attention)
+    return replace(maps, attention=attention, tokens=tokens.astype(np.float32)), parts
+
+
+def test_the_components_are_those_of_a_singular_value_decomposition():
+    maps, parts = figure_and_ground()
+    tokens = maps.tokens.reshape(-1, 20)
+    components = Components.fit(tokens, maps.attention[-1].mean(axis=0).ravel())
+    _, _, expected = np.linalg.svd(tokens - tokens.mean(axis=0), full_matrices=False)
+    assert abs(float(components.figure @ expected[0])) == pytest.approx(1, abs=1e-4)
+    inside = tokens[parts.ravel() > 0]
+    _, _, expected = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)
+    # The figure alone spans the same space of colours; its soft border may turn the axes a little.
+    np.testing.assert_allclose(np.linalg.svd(expected[:2] @ components.colors)[1], 1, atol=1e-2)
+
+
+@pytest.mark.parametrize("patches", [(8, 12), (3, 4), (1, 1)])
+def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
+    maps, parts = figure_and_ground()
+    maps = replace(maps, tokens=-maps.tokens)
+    tokens, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
+    _, share = Components.fit(tokens, attended).paint(tokens)
+    np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
+    few = tokens[: patches[0] * patches[1]]
+    colors, _ = Components.fit(few, attended[: len(few)]).paint(few)
+    assert colors.shape == (len(few), 3)
+    assert np.isfinite(colors).all()
+
+
+def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
+    maps, parts = figure_and_ground()
+    first, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
+    components = Components.fit(first, attended, 0.0)
+    before, _ = components.paint(first)
+    random = np.random.default_rng(5)
+    for frame in range(1, 90):  # three seconds with noise, in which each fit alone would flip its axes now and then
+        noisy = first + random.normal(size=first.shape).astype(np.float32) * 0.3
+        components = components.follow(noisy, frame / 30)
+    after, _ = components.paint(first)
+    assert np.abs(after - before)[parts.ravel() > 0].mean() < 0.1
+    other, _ = figure_and_ground(seed=9)
+    tokens = other.tokens.reshape(-1, 20)
+    for frame in range(90, 90 + 600):
+        components = components.follow(tokens, frame / 30)
+    fresh = Components.fit(tokens, attended)
+    assert abs(float(components.figure @ fresh.figure)) > 0.999  # after a cut it arrives at the new stream's own
+
+
+def test_pca_shows_colours_on_the_figure_and_none_on_the_ground():
+    maps, parts = figure_and_ground()
+    picture = views.draw(frame_of((96, 144)), maps, Settings(view="pca", layout="alone", upsampling="nearest"))
+    cells = picture[6::12, 6::12].astype(float)  # the middle of each patch
+    assert cells[parts == 0].max() < 20
+    means = [cells[parts == part].mean(axis=0) for part in (1, 2, 3)]
+    assert min(np.abs(a - b).max() for a, b in itertools.combinations(means, 2)) > 60
+
+
+def test_similarity_is_the_cosine_of_keys():
+    maps = maps_of(query=Point(0.7, 0.3))
+    found = similarity(maps, maps.query)
+    asked = maps.keys[:, int(0.3 * 6), int(0.7 * 9)].ravel()
+    for row, column in [(0, 0), (2, 5), (5, 8)]:
+        key = maps.keys[:, row, column].ravel()
+        expected = key @ asked / np.linalg.norm(key) / np.linalg.norm(asked)
+        assert found[row, column] == pytest.approx(expected, abs=1e-5)
+    assert found[int(0.3 * 6), int(0.7 * 9)] == pytest.approx(1, abs=1e-5)
+
+
+def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
+    maps = maps_of()
+    attention = maps.attention.copy()
+    attention[2] = 0
+    attention[2, :, 4, 7] = 1
+    maps = replace(maps, attention=attention)
+    np.testing.assert_allclose(similarity(maps, "cls"), similarity(maps, Point(7.5 / 9, 4.5 / 6)), atol=1e-5)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rtviz import threads
 
 if TYPE_CHECKING:
     from rtviz.models.runner import Model
@@ -47,7 +48,7 @@ def load(
         SettingsError: a value is not allowed.
         DeviceFailed: the device is absent, or too small.
     """
-    _sleep_while_waiting()
+    threads.sleep_while_waiting()
     from rtviz.models import backbone, runner, zoo
     from rtviz.models import weights as files
 
@@ -64,16 +65,6 @@ def load(
     if path is not None:
         files.load_into(network, path, card)
     return runner.Model(network, card, device=device, precision=precision, resolution=resolution, notice=notice)
-
-
-def _sleep_while_waiting() -> None:
-    """Let the threads inside a forward pass sleep while they wait for each other, instead of spinning.
-
-    Decoding, drawing and the window take turns with them on few cores, and a spinning thread then holds up the very one
-    that it waits for. Measured with ViT-S/16 on two cores that others wanted too: 283 ms a frame and not 1341, for 113
-    ms of computing and not 626. It is read when OpenMP is loaded, which torch does.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Path | None, str | None]:

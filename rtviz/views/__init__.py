@@ -34,6 +34,8 @@ class ViewInfo:
 
 
 _ATTENTION = frozenset({"attention"})
+_TOKENS = frozenset({"attention", "tokens"})
+_KEYS = frozenset({"attention", "keys"})
 
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
 _VIEWS = (
@@ -41,6 +43,8 @@ _VIEWS = (
     ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION),
     ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION),
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
+    ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
+    ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query", "i", _KEYS),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
 )
 

@@ -1,0 +1,180 @@
+"""The view `pca`: what the patches are like, as colours; figure first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.settings import Settings
+from rtviz.views import Memory
+from rtviz.views.selection import key_of
+
+# How fast the components and the ranges of their colours follow, in seconds of the source.
+_FOLLOW_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Principal components of patch tokens, and how they become colours.
+
+    First the component that parts figure from ground; then three among the figure's patches (the way of Oquab et al.,
+    "DINOv2: Learning Robust Visual Features without Supervision", 2023, figure 1).
+
+    Attributes:
+        mean: float32 [width], of all patches.
+        figure: float32 [width], unit length: the first component of all patches, towards the figure.
+        spread: of the patches along it.
+        figure_mean: float32 [width], of the figure's patches.
+        colors: float32 [width, 3], orthonormal: the figure's own first three components.
+        low, high: float32 [3], the range of each that the colours span.
+        pts_seconds: of the frame that they were last fitted to.
+    """
+
+    mean: Floats
+    figure: Floats
+    spread: float
+    figure_mean: Floats
+    colors: Floats
+    low: Floats
+    high: Floats
+    pts_seconds: float
+
+    @classmethod
+    def fit(cls, tokens: Floats, attended: Floats, pts_seconds: float = 0.0) -> Components:
+        """The components of one frame.
+
+        Args:
+            tokens: float32 [patches, width].
+            attended: [patches], what CLS attends to; it tells which end of the first component is the figure.
+        """
+        mean = tokens.mean(axis=0)
+        centred = tokens - mean
+        figure = _principal(centred, 1)[:, 0]
+        along = np.asarray(centred @ figure, np.float32)
+        if np.average(along, weights=attended + 1e-12) < 0:
+            figure, along = -figure, -along
+        spread = float(along.std()) + 1e-12
+        weights = _figure_share(along, spread)
+        figure_mean = np.average(tokens, axis=0, weights=weights).astype(np.float32)
+        apart = np.asarray(tokens - figure_mean, np.float32)
+        colors = _principal(apart * np.sqrt(weights)[:, None], 3)
+        low, high = _range(apart, colors, weights)
+        return cls(mean, figure, spread, figure_mean, colors, low, high, pts_seconds)
+
+    def follow(self, tokens: Floats, pts_seconds: float) -> Components:
+        """Moved towards the components of a later frame, by the time that passed; no axis flips or trades places."""
+        share = 1 - float(np.exp(-abs(pts_seconds - self.pts_seconds) / _FOLLOW_SECONDS))
+
+        def towards(old: Floats, new: Floats) -> Floats:
+            return np.asarray(old + share * (new - old), np.float32)
+
+        mean = towards(self.mean, tokens.mean(axis=0))
+        centred = np.asarray(tokens - mean, np.float32)
+        figure = towards(self.figure, _turned(centred, self.figure[:, None])[:, 0])
+        figure /= np.float32(np.linalg.norm(figure) + 1e-12)
+        along = np.asarray(centred @ figure, np.float32)
+        weights = _figure_share(along, self.spread)
+        figure_mean = towards(self.figure_mean, np.average(tokens, axis=0, weights=weights))
+        apart = np.asarray(tokens - figure_mean, np.float32)
+        colors = towards(self.colors, _turned(apart * np.sqrt(weights)[:, None], self.colors))
+        colors = _nearest_orthonormal(colors)
+        low, high = _range(apart, colors, weights)
+        spread = self.spread + share * (float(along.std()) - self.spread)
+        return Components(
+            mean, figure, spread, figure_mean, colors, towards(self.low, low), towards(self.high, high), pts_seconds
+        )
+
+    def paint(self, tokens: Floats) -> tuple[Floats, Floats]:
+        """(colours [patches, 3] from 0 to 1, how far each patch belongs to the figure [patches], 0 to 1)."""
+        share = _figure_share(np.asarray((tokens - self.mean) @ self.figure, np.float32), self.spread)
+        projected = (tokens - self.figure_mean) @ self.colors
+        colors = np.clip((projected - self.low) / np.maximum(self.high - self.low, 1e-12), 0, 1)
+        return colors.astype(np.float32), share
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """The first three principal components of the figure's patch tokens as red, green and blue.
+
+    The components are fitted on the first frame and follow the stream slowly, so that a colour keeps its meaning; when
+    the memory is reset, they are fitted anew.
+    """
+    if maps.tokens is None:
+        raise ValueError("pca needs the patch tokens")
+    tokens = maps.tokens.reshape(-1, maps.tokens.shape[-1])
+    attended = maps.attention[-1].mean(axis=0).ravel()
+    key = key_of(maps, settings, "pca")
+    before: Components | None = memory.get(key) if memory is not None else None
+    if before is None:
+        components = Components.fit(tokens, attended, frame.pts_seconds)
+    elif frame.pts_seconds != before.pts_seconds:
+        components = before.follow(tokens, frame.pts_seconds)
+    else:
+        components = before
+    if memory is not None:
+        memory[key] = components
+    colors, share = components.paint(tokens)
+    return _lay(frame.pixels, colors.reshape(*maps.grid, 3), share.reshape(maps.grid), settings)
+
+
+def _lay(pixels: Pixels, colors: Floats, share: Floats, settings: Settings) -> Pixels:
+    size, how = (pixels.shape[0], pixels.shape[1]), settings.upsampling
+    # The figure's colours, from dark to light rather than from black: black is the ground.
+    planes = np.concatenate([np.moveaxis((0.15 + 0.85 * colors) * share[..., None], -1, 0), share[None]])
+    fine = compose.refine(planes, size, how, pixels)
+    alone = settings.layout == "alone"
+    cover = np.ones_like(fine[3]) if alone else fine[3] * np.float32(1 - (1 - settings.opacity) ** 1.5)
+    ground = 0.0 if alone else min(1.0, 1.5 * settings.opacity)
+    strength = cover / np.maximum(fine[3], np.float32(1e-6)) if not alone else cover
+    light = compose.to_bytes(np.moveaxis(fine[:3], 0, -1) * np.minimum(strength, 1)[..., None])
+    shows = (1 - cover) * (1 - np.float32(0.45 * ground) * (1 - fine[3]))
+    fade = np.float32(0.6 * ground) * (1 - fine[3])
+    keep, gray, light = (
+        compose.enlarge_picture(plane, size, how)
+        for plane in (compose.to_bytes(shows * (1 - fade)), compose.to_bytes(shows * fade), light)
+    )
+    return light if alone else compose.lay_planes(pixels, keep, gray, light)
+
+
+def _principal(centred: Floats, count: int) -> Floats:
+    """The first principal directions of centred rows [patches, width]: orthonormal [width, count]; zeros where the rows
+    have fewer."""
+    patches, width = centred.shape
+    if patches >= width:
+        _, directions = np.linalg.eigh(centred.T @ centred)
+    else:  # fewer patches than numbers in a token: the small side is quicker
+        _, sides = np.linalg.eigh(centred @ centred.T)
+        directions = centred.T @ sides[:, -count:]
+        directions /= np.linalg.norm(directions, axis=0) + 1e-12
+    found = directions[:, ::-1][:, :count]
+    return np.pad(found, ((0, 0), (0, count - found.shape[1]))).astype(np.float32)
+
+
+def _turned(centred: Floats, directions: Floats) -> Floats:
+    """Directions [width, count], turned towards the principal ones of centred rows by two steps of the power method,
+    and within their own plane back to where they came from (orthogonal Procrustes), so that none flips."""
+    turned = directions
+    for _ in range(2):
+        turned = np.linalg.qr(centred.T @ (centred @ turned))[0]
+    left, _, right = np.linalg.svd(turned.T @ directions)
+    return np.asarray(turned @ (left @ right), np.float32)
+
+
+def _figure_share(along: Floats, spread: float) -> Floats:
+    """How far patches belong to the figure, by their place along the first component: a soft step at the mean."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(6 * along / spread, -30, 30))), np.float32)
+
+
+def _range(apart: Floats, colors: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Where the colours begin and end: the 2nd and the 98th of a hundred parts along each, among the figure's rows."""
+    projected = apart @ colors
+    inside = projected[weights > 0.5]
+    low, high = np.percentile(inside if len(inside) > 3 else projected, (2, 98), axis=0)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _nearest_orthonormal(columns: Floats) -> Floats:
+    left, _, right = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(left @ right, np.float32)
