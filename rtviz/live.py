@@ -181,11 +181,15 @@ class _Artist:
         self._carrier: Carrier | None = None
         self._stream = -1
 
+    def forget(self) -> None:
+        """Begin anew with what pictures have in common."""
+        self._memory.reset()
+
     def draw(self, shot: Shot, seen: _Seen | None, settings: Settings) -> Result:
         """A shot with what was seen of it, or, carried by optical flow, of another one a moment away."""
         if shot.stream != self._stream:
             self._stream = shot.stream
-            self._memory.reset()
+            self.forget()
         try:
             return self._draw(shot, seen, settings)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
@@ -284,6 +288,7 @@ class LiveSession:
 
         # Drawing.
         self._picture_wanted = False
+        self._refit = False
         self._drawn: _Drawn | None = None
         self._recently_drawn: deque[_Drawn] = deque(maxlen=4)
         self._drawn_shots = 0
@@ -465,6 +470,13 @@ class LiveSession:
         _check_mode(mode)
         with self._changed:
             self._mode = mode
+            self._picture_wanted = True
+            self._changed.notify_all()
+
+    def refit(self) -> None:
+        """Fit anew what pictures remember of those before them: the range of the colours, the components of PCA."""
+        with self._changed:
+            self._refit = True
             self._picture_wanted = True
             self._changed.notify_all()
 
@@ -825,6 +837,9 @@ class LiveSession:
                     return
                 self._picture_wanted = False
                 past = self._past
+                if self._refit:
+                    self._refit = False
+                    artist.forget()
             if past is not None:
                 drawn, number, wake_at = self._paint_past(past, artist)
             else:

@@ -51,6 +51,7 @@ class Engine:
     go: threading.Event = field(default_factory=threading.Event)
     looking: threading.Event = field(default_factory=threading.Event)
     looks: int = 0
+    peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
     before: Callable[[], None] | None = None
 
@@ -72,7 +73,7 @@ class Engine:
         attention = np.full((layers, heads, rows, columns), 1e-3, np.float32)
         for layer in range(layers):
             for head in range(heads):
-                attention[layer, head, layer, head] = 0.9
+                attention[layer, head, layer, head] = self.peak
         prefix = np.full((layers, heads, 1), frame.index, np.float32)
         needs = views.find(settings.view).needs
         return Maps(

@@ -166,7 +166,9 @@ def test_another_query_needs_no_other_pass_also_when_paused() -> None:
     with session(FaultyCamera(fps=60, size=(96, 128)), engine) as live:
         until_shown(live, lambda result: result.maps is not None)
         live.pause()
-        held = _settled(live)
+        last = live.counts()[0] - 1  # nothing is delivered any more
+        held = until_shown(live, lambda result: result.frame.index == result.maps.prefix[0, 0, 0] == last)
+        assert isinstance(held, Result)
         looks = engine.looks
         engine.go.clear()  # another pass would never end
         live.update(Settings(query=Point(0.25, 0.5)))
@@ -177,6 +179,22 @@ def test_another_query_needs_no_other_pass_also_when_paused() -> None:
         engine.go.set()
         live.update(Settings(query=Point(0.25, 0.5), resolution=448))
         until(live, lambda status: engine.looks == looks + 1)
+
+
+def test_refitting_forgets_the_range_of_the_colours() -> None:
+    engine = Engine()
+    with session(Recording([0.0, 0.02]), engine, settings=Settings(normalization="steady")) as live:
+        until_shown(live, lambda result: result.maps is not None and result.frame.index == 1)
+        before = until_shown(live, lambda result: result.maps.prefix[0, 0, 0] == 1)
+        assert isinstance(before, Result)
+        engine.peak = 0.09  # the next pass sees a tenth of the contrast, in the same frame
+        live.update(live.settings.replace(resolution=448))
+        dim = until_shown(live, lambda result: result.maps.input_size == (448, 448))
+        assert isinstance(dim, Result)
+        live.refit()
+        again = until_shown(live, lambda result: result is not dim)
+        assert isinstance(again, Result)
+        assert int(again.overlay.max()) > int(dim.overlay.max()) + 50
 
 
 def test_another_model_loads_while_the_old_one_goes_on() -> None:

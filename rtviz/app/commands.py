@@ -63,6 +63,7 @@ class Commands:
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
             "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
             "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
+            "refit": self._refit,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
             "threshold_down": lambda: self._nudge("threshold", -1),
@@ -118,6 +119,10 @@ class Commands:
             return str(value or "the model that is here")
         label = Settings.option(name).label.lower()
         return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
+
+    def _refit(self) -> None:
+        self.session.refit()
+        self._say("colours fitted anew")
 
     def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
         value = getattr(self.session.settings, name)

@@ -57,6 +57,7 @@ def _rows() -> tuple[Action, ...]:
         Action("layout_next", "View", "overlay, alone, side by side", ("B",)),
         Action("colormap_next", "View", "next colours", ("C",)),
         Action("upsampling_next", "View", "smooth, true patches, follow edges", ("U",)),
+        Action("refit", "View", "fit the colours anew", ("X",), more="the range of a heatmap, the components of PCA"),
         Action("opacity_down", "View", "less opaque", ("[",), "opacity"),
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
         Action("threshold_down", "View", "lower threshold", ("-",), "threshold of the mask"),
