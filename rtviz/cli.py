@@ -386,10 +386,13 @@ def _run_job(
 
 
 def _closing_line(report: Report) -> str:
-    height, width = report.size or (0, 0)
+    if report.size is not None:
+        shape = "{1}x{0}".format(*report.size)
+    else:
+        shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
     made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
     return (
-        f"wrote {report.output}: {report.frames_out} frames, {width}x{height}, {report.duration_seconds:.1f} s, "
+        f"wrote {report.output}: {report.frames_out} frames, {shape}, {report.duration_seconds:.1f} s, "
         f"at {report.fps:.1f} frames/s ({made_by})"
     )
 
@@ -410,7 +413,10 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
     """Each input with its output: one to one, or all into a folder, each under its own name."""
     from rtviz.sources import PICTURE_SUFFIXES, expand
 
-    places = [_with_seconds(place, parsed.seconds) for place in expand(parsed.inputs)]
+    places = expand(parsed.inputs)
+    if parsed.seconds is not None and not any(place.startswith("scene:") for place in places):
+        raise SettingsError("seconds", f"{parsed.seconds:g}", "with scene: alone; --end takes the beginning of a video")
+    places = [_with_seconds(place, parsed.seconds) for place in places]
     output = Path(parsed.output)
     if len(places) == 1:
         # A trailing slash asks for a folder, and Path drops it.

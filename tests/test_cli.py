@@ -43,13 +43,18 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
         assert sum(1 for _ in source) == 15
 
 
+def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path):
+    done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
+    one_line_error(done, 2, "--end")
+
+
 def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
     assert done.returncode == 0
     assert done.stderr == ""
     report = json.loads(done.stdout)
     assert report["frames_in"] == report["frames_out"] == 15
-    assert report["size"] == [64, 96]
+    assert (report["width"], report["height"]) == (96, 64)
     assert {"decode", "draw", "encode"} <= set(report["stage_seconds"])
 
 
@@ -63,6 +68,7 @@ def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
         (["--end", "1", "--start", "2"], "after the start"),
         (["--config", "no-such-preset"], "preset"),
         (["--codec", "mpeg1"], "h264"),
+        (["--size", "1x1"], "from 2 to 16384"),
         (["--frobnicate"], "frobnicate"),
     ],
 )
