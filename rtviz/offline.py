@@ -286,7 +286,7 @@ def render(
                         sink = open_sink(
                             output, size=(height, width), fps=source.info.fps, output=output_settings, origin=source
                         )
-                        job.report.size = output_settings.size or (height, width)
+                        job.report.size = sink.size
                     sink.write(result.overlay, result.frame)
                 job.count(result.frame)
             job.check_whole()

@@ -43,6 +43,16 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
         assert sum(1 for _ in source) == 15
 
 
+def test_the_report_has_the_size_that_was_written(tmp_path):
+    scene = "scene:?size=97x65&seconds=0.1"
+    done = rtviz("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    report = json.loads(done.stdout)
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert source.info.size == (report["height"], report["width"]) == (66, 98)
+    done = rtviz("render", scene, "-o", tmp_path / "out.gif", "--codec", "h265", "--view", "none")
+    one_line_error(done, 2, "codec", ".gif")
+
+
 def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path):
     done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
     one_line_error(done, 2, "--end")
