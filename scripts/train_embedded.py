@@ -114,8 +114,8 @@ STAGES = {
     "small": (
         Stage(0.12, 48, (0.16, 0.45), 0.4, 0.20, dino=0.0),
         Stage(0.50, 64, (0.08, 0.42), 0.0, 0.15, **_HARD),
-        # On drawn scenes the larger views cost a little (.77 at the end of 64 px, .72 at last), but on real pictures, at
-        # 224 px, what was trained with them leaves walls, boards and edges of tables alone, and holds bottles whole.
+        # On drawn scenes the larger views cost a little (.77 at the end of 64 px, .72 at last), but what was trained
+        # with them leaves walls, boards and edges of tables alone in real pictures, and holds bottles whole.
         Stage(0.86, 96, (0.05, 0.42), 0.0, 0.12, **_HARD),
         Stage(1.00, 128, (0.04, 0.40), 0.0, 0.12, **_HARD),
     ),

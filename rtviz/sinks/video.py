@@ -69,6 +69,9 @@ class VideoSink(ClosingSink):
         self._output = output
         height, width = output.size or size
         self._drawn_size = (height, width)
+        if abs(height * size[1] / (width * size[0]) - 1) > 0.02:
+            shape = f"{width}x{height} has not the shape of {size[1]}x{size[0]}"
+            self.warnings.append(f"the picture is stretched: {shape}")
         self.size = (height + height % 2, width + width % 2)  # 4:2:0 needs even sides
         self._ticks: Fraction = getattr(origin, "time_base", None) or _FALLBACK_TICKS
         self._first_pts: int | None = None
@@ -312,6 +315,10 @@ class _Sound:
             self._out.layout = "stereo" if stream.channels >= 2 else "mono"
             if encoder == "aac":
                 self._out.bit_rate = 96_000 * min(2, stream.channels)
+        if "language" in stream.metadata:
+            self._out.metadata["language"] = stream.metadata["language"]
+        if "title" in source.metadata:
+            output.metadata["title"] = source.metadata["title"]
         self._zero_seconds = 0.0  # of the output, on the input's clock
         self._limit_seconds = float("inf")  # of the output
         self._packets: Iterator[Any] | None = None
@@ -327,6 +334,9 @@ class _Sound:
         if stream is None or stream.codec_context is None or not stream.rate:
             source.close()
             return None
+        tracks = len(source.streams.audio)
+        if tracks > 1:
+            warnings.append(f"of {tracks} sound tracks, one is kept: number {source.streams.audio.index(stream) + 1}")
         allowed = _SOUND.get(suffix, _SOUND[".mp4"])
         codec = stream.codec_context.name.removesuffix("float")
         if allowed is None or codec in allowed:
