@@ -385,6 +385,10 @@ def _run_job(
     return report
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _closing_line(report: Report) -> str:
     if report.size is not None:
         shape = "{1}x{0}".format(*report.size)
@@ -392,7 +396,7 @@ def _closing_line(report: Report) -> str:
         shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
     made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
     return (
-        f"wrote {report.output}: {report.frames_out} frames, {shape}, {report.duration_seconds:.1f} s, "
+        f"wrote {report.output}: {_count(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
         f"at {report.fps:.1f} frames/s ({made_by})"
     )
 
@@ -410,16 +414,22 @@ def _expected_frames(source: Source, output_settings: OutputSettings) -> int | N
 
 
 def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[_Task]:
-    """Each input with its output: one to one, or all into a folder, each under its own name."""
+    """Each input with its output: one to one, or all into a folder, each under its own name.
+
+    One video and a folder without a trailing slash is the folder of its frames.
+    """
     from rtviz.sources import PICTURE_SUFFIXES, expand
 
-    places = expand(parsed.inputs)
+    if parsed.output.strip() in ("", "-", "."):
+        raise SettingsError("output", parsed.output, "the name of a file or of a folder")
+    output = Path(parsed.output)
+    places = expand(parsed.inputs, apart=not output.suffix)
     if parsed.seconds is not None and not any(place.startswith("scene:") for place in places):
         raise SettingsError("seconds", f"{parsed.seconds:g}", "with scene: alone; --end takes the beginning of a video")
     places = [_with_seconds(place, parsed.seconds) for place in places]
-    output = Path(parsed.output)
-    if len(places) == 1:
-        # A trailing slash asks for a folder, and Path drops it.
+    # A folder is asked for by a trailing slash, or by naming a folder or a glob of what is to go there.
+    into_folder = parsed.output.endswith(("/", os.sep)) or places != parsed.inputs
+    if len(places) == 1 and not (into_folder and not output.suffix and Path(places[0]).is_file()):
         return [_Task(places[0], output)]
     if output.suffix and not output.is_dir():
         raise SinkError(f"{len(places)} inputs need a folder to go to, and {output} looks like one file")

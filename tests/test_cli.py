@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rtviz.sources import open_source
 
@@ -41,6 +42,20 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
     assert "untrained" in done.stderr  # random weights are never silent
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert sum(1 for _ in source) == 15
+
+
+def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, color in (("a.jpg", "red"), ("b.png", "blue")):
+        Image.new("RGB", (60, 40), color).save(tmp_path / "in" / name)
+    plain = ["--view", "none", "--quiet"]
+    assert rtviz("render", SCENE, "-o", tmp_path / "clip.mp4", *plain).returncode == 0
+    assert rtviz("render", tmp_path / "in", "-o", tmp_path / "apart", *plain).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "apart").iterdir()) == ["a.png", "b.png"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", f"{tmp_path}/named/", *plain).returncode == 0
+    assert [path.name for path in (tmp_path / "named").iterdir()] == ["clip.mp4"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "frames", *plain).returncode == 0
+    assert len(list((tmp_path / "frames").glob("frame_*.png"))) == 15
 
 
 def test_the_report_has_the_size_that_was_written(tmp_path):
