@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -153,7 +153,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_job_options(export)
 
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
-    bench.add_argument("what", choices=["live"], metavar="live")
+    bench.add_argument(
+        "what",
+        choices=["live", "carrying"],
+        metavar="live|carrying",
+        help="the live session; or what optical flow wins back of an overlay's error, on the built-in scene",
+    )
     bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
@@ -274,6 +279,14 @@ def _live(parsed: argparse.Namespace) -> int:
 def _bench(parsed: argparse.Namespace) -> int:
     from rtviz import bench
 
+    if parsed.what == "carrying":
+        rows = bench.measure_carrying()
+        print(
+            json.dumps([asdict(row) for row in rows], indent=2)
+            if parsed.json
+            else "\n".join(map(bench.CarryFigures.line, rows))
+        )
+        return 0
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
