@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -151,6 +151,18 @@ def _parser() -> argparse.ArgumentParser:
     taking = ("start", "end", "every", "batch", "overwrite")
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
+
+    figure = add("figure", _figure, "a figure of one picture for a paper or a talk, with Matplotlib")
+    figure.add_argument(
+        "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
+    )
+    figure.add_argument("-o", "--output", required=True, metavar="FIG", help="a .png, .pdf or .svg")
+    figure.add_argument("--paper", action="store_true", help="the heads of one layer and their masks, as in the paper")
+    figure.add_argument("--compare", metavar="A,B,C", help="so many models below each other, by name")
+    figure.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
+    showing = ("layer", "threshold", "colormap", "gamma", "upsampling")
+    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
+    _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
 
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
@@ -292,6 +304,40 @@ def _bench(parsed: argparse.Namespace) -> int:
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
     print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
+    return 0
+
+
+def _figure(parsed: argparse.Namespace) -> int:
+    from rtviz import figures
+    from rtviz.engine import Engine
+    from rtviz.sources import open_source
+
+    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    settings = Settings.from_mapping(given)
+    if not 1 <= parsed.width <= 100:
+        raise SettingsError("width", parsed.width, "inches from 1 to 100")
+    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+        frame = next(iter(source), None)
+    if frame is None:
+        raise SourceUnreadable(f"{parsed.picture} holds no frame there")
+    names = [name.strip() for name in (parsed.compare or "").split(",") if name.strip()]
+    seen = {}
+    with _model_progress(quiet=False) as progress:
+        for name in names or [settings.model]:
+            model = Engine.for_settings(settings.replace(model=name), progress).model
+            assert model is not None
+            if model.notice:
+                _say(model.notice)
+            seen[model.name] = model(frame, settings.query)
+    if names:
+        figure = figures.compare(frame, seen, settings, parsed.width)
+    else:
+        (maps,) = seen.values()
+        draw = figures.heads if parsed.paper else figures.layers_by_heads
+        figure = draw(frame, maps, settings, parsed.width)
+    figures.save(figure, parsed.output, overwrite=True)
+    _say(f"wrote {parsed.output}")
     return 0
 
 

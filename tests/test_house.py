@@ -28,7 +28,7 @@ ROOMS = [
     ["engine"],
     ["capture"],
     ["recorder"],
-    ["live", "offline", "score"],
+    ["figures", "live", "offline", "score"],
     ["app", "bench"],
     ["cli"],
     ["__main__"],
