@@ -219,13 +219,20 @@ class HeadControl(ChoiceControl):
 
     def __init__(self, option: Option) -> None:
         super().__init__(option, ("mean", "max", "all"))
+        self._heads = 0
 
     def show_count(self, heads: int) -> None:
-        if self.box.count() != heads + 3:
+        if self._heads != heads:
+            self._heads = heads
             shown = self._shown
             self.box.clear()
             self.box.addItems(["mean", "max", "all", *map(str, range(heads))])
             self.show_value(shown)
+
+    def show_value(self, value: Any) -> None:
+        if not self._heads and self.box.findText(str(value)) < 0:
+            self.box.addItem(str(value))  # chosen before a model is there that could tell how many heads it has
+        super().show_value(value)
 
     def _tell(self, text: str) -> None:
         super()._tell(int(text) if text.isdecimal() else text)  # type: ignore[arg-type]
