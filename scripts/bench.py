@@ -50,6 +50,12 @@ def clip(given: str | None, seconds: float) -> str:
     return str(CLIP) if CLIP.exists() else f"scene:?size=640x360&seconds={seconds:g}"
 
 
+def size(text: str) -> tuple[int, int]:
+    """(width, height) of "640x480"."""
+    width, height = (int(side) for side in text.split("x"))
+    return width, height
+
+
 def bench_render(options: argparse.Namespace) -> dict[str, Any]:
     """`rtviz render` against the forward pass alone (no capture, decoding or drawing), in turns on the same frames."""
     import numpy as np
@@ -119,7 +125,8 @@ def bench_forward(options: argparse.Namespace) -> dict[str, Any]:
     import rtviz
 
     model = rtviz.load(options.model, device=options.device, resolution=options.resolution)
-    frame = np.random.default_rng(0).integers(0, 255, (options.resolution, options.resolution, 3), np.uint8)
+    width, height = options.frame or (options.resolution, options.resolution)
+    frame = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     run_bare = bare_forward(model, [frame])
     prepared = model.prepare([frame])
     run_bare(3)
@@ -137,7 +144,8 @@ def bench_forward(options: argparse.Namespace) -> dict[str, Any]:
         whole.append(time.perf_counter() - start)
     medians = [statistics.median(series) * 1000 for series in (bare, captured, whole)]
     return {
-        "model": f"{model.name} on {model.device}, {model.precision}, {options.resolution}x{options.resolution}",
+        "model": f"{model.name} on {model.device}, {model.precision}",
+        "frame": f"{width}x{height}, the model sees {prepared.shape[3]}x{prepared.shape[2]}",
         "bare forward, ms": round(medians[0], 2),
         "forward and all maps, ms": round(medians[1], 2),
         "frame to maps, ms": round(medians[2], 2),
@@ -177,6 +185,9 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", default="random:dino-vits16", help="weights do not matter for speed")
     parser.add_argument("--resolution", type=int, default=224)
+    parser.add_argument(
+        "--frame", type=size, metavar="WxH", help="for forward; a square of the resolution if not given"
+    )
     parser.add_argument("--view", default="heatmap")
     parser.add_argument("--input", help="a video; the real clip if it is there, else the built-in scene")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the clip in one round")
