@@ -22,7 +22,7 @@ NEIGHBOURHOOD = 12
 TOP = 5
 TEMPERATURE = 0.1
 
-LEAST_SHARE = 0.02  # of what an object had at first: with less it is lost
+LEAST_SHARE = 0.1  # of what an object had at first: with less it is lost
 
 # A frame whose patches make more pairs with the context than these is worked through in tiles of so many a side.
 _MOST_PAIRS = 4_000_000
@@ -37,8 +37,9 @@ class Carried:
         labels: float32 [1 + objects, rows, columns], how much of each patch is background (first) and each object; they
             sum to 1.
         shares: how much of each object there is, as a part of what the first frame had: sums over the patches.
-        lost: which objects are lost: their share has fallen to nothing. One that comes back is found again, because
-            the first frame is never forgotten.
+        lost: which objects are lost: less than a tenth of them is left, or no patch is more theirs than anything
+            else's. One that comes back is found again, because the first frame is never forgotten. What is gone while
+            something like it stands in its place is not missed: every patch takes its label from somewhere.
     """
 
     labels: Floats
@@ -126,9 +127,9 @@ class Propagation:
             place = 1 + self._carried % context
             self._features[place], self._labels[place] = asked, labels
         self._carried += 1
-        had = np.maximum(self._at_first, 1e-12)
-        shares = labels[..., 1:].sum(axis=(0, 1), dtype=np.float64) / had
-        lost = (shares < LEAST_SHARE) | (self._at_first == 0)
+        shares = labels[..., 1:].sum(axis=(0, 1), dtype=np.float64) / np.maximum(self._at_first, 1e-12)
+        patches = np.bincount(labels.argmax(axis=2).ravel(), minlength=labels.shape[2])[1:]
+        lost = (shares < LEAST_SHARE) | (patches == 0)
         result = np.moveaxis(labels, 2, 0).copy()
         result.flags.writeable = False
         return Carried(result, tuple(shares.tolist()), tuple(lost.tolist()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceUnreadable
 from rtviz.frame import Floats, Maps, Pixels
-from rtviz.models import Model, load
+from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
@@ -20,6 +20,9 @@ from rtviz.scoring.report import PAPERS, BenchmarkReport, Score, paper_score
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
 
 BENCHMARKS = ("jaccard", "davis")
 

@@ -149,7 +149,11 @@ class BenchmarkReport:
     def table(self) -> str:
         """A row for each model, with the paper's figure for the same one beside it."""
         size = "pictures in their own size" if self.resolution is None else f"{self.resolution} px"
-        counts = ", ".join(f"{count} {what}" for what, count in self.scores[0].counts.items() if what != "lost")
+        counts = ", ".join(
+            f"{count} {what.removesuffix('s') if count == 1 else what}"
+            for what, count in self.scores[0].counts.items()
+            if what != "lost"
+        )
         columns = list(self.scores[0].values)
         width = max(20, *(len(score.name) + 2 for score in self.scores))
         lines = [f"{self.data}: {counts}; {size}", f"{self.protocol}; percent", ""]
@@ -159,7 +163,7 @@ class BenchmarkReport:
             said = "-" if score.paper is None else f"{score.paper.values[columns[0]]:.1f}"
             lines.append(f"{score.name:<{width}}{cells}{said:>14}")
             if score.counts.get("lost"):
-                lines.append(f"{'':<{width}}  {score.counts['lost']} of {score.counts['objects']} objects lost")
+                lines.append(f"  {score.counts['lost']} of {score.counts['objects']} objects lost at the end")
         return "\n".join(lines)
 
     def bars(self, filled: str = "█", light: str = "░") -> str:
