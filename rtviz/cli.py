@@ -519,9 +519,10 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         raise SettingsError("seed", parsed.seed, "only with --data scene:")
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
+    models = list(dict.fromkeys(parsed.model or [None]))  # each once
     with _scoring_progress(parsed.quiet) as progress:
         report = benchmarks.run(
-            parsed.name, parsed.data, parsed.model or [None], resolution=parsed.resolution, limit=parsed.limit,
+            parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
             seed=seed, progress=progress, notice=_say, **given,
         )  # fmt: skip
     if parsed.json:

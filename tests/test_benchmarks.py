@@ -282,7 +282,7 @@ def test_davis_is_read_and_followed(davis, model):
         data = datasets.clips(str(place))
         assert [(clip.name, clip.count) for clip in data] == [("bear", 5), ("cat", 3)]
     score = benchmarks.davis(model, data, resolution=96, progress=lambda *what: told.append(what))
-    assert told == [("davis of embedded", 1, 2), ("davis of embedded", 2, 2)]
+    assert told == [("davis of embedded", done, 8) for done in range(9)]
     assert score.counts == {"clips": 2, "frames": 8, "objects": 4, "lost": 0}
     assert score.values["j"] > 60
     assert score.values["j_and_f"] == pytest.approx((score.values["j"] + score.values["f"]) / 2)
@@ -306,7 +306,7 @@ def test_j_and_f_are_means_over_objects(monkeypatch, model):
     results = iter(
         [(np.full((3, 10), 0.3), np.full((3, 10), 0.6), 1), (np.array([[0.9, 0.7]]), np.array([[0.4, 0.2]]), 0)]
     )
-    monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution: next(results))
+    monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution, told: next(results))
     data = DataSet("two", ["a", "b"], lambda name: Clip(name, 12, lambda number: None), 64)
     values = benchmarks.davis(model, data).values
     assert values["j"] == pytest.approx(100 * (3 * 0.3 + 0.8) / 4)
@@ -408,6 +408,13 @@ def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis, model):
     blank = Clip("blank", 3, lambda n: Segmented(str(n), np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.uint8)))
     with pytest.raises(SourceUnreadable, match="no object in its first frame"):
         benchmarks.follow(model, blank, 64)
+    sizes = [64, 64, 64, 64, 96]
+
+    def growing(number: int) -> Segmented:
+        return Segmented("x", np.zeros((64, sizes[number], 3), np.uint8), np.ones((64, sizes[number]), np.uint8))
+
+    with pytest.raises(SourceUnreadable, match="several sizes"):
+        benchmarks.follow(model, Clip("growing", 5, growing), 64)
 
 
 def test_values_out_of_range_are_refused():
@@ -454,8 +461,14 @@ def test_a_report_has_a_table_bars_and_json():
     mapping = json.loads(json.dumps(report.to_mapping()))
     assert mapping["models"][0]["paper"] == {"architecture": "ViT-S/16", "training": "DINO", "jaccard": 45.9}
     assert mapping["models"][1] == {
-        "name": "random:embedded", "jaccard": 12.5, "jaccard_objects": 11.0, "pictures": 7, "objects": 9, "paper": None
-    }  # fmt: skip
+        "name": "random:embedded",
+        "jaccard": 12.5,
+        "jaccard_objects": 11.0,
+        "pictures": 7,
+        "objects": 9,
+        "precision": "",
+        "paper": None,
+    }
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
 from rtviz.scoring.report import PAPERS, BenchmarkReport, Score, paper_score
+from rtviz.settings import Point, Query
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None
@@ -99,6 +100,20 @@ def _batched(things: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
         yield batch
 
 
+def _telling(what: str, count: int, progress: Progress | None) -> Callable[[], None]:
+    """Says that there is so much to do, and then, at each call, that one more is done."""
+    if progress is None:
+        return lambda: None
+    progress(what, 0, count)
+    done = iter(range(1, count + 1))
+    return lambda: progress(what, next(done), count)
+
+
+def _score(model: Model, values: dict[str, float], counts: dict[str, int], data: DataSet[Any], benchmark: str) -> Score:
+    paper = None if data.drawn else paper_score(benchmark, model.card)
+    return Score(model.card.name, values, counts, paper, model.precision)
+
+
 # --- jaccard ---------------------------------------------------------------------------------------------------------
 
 
@@ -118,23 +133,21 @@ def jaccard(
         resolution: short side, in pixels; the data's own if not given. (The paper does not say which it took.)
         progress: is told what is being done, and how far it is.
     """
-    told = progress or (lambda what, done, of: None)
+    told = _telling(f"jaccard of {model.card.name}", len(data), progress)
     of_pictures: list[float] = []
     of_objects: list[float] = []
-    done = 0
     for pictures in _batched(data):
         looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
         for picture, maps in zip(pictures, looked, strict=True):
             best = best_heads(maps.attention[-1], picture.labels)
             of_objects += best
             of_pictures += [float(np.mean(best))] if best else []
-            done += 1
-            told(f"jaccard of {model.card.name}", done, len(data))
+            told()
     if not of_objects:
         raise SourceUnreadable(f"{data.title} has no object")
     values = {"jaccard": 100 * float(np.mean(of_pictures)), "jaccard_objects": 100 * float(np.mean(of_objects))}
     counts = {"pictures": len(of_pictures), "objects": len(of_objects)}
-    return Score(model.card.name, values, counts, None if data.drawn else paper_score("jaccard", model.card))
+    return _score(model, values, counts, data, "jaccard")
 
 
 def best_heads(attention: NDArray[np.floating[Any]], labels: NDArray[np.uint8]) -> list[float]:
@@ -166,17 +179,16 @@ def davis(
     Args:
         model, data, resolution, progress: as for `jaccard`; data from `datasets.clips`.
     """
-    told = progress or (lambda what, done, of: None)
+    frames = sum(clip.count for clip in data)
+    told = _telling(f"davis of {model.card.name}", frames, progress)
     regions: list[NDArray[np.float64]] = []
     boundaries: list[NDArray[np.float64]] = []
-    lost = frames = 0
-    for number, clip in enumerate(data):
-        region, outline, now_lost = follow(model, clip, resolution or data.resolution or 480)
+    lost = 0
+    for clip in data:
+        region, outline, now_lost = follow(model, clip, resolution or data.resolution or 480, told)
         regions += list(region)
         boundaries += list(outline)
         lost += now_lost
-        frames += clip.count
-        told(f"davis of {model.card.name}", number + 1, len(data))
     if not regions:
         raise SourceUnreadable(f"{data.title} has no object")
 
@@ -189,12 +201,14 @@ def davis(
     j, f = mean(regions), mean(boundaries)
     values = {"j_and_f": (j + f) / 2, "j": j, "f": f, "j_recall": recall(regions), "f_recall": recall(boundaries)}
     counts = {"clips": len(data), "frames": frames, "objects": len(regions), "lost": lost}
-    return Score(model.card.name, values, counts, None if data.drawn else paper_score("davis", model.card))
+    return _score(model, values, counts, data, "davis")
 
 
-def follow(model: Model, clip: Clip, resolution: int) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+def follow(
+    model: Model, clip: Clip, resolution: int, told: Callable[[], None] = lambda: None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """J and F of each object in each frame of a clip but the first and the last, [objects, frames - 2] each, and how
-    many objects were lost at its end."""
+    many objects were lost at its end. `told` is called after each frame."""
     regions: list[list[float]] = []
     boundaries: list[list[float]] = []
     carrier: Propagation | None = None
@@ -202,6 +216,7 @@ def follow(model: Model, clip: Clip, resolution: int) -> tuple[NDArray[np.float6
     for number, (truth, maps) in enumerate(_looked(model, clip, resolution)):
         labels = np.where(truth.labels == VOID, np.uint8(0), truth.labels)
         assert maps.tokens is not None
+        told()
         if carrier is None:
             objects = int(labels.max())
             if not objects:
@@ -220,11 +235,19 @@ def follow(model: Model, clip: Clip, resolution: int) -> tuple[NDArray[np.float6
 
 
 def _looked(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
+    sizes = set()
     for frames in _batched(clip):
-        if len({frame.pixels.shape for frame in frames}) > 1:
+        sizes |= {frame.pixels.shape for frame in frames}
+        if len(sizes) > 1:
             raise SourceUnreadable(f"{clip.name} has frames of several sizes")
         seen = [_narrowed(frame.pixels, resolution) for frame in frames]
-        yield from zip(frames, model.batch(seen, features=("tokens",), resolution=resolution), strict=True)
+        looked = model.batch(seen, _any_query(model), features=("tokens",), resolution=resolution)
+        yield from zip(frames, looked, strict=True)
+
+
+def _any_query(model: Model) -> Query:
+    """Where only features are wanted: a model without CLS has them too."""
+    return "cls" if model.has_cls else Point(0.5, 0.5)
 
 
 def _narrowed(pixels: Pixels, resolution: int) -> Pixels:
@@ -266,17 +289,17 @@ def corloc(
         resolution: short side, in pixels; each picture's own if not given.
         progress: as for `jaccard`.
     """
-    told = progress or (lambda what, done, of: None)
+    told = _telling(f"corloc of {model.card.name}", len(data), progress)
     right = 0
-    for done, picture in enumerate(data):
+    for picture in data:
         asked = resolution or data.resolution or min(picture.pixels.shape[:2])
-        maps = model.batch([picture.pixels], features=("keys",), resolution=asked)[0]
+        maps = model.batch([picture.pixels], _any_query(model), features=("keys",), resolution=asked)[0]
         assert maps.keys is not None
         box = find(np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1))
         if box is not None:
             scale = np.array(picture.pixels.shape[:2]) / maps.grid
             on_picture = np.asarray(box, np.float64) * np.tile(scale, 2)
             right += bool(measures.box_overlap(on_picture, picture.boxes).max() > 0.5)
-        told(f"corloc of {model.card.name}", done + 1, len(data))
-    paper = None if data.drawn else paper_score(f"corloc {method} {data.title}", model.card)
-    return Score(model.card.name, {"corloc": 100 * right / len(data)}, {"pictures": len(data)}, paper)
+        told()
+    values, counts = {"corloc": 100 * right / len(data)}, {"pictures": len(data)}
+    return _score(model, values, counts, data, f"corloc {method} {data.title}")

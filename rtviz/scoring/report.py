@@ -35,12 +35,14 @@ class Score:
         values: in percent; the first is the one that stands in the bars.
         counts: how much there was of what.
         paper: what the paper reports for such a model on the same data, if it does.
+        precision: the number format that it computed in.
     """
 
     name: str
     values: Mapping[str, float]
     counts: Mapping[str, int]
     paper: PaperScore | None = None
+    precision: str = ""
 
 
 def _jaccards(architecture: str, random: float, supervised: float, dino: float) -> tuple[PaperScore, ...]:
@@ -139,6 +141,7 @@ class BenchmarkReport:
                     "name": score.name,
                     **rounded(score.values),
                     **score.counts,
+                    "precision": score.precision,
                     "paper": None if score.paper is None else paper(score.paper),
                 }
                 for score in self.scores
