@@ -502,6 +502,17 @@ def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
     assert "untrained" in err
 
 
+def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):
+    looking = ("--model", "embedded", "--resolution", "64", "--limit", "1", "--precision", "fp32", "--device", "cpu")
+    status, out, err = score("jaccard", "--data", str(voc.parent.parent), *looking)
+    assert status == 0, err
+    assert out.startswith("PASCAL VOC2012 val: 1 picture, 2 objects; 64 px")
+    status, out, err = score("davis", "--data", str(davis), *looking)
+    assert status == 0, err
+    assert out.startswith("DAVIS 2017 val: 1 clip, 5 frames, 2 objects; 64 px")
+    assert "davis of embedded: 100%" in err
+
+
 def test_a_drawn_clip_is_followed_at_the_command_line(score):
     line = ("davis", "--data", "scene:", "--limit", "1", "--model", "embedded", "--resolution", "96", "--quiet")
     status, out, err = score(*line, "--precision", "fp32", "--device", "cpu")
