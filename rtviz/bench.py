@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -11,13 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from rtviz.frame import Frame
+from rtviz.frame import Frame, Result
 from rtviz.live import LiveSession
-from rtviz.settings import Settings
+from rtviz.settings import Point, Settings
 
 # A camera that costs next to nothing: 640x480, 30 frames a second.
 PACED = "faulty:?fps=30&size=640x480"
 _CANVAS_SECONDS = 0.016  # between two looks of the canvas, as in the app
+# What is asked for in turn, a change a second.
+_CHANGES: tuple[dict[str, Any], ...] = (
+    {"head": 1},
+    {"layer": -2},
+    {"query": Point(0.4, 0.6)},
+    {"view": "mask"},
+    {"threshold": 0.5},
+    {"view": "heatmap", "colormap": "viridis"},
+    {"query": "cls", "head": "mean", "layer": -1, "threshold": 0.6, "colormap": "inferno"},
+)
 
 
 # --- the live session ------------------------------------------------------------------------------------------------
@@ -33,7 +44,8 @@ class LiveFigures:
         age_p50_ms, age_p95_ms: from capture until the canvas took the picture.
         attention_age_p50_ms, attention_age_p95_ms: how much older the frame is whose attention is shown.
         draw_p95_ms: drawing one picture, carrying included.
-        changes_p50_ms, changes_max_ms: from asking for another head until it shows.
+        changes_p50_ms, changes_max_ms: from asking for another head, layer, query, view, threshold or colours until
+            it shows.
         memory_mb, memory_growth_mb: resident at the end, and how much more than after warming up.
         cpu_cores: cores that the process kept busy.
         load: of the machine, over the last minute, this process included; above the number of cores it measures the
@@ -80,7 +92,7 @@ class LiveFigures:
             f"attention {self.attention_fps:.1f}  skipped {self.skipped}",
             f"age of the picture on screen  p50 {self.age_p50_ms:.0f} ms  p95 {self.age_p95_ms:.0f} ms; its attention "
             f"is older by  p50 {self.attention_age_p50_ms:.0f} ms  p95 {self.attention_age_p95_ms:.0f} ms",
-            f"another head shows after  p50 {self.changes_p50_ms:.0f} ms  at most {self.changes_max_ms:.0f} ms; "
+            f"a change shows after  p50 {self.changes_p50_ms:.0f} ms  at most {self.changes_max_ms:.0f} ms; "
             f"drawing p95 {self.draw_p95_ms:.1f} ms",
             f"memory {self.memory_mb:.0f} MB, grown by {self.memory_growth_mb:+.1f} MB "
             f"(flight recorder {self.recorder_mb:.0f} MB); {self.cpu_cores:.2f} cores busy",
@@ -162,7 +174,7 @@ def bench_live(
 
 
 class _Watcher:
-    """A canvas without a window: polls, paints nothing, and now and then asks for another head."""
+    """A canvas without a window: polls, paints nothing, and now and then asks for something else."""
 
     def __init__(self, live: LiveSession, settings: Settings) -> None:
         self._live = live
@@ -174,13 +186,15 @@ class _Watcher:
 
     def watch(self, seconds: float) -> None:
         tick = threading.Event()
+        wanted = itertools.cycle(_CHANGES)
+        change: dict[str, Any] = {}
         last = None
         asked_at: float | None = None
         until, change_at = time.monotonic() + seconds, time.monotonic() + 1.0
         while (now := time.monotonic()) < until:
             if now >= change_at and asked_at is None:
-                opacity = 0.6 if self._settings.opacity != 0.6 else 0.65
-                self._settings = self._settings.replace(opacity=opacity)
+                change = next(wanted)
+                self._settings = self._settings.replace(**change)
                 self._live.update(self._settings)
                 asked_at, change_at = now, now + 1.0
             result = self._live.latest()
@@ -193,10 +207,17 @@ class _Watcher:
                 if status.attention_age_ms is not None:
                     self.attention_ages.append(status.attention_age_ms)
                 self.draws.append(result.timings_ms.get("draw", 0.0) + result.timings_ms.get("carry", 0.0))
-                if asked_at is not None and result.settings.opacity == self._settings.opacity:
+                if asked_at is not None and _shows(result, change):
                     self.changes.append((time.monotonic() - asked_at) * 1000)
                     asked_at = None
             tick.wait(_CANVAS_SECONDS)
+
+
+def _shows(result: Result, change: dict[str, Any]) -> bool:
+    """Whether a picture was drawn with what was asked for: its attention answers the query that it claims."""
+    if any(getattr(result.settings, name) != value for name, value in change.items()):
+        return False
+    return result.maps is not None and result.maps.query == result.settings.query
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -10,13 +10,13 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -160,8 +160,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
 
+    figure = add("figure", _figure, "a figure of one picture for a paper or a talk, with Matplotlib")
+    figure.add_argument(
+        "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
+    )
+    figure.add_argument("-o", "--output", required=True, metavar="FIG", help="a .png, .pdf or .svg")
+    figure.add_argument("--paper", action="store_true", help="the heads of one layer and their masks, as in the paper")
+    figure.add_argument("--compare", metavar="A,B,C", help="so many models below each other, by name")
+    figure.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
+    showing = ("layer", "threshold", "colormap", "gamma", "upsampling")
+    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
+    _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
+
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
-    bench.add_argument("what", choices=["live"], metavar="live")
+    bench.add_argument(
+        "what",
+        choices=["live", "carrying"],
+        metavar="live|carrying",
+        help="the live session; or what optical flow wins back of an overlay's error, on the built-in scene",
+    )
     bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
@@ -291,11 +308,53 @@ def _live(parsed: argparse.Namespace) -> int:
 def _bench(parsed: argparse.Namespace) -> int:
     from rtviz import bench
 
+    if parsed.what == "carrying":
+        rows = bench.measure_carrying()
+        print(
+            json.dumps([asdict(row) for row in rows], indent=2)
+            if parsed.json
+            else "\n".join(map(bench.CarryFigures.line, rows))
+        )
+        return 0
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
     print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
+    return 0
+
+
+def _figure(parsed: argparse.Namespace) -> int:
+    from rtviz import figures
+    from rtviz.engine import Engine
+    from rtviz.sources import open_source
+
+    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    settings = Settings.from_mapping(given)
+    if not 1 <= parsed.width <= 100:
+        raise SettingsError("width", parsed.width, "inches from 1 to 100")
+    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+        frame = next(iter(source), None)
+    if frame is None:
+        raise SourceUnreadable(f"{parsed.picture} holds no frame there")
+    names = [name.strip() for name in (parsed.compare or "").split(",") if name.strip()]
+    seen = {}
+    with _model_progress(quiet=False) as progress:
+        for name in names or [settings.model]:
+            model = Engine.for_settings(settings.replace(model=name), progress).model
+            assert model is not None
+            if model.notice:
+                _say(model.notice)
+            seen[model.name] = model(frame, settings.query)
+    if names:
+        figure = figures.compare(frame, seen, settings, parsed.width)
+    else:
+        (maps,) = seen.values()
+        draw = figures.heads if parsed.paper else figures.layers_by_heads
+        figure = draw(frame, maps, settings, parsed.width)
+    figures.save(figure, parsed.output, overwrite=True)
+    _say(f"wrote {parsed.output}")
     return 0
 
 
@@ -402,11 +461,18 @@ def _run_job(
     return report
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _closing_line(report: Report) -> str:
-    height, width = report.size or (0, 0)
+    if report.size is not None:
+        shape = "{1}x{0}".format(*report.size)
+    else:
+        shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
     made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
     return (
-        f"wrote {report.output}: {report.frames_out} frames, {width}x{height}, {report.duration_seconds:.1f} s, "
+        f"wrote {report.output}: {_count(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
         f"at {report.fps:.1f} frames/s ({made_by})"
     )
 
@@ -424,13 +490,22 @@ def _expected_frames(source: Source, output_settings: OutputSettings) -> int | N
 
 
 def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[_Task]:
-    """Each input with its output: one to one, or all into a folder, each under its own name."""
+    """Each input with its output: one to one, or all into a folder, each under its own name.
+
+    One video and a folder without a trailing slash is the folder of its frames.
+    """
     from rtviz.sources import PICTURE_SUFFIXES, expand
 
-    places = [_with_seconds(place, parsed.seconds) for place in expand(parsed.inputs)]
+    if parsed.output.strip() in ("", "-", "."):
+        raise SettingsError("output", parsed.output, "the name of a file or of a folder")
     output = Path(parsed.output)
-    if len(places) == 1:
-        # A trailing slash asks for a folder, and Path drops it.
+    places = expand(parsed.inputs, apart=not output.suffix)
+    if parsed.seconds is not None and not any(place.startswith("scene:") for place in places):
+        raise SettingsError("seconds", f"{parsed.seconds:g}", "with scene: alone; --end takes the beginning of a video")
+    places = [_with_seconds(place, parsed.seconds) for place in places]
+    # A folder is asked for by a trailing slash, or by naming a folder or a glob of what is to go there.
+    into_folder = parsed.output.endswith(("/", os.sep)) or places != parsed.inputs
+    if len(places) == 1 and not (into_folder and not output.suffix and Path(places[0]).is_file()):
         return [_Task(places[0], output)]
     if output.suffix and not output.is_dir():
         raise SinkError(f"{len(places)} inputs need a folder to go to, and {output} looks like one file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -31,8 +32,9 @@ class Report:
         frames_out: frames that were written; the same number unless the job was cut off.
         seconds: wall-clock time of the whole job.
         stage_seconds: time each stage was busy; they overlap, so they may add up to more than `seconds`.
-        duration_seconds: from the first frame's timestamp to the last one's.
-        size: (height, width) of what was written.
+        duration_seconds: from when the first frame is shown until the last one has been.
+        size: (height, width) of what was rendered.
+        grid: (rows, columns) of the maps that were exported.
         warnings: sentences for the user, from the source, the model and the sink.
     """
 
@@ -44,6 +46,7 @@ class Report:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     duration_seconds: float = 0.0
     size: tuple[int, int] | None = None
+    grid: tuple[int, int] | None = None
     model: str | None = None
     device: str | None = None
     precision: str | None = None
@@ -55,8 +58,10 @@ class Report:
         return self.frames_out / self.seconds if self.seconds else 0.0
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "fps": round(self.fps, 3)}
+        """Plain values, for JSON; the size as width and height."""
+        plain = asdict(self)
+        height, width = plain.pop("size") or (None, None)
+        return {**plain, "width": width, "height": height, "fps": round(self.fps, 3)}
 
 
 class _Stopped(Exception):
@@ -204,7 +209,8 @@ class _Job:
         """A frame is finished."""
         if self._first_pts_seconds is None:
             self._first_pts_seconds = frame.pts_seconds
-        self.report.duration_seconds = frame.pts_seconds - self._first_pts_seconds
+        shown_seconds = frame.duration_seconds or 1 / (self.source.info.fps or math.inf)
+        self.report.duration_seconds = round(frame.pts_seconds + shown_seconds - self._first_pts_seconds, 6)
         self.report.frames_out += 1
         if self._on_frame is not None:
             self._on_frame(1)
@@ -280,7 +286,7 @@ def render(
                         sink = open_sink(
                             output, size=(height, width), fps=source.info.fps, output=output_settings, origin=source
                         )
-                        job.report.size = output_settings.size or (height, width)
+                        job.report.size = sink.size
                     sink.write(result.overlay, result.frame)
                 job.count(result.frame)
             job.check_whole()
@@ -318,7 +324,7 @@ def export(
                 assert maps is not None
                 with job.line.busy("write"):
                     sink.write(maps, frame)
-                job.report.size = maps.grid
+                job.report.grid = maps.grid
                 job.count(frame)
             job.check_whole()
 

@@ -30,6 +30,9 @@ class Point(NamedTuple):
 Query = Literal["cls"] | Point
 
 
+_SIDES = (2, 16384)  # the shortest and the longest that a "size" may have
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """How one setting is described, parsed and limited: what the command line and the GUI are made from.
@@ -74,7 +77,7 @@ class Option:
         words = {
             "query": "cls, or X,Y as fractions of width and height from 0 to 1",
             "head": "a head's number from 0, mean, max, all",
-            "size": "WIDTHxHEIGHT in pixels",
+            "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
         }
         return words.get(self.kind, "a text")
@@ -159,7 +162,7 @@ def _check_size(option: Option, value: Any) -> Any:
             height, width = (int(part) for part in value)
     except (TypeError, ValueError):
         return _REFUSED
-    return (height, width) if 2 <= height <= 16384 and 2 <= width <= 16384 else _REFUSED
+    return (height, width) if all(_SIDES[0] <= side <= _SIDES[1] for side in (height, width)) else _REFUSED
 
 
 _CHECKS: dict[str, Any] = {

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rtviz.sources import open_source
 
@@ -43,13 +44,42 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
         assert sum(1 for _ in source) == 15
 
 
+def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, color in (("a.jpg", "red"), ("b.png", "blue")):
+        Image.new("RGB", (60, 40), color).save(tmp_path / "in" / name)
+    plain = ["--view", "none", "--quiet"]
+    assert rtviz("render", SCENE, "-o", tmp_path / "clip.mp4", *plain).returncode == 0
+    assert rtviz("render", tmp_path / "in", "-o", tmp_path / "apart", *plain).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "apart").iterdir()) == ["a.png", "b.png"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", f"{tmp_path}/named/", *plain).returncode == 0
+    assert [path.name for path in (tmp_path / "named").iterdir()] == ["clip.mp4"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "frames", *plain).returncode == 0
+    assert len(list((tmp_path / "frames").glob("frame_*.png"))) == 15
+
+
+def test_the_report_has_the_size_that_was_written(tmp_path):
+    scene = "scene:?size=97x65&seconds=0.1"
+    done = rtviz("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    report = json.loads(done.stdout)
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert source.info.size == (report["height"], report["width"]) == (66, 98)
+    done = rtviz("render", scene, "-o", tmp_path / "out.gif", "--codec", "h265", "--view", "none")
+    one_line_error(done, 2, "codec", ".gif")
+
+
+def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path):
+    done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
+    one_line_error(done, 2, "--end")
+
+
 def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
     assert done.returncode == 0
     assert done.stderr == ""
     report = json.loads(done.stdout)
     assert report["frames_in"] == report["frames_out"] == 15
-    assert report["size"] == [64, 96]
+    assert (report["width"], report["height"]) == (96, 64)
     assert {"decode", "draw", "encode"} <= set(report["stage_seconds"])
 
 
@@ -63,6 +93,7 @@ def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
         (["--end", "1", "--start", "2"], "after the start"),
         (["--config", "no-such-preset"], "preset"),
         (["--codec", "mpeg1"], "h264"),
+        (["--size", "1x1"], "from 2 to 16384"),
         (["--frobnicate"], "frobnicate"),
     ],
 )

@@ -241,7 +241,8 @@ def test_a_softened_mask_is_a_distance_to_its_edge():
 
 @pytest.mark.parametrize("name", ["inferno", "viridis", "magma", "cividis", "turbo", "gray"])
 def test_colormaps_are_those_of_matplotlib(name):
-    matplotlib = pytest.importorskip("matplotlib")
+    import matplotlib
+
     expected = np.asarray(matplotlib.colormaps[name](np.arange(256))[:, :3]) * 255
     assert np.abs(compose.colormap(name).astype(float) - expected).max() <= 3
 

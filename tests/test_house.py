@@ -28,7 +28,7 @@ ROOMS = [
     ["engine"],
     ["capture"],
     ["recorder"],
-    ["live", "offline", "scoring"],
+    ["figures", "live", "offline", "scoring"],
     ["app", "bench"],
     ["cli"],
     ["__main__"],

@@ -80,6 +80,27 @@ def test_sound_is_copied_packet_by_packet(tmp_path, name):
     assert warnings == []
 
 
+def test_what_is_not_kept_is_said_and_title_and_language_are_kept(tmp_path):
+    import av
+
+    make_video(tmp_path / "one.mkv", sound="aac")
+    with av.open(str(tmp_path / "one.mkv")) as one, av.open(str(tmp_path / "in.mkv"), "w") as two:
+        two.metadata["title"] = "A walk"
+        tracks = [one.streams.video[0], one.streams.audio[0], one.streams.audio[0]]
+        copies = [two.add_stream_from_template(track) for track in tracks]
+        copies[1].metadata["language"] = "deu"
+        for packet in one.demux(*set(tracks)):
+            if packet.dts is not None:
+                packet.stream = copies[0 if packet.stream.type == "video" else 1]
+                two.mux(packet)
+    warnings = copy(tmp_path / "in.mkv", tmp_path / "o.mp4", OutputSettings(size=(48, 48)))
+    assert any("of 2 sound tracks" in warning for warning in warnings)
+    assert any("stretched: 48x48" in warning and "64x48" in warning for warning in warnings)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert container.metadata["title"] == "A walk"
+        assert [track.metadata["language"] for track in container.streams.audio] == ["deu"]
+
+
 @pytest.mark.parametrize(("name", "codec"), [("o.mp4", "aac"), ("o.webm", "opus")])
 def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path, name, codec):
     import av

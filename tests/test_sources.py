@@ -406,6 +406,13 @@ def test_a_picture_is_upright_on_white_and_eight_bits_deep(tmp_path):
     assert read(tmp_path / "deep.png")[0][0].pixels[0, 0].tolist() == [128, 128, 128]
 
 
+def test_a_clip_that_begins_late_is_not_taken_for_one_that_is_cut_off(tmp_path):
+    make_video(tmp_path / "late.mkv", [5000 + 40 * number for number in range(25)])
+    frames, warnings = read(tmp_path / "late.mkv")
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0.04 * number for number in range(25)])
+    assert warnings == []
+
+
 def test_a_picture_that_is_cut_off_keeps_its_upper_part(tmp_path, capfd):
     noise = np.random.default_rng(0).integers(60, 255, (96, 128, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "whole.jpg", quality=95)

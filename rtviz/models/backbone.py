@@ -69,8 +69,19 @@ def build_random(timm_name: str) -> nn.Module:
 def _create(timm_name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):  # whoever loads a model keeps their own sequence of random numbers
         torch.manual_seed(0)
-        network: nn.Module = timm.create_model(timm_name, num_classes=0, dynamic_img_size=True)
+        switch = {} if _module_of(timm_name) in _WITHOUT_SWITCH else {"dynamic_img_size": True}
+        network: nn.Module = timm.create_model(timm_name, num_classes=0, **switch)
     return ready(network)
+
+
+# timm's transformers that have no switch for inputs of any size: NaFlex models take them anyway, the others once their
+# positions are fitted. Each of their layers attends from all patches to all.
+_WITHOUT_SWITCH = ("beit", "naflexvit", "vision_transformer_relpos")
+
+
+def _module_of(timm_name: str) -> str:
+    """The module of timm that an architecture is written in."""
+    return str(timm.models.model_entrypoint(timm_name).__module__.rpartition(".")[2])
 
 
 class _Uninitialised(TorchFunctionMode):
@@ -120,9 +131,14 @@ def ready(network: nn.Module) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def patch_embedding(network: Any) -> Any:
+    """The module that makes tokens of patches; in a NaFlex model it adds the prefix tokens too."""
+    return network.embeds if hasattr(network, "embeds") else network.patch_embed
+
+
 def patch_size_of(network: Any) -> int:
     """Side of a patch in pixels; of a hybrid too, whose patches are cut from the features of a convolutional stem."""
-    embedding = network.patch_embed
+    embedding = patch_embedding(network)
     if hasattr(embedding, "feat_ratio"):
         return int(embedding.feat_ratio())
     side = embedding.patch_size
@@ -130,7 +146,7 @@ def patch_size_of(network: Any) -> int:
 
 
 def has_cls(network: Any) -> bool:
-    return getattr(network, "cls_token", None) is not None
+    return any(getattr(holder, "cls_token", None) is not None for holder in (network, patch_embedding(network)))
 
 
 def describe(timm_name: str) -> dict[str, Any] | None:
@@ -142,6 +158,7 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     Raises:
         ValueError: timm has the architecture, but not the tag after the dot; the message lists the tags.
     """
+    from rtviz.models.positions import Positions
     from rtviz.models.probe import AttentionProbe
 
     architecture, _, tag = timm_name.partition(".")
@@ -149,7 +166,11 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     if tag and tag not in tags:
         raise ValueError(f"{architecture} has no weights {tag!r}; there are: {', '.join(tags) or 'none'}")
     try:
-        network: Any = build(timm_name).to("meta")
+        network: Any = build(timm_name)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        positions = Positions(network)
+        network.to("meta")
+        positions.fit((2, 3))
         with torch.device("meta"), torch.inference_mode():
             patch_size = patch_size_of(network)
             prefix = int(network.num_prefix_tokens)
@@ -163,7 +184,6 @@ def describe(timm_name: str) -> dict[str, Any] | None:
         return None
     known = network.pretrained_cfg
     published = bool(known.get("hf_hub_id"))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
     with _Uninitialised(), torch.random.fork_rng(devices=[]):
         whole = timm.create_model(timm_name)  # with the classifier that its weights file has
     repository = known["hf_hub_id"] if published else None
@@ -192,4 +212,6 @@ def _family(timm_name: str, tag: str) -> str:
     return tag.split("_")[0] or "timm"
 
 
-__all__ = ["build", "build_plain", "build_random", "describe", "has_cls", "patch_size_of", "ready", "timm"]
+__all__ = [
+    "build", "build_plain", "build_random", "describe", "has_cls", "patch_embedding", "patch_size_of", "ready", "timm",
+]  # fmt: skip

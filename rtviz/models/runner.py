@@ -7,9 +7,7 @@ import json
 import logging
 import os
 import platform
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ from torch import Tensor, nn
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.models import backbone
+from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import Query, Settings
@@ -31,7 +30,6 @@ from rtviz.settings import Query, Settings
 FEATURES = frozenset({"tokens", "keys", "rows"})
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
-_SIZES_REMEMBERED = 8
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -78,13 +76,7 @@ class Model:
         self.has_cls = backbone.has_cls(network)
         self._asked_precision = Settings.option("precision").check(precision)
         # Everything that depends on the size of the input alone is made once for each size.
-        positions = getattr(self.network, "pos_embed", None)
-        self._trained_positions: Tensor | None = None if positions is None else positions.detach().float()
-        self._trained_grid: tuple[int, int] = tuple(self.network.patch_embed.grid_size)
-        self._positions: OrderedDict[tuple[int, int], nn.Parameter] = OrderedDict()
-        self._grid: tuple[int, int] | None = None
-        self._fitting = threading.Lock()
-        _remember_rotary_embeddings(self.network)
+        self._positions = Positions(network)
         self.to(device)
 
     def __repr__(self) -> str:
@@ -109,12 +101,8 @@ class Model:
     def _set_precision(self, precision: str) -> None:
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        if self._trained_positions is not None:
-            self.network.pos_embed = nn.Parameter(self._trained_positions, requires_grad=False)
-            self.network.patch_embed.grid_size = self._trained_grid
+        self._positions.restore()
         self.network.to(device=self.device, dtype=self._dtype)
-        self._positions.clear()
-        self._grid = None
         mean, std = (
             torch.tensor(three, dtype=torch.float32, device=self.device) for three in (self.card.mean, self.card.std)
         )
@@ -143,36 +131,6 @@ class Model:
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch
 
-    def _fit(self, height: int, width: int) -> None:
-        """Ready the network for inputs of this size: its position embeddings are resampled once for each size."""
-        grid = (height // self.patch_size, width // self.patch_size)
-        with self._fitting:
-            if grid == self._grid:
-                return
-            if self._trained_positions is not None:
-                if grid not in self._positions:
-                    self._positions[grid] = self._resampled_positions(grid)
-                    while len(self._positions) > _SIZES_REMEMBERED:
-                        self._positions.popitem(last=False)
-                self._positions.move_to_end(grid)
-                # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
-                self.network.pos_embed = self._positions[grid]
-                self.network.patch_embed.grid_size = grid
-            self._grid = grid
-
-    def _resampled_positions(self, grid: tuple[int, int]) -> nn.Parameter:
-        from timm.layers.pos_embed import resample_abs_pos_embed
-
-        assert self._trained_positions is not None
-        no_prefix = getattr(self.network, "no_embed_class", False)
-        resampled = resample_abs_pos_embed(
-            self._trained_positions.to(self.device),
-            new_size=list(grid),
-            old_size=list(self._trained_grid),
-            num_prefix_tokens=0 if no_prefix else self.prefix_tokens,
-        )
-        return nn.Parameter(resampled.to(self._dtype), requires_grad=False)
-
     # --- frames in ---
 
     def prepare(self, frames: Sequence[Pixels], resolution: int | None = None) -> Tensor:
@@ -189,7 +147,7 @@ class Model:
             pictures = seen.to(self.device)  # as bytes: a quarter of the transfer
             # Each colour in a plane of its own, which the patch embedding is quickest with on a CPU.
             planes = pictures.to(torch.float32, memory_format=torch.contiguous_format)
-            self._fit(height, width)
+            self._positions.fit(self._grid_of(planes))
             return planes.mul_(self._scale).add_(self._shift).to(self._dtype)
 
     def __call__(self, frame: Pixels | Frame, query: Query = "cls", features: Collection[str] = ()) -> Maps:
@@ -368,8 +326,8 @@ class Model:
             Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
             unless asked for; and the probe, with what else it was to keep.
         """
-        self._fit(x.shape[2], x.shape[3])
         grid = self._grid_of(x)
+        self._positions.fit(grid)
         probe = AttentionProbe(
             rows,
             tokens=self.prefix_tokens + grid[0] * grid[1],
@@ -400,26 +358,6 @@ def _last_norm(network: Any, tokens: Tensor) -> Tensor:
         normed: Tensor = network.fc_norm(tokens)
         return normed
     return tokens
-
-
-def _remember_rotary_embeddings(network: Any) -> None:
-    """timm computes rotary embeddings anew on each forward pass of any-size models; they depend on the grid alone."""
-    rope = getattr(network, "rope", None)
-    if rope is None:
-        return
-    compute = rope.get_embed
-    remembered: OrderedDict[Any, Tensor] = OrderedDict()
-
-    def get_embed(shape: Any = None) -> Any:
-        weight = network.patch_embed.proj.weight
-        key = (None if shape is None else tuple(shape), weight.device, weight.dtype)
-        if key not in remembered:
-            remembered[key] = compute(shape)
-            while len(remembered) > _SIZES_REMEMBERED:
-                remembered.popitem(last=False)
-        return remembered[key]
-
-    rope.get_embed = get_embed
 
 
 def _resized(frame: Pixels, height: int, width: int) -> Tensor:

@@ -286,6 +286,8 @@ def _first_line(error: BaseException) -> str:
 
 _WRAPPERS = re.compile(r"^(?:module|_orig_mod|model|student|teacher|backbone|encoder)\.")
 _NESTS = ("teacher", "model_ema", "student", "state_dict", "model", "module")
+# With one of these that it has not, it is another one; a NaFlex model keeps its embeddings together.
+_TRANSFORMER = re.compile(r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|pos_embed|cls_token)")
 # Without these the transformer is the same: they come after it, or served only its training.
 _NOT_TRANSFORMER = re.compile(r"^(?:head|fc_norm|attn_pool|mask_token|pre_logits|fc|last_layer|mlp|projectors)\b")
 
@@ -327,7 +329,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     )  # fmt: skip
 
     lacking = [name for name in missing if not _NOT_TRANSFORMER.match(name)]
-    foreign = [name for name in unexpected if re.match(r"blocks\.|reg_token|pos_embed|cls_token", name)]
+    foreign = [name for name in unexpected if _TRANSFORMER.match(name)]
     differing = [name for name, tensor in matched.items() if tensor.shape != wanted[name].shape]
     if mismatch or differing:
         name = (mismatch or differing)[0]

@@ -262,7 +262,10 @@ def _card_from_timm(name: str) -> ModelCard:
     except ValueError as error:
         raise UnknownModel(f"no model is called {name!r}: {error}") from None
     if facts is None:
-        raise UnknownModel(f"{name!r} is not a vision transformer whose attention rtviz can show; {_near(name)}")
+        raise UnknownModel(
+            f"{name!r} is not a vision transformer whose attention rtviz can show: "
+            f"one with layers in which all patches attend to all; {_near(name)}"
+        )
     return ModelCard(name=name, timm_name=name, **facts)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
-from rtviz.errors import OutputExists, OutputUnwritable
+from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings
 
@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Takes pictures in order. As a context manager it closes at a good end and aborts at a bad one."""
+    """Takes pictures in order. As a context manager it closes at a good end and aborts at a bad one.
 
+    Attributes:
+        size: (height, width) of what is written.
+        warnings: sentences for the user.
+    """
+
+    size: tuple[int, int]
     warnings: list[str]
 
     def write(self, picture: Pixels, frame: Frame) -> None:
@@ -94,9 +100,12 @@ def open_sink(
 
     Raises:
         OutputExists, OutputUnwritable: it cannot be written.
+        SettingsError: a codec was asked for, and this output has none.
     """
     output = output or OutputSettings()
     check_output(path, None, overwrite=output.overwrite)
+    if output.codec != "auto" and _SINKS[path.suffix.lower()] != _VIDEO:
+        raise SettingsError("codec", output.codec, f"auto, for {path.suffix or 'a folder of pictures'}")
     return cast(Sink, _load(_SINKS, path)(path, size=size, fps=fps, output=output, origin=origin))
 
 

@@ -38,11 +38,11 @@ class GifSink(ClosingSink):
     ) -> None:
         self.warnings: list[str] = []
         self._path = path
-        self._size = output.size or size
+        self.size = output.size or size
         self._last_ticks: int | None = None
         self._first_seconds: float | None = None
         self._left_out = 0
-        height, width = self._size
+        height, width = self.size
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary = temporary(path)
@@ -77,8 +77,8 @@ class GifSink(ClosingSink):
             self._left_out += 1
             return
         self._last_ticks = ticks
-        if picture.shape[:2] != self._size:
-            picture = cv2.resize(picture, (self._size[1], self._size[0]), interpolation=cv2.INTER_AREA)
+        if picture.shape[:2] != self.size:
+            picture = cv2.resize(picture, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA)
         pushed = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         pushed.pts, pushed.time_base = ticks, _TICKS
         self._graph.push(pushed)

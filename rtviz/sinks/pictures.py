@@ -40,6 +40,7 @@ class PictureSink(ClosingSink):
     def __init__(
         self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
     ) -> None:
+        self.size = output.size or size
         self.warnings: list[str] = []
         self._path, self._output = path, output
         self._temporary: Path | None = None
@@ -92,6 +93,7 @@ class FolderSink(ClosingSink):
     def __init__(
         self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
     ) -> None:
+        self.size = output.size or size
         self.warnings: list[str] = []
         self._path, self._output = path, output
         with writing(path):

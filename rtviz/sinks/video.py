@@ -68,8 +68,11 @@ class VideoSink(ClosingSink):
         self.warnings: list[str] = []
         self._output = output
         height, width = output.size or size
-        self._size = (height, width)
-        self._padded = (height + height % 2, width + width % 2)  # 4:2:0 needs even sides
+        self._drawn_size = (height, width)
+        if abs(height * size[1] / (width * size[0]) - 1) > 0.02:
+            shape = f"{width}x{height} has not the shape of {size[1]}x{size[0]}"
+            self.warnings.append(f"the picture is stretched: {shape}")
+        self.size = (height + height % 2, width + width % 2)  # 4:2:0 needs even sides
         self._ticks: Fraction = getattr(origin, "time_base", None) or _FALLBACK_TICKS
         self._first_pts: int | None = None
         self._last_pts = -1
@@ -83,7 +86,7 @@ class VideoSink(ClosingSink):
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
         if self._codec not in _ALLOWED_CODECS.get(suffix, (self._codec,)):
             raise SettingsError("codec", self._codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
-        if max(self._padded) > _LARGEST_SIDE:
+        if max(self.size) > _LARGEST_SIDE:
             raise OutputUnwritable(
                 f"cannot write {path}: pictures of {width}x{height} are too large for a video, which has at most "
                 f"{_LARGEST_SIDE} a side; --size makes them smaller"
@@ -116,7 +119,7 @@ class VideoSink(ClosingSink):
             )
         except ValueError as error:
             raise OutputUnwritable(f"this build of PyAV has no encoder {encoder} for {self._codec}: {error}") from None
-        stream.height, stream.width = self._padded
+        stream.height, stream.width = self.size
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._ticks
         context = stream.codec_context
@@ -153,12 +156,12 @@ class VideoSink(ClosingSink):
             self._mux(self._stream.encode(encoded))
 
     def _fitted(self, picture: Pixels) -> Pixels:
-        height, width = self._size
-        if picture.shape[:2] != self._size:
+        height, width = self._drawn_size
+        if picture.shape[:2] != self._drawn_size:
             shrinks = picture.shape[0] * picture.shape[1] > height * width
             picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        if self._padded != self._size:
-            bottom, right = self._padded[0] - height, self._padded[1] - width
+        if self.size != self._drawn_size:
+            bottom, right = self.size[0] - height, self.size[1] - width
             picture = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return np.ascontiguousarray(picture)
 
@@ -190,7 +193,7 @@ class VideoSink(ClosingSink):
             except av.error.FFmpegError as error:
                 if isinstance(error, OSError):  # the system's words: no space, no permission
                     raise
-                height, width = self._padded
+                height, width = self.size
                 raise OutputUnwritable(
                     f"cannot write {self.path}: {width}x{height} pictures as {self._codec}: {error.strerror or error}"
                 ) from error
@@ -312,6 +315,10 @@ class _Sound:
             self._out.layout = "stereo" if stream.channels >= 2 else "mono"
             if encoder == "aac":
                 self._out.bit_rate = 96_000 * min(2, stream.channels)
+        if "language" in stream.metadata:
+            self._out.metadata["language"] = stream.metadata["language"]
+        if "title" in source.metadata:
+            output.metadata["title"] = source.metadata["title"]
         self._zero_seconds = 0.0  # of the output, on the input's clock
         self._limit_seconds = float("inf")  # of the output
         self._packets: Iterator[Any] | None = None
@@ -327,6 +334,9 @@ class _Sound:
         if stream is None or stream.codec_context is None or not stream.rate:
             source.close()
             return None
+        tracks = len(source.streams.audio)
+        if tracks > 1:
+            warnings.append(f"of {tracks} sound tracks, one is kept: number {source.streams.audio.index(stream) + 1}")
         allowed = _SOUND.get(suffix, _SOUND[".mp4"])
         codec = stream.codec_context.name.removesuffix("float")
         if allowed is None or codec in allowed:

@@ -116,10 +116,14 @@ def _holds_pictures(place: str) -> bool:
     return Path(place).suffix.lower() in PICTURE_SUFFIXES
 
 
-def expand(inputs: Sequence[str]) -> list[str]:
+def expand(inputs: Sequence[str], apart: bool = False) -> list[str]:
     """What the user listed, as places.
 
     A folder or a glob of videos is each of them, one of pictures is one place, and one of both is both.
+
+    Args:
+        inputs: places, folders, globs.
+        apart: a folder or a glob of pictures is each of them too.
 
     Raises:
         SourceMissing: a glob matches nothing, or a folder may not be read.
@@ -141,7 +145,9 @@ def expand(inputs: Sequence[str]) -> list[str]:
             places.append(given)
             continue
         places += map(str, videos)
-        if pictures or not videos:
+        if apart:
+            places += map(str, pictures)
+        if (pictures and not apart) or not (pictures or videos):
             places.append(place)
     return places
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo
+from rtviz.sources.base import ClosingSource
 
 
-class EndlessSource:
+class EndlessSource(ClosingSource):
     """A source that goes on whether anybody looks or not. Its frames must be read as they come, or they grow old.
 
     Args:
@@ -53,11 +52,3 @@ class EndlessSource:
         if not self._closed.is_set():
             self._closed.set()
             self.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

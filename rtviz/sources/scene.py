@@ -177,6 +177,8 @@ def open_scene(place: str, *, start: float = 0.0, end: float | None = None, ever
     path, _, query = place.removeprefix("scene:").partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
     if path:
+        if not path.isdecimal():
+            raise SettingsError("source", f"scene:{path}", _ALLOWED)
         given.setdefault("seed", path)
     try:
         seed, objects = int(given.pop("seed", 4)), int(given.pop("objects", 2))

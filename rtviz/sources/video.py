@@ -256,6 +256,8 @@ class VideoSource(ClosingSource):
             return
         duration = self.info.duration_seconds
         end = max(last_seconds + self._frame_seconds, sound_end_seconds)
+        if self.zero_seconds > 0:  # some containers count their length from 0, and not from where the first frame is
+            end += self.zero_seconds
         if duration is not None and end < duration - max(0.5, 3 * self._frame_seconds):
             self.warnings.append(
                 f"{self.path} is cut off: it ends after {end:.1f} of {duration:.1f} seconds, and {count} of about "

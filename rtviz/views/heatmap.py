@@ -62,7 +62,7 @@ def _curves(strength: compose.Array, opacity: float) -> tuple[compose.Array, com
     weak, strong = 0.5 * opacity**3 + 0.5 * opacity**12, 1 - (1 - opacity) ** 1.25
     cover = weak + (strong - weak) * strength**0.8
     rest = (1 - strength) * min(1.0, 1.5 * opacity)
-    return cover, 0.34 * rest, 0.65 * rest
+    return cover, 0.34 * rest, 0.8 * rest
 
 
 def heads_light(pixels: Pixels, values: Floats, settings: Settings, alone: bool = False) -> Pixels:

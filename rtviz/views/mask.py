@@ -26,7 +26,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     alone = settings.layout == "alone"
     if settings.head == "all":
-        picture = _all_heads(frame.pixels, masks, settings.opacity, alone)
+        picture = all_heads(frame.pixels, masks, settings.opacity, alone)
         compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
@@ -70,7 +70,7 @@ def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
     return np.asarray(fill + (edge - fill) * line[:, None] + 0.5).astype(np.uint8)
 
 
-def _all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
+def all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
     """Each head's mask [heads, height, width] over the ones before; what no head holds is dimmed."""
     width = compose.outline_width((masks.shape[1], masks.shape[2]))
     ramp, rise = compose.soften(masks.max(axis=0), width)
