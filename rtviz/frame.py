@@ -42,7 +42,13 @@ class Frame:
 
     def __post_init__(self) -> None:
         pixels = self.pixels
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        if (
+            not isinstance(pixels, np.ndarray)
+            or pixels.dtype != np.uint8
+            or pixels.ndim != 3
+            or pixels.shape[2] != 3
+            or not pixels.size
+        ):
             given = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
             raise ValueError(f"a frame is RGB uint8 [height, width, 3], not {given}")
         # A view of the caller's array, so that freezing it does not freeze the caller's.

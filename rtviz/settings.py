@@ -209,7 +209,7 @@ class _Schema:
         for option in cls.options():
             if option.name == name:
                 return option
-        raise SettingsError("settings", name, (option.name for option in cls.options()))
+        raise SettingsError("an option", name, (option.name for option in cls.options()))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -366,8 +366,11 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         values.pop(table, None)
     if not isinstance(output, dict):
         raise SettingsError("output", output, "a TOML table, [output]")
-    Settings.from_mapping(values)
-    OutputSettings.from_mapping(output)
+    try:
+        Settings.from_mapping(values)
+        OutputSettings.from_mapping(output)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error.field}", error.value, error.allowed) from None
     return (
         {name.replace("-", "_"): value for name, value in values.items()},
         {name.replace("-", "_"): value for name, value in output.items()},

@@ -631,7 +631,9 @@ class Window(QWidget):
         status, settings = self._status, self.session.settings
         name = status.model_name or ""
         stand_in = name == "embedded" or name.startswith("random:")
-        if settings.model or settings.weights or not stand_in or self.kiosk or self.remembered.window.get("no_offer"):
+        if settings.model or settings.weights or not stand_in or self.remembered.window.get("no_offer"):
+            return None
+        if self.kiosk or self.hidden or self.isFullScreen():  # there the picture alone counts
             return None
         size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
         offers = ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer"))

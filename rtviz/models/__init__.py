@@ -61,7 +61,9 @@ def load(
         else:
             network = backbone.build(card.timm_name)
     else:
-        network = backbone.build_plain(card, path or zoo.EMBEDDED_FILE)  # untrained, it still has that file's shape
+        # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
+        described = path is not None and path.suffix == ".safetensors" and zoo.card_from_metadata(path)
+        network = backbone.build_plain(card, path if path is not None and described else zoo.EMBEDDED_FILE)
     if path is not None:
         files.load_into(network, path, card)
     return runner.Model(network, card, device=device, precision=precision, resolution=resolution, notice=notice)
@@ -95,7 +97,7 @@ def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Pa
 
 
 def _better() -> str:
-    return f"`rtviz models pull {DEFAULT}` fetches a trained one that finds objects"
+    return f"`rtviz models pull {DEFAULT}` fetches the real DINO"
 
 
 def _untrained_notice(card: ModelCard) -> str:

@@ -278,8 +278,10 @@ def read(path: Path) -> dict[str, Any]:
 def _first_line(error: BaseException) -> str:
     """The gist of a library's error, which may be a page long."""
     blocked = re.search(r"Unsupported (?:global|class|operand).*?(?=\n| was not|$)|GLOBAL [\w. ]+", str(error))
-    text = blocked[0] if blocked else (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return text.strip()[:160]
+    text = blocked[0] if blocked else (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+    if len(text) > 160:  # whole sentences, as far as there is room
+        text = text[:160].rpartition(". ")[0] or text[:160].rpartition(" ")[0]
+    return text
 
 
 # --- fitting them ----------------------------------------------------------------------------------------------------
@@ -401,7 +403,9 @@ def _wrong_patches(given: Mapping[str, Tensor], network: nn.Module) -> list[str]
 
 
 def _looks_like(given: Mapping[str, Tensor], card: ModelCard) -> str:
-    likely = [other.name for other in cards_that_fit(given) if other.name != card.trained_name]
+    likely = [other.name for other in cards_that_fit(given)]
+    if card.trained_name in likely:  # its own shape: another name would not help
+        return ""
     return f"; it looks like {' or '.join(likely[:3])}" if likely else ""
 
 

@@ -90,6 +90,8 @@ class VideoSource(ClosingSource):
             self._container = av.open(url(self.path))
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
+            if self.path.suffix.lower() in (".mp4", ".m4v", ".mov"):
+                reason += "; if it was cut off, the index that stands at its end is lost"
             raise SourceUnreadable(f"{self.path} is no video that can be read: {reason}") from None
         if self._container.format.name in _NO_VIDEO_FORMATS:
             self._refuse("is text, not video")

@@ -74,11 +74,13 @@ def _label(picture: Pixels, tiles: list[tuple[Head | str, compose.Box]], layer: 
     height = compose.text_size(box.size)
     long = {"mean": "mean", "max": "maximum", "all": "all heads", "frame": "frame"}
     short = {**long, "max": "max", "all": "all"}
-    for room, prefix, extras in ((0.6, f"layer {layer} · head ", long), (0.9, "head ", long), (1.0, "", short)):
+    prefixes = ((0.6, f"layer {layer} · head ", long), (0.8, f"L{layer} · head ", long), (1.0, f"L{layer} · ", short))
+    in_colors = any(shown == "all" for shown, _ in tiles)  # a dot of the head's colour says which one it is there
+    for room, prefix, extras in (*prefixes, (1.0, "", short)):
         texts = [f"{prefix}{shown}" if isinstance(shown, int) else extras[str(shown)] for shown, _ in tiles]
         extents = [compose.pill_extent(text, height, swatch=True) for text in texts]
         if max(width for _, width in extents) <= room * box.width and extents[0][0] <= box.height:
             for (shown, tile), text in zip(tiles, texts, strict=True):
-                color = compose.head_color(shown) if isinstance(shown, int) else None
+                color = compose.head_color(shown) if isinstance(shown, int) and in_colors else None
                 compose.label(picture, text, tile, height, color)
             return

@@ -71,17 +71,18 @@ def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
 
 
 def all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
-    """Each head's mask [heads, height, width] over the ones before; what no head holds is dimmed."""
+    """Each head's mask [heads, height, width], small ones on top of large ones; what no head holds is dimmed."""
     width = compose.outline_width((masks.shape[1], masks.shape[2]))
     ramp, rise = compose.soften(masks.max(axis=0), width)
     if alone:
         picture, opacity = np.zeros_like(pixels), 1.0
     else:  # without colour, this paint only dims what is outside
         picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
-    for head, mask in enumerate(masks):
+    for head in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
+        mask = masks[head]
         box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
         if box is not None:
             ramp, rise = compose.soften(mask[box.slices], width)
-            paint = _paint(compose.head_color(head), opacity, rise, width, tint=0.32, dimmed=False)
+            paint = _paint(compose.head_color(int(head)), opacity, rise, width, tint=0.45, dimmed=False)
             picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)
     return picture
