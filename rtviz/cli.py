@@ -38,6 +38,14 @@ examples:
   rtviz models                                      what can look, and whether its weights are here
 """
 
+_SCORE_EXAMPLES = """\
+examples:
+  rtviz score embedded                              heads, layers, and cues without a network, on drawn scenes
+  rtviz score jaccard --data VOCdevkit/VOC2012 --model dino-vits16 --model random:dino-vits16
+  rtviz score davis --data DAVIS --model dino-vits16
+  rtviz score davis --data scene: --limit 3         nothing is downloaded
+"""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status.
@@ -177,14 +185,23 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     _add_options(bench, [Settings.option(name) for name in looking], "what to look with")
 
-    score = add("score", _score, "measure how well a model's attention finds objects, on fresh drawn scenes")
+    score = add(
+        "score", _score, "measure what a model finds, on drawn scenes or on the papers' data sets",
+        epilog=_SCORE_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     score.add_argument(
-        "name", metavar="MODEL", nargs="?", default="embedded", help="a name from `rtviz models` (embedded)"
-    )
-    score.add_argument("--scenes", type=int, default=200, metavar="N", help="how many scenes (200)")
-    score.add_argument("--seed", type=int, default=0, metavar="N", help="which of the scenes kept for scoring (0)")
+        "name", metavar="MODEL|jaccard|davis", nargs="?", default="embedded",
+        help="a name from `rtviz models`, to be scored on drawn scenes (embedded); or what to measure on a data set",
+    )  # fmt: skip
     score.add_argument("--json", action="store_true", help="print the figures as JSON")
     score.add_argument("--quiet", action="store_true", help="no progress bar")
+    score.add_argument("--seed", type=int, metavar="N", help="which of the scenes kept for scoring (0)")
+    score.add_argument("--scenes", type=int, metavar="N", help="with MODEL: how many drawn scenes (200)")
+    measured = score.add_argument_group("with jaccard and davis")
+    measured.add_argument("--data", metavar="DIR|scene:", help="the data set's folder, or drawn scenes")
+    measured.add_argument("--model", action="append", metavar="NAME", help="may be given several times")
+    measured.add_argument("--limit", type=int, metavar="N", help="only the first N pictures, or clips")
+    measured.add_argument("--resolution", type=int, metavar="PIXELS", help="short side; the protocol's if not given")
     _add_options(score, [Settings.option(name) for name in ("weights", "device", "precision")], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
@@ -543,23 +560,77 @@ def _model_progress(quiet: bool) -> Any:
 
 
 def _score(parsed: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    looking = ("weights", "device", "precision")
+    given: dict[str, Any] = {name: vars(parsed)[name] for name in looking if name in vars(parsed)}
+    seed = 0 if parsed.seed is None else parsed.seed
+    if parsed.name in _MEASURED_ON:
+        return _benchmark(parsed, seed, given)
+    for name in ("data", "model", "limit", "resolution"):
+        if getattr(parsed, name) is not None:
+            raise SettingsError(name, getattr(parsed, name), f"only with {' or '.join(_MEASURED_ON)}")
+    from rtviz.scoring.scenes import score_scenes
 
-    from rtviz.score import score_scenes
-
-    if parsed.scenes < 1 or parsed.seed < 0:
-        raise SettingsError("scenes", parsed.scenes, "at least 1, and a seed of at least 0")
-    given = {name: vars(parsed)[name] for name in ("weights", "device", "precision") if name in vars(parsed)}
-    with tqdm(desc="scoring", unit="scene", disable=parsed.quiet, dynamic_ncols=True) as bar:
-
-        def progress(what: str, done: int, total: int | None) -> None:
-            bar.set_description(what, refresh=False)
-            bar.total = total
-            bar.update(done - bar.n)
-
-        report = score_scenes(parsed.name, scenes=parsed.scenes, seed=parsed.seed, progress=progress, **given)
+    scenes = 200 if parsed.scenes is None else parsed.scenes
+    if scenes < 1 or seed < 0:
+        raise SettingsError("scenes", scenes, "at least 1, and a seed of at least 0")
+    with _scoring_progress(parsed.quiet) as progress:
+        report = score_scenes(parsed.name, scenes=scenes, seed=seed, progress=progress, **given)
     print(json.dumps(report.to_mapping(), indent=2) if parsed.json else report.table())
     return 0
+
+
+# What is measured, and on what.
+_MEASURED_ON = {"jaccard": "the folder of PASCAL VOC2012", "davis": "the folder of DAVIS 2017"}
+
+
+def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> int:
+    from rtviz.scoring import benchmarks
+
+    if parsed.data is None:
+        raise SettingsError("data", None, f"{_MEASURED_ON[parsed.name]}, or scene:")
+    if parsed.scenes is not None:
+        raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
+    if parsed.seed is not None and parsed.data != "scene:":
+        raise SettingsError("seed", parsed.seed, "only with --data scene:")
+    if parsed.resolution is not None:
+        Settings.option("resolution").check(parsed.resolution)
+    models = list(dict.fromkeys(parsed.model or [None]))  # each once
+    with _scoring_progress(parsed.quiet) as progress:
+        report = benchmarks.run(
+            parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
+            seed=seed, progress=progress, notice=_say, **given,
+        )  # fmt: skip
+    if parsed.json:
+        print(json.dumps(report.to_mapping(), indent=2))
+    else:
+        marks = ("█", "░")
+        try:
+            "".join(marks).encode(sys.stdout.encoding or "ascii")
+        except UnicodeEncodeError:
+            marks = ("#", ".")
+        print(f"{report.table()}\n\n{report.bars(*marks)}")
+    return 0
+
+
+@contextmanager
+def _scoring_progress(quiet: bool) -> Any:
+    """A progress callback that draws one bar for each thing that is done."""
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            for bar in bars.values():
+                bar.close()
+            bars[what] = tqdm(total=total, desc=what, disable=quiet, dynamic_ncols=True)
+        bars[what].update(done - bars[what].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
 
 
 # --- models ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rtviz.errors import SettingsError, UnknownModel
-from rtviz.score import area_under_curve, cues, jaccard, largest_mass, on_patches, on_pixels, score_scenes
+from rtviz.scoring.measures import area_under_curve, jaccard, largest_mass, on_patches, on_pixels
+from rtviz.scoring.scenes import cues, score_scenes
 from rtviz.sources.scene import SCORING_SEEDS, sample
 
 

@@ -142,6 +142,19 @@ def _read(path: Path) -> tuple[Pixels, bool]:
     return pixels, whole
 
 
+def read_whole(path: Path) -> Pixels:
+    """One picture, RGB uint8 [height, width, 3], of which nothing is missing.
+
+    Raises:
+        SourceMissing: it is not there.
+        SourceUnreadable: it cannot be decoded, or it is cut off.
+    """
+    pixels, whole = _read(path)
+    if not whole:
+        raise SourceUnreadable(f"{path} is cut off")
+    return pixels
+
+
 def _rgb(picture: Image.Image) -> Pixels:
     if picture.mode.startswith(("I", "F")):  # one deep channel: 16 bits, or the unit interval
         deep = np.asarray(picture)

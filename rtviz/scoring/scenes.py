@@ -1,7 +1,7 @@
 """How well a model's attention finds objects, in numbers: drawn scenes with a known truth, which no training has seen.
 
-The protocol is DINO's (Caron et al. 2021, table 6 and visualize_attention.py): the patches that hold the top 60 % of a
-head's mass are its mask, and its Jaccard with the object's true mask is the score; for each picture the best head
+The protocol is DINO's (Caron et al. 2021, figure 4, and visualize_attention.py): the patches that hold the top 60 % of
+a head's mass are its mask, and its Jaccard with the object's true mask is the score; for each picture the best head
 counts. The same architecture untrained, and simple cues that need no network, stand beside it.
 """
 
@@ -19,71 +19,14 @@ from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Pixels
 from rtviz.models import Model, load
 from rtviz.models.zoo import EMBEDDED, RANDOM
+from rtviz.scoring.measures import MASS, Mask, Reals, area_under_curve, jaccard, largest_mass, on_patches, on_pixels
 from rtviz.sources.scene import SCORING_SEEDS, SceneSource, sample
 
 SIZE = 224
-MASS = 0.6
 CUE_CELL = 8  # the cues see patches of so many pixels
 _BATCH = 16
 
-Mask = NDArray[np.bool_]  # [height, width]
-Reals = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
-
-
-# --- the measures ----------------------------------------------------------------------------------------------------
-
-
-def largest_mass(attention: NDArray[np.floating[Any]], share: float = MASS) -> NDArray[np.bool_]:
-    """The fewest patches that hold `share` of each map's mass: bool, of the shape [..., rows, columns] given."""
-    flat = attention.reshape(*attention.shape[:-2], -1)
-    order = np.argsort(flat, axis=-1, kind="stable")
-    mass = np.take_along_axis(flat, order, axis=-1).cumsum(axis=-1, dtype=np.float64)
-    kept = mass > (1 - share) * mass[..., -1:]
-    masks = np.zeros(flat.shape, bool)
-    np.put_along_axis(masks, order, kept, axis=-1)
-    return masks.reshape(attention.shape)
-
-
-def jaccard(masks: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Reals:
-    """Intersection over union with the truth, over the last two axes; 1 where both are empty."""
-    union = (masks | truth).sum(axis=(-2, -1))
-    both = (masks & truth).sum(axis=(-2, -1))
-    return np.where(union > 0, both / np.maximum(union, 1), 1.0)
-
-
-def area_under_curve(maps: NDArray[np.floating[Any]], truth: NDArray[np.bool_]) -> Reals:
-    """Chance that a patch of the object has more attention than one of the rest, ties counting half.
-
-    Args:
-        maps: [..., rows, columns].
-        truth: bool [rows, columns], with patches of both kinds.
-    """
-    flat = maps.reshape(-1, truth.size)
-    inside = truth.ravel()
-    counts = inside.sum() * (~inside).sum()
-    areas = []
-    for row in flat:
-        _, rank, repeats = np.unique(row, return_inverse=True, return_counts=True)
-        last = repeats.cumsum()
-        mean_rank = (last - repeats + 1 + last) / 2
-        wins = mean_rank[rank][inside].sum() - inside.sum() * (inside.sum() + 1) / 2
-        areas.append(wins / counts)
-    return np.array(areas).reshape(maps.shape[:-2])
-
-
-def on_pixels(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Patch masks as pixel masks, each pixel taking its nearest patch: [..., rows, columns] -> [..., height, width]."""
-    height, width = size
-    rows = np.arange(height) * masks.shape[-2] // height
-    columns = np.arange(width) * masks.shape[-1] // width
-    return masks[..., rows[:, None], columns[None, :]]
-
-
-def on_patches(mask: Mask, grid: tuple[int, int]) -> Mask:
-    """The patches that the mask covers by half or more, and if there is none, the one that it covers most."""
-    share = cv2.resize(mask.astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(share >= min(0.5, float(share.max())))
 
 
 # --- cues that need no network ---------------------------------------------------------------------------------------

@@ -1,0 +1,541 @@
+"""The papers' benchmarks: measures against slow oracles, readers on small data sets in the official layouts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rtviz
+from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreadable
+from rtviz.models import zoo
+from rtviz.scoring import benchmarks, datasets, measures
+from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
+from rtviz.scoring.report import BenchmarkReport, Score, paper_score
+from rtviz.sources.scene import SCORING_SEEDS, SceneSource
+
+PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [7] * 756
+
+
+@pytest.fixture(scope="module")
+def model():
+    return rtviz.load("embedded", device="cpu", precision="fp32", resolution=64)
+
+
+def blobs(seed: int, height: int = 40, width: int = 60) -> np.ndarray:
+    """A mask of a few discs, some cut off by the border."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    mask = np.zeros((height, width), bool)
+    for _ in range(3):
+        mask |= np.hypot(y - random.uniform(0, height), x - random.uniform(0, width)) < random.uniform(3, 12)
+    return mask
+
+
+# --- the measures ----------------------------------------------------------------------------------------------------
+
+
+def slow_boundary(mask):
+    """Pixels that differ from the one to the right, below, or right below, where those are in the picture."""
+    height, width = mask.shape
+    points = []
+    for y, x in np.ndindex(height, width):
+        others = [(y, x + 1), (y + 1, x), (y + 1, x + 1)]
+        inside = [place for place in others if place[0] < height and place[1] < width]
+        if any(mask[place] != mask[y, x] for place in inside):
+            points.append((y, x))
+    return points
+
+
+def slow_boundary_measure(mask, truth, tolerance):
+    found, true = slow_boundary(mask), slow_boundary(truth)
+    if not found or not true:
+        return float(len(found) == len(true))
+    reach = math.ceil(tolerance * math.sqrt(mask.shape[0] ** 2 + mask.shape[1] ** 2))
+
+    def near(points, others):
+        return sum(min(math.dist(point, other) for other in others) <= reach for point in points) / len(points)
+
+    precision, recall = near(found, true), near(true, found)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@pytest.mark.parametrize("tolerance", [0.008, 0.05])
+def test_the_boundary_measure_by_distances_between_points(tolerance):
+    values = []
+    for seed in range(6):
+        truth = blobs(seed)
+        for mask in (blobs(seed + 50), np.roll(truth, 1, axis=0), np.roll(truth, (2, -3), axis=(0, 1)), truth):
+            value = measures.boundary_measure(mask, truth, tolerance)
+            assert value == pytest.approx(slow_boundary_measure(mask, truth, tolerance)), seed
+            values.append(value)
+    assert min(values) < 0.5
+    assert max(values) == 1
+
+
+def test_the_boundary_measure_of_nothing():
+    nothing, everything, some = np.zeros((20, 30), bool), np.ones((20, 30), bool), blobs(1, 20, 30)
+    assert measures.boundary_measure(nothing, nothing) == 1
+    assert measures.boundary_measure(everything, nothing) == 1  # neither has a boundary
+    assert measures.boundary_measure(nothing, some) == measures.boundary_measure(some, nothing) == 0
+
+
+def test_pixels_that_do_not_count_do_not_count():
+    mask, truth, counted = blobs(3), blobs(4), blobs(5)
+    both = either = 0
+    for place in np.ndindex(*mask.shape):
+        if counted[place]:
+            both += bool(mask[place] and truth[place])
+            either += bool(mask[place] or truth[place])
+    assert measures.jaccard(mask, truth, counted) == pytest.approx(both / either)
+
+
+def test_the_overlap_of_boxes_by_counting_pixels():
+    random = np.random.default_rng(6)
+
+    def painted(box):
+        canvas = np.zeros((30, 30), bool)
+        canvas[box[0] : box[2], box[1] : box[3]] = True
+        return canvas
+
+    corners = random.integers(0, 15, (12, 2))
+    boxes = np.concatenate([corners, corners + random.integers(1, 15, (12, 2))], axis=1)
+    for box in boxes[:4]:
+        right = [(painted(box) & painted(o)).sum() / (painted(box) | painted(o)).sum() for o in boxes]
+        assert measures.box_overlap(box, boxes) == pytest.approx(right)
+
+
+def slow_best_heads(attention, labels):
+    """Patch by patch and pixel by pixel: 60 % of the mass, void left out, the best head of each object."""
+    heads, rows, columns = attention.shape
+    height, width = labels.shape
+    best = {}
+    for head in range(heads):
+        kept, mass = set(), 0.0
+        for value, place in sorted(((attention[head][p], p) for p in np.ndindex(rows, columns)), reverse=True):
+            if mass >= 0.6 * attention[head].sum():
+                break
+            kept.add(place)
+            mass += value
+        for number in set(labels.ravel().tolist()) - {0, VOID}:
+            both = either = 0
+            for y, x in np.ndindex(height, width):
+                if labels[y, x] == VOID:
+                    continue
+                inside, true = (y * rows // height, x * columns // width) in kept, labels[y, x] == number
+                both, either = both + (inside and true), either + (inside or true)
+            best[number] = max(best.get(number, 0.0), both / either)
+    return [best[number] for number in sorted(best)]
+
+
+def test_the_best_head_of_each_object_by_loops():
+    random = np.random.default_rng(7)
+    attention = random.random((3, 5, 6)) ** 4
+    labels = np.where(blobs(8), 1, np.where(blobs(9), 2, 0)).astype(np.uint8)
+    labels[blobs(10)] = VOID
+    found = benchmarks.best_heads(attention, labels)
+    assert len(found) == 2
+    assert found == pytest.approx(slow_best_heads(attention, labels))
+
+
+# --- PASCAL VOC ------------------------------------------------------------------------------------------------------
+
+
+def ringed(labels: np.ndarray) -> np.ndarray:
+    """With void along the outlines, as VOC has it."""
+    outline = np.zeros(labels.shape, bool)
+    for axis, step in itertools.product((0, 1), (-1, 1)):
+        outline |= np.roll(labels, step, axis) != labels
+    return np.where(outline, VOID, labels).astype(np.uint8)
+
+
+def save_labels(path: Path, labels: np.ndarray) -> None:
+    picture = Image.fromarray(labels)
+    picture.putpalette(PALETTE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+
+
+def save_picture(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, quality=95)
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory):
+    """VOCdevkit/VOC2012 with three pictures of different sizes, the last without an object, and one not listed."""
+    root = tmp_path_factory.mktemp("voc") / "VOCdevkit" / "VOC2012"
+    names = ["2007_000033", "2008_000123", "2009_000456", "2010_000789"]
+    for number, name in enumerate(names):
+        frame = SceneSource(number, (96, 128) if number else (112, 96), objects=2).frame(0)
+        labels = ringed(datasets.numbered(frame)) if number != 2 else np.zeros(frame.size, np.uint8)
+        save_picture(root / "JPEGImages" / f"{name}.jpg", frame.pixels)
+        save_labels(root / "SegmentationObject" / f"{name}.png", labels)
+        boxes = [(np.flatnonzero(m.any(1)), np.flatnonzero(m.any(0))) for m in frame.masks]
+        objects = "".join(
+            f"<object><name>cat</name><difficult>1</difficult><bndbox><xmin>{x[0] + 1}</xmin><ymin>{y[0] + 1}</ymin>"
+            f"<xmax>{x[-1] + 1}</xmax><ymax>{y[-1] + 1}</ymax></bndbox>"
+            "<part><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part></object>"
+            for y, x in boxes
+        )
+        (root / "Annotations").mkdir(exist_ok=True)
+        (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>{objects}</annotation>")
+    for path, text in (("Segmentation/val", "\n".join(names[:3])), ("Main/trainval", " 1\n".join(names[:3]) + " -1\n")):
+        target = root / "ImageSets" / f"{path}.txt"
+        target.parent.mkdir(parents=True)
+        target.write_text(text)
+    return root
+
+
+def test_voc_is_found_from_any_of_its_folders_and_streamed(voc):
+    for place in (voc, voc.parent, voc.parent.parent):
+        data = datasets.segmented(str(place))
+        assert data.title == "PASCAL VOC2012 val"
+        assert [picture.name for picture in data] == ["2007_000033", "2008_000123", "2009_000456"]
+    picture = next(iter(data))
+    assert picture.pixels.shape == (112, 96, 3)
+    assert set(np.unique(picture.labels)) == {0, 1, 2, VOID}
+    assert len(datasets.segmented(str(voc), limit=2)) == 2
+
+
+def test_jaccard_of_a_model_on_voc(voc, model):
+    data = datasets.segmented(str(voc))
+    told = []
+    score = benchmarks.jaccard(model, data, resolution=64, progress=lambda *what: told.append(what))
+    assert told[-1] == ("jaccard of embedded", 3, 3)
+    assert score.counts == {"pictures": 2, "objects": 4}  # the third has none
+    each = []
+    for picture in list(data)[:2]:
+        attention = model.batch([picture.pixels], resolution=64)[0].attention[-1]
+        each.append(slow_best_heads(attention.astype(float), picture.labels))
+    assert score.values["jaccard"] == pytest.approx(100 * np.mean([np.mean(best) for best in each]), abs=0.2)
+    assert score.values["jaccard_objects"] == pytest.approx(100 * np.mean(np.concatenate(each)), abs=0.2)
+
+
+def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch, model):
+    found = iter([[0.2, 0.4, 0.6], [0.9]])
+    monkeypatch.setattr(benchmarks, "best_heads", lambda attention, labels: next(found))
+    labels = np.zeros((64, 64), np.uint8)
+    data = DataSet("two", ["a", "b"], lambda name: Segmented(name, np.zeros((64, 64, 3), np.uint8), labels), 64)
+    score = benchmarks.jaccard(model, data)
+    assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5})
+
+
+def test_corloc_counts_boxes_that_overlap_by_more_than_half(voc, model):
+    data = datasets.boxed(str(voc))
+    assert data.title == "PASCAL VOC2012 trainval"
+    frame = SceneSource(0, (112, 96), objects=2).frame(0)
+    first = next(iter(data))
+    for box, mask in zip(first.boxes, frame.masks, strict=True):  # back from pixels counted from 1
+        top, left, bottom, right = box.astype(int)
+        assert mask[top:bottom, left:right].sum() == mask.sum()
+        assert mask[top].any()
+        assert mask[bottom - 1].any()
+        assert mask[:, left].any()
+        assert mask[:, right - 1].any()
+
+    pictures = iter(data)
+    widths = []
+
+    def find(features):
+        widths.append(features.shape[2])
+        picture = next(pictures)
+        scale = np.array(features.shape[:2]) / picture.pixels.shape[:2]
+        right = picture.boxes[-1] * np.tile(scale, 2)
+        return [right, None, (0, 0, 0.1, 0.1)][len(widths) - 1]
+
+    score = benchmarks.corloc(model, data, find, method="lost")
+    assert score.values["corloc"] == pytest.approx(100 / 3)
+    assert set(widths) == {model.card.width}
+
+    half = DataSet("x", ["a"], lambda n: Boxed(n, np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 32, 64]])), 64)
+    assert benchmarks.corloc(model, half, lambda features: (0, 0, 8, 8)).values["corloc"] == 0  # exactly a half
+    assert benchmarks.corloc(model, half, lambda features: (0, 0, 7, 8)).values["corloc"] == 100
+
+
+# --- DAVIS -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def davis(tmp_path_factory):
+    """Two clips of five and three frames, the second upright, and one that is not listed."""
+    root = tmp_path_factory.mktemp("davis") / "DAVIS"
+    for name, size, frames in (("bear", (96, 128), 5), ("cat", (128, 96), 3), ("dog", (96, 96), 3)):
+        source = SceneSource(len(name) + frames, size, 10.0, 1.0, 2)
+        for number in range(frames):
+            frame = source.frame(number)
+            save_picture(root / "JPEGImages/480p" / name / f"{number:05d}.jpg", frame.pixels)
+            save_labels(root / "Annotations/480p" / name / f"{number:05d}.png", datasets.numbered(frame))
+    (root / "ImageSets/2017").mkdir(parents=True)
+    (root / "ImageSets/2017/val.txt").write_text("bear\ncat\n")
+    return root
+
+
+def test_davis_is_read_and_followed(davis, model):
+    told = []
+    for place in (davis, davis.parent):
+        data = datasets.clips(str(place))
+        assert [(clip.name, clip.count) for clip in data] == [("bear", 5), ("cat", 3)]
+    score = benchmarks.davis(model, data, resolution=96, progress=lambda *what: told.append(what))
+    assert told == [("davis of embedded", done, 8) for done in range(9)]
+    assert score.counts == {"clips": 2, "frames": 8, "objects": 4, "lost": 0}
+    assert score.values["j"] > 60
+    assert score.values["j_and_f"] == pytest.approx((score.values["j"] + score.values["f"]) / 2)
+    region, outline, _ = benchmarks.follow(model, next(iter(data)), 64)
+    assert region.shape == outline.shape == (2, 3)  # neither the first frame nor the last
+
+
+def test_a_video_of_one_picture_is_followed_to_the_patch(model):
+    """Every frame's result is the first mask as the patch grid can hold it."""
+    frame = SceneSource(3, (128, 192), objects=1).frame(0)
+    labels = datasets.numbered(frame)
+    clip = Clip("still", 6, lambda number: Segmented(str(number), frame.pixels, labels))
+    region, _, lost = benchmarks.follow(model, clip, 128)
+    assert lost == 0
+    assert region.min() > 0.8
+    assert np.ptp(region) < 0.05
+
+
+def test_j_and_f_are_means_over_objects(monkeypatch, model):
+    """Objects count alike, whatever their clip's length and company."""
+    results = iter(
+        [(np.full((3, 10), 0.3), np.full((3, 10), 0.6), 1), (np.array([[0.9, 0.7]]), np.array([[0.4, 0.2]]), 0)]
+    )
+    monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution, told: next(results))
+    data = DataSet("two", ["a", "b"], lambda name: Clip(name, 12, lambda number: None), 64)
+    values = benchmarks.davis(model, data).values
+    assert values["j"] == pytest.approx(100 * (3 * 0.3 + 0.8) / 4)
+    assert values["f"] == pytest.approx(100 * (3 * 0.6 + 0.3) / 4)
+    assert values["j_recall"] == pytest.approx(25)
+    assert values["f_recall"] == pytest.approx(75)
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "narrowed"),
+    [((480, 854), 480, (480, 832)), ((854, 480), 480, (832, 480)), ((90, 90), 60, (60, 60))],
+)
+def test_frames_are_cut_to_the_protocols_sizes(size, resolution, narrowed):
+    assert benchmarks._narrowed(np.zeros((*size, 3), np.uint8), resolution).shape[:2] == narrowed
+
+
+# --- what is wrong is said -------------------------------------------------------------------------------------------
+
+
+def said(function, *arguments) -> str:
+    def read() -> None:
+        for thing in function(*arguments):
+            if isinstance(thing, Clip):
+                list(thing)
+
+    with pytest.raises(RtvizError) as caught:
+        read()
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_folder_that_is_not_the_data_set_says_what_was_looked_for(tmp_path):
+    assert "no folder" in said(datasets.segmented, str(tmp_path / "nowhere"))
+    text = said(datasets.segmented, str(tmp_path))
+    for part in ("SegmentationObject", "ImageSets/Segmentation/val.txt", "VOCdevkit/VOC2012"):
+        assert part in text
+    (tmp_path / "JPEGImages").mkdir()
+    text = said(datasets.boxed, str(tmp_path))
+    assert "no Annotations" in text
+    assert "no JPEGImages" not in text
+    assert "JPEGImages/480p" in said(datasets.clips, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "says"),
+    [
+        ("ImageSets/Segmentation/val.txt", b"\n\n", "lists nothing"),
+        ("ImageSets/Segmentation/val.txt", b"2007_999999\n", "2007_999999.jpg"),
+        ("SegmentationObject/2007_000033.png", b"not a picture", "cannot be decoded"),
+        ("SegmentationObject/2007_000033.png", None, "cannot open"),
+        ("SegmentationObject/2007_000033.png", "colours", "palette"),
+        ("SegmentationObject/2007_000033.png", "small", "its picture 96x112"),
+        ("JPEGImages/2007_000033.jpg", "half", "is cut off"),
+        ("Annotations/2007_000033.xml", b"<annotation><object>", "no annotation of PASCAL VOC"),
+        ("Annotations/2007_000033.xml", b"<annotation/>", "no object with a bndbox"),
+        ("Annotations/2007_000033.xml", b"<a><object><bndbox><xmin>1</xmin></bndbox></object></a>", "no annotation"),
+    ],
+)
+def test_a_broken_file_is_named(voc, path, content, says):
+    target = voc / path
+    whole = target.read_bytes()
+    try:
+        if content is None:
+            target.unlink()
+        elif content == "colours":
+            Image.new("RGB", (96, 112)).save(target)
+        elif content == "small":
+            save_labels(target, np.zeros((10, 20), np.uint8))
+        else:
+            target.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
+        read = datasets.boxed if path.startswith("Annotations") else datasets.segmented
+        assert says in said(read, str(voc))
+    finally:
+        target.write_bytes(whole)
+
+
+def test_two_data_sets_in_one_folder_must_be_told_apart(voc, tmp_path):
+    for year in ("VOC2007", "VOC2012"):
+        (tmp_path / year).symlink_to(voc, target_is_directory=True)
+    assert "say which" in said(datasets.boxed, str(tmp_path))
+    assert len(datasets.segmented(str(tmp_path))) == 3
+
+
+def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis, model):
+    (davis / "JPEGImages/480p/empty").mkdir()
+    listed = davis / "ImageSets/2017/val.txt"
+    before = listed.read_text()
+    truth = davis / "Annotations/480p/bear/00002.png"
+    try:
+        listed.write_text("empty\n")
+        assert "0 .jpg frames" in said(datasets.clips, str(davis))
+        listed.write_text("bear\n")
+        moved = truth.rename(truth.with_suffix(".away"))
+        assert "00002.png" in said(datasets.clips, str(davis))
+        moved.rename(truth)
+    finally:
+        listed.write_text(before)
+    blank = Clip("blank", 3, lambda n: Segmented(str(n), np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.uint8)))
+    with pytest.raises(SourceUnreadable, match="no object in its first frame"):
+        benchmarks.follow(model, blank, 64)
+    sizes = [64, 64, 64, 64, 96]
+
+    def growing(number: int) -> Segmented:
+        return Segmented("x", np.zeros((64, sizes[number], 3), np.uint8), np.ones((64, sizes[number]), np.uint8))
+
+    with pytest.raises(SourceUnreadable, match="several sizes"):
+        benchmarks.follow(model, Clip("growing", 5, growing), 64)
+
+
+def test_values_out_of_range_are_refused():
+    for wrong in ({"limit": 0}, {"limit": len(SCORING_SEEDS) + 1}, {"seed": -1}):
+        with pytest.raises(SettingsError):
+            benchmarks.run("jaccard", "scene:", ["embedded"], **wrong)
+    with pytest.raises(SettingsError, match="one model"):
+        benchmarks.run("jaccard", "scene:", ["embedded", "random:embedded"], weights="x")
+    with pytest.raises(SettingsError, match="davis"):
+        benchmarks.run("juccard", "scene:", ["embedded"])
+    with pytest.raises(SourceMissing):
+        benchmarks.run("davis", "nowhere", ["no-such-model"])
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def test_the_papers_row_is_the_same_architecture_and_training():
+    assert paper_score("jaccard", zoo.find("dino-vits16")).values["jaccard"] == 45.9
+    assert paper_score("jaccard", zoo.find("dino-vits8")).values["jaccard"] == 44.7
+    assert paper_score("jaccard", zoo.find("random:dino-vits8")).values["jaccard"] == 21.8
+    assert paper_score("jaccard", zoo.find("deit-vits16")).values["jaccard"] == 27.3
+    assert paper_score("davis", zoo.find("dino-vits16")).values["j_and_f"] == 61.8
+    assert paper_score("davis", zoo.find("dino-vits8")).values["j_and_f"] == 69.9
+    for other in ("embedded", "dinov2-vits14", "dinov3-vits16"):
+        assert paper_score("jaccard", zoo.find(other)) is None
+
+
+def test_a_report_has_a_table_bars_and_json():
+    paper = paper_score("jaccard", zoo.find("dino-vits16"))
+    scores = [
+        Score("dino-vits16", {"jaccard": 50.0, "jaccard_objects": 41.26}, {"pictures": 7, "objects": 9}, paper),
+        Score("random:embedded", {"jaccard": 12.5, "jaccard_objects": 11.0}, {"pictures": 7, "objects": 9}),
+    ]
+    report = BenchmarkReport("jaccard", "the protocol", "PASCAL VOC2012 val", False, 480, scores, [paper])
+    table = report.table().splitlines()
+    assert table[0] == "PASCAL VOC2012 val: 7 pictures, 9 objects; 480 px"
+    assert table[4].split() == ["dino-vits16", "50.0", "41.3", "45.9"]
+    assert table[5].split() == ["random:embedded", "12.5", "11.0", "-"]
+    bars = report.bars("#", ".").splitlines()
+    assert bars[1].split() == ["dino-vits16", "#" * 20, "50.0"]
+    assert bars[2].split() == ["random:embedded", "#" * 5, "12.5"]
+    assert bars[4].split() == ["ViT-S/16", "DINO", "." * 18, "45.9"]
+    mapping = json.loads(json.dumps(report.to_mapping()))
+    assert mapping["models"][0]["paper"] == {"architecture": "ViT-S/16", "training": "DINO", "jaccard": 45.9}
+    assert mapping["models"][1] == {
+        "name": "random:embedded",
+        "jaccard": 12.5,
+        "jaccard_objects": 11.0,
+        "pictures": 7,
+        "objects": 9,
+        "precision": "",
+        "paper": None,
+    }
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def score(monkeypatch, capsys):
+    """`rtviz score ...` in this process: status, stdout, stderr."""
+    from rtviz import cli, threads
+
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    monkeypatch.setattr(threads, "draw_in_one_thread", lambda: None)
+
+    def command(*line: str):
+        status = cli.run(["score", *line])
+        return status, *capsys.readouterr()
+
+    return command
+
+
+def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
+    line = ("jaccard", "--data", "scene:", "--limit", "4", "--model", "embedded", "--model", "random:embedded")
+    status, out, err = score(*line, "--precision", "fp32", "--device", "cpu", "--json")
+    assert status == 0, err
+    report = json.loads(out)
+    trained, untrained = report["models"]
+    assert trained["jaccard"] > 2 * untrained["jaccard"]
+    assert trained["pictures"] == 4
+    assert report["drawn"]
+    assert "jaccard of random:embedded: 100%" in err
+    assert "untrained" in err
+
+
+def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):
+    looking = ("--model", "embedded", "--resolution", "64", "--limit", "1", "--precision", "fp32", "--device", "cpu")
+    status, out, err = score("jaccard", "--data", str(voc.parent.parent), *looking)
+    assert status == 0, err
+    assert out.startswith("PASCAL VOC2012 val: 1 picture, 2 objects; 64 px")
+    status, out, err = score("davis", "--data", str(davis), *looking)
+    assert status == 0, err
+    assert out.startswith("DAVIS 2017 val: 1 clip, 5 frames, 2 objects; 64 px")
+    assert "davis of embedded: 100%" in err
+
+
+def test_a_drawn_clip_is_followed_at_the_command_line(score):
+    line = ("davis", "--data", "scene:", "--limit", "1", "--model", "embedded", "--resolution", "96", "--quiet")
+    status, out, err = score(*line, "--precision", "fp32", "--device", "cpu")
+    assert status == 0, err
+    assert err == ""
+    assert "1 clip, 20 frames, 3 objects; 96 px" in out
+    assert "the papers report, on the real data set, not on drawn scenes" in out
+    assert max(map(len, out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        (["jaccard"], 2, "PASCAL VOC2012"),
+        (["embedded", "--limit", "3"], 2, "only with jaccard or davis"),
+        (["davis", "--data", "nowhere"], 1, "DAVIS 2017"),
+        (["jaccard", "--data", "scene:", "--scenes", "3"], 2, "--limit"),
+        (["jaccard", "--data", "x", "--seed", "3"], 2, "--data scene:"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused(score, line, status, says):
+    found, out, err = score(*line)
+    assert found == status
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert says in err
