@@ -349,8 +349,8 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-# A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time are
-# as quick as more, and hold less memory.
+# A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time
+# are as quick as more, and hold less memory.
 _GPU_TOKENS = 16 * 1024
 _CPU_FRAMES = 2
 
