@@ -128,7 +128,8 @@ def test_a_torchvision_of_another_torch_gets_past_its_missing_operators(tmp_path
     describe = "import torch\n" + "".join(
         f"torch.library.register_fake('torchvision::{name}')(lambda *a: None)\n" for name in ("nms", "qnms", "roi_pool")
     )
-    (tmp_path / "torchvision" / "__init__.py").write_text(describe + "print('through')\n")
+    (tmp_path / "torchvision" / "_meta_registrations.py").write_text(describe)
+    (tmp_path / "torchvision" / "__init__.py").write_text("import torchvision._meta_registrations\nprint('through')\n")
     look = "try:\n import rtviz.models.backbone\nexcept ImportError:\n pass  # the rest of torchvision is not here\n"
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
     done = subprocess.run(

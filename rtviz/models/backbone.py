@@ -8,6 +8,7 @@ operators that torchvision wants to describe are declared here, without an imple
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
 import warnings
@@ -21,27 +22,37 @@ from torch.overrides import TorchFunctionMode
 
 from rtviz.models.zoo import ModelCard, safetensors_header, trained_size
 
-_MISSING_OPERATOR = re.compile(r"operator torchvision::(\w+) does not exist")
 _declared: list[torch.library.Library] = []  # a Library that is garbage-collected takes its operators along
 
 
 def _import_timm() -> ModuleType:
-    while True:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of timm against torch: between those two
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of timm against torch: between those two
-                return importlib.import_module("timm")
+            return importlib.import_module("timm")
         except RuntimeError as error:
-            missing = _MISSING_OPERATOR.search(str(error))
-            if missing is None or len(_declared) > 50:
+            if not re.search(r"operator torchvision::\w+ does not exist", str(error)):
                 raise
+        _declare_operators_of_torchvision()
+        for name in [name for name in sys.modules if name.split(".")[0] in ("torchvision", "timm")]:
+            del sys.modules[name]
+        return importlib.import_module("timm")
+
+
+def _declare_operators_of_torchvision() -> None:
+    """Declare what torchvision describes and has not: all at once, because what it has described once it may not
+    describe again (torch 2.11)."""
+    spec = importlib.util.find_spec("torchvision")
+    assert spec is not None
+    assert spec.origin is not None
+    text = Path(spec.origin).with_name("_meta_registrations.py").read_text(encoding="utf-8")
+    for name in re.findall(r"""register_fake\(["']torchvision::(\w+)["']\)""", text):
+        if not hasattr(torch.ops.torchvision, name):
             library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
             library.define(  # type: ignore[no-untyped-call]
-                f"{missing[1]}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor"
+                f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor"
             )
             _declared.append(library)
-            for name in [name for name in sys.modules if name.split(".")[0] in ("torchvision", "timm")]:
-                del sys.modules[name]
 
 
 timm = _import_timm()
