@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -130,16 +130,17 @@ def test_two_minutes_improve_on_random(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_killed_run_goes_on(tmp_path):
-    arguments = ["--minutes", "0.6", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
+    arguments = ["--minutes", "0.4", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 400
     while not (tmp_path / "checkpoint.pt").exists() and running.poll() is None and time.monotonic() < end:
-        os.sched_yield()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(0.2)
     running.send_signal(signal.SIGKILL)
     running.communicate()
     kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert 0 < kept["spent"] < 36
+    assert 0 < kept["spent"] < 24
     output = _train(*arguments).stdout
     assert f"going on from step {kept['step']}" in output
     log = json.loads((tmp_path / "log.json").read_text())
