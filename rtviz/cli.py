@@ -649,7 +649,7 @@ def _models(parsed: argparse.Namespace) -> int:
     for row in cells:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     print(
-        "\nrandom:NAME is any of them untrained; any other ViT of timm is taken by its timm name.\n"
+        "\nrandom:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
         "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file."
     )
     return 0

@@ -81,7 +81,7 @@ class Engine:
             return self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
-                (views.find(settings.view).needs & {"tokens", "keys"}).union(features),
+                self._features(settings).union(features),
                 settings.resolution,
             )
         except DeviceFailed:
@@ -96,6 +96,13 @@ class Engine:
                 elif not half:
                     raise
         return self.look(frames, settings, features)
+
+    def _features(self, settings: Settings) -> set[str]:
+        """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
+        assert self.model is not None
+        needs = views.find(settings.view).needs
+        wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
+        return wanted | (needs & {"tokens", "keys"})
 
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None

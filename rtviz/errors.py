@@ -43,6 +43,16 @@ class SettingsError(RtvizError):
         super().__init__(f"{field} cannot be {value!r}; allowed: {self.allowed}")
 
 
+def no_heads(model: str) -> SettingsError:
+    """What to raise where only attention will do, and a model has none."""
+    return SettingsError("model", model, f"a vision transformer ({lacks_heads(model)})")
+
+
+def lacks_heads(model: str) -> str:
+    """The sentence that stands wherever heads would be."""
+    return f"{model} has no attention heads"
+
+
 class MissingDependency(RtvizError):
     """A package that this one task needs is not installed."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtviz import compose
-from rtviz.errors import MissingDependency, OutputExists, OutputUnwritable, SettingsError
+from rtviz.errors import MissingDependency, OutputExists, OutputUnwritable, SettingsError, no_heads
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
@@ -53,6 +53,7 @@ def layers_by_heads(frame: Frame | Pixels, maps: Maps, settings: Settings | None
     """
     settings = settings or Settings()
     whole = _frame(frame)
+    _refuse_without_heads(maps)
     with _style():
         rows = [[maps.attention[layer, head] for head in range(maps.heads)] for layer in range(maps.layers)]
         aspect = whole.size[0] / whole.size[1]
@@ -85,6 +86,7 @@ def heads(frame: Frame | Pixels, maps: Maps, settings: Settings | None = None, w
     """
     settings = settings or Settings()
     whole = _frame(frame)
+    _refuse_without_heads(maps)
     attention = maps.attention[layer_of(maps, settings)]
     with _style():
         figure, axes = _tiles(1, maps.heads + 2, width, whole.size[0] / whole.size[1], left=0.02, top=_LABEL)
@@ -116,6 +118,8 @@ def compare(
     """
     settings = settings or Settings()
     whole = _frame(frame)
+    for maps in seen.values():
+        _refuse_without_heads(maps)
     most = max(maps.heads for maps in seen.values())
     with _style():
         aspect = whole.size[0] / whole.size[1]
@@ -132,6 +136,16 @@ def compare(
             places[0].set_ylabel(name, fontsize=letters)
         _titles(axes[0], most, f"mean, top {100 * settings.threshold:.0f} %")
     return figure
+
+
+def _refuse_without_heads(maps: Maps) -> None:
+    """Figures show heads.
+
+    Raises:
+        SettingsError: the model has none.
+    """
+    if not maps.heads:
+        raise no_heads(maps.model)
 
 
 def check(path: str | Path, *, overwrite: bool = False) -> Path:

@@ -71,6 +71,9 @@ class Frame:
 class Maps:
     """What one forward pass showed about one frame, for one query.
 
+    A convolutional network has stages in the place of layers, and no heads: `heads` is 0, its attention is empty, and
+    the grid is that of its last stage.
+
     Attributes:
         attention: float32 [layers, heads, rows, columns], the query's softmax row over the patch tokens. A row sums to
             1 together with `prefix`.
@@ -82,6 +85,8 @@ class Maps:
         tokens: float32 [rows, columns, width], patch tokens after the last norm; on demand.
         keys: float32 [heads, rows, columns, head width], patch keys of `keys_layer`; on demand.
         keys_layer: the layer of `keys`, counted from 0.
+        cams: by method ("activation", "eigen"), float32 [rows, columns] of each stage of a convolutional network, each
+            in its own grid, or of the patch tokens that a transformer ends with; on demand.
         rows: attention and prefix of any other query, from what the pass left in the device's memory; on demand.
     """
 
@@ -94,6 +99,7 @@ class Maps:
     tokens: Floats | None = None
     keys: Floats | None = None
     keys_layer: int | None = None
+    cams: Mapping[str, tuple[Floats, ...]] = field(default_factory=lambda: MappingProxyType({}))
     rows: Callable[[Query], tuple[Floats, Floats]] | None = None
 
     def ask(self, query: Query) -> Maps:
@@ -124,6 +130,8 @@ class Maps:
 
     def __repr__(self) -> str:
         rows, columns = self.grid
+        if not self.heads:
+            return f"Maps({self.model}: {self.layers} stages, the last of {rows}x{columns} cells)"
         return (
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"

@@ -109,7 +109,7 @@ class LiveStatus:
         age_ms: from the capture of the frame on screen until it was painted.
         attention_age_ms: how much older than the frame on screen is the one whose attention is shown; 0 when locked.
         skipped: frames that arrived and were never drawn.
-        layers, heads, patch_size: of the model that looks; 0 without one.
+        layers, heads, patch_size: of the model that looks; 0 without one. A convolutional network has no heads.
         position_seconds: in the source, or in the past when rewound.
         recording: the file that is being written.
         recorder_mb, recorder_seconds: what the flight recorder holds.
@@ -987,9 +987,9 @@ class Hover:
 
 
 def hover(result: Result, x: float, y: float) -> Hover | None:
-    """The attention of the patch under a point, fractions of the frame's width and height; None without attention."""
+    """The attention of the patch under a point, fractions of the frame's width and height; None where none is shown."""
     maps = result.maps
-    if maps is None or not (0 <= x <= 1 and 0 <= y <= 1):
+    if maps is None or not maps.heads or result.settings.view == "cam" or not (0 <= x <= 1 and 0 <= y <= 1):
         return None
     settings = fit(result.settings, maps)
     heads = maps.attention[settings.layer]
@@ -1006,6 +1006,8 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
 
 def entropies(maps: Maps, layer: int) -> tuple[float, ...]:
     """Entropy of each head's map, as a share of the highest there can be: 0 all on one patch, 1 spread evenly."""
+    if not maps.heads:
+        return ()
     rows = maps.attention[layer].reshape(maps.heads, -1).astype(np.float64)
     rows = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
     bits = -(rows * np.log(np.maximum(rows, 1e-12))).sum(axis=1) / math.log(max(2, rows.shape[1]))
@@ -1014,21 +1016,31 @@ def entropies(maps: Maps, layer: int) -> tuple[float, ...]:
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
     """The settings, with layer, head and view brought to what these maps have: after another model was chosen, or while
-    the features that a view needs are still on their way."""
+    the features that a view needs are still on their way. Where there are no heads, the view is cam."""
+    needs = views.find(settings.view).needs
     if maps is None:
-        return settings if not views.find(settings.view).needs else settings.replace(view="none")
+        return settings if not needs else settings.replace(view="none")
     changes: dict[str, Any] = {}
     if not -maps.layers <= settings.layer < maps.layers:
         changes["layer"] = maps.layers - 1 if settings.layer > 0 else 0
     if isinstance(settings.head, int) and settings.head >= maps.heads:
-        changes["head"] = maps.heads - 1
-    if not _has_features(maps, settings):
+        changes["head"] = maps.heads - 1 if maps.heads else "mean"
+    if not maps.heads and "attention" in needs:
+        changes["view"] = "cam"
+    if "cam" in (settings.view, changes.get("view")) and maps.cams:
+        if settings.cam not in maps.cams:
+            changes["cam"] = next(iter(maps.cams))
+        if maps.heads:  # of a transformer there is only the last layer
+            changes["layer"] = -1
+    elif not _has_features(maps, settings):
         changes["view"] = "heatmap"
     return settings.replace(**changes) if changes else settings
 
 
 def _has_features(maps: Maps, settings: Settings) -> bool:
     needs = views.find(settings.view).needs
+    if "cam" in needs or not maps.heads:
+        return settings.cam in maps.cams
     return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
 
 

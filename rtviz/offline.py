@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz.engine import Engine
-from rtviz.errors import SourceError, SourceUnreadable
+from rtviz.errors import SourceError, SourceUnreadable, no_heads
 from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_maps_sink, open_sink
@@ -322,6 +322,8 @@ def export(
         RtvizError: the source, the model or the sink failed; nothing then stands under the output's name.
     """
     output_settings = output_settings or OutputSettings()
+    if engine.model is not None and not engine.model.heads:
+        raise no_heads(engine.model.name)
     job = _Job(source, output, engine, settings, output_settings, on_frame)
 
     def write() -> None:

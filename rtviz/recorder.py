@@ -37,7 +37,7 @@ _JPEG_QUALITY = 90
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """One frame of the past, packed: JPEG, and float16 maps where the model looked at it.
+    """One frame of the past, packed: JPEG, and maps where the model looked at it, in float16 but for the small `cams`.
 
     Attributes:
         number, captured_at, stream: of its shot.
@@ -53,7 +53,11 @@ class Kept:
 
     @property
     def size_bytes(self) -> int:
-        arrays = () if self.maps is None else (self.maps.attention, self.maps.prefix, self.maps.tokens, self.maps.keys)
+        if self.maps is None:
+            return len(self.jpeg) + 500
+        maps = self.maps
+        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys]
+        arrays += [stage for stages in maps.cams.values() for stage in stages]
         return len(self.jpeg) + sum(array.nbytes for array in arrays if array is not None) + 500
 
     def shot(self) -> Shot:

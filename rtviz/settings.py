@@ -253,7 +253,7 @@ class Settings(_Schema):
     """
 
     model: str | None = _option(
-        "text", None, "Model", "the model, a name from `rtviz models` or any ViT of timm", optional=True
+        "text", None, "Model", "the model, a name from `rtviz models` or any ViT or convnet of timm", optional=True
     )
     weights: str | None = _option(
         "text", None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
@@ -267,7 +267,13 @@ class Settings(_Schema):
     )
     query: Query = _option("query", "cls", "Query", "whose attention is shown: cls, or the patch under X,Y")
     layer: int = _option(
-        "whole", -1, "Layer", "transformer block, from 0; negative from the end", minimum=-1000, maximum=999, step=1
+        "whole",
+        -1,
+        "Layer",
+        "transformer block, or stage of a convolutional network, from 0; negative from the end",
+        minimum=-1000,
+        maximum=999,
+        step=1,
     )
     head: Head = _option("head", "mean", "Head", "attention head, from 0; or mean, max, all")
     view: str = _option("choice", "heatmap", "View", "the way to draw")
@@ -283,6 +289,13 @@ class Settings(_Schema):
     )
     threshold: float = _option(
         "real", 0.6, "Threshold", "share of the attention mass that the mask keeps", minimum=0.01, maximum=1, step=0.05
+    )
+    cam: str = _option(
+        "choice",
+        "activation",
+        "CAM",
+        "how the view cam looks: activation (norm of the features), eigen (their first principal component)",
+        choices=("activation", "eigen"),
     )
     upsampling: str = _option(
         "choice",

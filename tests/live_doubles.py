@@ -85,8 +85,18 @@ class Engine:
             self.model.input_size(frame.size, settings.resolution),
             tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needs else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needs else None,
+            cams={settings.cam: self._cams()} if "cam" in needs or not heads else {},
             rows=(lambda query: (attention, prefix)) if "rows" in features else None,
         )
+
+    def _cams(self) -> tuple[np.ndarray, ...]:
+        """A bright cell in each stage, in a grid twice as fine as the next one's; of a transformer the last layer's."""
+        stages = []
+        for stage in range(self.model.layers if not self.model.heads else 1):
+            finer = 2 ** (self.model.layers - 1 - stage) if not self.model.heads else 1
+            stages.append(np.full((6 * finer, 8 * finer), 1e-3, np.float32))
+            stages[-1][0, stage] = self.peak
+        return tuple(stages)
 
 
 class Recording:

@@ -594,3 +594,34 @@ def test_the_window_stands_within_a_second_without_torch_and_ends_on_ctrl_c(tmp_
         running.kill()
     assert running.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+# --- a model without heads -------------------------------------------------------------------------------------------
+
+
+def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBot) -> None:
+    network = Engine(Model("random:resnet18", heads=0))
+    window = make(GREY.replace(layer=-1), shown=False, load_engine=lambda settings, progress: network)
+    wait(qtbot, lambda: window.layers.tiles.count == 3)
+    wait(qtbot, lambda: window.strip.nothing == "random:resnet18 has no attention heads")
+    assert window.strip.count == 0
+    assert window.strip.accessibleDescription() == window.strip.nothing
+    wait(qtbot, lambda: not window._fusion["mean"].isEnabled())
+    result = window.canvas.result
+    assert result is not None
+    assert (result.settings.view, window.session.settings.view) == ("cam", "heatmap")
+    assert [name for name, button in window.view.views.items() if button.isEnabled()] == ["cam", "none"]
+    assert window.view.views["cam"].isChecked()
+    for key in (Qt.Key_3, Qt.Key_Right, Qt.Key_A, Qt.Key_G):
+        window.canvas.toast("")
+        qtbot.keyClick(window.canvas, key)
+        assert window.canvas.toast_text == "random:resnet18 has no attention heads"
+    for key, stage in ((Qt.Key_Down, 1), (Qt.Key_Down, 0), (Qt.Key_Up, 1)):
+        qtbot.keyClick(window.canvas, key)
+        wait(qtbot, lambda stage=stage: window.canvas.result.settings.layer == stage)
+    window.change(cam="eigen")
+    wait(qtbot, lambda: window.canvas.result.settings.cam == "eigen")
+    window.canvas.repaint()
+    window.strip.grab()
+    qtbot.keyClick(window.canvas, Qt.Key_N)
+    wait(qtbot, lambda: window.canvas.result.settings.view == "none")

@@ -16,7 +16,7 @@ import torch
 import rtviz
 from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
 from rtviz.frame import Frame
-from rtviz.models import backbone, listing, runner, zoo
+from rtviz.models import backbone, convnet, listing, runner, zoo
 from rtviz.settings import Point
 
 TINY = "random:vit_tiny_patch16_224"
@@ -45,10 +45,14 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("card", zoo._CARDS, ids=lambda card: card.name)
 def test_the_table_agrees_with_timm(card):
-    facts = backbone.describe(card.timm_name)
+    facts = backbone.describe(card.timm_name) or convnet.describe(card.timm_name)
     assert facts is not None
-    for field in ("patch_size", "layers", "heads", "width", "registers", "parameters", "download_bytes"):
+    assert card.kind == facts.get("kind", "transformer")
+    for field in ("patch_size", "layers", "heads", "width", "registers", "parameters"):
         assert getattr(card, field) == facts[field], field
+    if card.repository is None:  # of another's training: timm has the architecture alone
+        return
+    assert card.download_bytes == facts["download_bytes"]
     assert (card.repository, card.filename) == (facts["repository"], facts["filename"])
     assert (card.mean, card.std) == (facts["mean"], facts["std"])
     if facts["licence"] != "see its repository":  # older versions of timm do not tell all of them
@@ -61,7 +65,8 @@ def test_the_issue_s_models_are_there():
     names = {row.card.name for row in listing()}
     assert names >= {
         "dino-vits16", "dino-vits8", "dino-vitb16", "dino-vitb8", "dinov2-vits14", "dinov2-vits14-reg",
-        "dinov2-vitb14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16",
+        "dinov2-vitb14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16", "resnet50", "dino-resnet50",
+        "dinov3-convnext-tiny",
     }  # fmt: skip
     for row in listing():
         assert len(row.cells()) == 9
@@ -97,7 +102,6 @@ def test_names_are_found():
         ("dino-vit16", "did you mean dino-vits16"),
         ("", "`rtviz models` lists the names"),
         ("random:nothing", "no model is called 'nothing'"),
-        ("resnet50", "not a vision transformer"),
         ("swin_tiny_patch4_window7_224", "not a vision transformer"),
         ("vit_tiny_patch16_224.nothing", "there are: augreg_in21k"),
     ],
@@ -307,7 +311,7 @@ def test_one_pass_answers_any_query(tiny, query):
 
 
 def test_unknown_features_are_refused(tiny):
-    with pytest.raises(ValueError, match="allowed: keys, rows, tokens"):
+    with pytest.raises(ValueError, match="allowed: activation, eigen, keys, rows, tokens"):
         tiny(noise(32, 32), features={"values"})
 
 

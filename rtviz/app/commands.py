@@ -12,7 +12,7 @@ from rtviz import views
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
-from rtviz.errors import RtvizError
+from rtviz.errors import RtvizError, lacks_heads
 from rtviz.live import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, Settings
 
@@ -99,7 +99,8 @@ class Commands:
         if settings != self.session.settings:
             self.session.update(settings)
             name = next(iter(changes))
-            if name not in self.silent:
+            needs_heads = name == "head" or (name == "view" and "attention" in views.find(changes["view"]).needs)
+            if name not in self.silent and not (needs_heads and self._lacks_heads()):
                 self._say(self.said(name))
 
     def said(self, name: str) -> str:
@@ -111,6 +112,8 @@ class Commands:
             return f"head {value}" if isinstance(value, int) else words[value]
         if name == "layer":
             return f"layer {self.layer()}"
+        if name == "cam":
+            return f"CAM: {value}"
         if name == "view":
             return views.find(value).label.lower()
         if name == "query":
@@ -141,6 +144,8 @@ class Commands:
 
     def _head(self, head: int) -> None:
         heads = self.session.status().heads
+        if self._lacks_heads():
+            return
         if heads and head >= heads:
             self._say(f"there is no head {head}: they are 0 to {heads - 1}")
         else:
@@ -148,11 +153,19 @@ class Commands:
 
     def _next_head(self, direction: int) -> None:
         heads = self.session.status().heads
-        if not heads:
+        if self._lacks_heads() or not heads:
             return
         head = self.session.settings.head
         place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
         self.change(head=place % heads)
+
+    def _lacks_heads(self) -> bool:
+        """Whether the model that looks has no heads, which is then said."""
+        status = self.session.status()
+        if status.model_name is None or status.heads or not status.layers:
+            return False
+        self._say(lacks_heads(status.model_name), 3.0)
+        return True
 
     def layer(self) -> int:
         """The layer that is shown, counted from 0; as it was given while no model says how many there are."""

@@ -307,9 +307,9 @@ class ModelPanel(QWidget):
         if status.model_name:
             facts = [
                 status.model_name,
-                f"{status.layers} layers",
-                f"{status.heads} heads",
-                f"patch {status.patch_size}",
+                f"{status.layers} layers" if status.heads else f"{status.layers} stages",
+                f"{status.heads} heads" if status.heads else "no attention heads",
+                f"patch {status.patch_size}" if status.heads else f"cell {status.patch_size}",
             ]
             self.facts.setText("  ·  ".join(facts))
         else:
@@ -404,13 +404,17 @@ class ViewPanel(QWidget):
 
     def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
         # No QButtonGroup: in an exclusive one, Tab reaches only the button that is checked.
+        lacking = bool(layers and not heads)  # a convolutional network: there the window falls back to cam
+        shown = "cam" if lacking and "attention" in views.find(settings.view).needs else settings.view
         for name, button in self.views.items():
-            button.setChecked(name == settings.view)
+            button.setChecked(name == shown)
+            button.setEnabled(not lacking or "attention" not in views.find(name).needs)
         for name, button in self.modes.items():
             button.setChecked(name == mode)
         head = self.controls["head"]
         if isinstance(head, HeadControl) and heads:
             head.show_count(heads)
+        head.setEnabled(not lacking)
         for name, control in self.controls.items():
             control.show_value(getattr(settings, name))
 

@@ -22,6 +22,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolTip, QWidget
 
 from rtviz.app.canvas import to_qimage
 from rtviz.app.theme import DARK, Theme
+from rtviz.errors import lacks_heads
 from rtviz.frame import Floats, Result
 from rtviz.live import fit
 from rtviz.views import Memory
@@ -59,7 +60,8 @@ class Tiles(QWidget):
         self.chosen: int | str | None = None
         self.colors: Sequence[tuple[int, int, int]] = ()
         self.tips: Sequence[str] = ()
-        self._word, self._vertical = word, vertical
+        self.nothing = f"{word}s appear here as soon as the model looks"
+        self._vertical = vertical
         self._images: list[QImage] = []
         self._count = 0
         self._aspect = 4 / 3
@@ -87,6 +89,13 @@ class Tiles(QWidget):
             self._images = []
             self.update()
             self.reshaped.emit()
+
+    def show_nothing(self, sentence: str) -> None:
+        """There are no tiles, and why."""
+        self.nothing = sentence
+        self.setAccessibleDescription(sentence)
+        self.show_count(0, self._aspect)
+        self.update()
 
     def show_images(self, images: list[QImage]) -> None:
         self._images = images
@@ -174,7 +183,7 @@ class Tiles(QWidget):
         if not boxes:
             painter.setPen(QColor(theme.faint))
             if not self._vertical:
-                painter.drawText(self.rect(), Qt.AlignCenter, f"{self._word}s appear here as soon as the model looks")
+                painter.drawText(self.rect(), int(Qt.AlignCenter | Qt.TextWordWrap), self.nothing)
         if self.hasFocus():
             painter.setBrush(Qt.NoBrush)
             painter.setPen(QPen(QColor(theme.accent), 1))
@@ -213,7 +222,11 @@ class HeadStrip(Tiles):
             return
         from rtviz import compose
 
+        if not maps.heads:
+            self.show_nothing(lacks_heads(maps.model))
+            return
         rows, columns = maps.grid
+        self.setAccessibleDescription("")
         self.show_count(maps.heads, columns / rows)
         self.colors = [compose.head_color(head) for head in range(maps.heads)]
         layer = fit(result.settings, maps).layer % maps.layers
@@ -223,7 +236,8 @@ class HeadStrip(Tiles):
 
 
 class LayerColumn(QWidget):
-    """The chosen head in every layer, the last layer on top, and a slider beside it."""
+    """The chosen head in every layer, the last layer on top, and a slider beside it; of a convolutional network, what
+    each stage responds to."""
 
     picked = pyqtSignal(int)
 
@@ -287,7 +301,15 @@ class LayerColumn(QWidget):
             self.slider.blockSignals(False)
             self.slider.setEnabled(maps.layers > 1)
             self._line_up()
-        head = fit(result.settings, maps).head
+        fitting = fit(result.settings, maps)
+        if not maps.heads:
+            size, name = self.tiles.tile_size(), f"column of {fitting.cam}"
+            stages = maps.cams.get(fitting.cam, ())
+            self.tiles.show_images(
+                [colored(map[None], size, result, self._memory, f"{name} {n}")[0] for n, map in enumerate(stages)]
+            )
+            return
+        head = fitting.head
         if isinstance(head, int):
             shown = maps.attention[:, head]
         else:

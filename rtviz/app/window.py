@@ -733,6 +733,7 @@ class Window(QWidget):
         self.layers.choose(self.commands.layer() if status.layers else None)
         for name, button in self._fusion.items():
             button.setChecked(name == head)
+            button.setEnabled(bool(status.heads or not status.layers))
         self.view.show_settings(settings, status.layers, status.heads, status.mode)
         self.models.show_settings(settings)
         self._show_hud()
@@ -745,10 +746,13 @@ class Window(QWidget):
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
             query = "query: CLS" if settings.query == "cls" else "query: one patch"
             rest = (self._status.model_name or "", views.find(settings.view).label.lower(), query)
-            lines = [
-                "   ".join(part for part in (where, self.commands.said("head")) if part),
-                "   ".join(filter(None, rest)),
-            ]
+            if self._status.layers and not self._status.heads:  # a convolutional network
+                lines = [where.replace("layer", "stage"), f"{self._status.model_name}   {self.commands.said('cam')}"]
+            else:
+                lines = [
+                    "   ".join(part for part in (where, self.commands.said("head")) if part),
+                    "   ".join(filter(None, rest)),
+                ]
         self.commands.silent = ("head", "layer", "view", "query") if lines else ()
         covered = self.messages.geometry().bottom() if self.messages.isVisible() else 0
         if lines != self.canvas.hud or covered != self.canvas.covered:

@@ -32,7 +32,7 @@ def load(
     """A model, ready to look.
 
     Args:
-        name: a name from `rtviz models`, any ViT of timm, or either with `random:` in front for an untrained one. If
+        name: a name from `rtviz models`, any ViT or convnet of timm, or either, untrained, with `random:` in front. If
             not given: what the weights file looks like; else dino-vits16 if its weights are here; else the embedded
             model; else an untrained one. `notice` of the model then says which.
         weights: a safetensors or .pth file; official checkpoints are taken as they are.
@@ -55,7 +55,10 @@ def load(
     card, path, notice = _choose(name, weights)
     if path is None and not card.random:
         path = files.resolve(card, None, progress)
-    if card.timm_name:
+    convnet = card.kind == "convnet"
+    if convnet:
+        network = backbone.build_convnet(card.timm_name, random=card.random)
+    elif card.timm_name:
         if card.random:
             network = backbone.build_random(card.timm_name)
         else:
@@ -66,7 +69,10 @@ def load(
         network = backbone.build_plain(card, path if path is not None and described else zoo.EMBEDDED_FILE)
     if path is not None:
         files.load_into(network, path, card)
-    return runner.Model(network, card, device=device, precision=precision, resolution=resolution, notice=notice)
+    kind = runner.Model
+    if convnet:
+        from rtviz.models.convnet import ConvNet as kind  # noqa: N813
+    return kind(network, card, device=device, precision=precision, resolution=resolution, notice=notice)
 
 
 def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Path | None, str | None]:

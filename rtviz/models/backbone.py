@@ -7,6 +7,7 @@ operators that torchvision wants to describe are declared here, without an imple
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import re
@@ -75,6 +76,14 @@ def build_random(timm_name: str) -> nn.Module:
         TypeError: this architecture does not take inputs of any size.
     """
     return _create(timm_name)
+
+
+def build_convnet(timm_name: str, *, random: bool = False) -> nn.Module:
+    """A network of timm that takes inputs of any size as it is; without classifier, as the others are built."""
+    with contextlib.nullcontext() if random else _Uninitialised(), torch.random.fork_rng(devices=[]):  # as in _create
+        torch.manual_seed(0)
+        network: nn.Module = timm.create_model(timm_name, num_classes=0)
+    return ready(network)
 
 
 def _create(timm_name: str) -> nn.Module:
@@ -193,6 +202,19 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     layers = len(getattr(network, "blocks", ()))
     if not layers or len(probe.attention) != layers:
         return None
+    return {
+        "patch_size": patch_size,
+        "layers": layers,
+        "heads": int(probe.attention[0].shape[1]),
+        "width": int(network.embed_dim),
+        "registers": prefix - has_cls(network),
+        "parameters": parameters,
+        **published(timm_name, network),
+    }
+
+
+def published(timm_name: str, network: Any) -> dict[str, Any]:
+    """What timm knows about the weights of a network, as ModelCard's fields."""
     known = network.pretrained_cfg
     published = bool(known.get("hf_hub_id"))
     with _Uninitialised(), torch.random.fork_rng(devices=[]):
@@ -200,12 +222,6 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     repository = known["hf_hub_id"] if published else None
     return {
         "family": _family(timm_name, known.get("tag") or ""),
-        "patch_size": patch_size,
-        "layers": layers,
-        "heads": int(probe.attention[0].shape[1]),
-        "width": int(network.embed_dim),
-        "registers": prefix - has_cls(network),
-        "parameters": parameters,
         "download_bytes": 4 * sum(tensor.numel() for tensor in whole.state_dict().values()) if published else None,
         "licence": known.get("license") or "see its repository",
         "repository": repository,
@@ -224,5 +240,6 @@ def _family(timm_name: str, tag: str) -> str:
 
 
 __all__ = [
-    "build", "build_plain", "build_random", "describe", "has_cls", "patch_embedding", "patch_size_of", "ready", "timm",
+    "build", "build_convnet", "build_plain", "build_random", "describe", "has_cls", "patch_embedding", "patch_size_of",
+    "published", "ready", "timm",
 ]  # fmt: skip

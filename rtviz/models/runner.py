@@ -8,10 +8,10 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import platformdirs
@@ -21,19 +21,27 @@ from torch import Tensor, nn
 
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.models import backbone
+from rtviz.models import backbone, cams
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import Query, Settings
 
-FEATURES = frozenset({"tokens", "keys", "rows"})
+FEATURES = frozenset({"tokens", "keys", "rows"}) | cams.METHODS.keys()
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 _log = logging.getLogger(__name__)
+
+
+class Places(Protocol):
+    """What a network knows about places, fitted to each size of input."""
+
+    def restore(self) -> None: ...
+
+    def fit(self, grid: tuple[int, int]) -> None: ...
 
 
 class Model:
@@ -72,12 +80,16 @@ class Model:
         self.patch_size = card.patch_size
         self.layers = card.layers
         self.heads = card.heads
-        self.prefix_tokens = int(self.network.num_prefix_tokens)
-        self.has_cls = backbone.has_cls(network)
         self._asked_precision = Settings.option("precision").check(precision)
-        # Everything that depends on the size of the input alone is made once for each size.
-        self._positions = Positions(network)
+        self._get_to_know(network)
         self.to(device)
+
+    def _get_to_know(self, network: Any) -> None:
+        """What only a look at the network itself can tell."""
+        self.prefix_tokens = int(network.num_prefix_tokens)
+        self.has_cls = backbone.has_cls(network)
+        # Everything that depends on the size of the input alone is made once for each size.
+        self._positions: Places = Positions(network)
 
     def __repr__(self) -> str:
         return (
@@ -93,7 +105,7 @@ class Model:
             DeviceFailed: the device is absent, or the model is too large for it.
         """
         target = _device(device)
-        with _memory_errors(str(target)):
+        with memory_errors(str(target)):
             self.device = str(target)
             self._set_precision(_precision(self._asked_precision, target))
         return self
@@ -198,7 +210,7 @@ class Model:
     def _look_at(
         self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None
     ) -> list[Maps]:
-        with _memory_errors(self.device):
+        with memory_errors(self.device):
             x = self.prepare(frames, resolution)
             rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
             attention, tokens, probe = self._forward(x, rows, features)
@@ -206,8 +218,18 @@ class Model:
             if self.precision == "fp16" and not attention.isfinite().all():
                 self._leave_fp16()
                 return self._look_at(frames, query, features, resolution)
-            tokens, keys = (None if held is None else held.float().cpu() for held in (tokens, probe.keys))
-        return self._maps(attention, tokens, keys, probe.entered, query, (x.shape[2], x.shape[3]))
+            seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x))
+            tokens, keys = (
+                None if held is None else held.float().cpu()
+                for held in (tokens if "tokens" in features else None, probe.keys)
+            )
+        return self._maps(attention, tokens, keys, seen, probe.entered, query, (x.shape[2], x.shape[3]))
+
+    def _cams(self, tokens: Tensor, features: Collection[str], grid: tuple[int, int]) -> dict[str, Floats]:
+        """What the patch tokens [batch, tokens, width] respond to: float32 [batch, rows, columns] by method."""
+        with torch.inference_mode():
+            patches = tokens[:, self.prefix_tokens :].mT.reshape(len(tokens), -1, *grid)
+            return {name: look(patches).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
 
     def _leave_fp16(self) -> None:
         said = f"{self.name} leaves the range of fp16 on this input; it goes on in bf16"
@@ -219,6 +241,7 @@ class Model:
         attention: Tensor,
         tokens: Tensor | None,
         keys: Tensor | None,
+        seen: Mapping[str, Floats],
         entered: Sequence[Entering],
         query: Query,
         input_size: tuple[int, int],
@@ -241,6 +264,7 @@ class Model:
                     if keys is None
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
+                    cams={method: (values[place].copy(),) for method, values in seen.items()},
                     rows=partial(self._rows, entered, place, grid) if entered else None,
                 )
             )
@@ -258,7 +282,7 @@ class Model:
         self, entered: Sequence[Entering], place: int, grid: tuple[int, int], query: Query
     ) -> tuple[Floats, Floats]:
         """What a pass that is over gives another query, in the frame at this place of its batch."""
-        with torch.inference_mode(), _memory_errors(self.device):
+        with torch.inference_mode(), memory_errors(self.device):
             row = torch.tensor([self.row_of(query, grid)], device=entered[0].query.device)
             attention = torch.stack([layer.softmax(row)[place, :, 0] for layer in entered])
             return self._apart(attention.cpu().numpy(), grid)
@@ -288,7 +312,7 @@ class Model:
                 f"x is normalised float [batch, 3, height, width] with sides that are multiples of {patch}, "
                 f"not {x.dtype} {list(x.shape)}"
             )
-        with _memory_errors(self.device):
+        with memory_errors(self.device):
             x = x.to(self.device, self._dtype)
             grid = self._grid_of(x)
             rows = torch.tensor([self.row_of("cls" if query is None else query, grid)], device=self.device)
@@ -328,10 +352,11 @@ class Model:
         """
         grid = self._grid_of(x)
         self._positions.fit(grid)
+        to_the_end = not {"tokens", *cams.METHODS}.isdisjoint(features)
         probe = AttentionProbe(
             rows,
             tokens=self.prefix_tokens + grid[0] * grid[1],
-            stop_after=None if "tokens" in features else self.layers,
+            stop_after=None if to_the_end else self.layers,
             keep_keys="keys" in features,
             keep_all="rows" in features,
         )
@@ -347,9 +372,9 @@ class Model:
                     f"{self.name} showed the attention of {len(probe.attention)} of its {self.layers} layers; "
                     "rtviz cannot look into this architecture"
                 )
-            if tokens is not None and "tokens" in features:
+            if tokens is not None and to_the_end:
                 tokens = _last_norm(self.network, tokens)
-            return torch.stack(probe.attention, dim=1), tokens if "tokens" in features else None, probe
+            return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe
 
 
 def _last_norm(network: Any, tokens: Tensor) -> Tensor:
@@ -417,7 +442,7 @@ def _device(name: str) -> torch.device:
     return torch.device("cpu") if device.type == "cpu" else device
 
 
-class _memory_errors:  # noqa: N801 - reads as a statement: `with _memory_errors(device)`
+class memory_errors:  # noqa: N801 - reads as a statement: `with memory_errors(device)`
     """Turns "out of memory", which torch tells in several ways, into DeviceFailed, and gives the memory back."""
 
     def __init__(self, device: str) -> None:

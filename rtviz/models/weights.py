@@ -48,7 +48,9 @@ def find_here(card: ModelCard) -> Path | None:
     """
     if card.name == zoo.EMBEDDED:
         return zoo.EMBEDDED_FILE if zoo.EMBEDDED_FILE.is_file() else None
-    names = [name + suffix for name in dict.fromkeys((card.trained_name, card.timm_name)) for suffix in _SUFFIXES]
+    # What the hub does not have, timm has no name for: there its name is that of an architecture.
+    own = (card.trained_name, card.timm_name if card.repository else card.trained_name)
+    names = [name + suffix for name in dict.fromkeys(own) for suffix in _SUFFIXES]
     official = [card.official_filename] if card.official_filename else []
     candidates = [folder() / name for name in names + official]
     if card.repository:
@@ -114,6 +116,12 @@ def fetch(card: ModelCard, progress: Progress | None = None) -> Path:
     Raises:
         WeightsMissing: nobody publishes them, or they cannot be reached; the message tells what to do by hand.
     """
+    if card.repository is None and card.official_url:
+        raise WeightsMissing(
+            f"the weights of {card.name} are not on this machine, and the hub does not have them: fetch "
+            f"{card.official_url} and put it into {folder()}, or pass it with --weights; "
+            f"{_untrained_name(card)} (untrained) needs no download"
+        )
     if card.repository is None:
         raise WeightsMissing(
             f"no trained weights of {card.name} are published that rtviz could fetch; pass a file with --weights, "
@@ -292,6 +300,10 @@ _NESTS = ("teacher", "model_ema", "student", "state_dict", "model", "module")
 _TRANSFORMER = re.compile(r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|pos_embed|cls_token)")
 # Without these the transformer is the same: they come after it, or served only its training.
 _NOT_TRANSFORMER = re.compile(r"^(?:head|fc_norm|attn_pool|mask_token|pre_logits|fc|last_layer|mlp|projectors)\b")
+# The same of a convolutional network, whose own layers may be called anything.
+_NOT_CONVNET = re.compile(
+    r"^(?:head|fc|fc_norm|classifier|head_dist|last_layer|last_linear|logits|pre_logits|mlp|norms|projectors)\b"
+)
 
 
 def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
@@ -301,14 +313,14 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     teacher is taken, as the papers evaluate it), wrapped names, heads, other position grids (resampled).
 
     Raises:
-        WeightsRefused: the file is unsafe or damaged, or it is of another model: transformer weights are missing, too
-            many, or of another shape.
+        WeightsRefused: the file is unsafe or damaged, or it is of another model: weights of the transformer, or of the
+            convolutional network, are missing, too many, or of another shape.
     """
     import torch
 
     given = plain_names(read(path))
     if not given:
-        raise WeightsRefused(f"{path} holds no tensors by name; {card.name} needs its transformer's weights")
+        raise WeightsRefused(f"{path} holds no tensors by name; {card.name} needs its own weights")
     # A sum is finite where all its terms are: one quick pass, and nothing allocated.
     damaged = [name for name, t in given.items() if t.is_floating_point() and not t.sum(dtype=torch.float64).isfinite()]
     if damaged:
@@ -330,8 +342,12 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
         path, card.name, len(matched), len(missing), _listed(missing), len(unexpected), _listed(unexpected),
     )  # fmt: skip
 
-    lacking = [name for name in missing if not _NOT_TRANSFORMER.match(name)]
-    foreign = [name for name in unexpected if _TRANSFORMER.match(name)]
+    if card.kind == "convnet":
+        lacking = [name for name in missing if not (_NOT_CONVNET.match(name) or _is_buffer(name))]
+        foreign = [name for name in unexpected if not _NOT_CONVNET.match(name)]
+    else:
+        lacking = [name for name in missing if not _NOT_TRANSFORMER.match(name)]
+        foreign = [name for name in unexpected if _TRANSFORMER.match(name)]
     differing = [name for name, tensor in matched.items() if tensor.shape != wanted[name].shape]
     if mismatch or differing:
         name = (mismatch or differing)[0]
@@ -388,7 +404,7 @@ def _to_timm_names(given: dict[str, Tensor], network: nn.Module) -> dict[str, Te
 
 def _is_buffer(name: str) -> bool:
     """What old checkpoints keep although it is computed: not a weight."""
-    return name.endswith((".relative_position_index", ".periods", ".bias_mask"))
+    return name.endswith((".relative_position_index", ".periods", ".bias_mask", ".num_batches_tracked"))
 
 
 def _wrong_patches(given: Mapping[str, Tensor], network: nn.Module) -> list[str]:
@@ -412,6 +428,8 @@ def _looks_like(given: Mapping[str, Tensor], card: ModelCard) -> str:
 def cards_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
     """The named models whose shape a file's tensors have, most likely first; for files whose name tells nothing."""
     patches = given.get("patch_embed.proj.weight")
+    if patches is None:
+        return _convnets_that_fit(given)
     if patches is None or patches.ndim != 4:
         return []
     layers = len({name.split(".")[1] for name in given if name.startswith("blocks.")})
@@ -424,6 +442,30 @@ def cards_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
         if (card.width, card.patch_size, card.layers) == (patches.shape[0], patches.shape[-1], layers)
         and card.registers == registers
     ]
+
+
+# How a named convolutional network shows in its file: blocks by stage, and what tells the last stage's width, under
+# timm's name and under the authors' own.
+_BLOCK = re.compile(r"(?:layer|stages\.)(\d)\.(?:blocks\.)?(\d+)\.")
+_CONVNETS = {
+    "resnet50": ((3, 4, 6, 3), ("layer4.2.conv3.weight",)),
+    "dino-resnet50": ((3, 4, 6, 3), ("layer4.2.conv3.weight",)),
+    "dinov3-convnext-tiny": ((3, 3, 9, 3), ("stages.3.blocks.2.conv_dw.weight", "stages.3.2.dwconv.weight")),
+}
+
+
+def _convnets_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
+    blocks = {match.groups() for name in given if (match := _BLOCK.match(name))}
+    stages = sorted({stage for stage, _ in blocks})
+    counts = tuple(len([block for stage, block in blocks if stage == wanted]) for wanted in stages)
+    found = []
+    for card in zoo.cards():
+        shape, last = _CONVNETS.get(card.name, ((), ()))
+        weight = next((given[name] for name in last if name in given), None)
+        if counts == shape and weight is not None and weight.shape[0] == card.width:
+            found.append(card)
+    classifier = any(name.startswith(("fc.", "head.fc.")) for name in given)
+    return sorted(found, key=lambda card: (card.family == "supervised") != classifier)
 
 
 def _some(names: list[str]) -> str:

@@ -35,9 +35,9 @@ class ModelCard:
         name: what the user calls it; with `random:` in front, it is untrained.
         timm_name: architecture and weights, as timm names them; empty for the embedded model.
         family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name tells.
-        patch_size: side of a patch in pixels.
-        layers, heads: of the transformer.
-        width: of a token.
+        patch_size: side of a patch in pixels; of a convolutional network, of a cell of its last stage.
+        layers, heads: of the transformer; a convolutional network has stages and no heads.
+        width: of a token; of a convolutional network, of its last stage.
         registers: how many register tokens stand beside CLS.
         parameters: how many, without a classifier head.
         download_bytes: size of the weights file; computed as 4 bytes for each of its parameters (with the head, where
@@ -45,8 +45,9 @@ class ModelCard:
         licence: of the weights.
         repository, filename: where the Hugging Face hub has the weights; None: it does not.
         official_filename: what the authors call their own file of the same weights; accepted where it lies at hand.
+        official_url: where that file is, if the hub does not have the weights.
         mean, std: normalisation of RGB in 0..1, as in training.
-        kind: which machinery looks with it. Only "transformer" for now; the seam for convolutional networks.
+        kind: which machinery looks with it: "transformer" or "convnet".
         random: untrained on purpose.
     """
 
@@ -64,6 +65,7 @@ class ModelCard:
     repository: str | None
     filename: str = "model.safetensors"
     official_filename: str | None = None
+    official_url: str | None = None
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
     kind: str = "transformer"
@@ -151,6 +153,21 @@ _CARDS = (
         "augreg-vits16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "supervised", 16, "small", 21665664,
         head=_HEAD_OF_1000, mean=HALF, std=HALF,
     ),
+    # Trained with labels, by the recipe of Wightman et al., "ResNet strikes back", 2021.
+    ModelCard(
+        "resnet50", "resnet50.a1_in1k", "supervised", 32, 4, 0, 2048, 0, 23508032, 4 * 25610205, "Apache-2.0",
+        "timm/resnet50.a1_in1k", official_filename="resnet50_a1_0-14fe96d1.pth", kind="convnet",
+    ),
+    ModelCard(
+        "dino-resnet50", "resnet50", "DINO", 32, 4, 0, 2048, 0, 23508032, 4 * 23561205, "Apache-2.0", None,
+        official_filename="dino_resnet50_pretrain.pth", kind="convnet",
+        official_url="https://dl.fbaipublicfiles.com/dino/dino_resnet50_pretrain/dino_resnet50_pretrain.pth",
+    ),
+    ModelCard(
+        "dinov3-convnext-tiny", "convnext_tiny.dinov3_lvd1689m", "DINOv3", 32, 4, 0, 768, 0, 27820128, 4 * 27820128,
+        "DINOv3 License", "timm/convnext_tiny.dinov3_lvd1689m", kind="convnet",
+        official_filename="dinov3_convnext_tiny_pretrain_lvd1689m-21b726bb.pth",
+    ),
 )  # fmt: skip
 
 
@@ -164,7 +181,7 @@ def find(name: str) -> ModelCard:
     """The card of a model by its friendly name, by its timm name, or, untrained, by either with `random:` in front.
 
     Raises:
-        UnknownModel: neither the zoo nor timm has a transformer of that name.
+        UnknownModel: neither the zoo nor timm has a transformer or a convolutional network of that name.
     """
     name = name.strip()
     if name.startswith(RANDOM):
@@ -253,18 +270,19 @@ def _product(shape: list[int]) -> int:
 
 @cache
 def _card_from_timm(name: str) -> ModelCard:
+    from rtviz.models import convnet
     from rtviz.models.backbone import describe, timm
 
     if not timm.is_model(name):
         raise UnknownModel(f"no model is called {name!r}; {_near(name)}")
     try:
-        facts = describe(name)
+        facts = describe(name) or convnet.describe(name)
     except ValueError as error:
         raise UnknownModel(f"no model is called {name!r}: {error}") from None
     if facts is None:
         raise UnknownModel(
-            f"{name!r} is not a vision transformer whose attention rtviz can show: "
-            f"one with layers in which all patches attend to all; {_near(name)}"
+            f"{name!r} is not a vision transformer whose attention rtviz can show, one with layers in which all "
+            f"patches attend to all, and no convolutional network with stages either; {_near(name)}"
         )
     return ModelCard(name=name, timm_name=name, **facts)
 
@@ -274,4 +292,4 @@ def _near(name: str) -> str:
     names = [card.name for card in cards()]
     close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     suggestion = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{suggestion}`rtviz models` lists the names, and any ViT of timm is taken by its timm name"
+    return f"{suggestion}`rtviz models` lists the names, and any ViT or convnet of timm is taken by its timm name"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.errors import SettingsError, SourceUnreadable
+from rtviz.errors import SettingsError, SourceUnreadable, no_heads
 from rtviz.frame import Floats, Maps, Pixels
 from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
@@ -88,6 +88,8 @@ def run(
         load(name, weights=weights, device=device, precision=precision, resolution=resolution or 224) for name in models
     ]
     for model in loaded:
+        if not model.heads:
+            raise no_heads(model.name)
         if model.notice and notice is not None:
             notice(model.notice)
     scores = [measure(model, data, resolution=resolution, progress=progress) for model in loaded]

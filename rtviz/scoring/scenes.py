@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.errors import SettingsError
+from rtviz.errors import SettingsError, no_heads
 from rtviz.frame import Frame, Pixels
 from rtviz.models import Model, load
 from rtviz.models.zoo import EMBEDDED, RANDOM
@@ -262,6 +262,8 @@ def score_scenes(
         raise SettingsError("scenes", f"{scenes} from {seed}", f"1 to {len(SCORING_SEEDS)} scenes, with their seeds")
     told = progress or (lambda what, done, of: None)
     model = load(model_name, weights=weights, device=device, precision=precision, resolution=SIZE)
+    if not model.heads:
+        raise no_heads(model.name)
     blank = None
     if not model.card.random:
         blank = load(RANDOM + model.card.name, device=device, precision=precision, resolution=SIZE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rtviz.errors import SettingsError
+from rtviz.errors import SettingsError, lacks_heads
 
 if TYPE_CHECKING:
     from rtviz.frame import Frame, Maps, Pixels
@@ -23,7 +23,7 @@ class ViewInfo:
         label: what a menu calls it.
         help: one sentence.
         key: the key that shows it directly.
-        needs: what Maps must hold: "attention", "tokens", "keys"; nothing if it needs no model.
+        needs: what Maps must hold: "attention", "tokens", "keys", "cam"; nothing if it needs no model.
     """
 
     name: str
@@ -36,6 +36,7 @@ class ViewInfo:
 _ATTENTION = frozenset({"attention"})
 _TOKENS = frozenset({"attention", "tokens"})
 _KEYS = frozenset({"attention", "keys"})
+_CAM = frozenset({"cam"})
 
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
 _VIEWS = (
@@ -45,6 +46,7 @@ _VIEWS = (
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query", "i", _KEYS),
+    ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
 )
 
@@ -90,9 +92,12 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         RGB uint8 of the frame's size; twice its width for the layout "side-by-side".
 
     Raises:
-        SettingsError: the view is unknown, or the maps have no such layer or head.
+        SettingsError: the view is unknown, or the maps have no such layer or head, or no heads at all.
     """
     view = find(settings.view)
+    if maps is not None and not maps.heads and "attention" in view.needs:
+        others = ", ".join(other.name for other in _VIEWS if "attention" not in other.needs)
+        raise SettingsError("view", view.name, f"{others} ({lacks_heads(maps.model)})")
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")
     picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
