@@ -284,6 +284,9 @@ class Settings(_Schema):
     threshold: float = _option(
         "real", 0.6, "Threshold", "share of the attention mass that the mask keeps", minimum=0.01, maximum=1, step=0.05
     )
+    objects: str = _option(
+        "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")
+    )
     upsampling: str = _option(
         "choice",
         "smooth",
