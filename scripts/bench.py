@@ -57,12 +57,16 @@ def size(text: str) -> tuple[int, int]:
 
 
 def bench_render(options: argparse.Namespace) -> dict[str, Any]:
-    """`rtviz render` against the forward pass alone (no capture, decoding or drawing), in turns on the same frames."""
+    """`rtviz render` against the forward pass alone (no capture, decoding or drawing), in turns on the same frames.
+
+    The forward pass alone runs frame by frame (or with --batch), and as render arranges it: in batches side by side.
+    """
     import numpy as np
 
     import rtviz
     from rtviz.engine import Engine
-    from rtviz.offline import render
+    from rtviz.models.lanes import Lanes
+    from rtviz.offline import batch_length, render
     from rtviz.settings import OutputSettings, Settings
     from rtviz.sources import open_source
 
@@ -73,14 +77,22 @@ def bench_render(options: argparse.Namespace) -> dict[str, Any]:
         frames = [frame.pixels for frame in source]
     run_bare = bare_forward(model, frames[: options.batch or 1])
     run_bare(3)
+    batch = options.batch or batch_length(model, frames[0].shape[:2], options.resolution)
+    run_arranged = bare_forward(model, frames[:batch])
 
-    bare, whole, busy = [], [], []
+    bare, arranged, whole, busy = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(options.rounds):
             start = time.perf_counter()
             passes = max(1, len(frames) // (options.batch or 1))
             run_bare(passes)
             bare.append(passes * (options.batch or 1) / (time.perf_counter() - start))
+            start = time.perf_counter()
+            with Lanes(model.device) as lanes:
+                passes = max(lanes.count, len(frames) // batch)
+                for done in [lanes.submit(run_arranged, 1) for _ in range(passes)]:
+                    done.result()
+            arranged.append(passes * batch / (time.perf_counter() - start))
             with open_source(place, end=options.seconds) as source:
                 report = render(
                     source, Path(folder) / f"{turn}.mp4", Engine(model), settings, OutputSettings(batch=options.batch)
@@ -92,9 +104,11 @@ def bench_render(options: argparse.Namespace) -> dict[str, Any]:
         "model": f"{model.name} on {model.device}, {model.precision}, input {model.input_size(frames[0].shape[:2])}",
         "clip": f"{Path(place).name}, {len(frames)} frames of {frames[0].shape[1]}x{frames[0].shape[0]} each round",
         "bare forward, frames/s": round(statistics.median(bare), 2),
+        f"the same in {lanes.count} lanes of {batch}": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render / bare forward": round(statistics.median(ratios), 3),
         "ratio of each round": [round(ratio, 3) for ratio in ratios],
+        "render / forward in lanes": round(statistics.median(w / a for w, a in zip(whole, arranged, strict=True)), 3),
         "stage busy, ms a frame": {
             stage: round(float(np.mean([seconds[stage] for seconds in busy])) / len(frames) * 1000, 2)
             for stage in busy[0]
