@@ -385,18 +385,33 @@ def mass_field(attention: Floats, mask: NDArray[np.bool_]) -> Floats:
 
 
 def mask_pixels(attention: Floats, threshold: float, size: Size, how: str, guide: Pixels | None = None) -> Bytes:
-    """The mass mask of one or more maps on the frame.
-
-    "nearest" gives the patches themselves. "smooth" gives an outline that runs between the patches' centres, with
-    every patch's centre on its own side. "guided" gives as many pixels as the patches cover, moved to its edges.
+    """The mass mask of one or more maps on the frame, as `patches_pixels` draws it.
 
     Returns:
         uint8 [..., height, width], 255 inside and 0 outside.
     """
     mask = mass_mask(attention, threshold)
-    if how == "nearest":
+    return patches_pixels(mask, mass_field(attention, mask) if how != "nearest" else None, size, how, guide)
+
+
+def patches_pixels(
+    mask: NDArray[np.bool_], field: Floats | None, size: Size, how: str, guide: Pixels | None = None
+) -> Bytes:
+    """One or more masks of patches on the frame.
+
+    "nearest" gives the patches themselves. "smooth" gives an outline that runs between the patches' centres, with
+    every patch's centre on its own side. "guided" gives as many pixels as the patches cover, moved to its edges.
+
+    Args:
+        mask: bool [..., rows, columns].
+        field: float32 [..., rows, columns] from 0 to 1, above a half exactly on the mask; "nearest" needs none.
+
+    Returns:
+        uint8 [..., height, width], 255 inside and 0 outside.
+    """
+    if how == "nearest" or field is None:
         return enlarge(mask.astype(np.uint8) * np.uint8(255), size, how)
-    values = upsample(mass_field(attention, mask), size, how, guide)
+    values = upsample(field, size, how, guide)
     if how == "smooth":
         return _above(values, 127)
     planes = values.reshape(-1, *size)

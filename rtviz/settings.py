@@ -297,6 +297,9 @@ class Settings(_Schema):
         "how the view cam looks: activation (norm of the features), eigen (their first principal component)",
         choices=("activation", "eigen"),
     )
+    objects: str = _option(
+        "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")
+    )
     upsampling: str = _option(
         "choice",
         "smooth",

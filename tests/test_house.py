@@ -23,7 +23,7 @@ ROOMS = [
     ["frame", "cv"],
     ["sources", "models"],
     ["sinks"],
-    ["compose", "flow", "propagation"],
+    ["compose", "discovery", "flow", "propagation"],
     ["views"],
     ["engine"],
     ["capture"],

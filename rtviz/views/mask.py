@@ -79,10 +79,15 @@ def all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool)
     else:  # without colour, this paint only dims what is outside
         picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
     for head in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
-        mask = masks[head]
-        box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
-        if box is not None:
-            ramp, rise = compose.soften(mask[box.slices], width)
-            paint = _paint(compose.head_color(int(head)), opacity, rise, width, tint=0.45, dimmed=False)
-            picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)
+        add(picture, masks[head], compose.head_color(int(head)), opacity, tint=0.45)
     return picture
+
+
+def add(picture: Pixels, mask: compose.Bytes, color: compose.Color, opacity: float, tint: float = 0.0) -> None:
+    """Outline a mask [height, width] of 0 and 255 on a picture, in place, and tint it inside; the rest stays."""
+    width = compose.outline_width((mask.shape[0], mask.shape[1]))
+    box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
+    if box is not None:
+        ramp, rise = compose.soften(mask[box.slices], width)
+        paint = _paint(color, opacity, rise, width, tint=tint, dimmed=False)
+        picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)

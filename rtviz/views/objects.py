@@ -1,0 +1,92 @@
+"""The view `objects`: the object that the keys of the last layer set apart, with its box; no label, no attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.discovery import Discovery, Following, Mask, Method, follow, lost, parts, tokencut
+from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.settings import Settings
+from rtviz.views import Memory
+from rtviz.views.mask import add, mask_color, tint
+
+_METHODS: dict[str, tuple[str, Method]] = {"tokencut": ("TokenCut", tokencut), "lost": ("LOST", lost)}
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """The object tinted and outlined like a mask, its box, and in words which method found it.
+
+    Other things that the method takes for foreground, if they are not much smaller than the object, are outlined.
+    """
+    name, _ = _METHODS[settings.objects]
+    found = discover(frame, maps, settings, memory)
+    alone = settings.layout == "alone"
+    mask = _pixels(found, found.mask, frame, settings)
+    picture = tint(frame.pixels, mask, mask_color("mean"), settings.opacity, alone)
+    least = max(3, math.ceil(found.mask.sum() / 4))
+    others = parts(found.foreground & ~found.mask, least)
+    if others:
+        # Fainter than the object's outline, whatever the opacity.
+        strength = 0.3 if alone else min(0.3, 0.5 * settings.opacity)
+        add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), compose.INK, strength)
+    _box(picture, mask, name)
+    return picture
+
+
+def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None = None) -> Discovery:
+    """The object of a frame; with a memory, the same one as in the frame before, as long as that can be had.
+
+    Raises:
+        ValueError: the maps hold no keys.
+    """
+    if maps.keys is None:
+        raise ValueError("objects needs the keys")
+    keys = np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1)  # [rows, columns, width]
+    _, method = _METHODS[settings.objects]
+    if memory is None:
+        return method(keys)
+    key = ("objects", maps.model, maps.grid, settings.objects)
+    before: Following | None = memory.get(key)
+    memory[key] = following = follow(method, keys, frame.pts_seconds, before)
+    return following.found
+
+
+def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> compose.Bytes:
+    """Patches on the frame, uint8 [height, width], 255 inside; their outline runs where the method is undecided."""
+    return compose.patches_pixels(mask, _field(found.values, mask), frame.size, settings.upsampling, frame.pixels)
+
+
+def _field(values: Floats, mask: Mask) -> Floats:
+    """Values from 0 to 1 that are above a half exactly on the mask, and the further the surer."""
+    scale = 2 * float(np.median(np.abs(values))) + 1e-12
+    side = np.clip(values / scale, -1, 1) / 2
+    side = np.where(mask, np.maximum(side, 0.03), np.minimum(side, -0.03))
+    return (side + 0.5).astype(np.float32)
+
+
+def _box(picture: Pixels, mask: compose.Bytes, name: str) -> None:
+    """The box round a mask as it is drawn, outline included, and the method's name on it."""
+    size: compose.Size = (picture.shape[0], picture.shape[1])
+    height = max(9, round(0.75 * compose.text_size(size)))
+    width = compose.outline_width(size)
+    thick = max(1, round(width))
+    box = compose.bounds(mask, margin=math.ceil(width) + thick + 1)
+    if box is None:
+        compose.label(picture, f"{name}: no object", compose.Box(0, 0, *size), height)
+        return
+    _line(picture, box, compose.GROUND, thick + 2)
+    inner = compose.Box(box.top + 1, box.left + 1, box.height - 2, box.width - 2)
+    _line(picture, inner, compose.INK, thick)
+    # Above the box if there is room, else in its upper corner.
+    extent = compose.pill_extent(name, height)
+    top = box.top - extent[0] if box.top >= extent[0] else box.top + thick
+    left = max(0, min(box.left, size[1] - extent[1]))
+    compose.label(picture, name, compose.Box(top, left, *extent), height)
+
+
+def _line(picture: Pixels, box: compose.Box, color: compose.Color, thick: int) -> None:
+    if min(box.size) > 0:
+        compose.frame_box(picture, box, color, thick)
