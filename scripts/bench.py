@@ -168,6 +168,70 @@ def bench_forward(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def bench_views(options: argparse.Namespace) -> dict[str, Any]:
+    """What each view adds to a frame, drawing and all, against the forward pass alone, in turns on a moving scene.
+
+    Untrained keys are all alike, which would make it too easy for `objects`: what the embedded model saw of the same
+    frames on the same grid is turned into features as wide as the model's, with all angles kept.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    import rtviz
+    from rtviz import views
+    from rtviz.settings import Settings
+    from rtviz.sources.scene import SceneSource
+
+    model = rtviz.load(options.model, device=options.device, resolution=options.resolution)
+    width, height = options.frame or (640, 480)
+    source = SceneSource(size=(height, width))
+    frames = [source.frame(2 * number) for number in range(max(options.rounds * 8, 24))]
+    first = model(frames[0], features=("tokens", "keys"))
+    seeing = rtviz.load("embedded", device="cpu", resolution=options.resolution * 8 // first.patch_size)
+    heads, _, _, head_width = first.keys.shape
+    run_bare = bare_forward(model, [frames[0].pixels])
+    run_bare(3)
+    wanted = [("mask", Settings()), ("pca", Settings()), ("similarity", Settings())]
+    wanted += [("objects", Settings(objects=method)) for method in ("tokencut", "lost")]
+    names = [name if name != "objects" else f"objects, {settings.objects}" for name, settings in wanted]
+    memories = [views.Memory() for _ in wanted]
+    turned = None
+    bare, features, drawn = [], [], {name: [] for name in names}
+    for frame in frames:
+        seen = seeing(frame, features=("keys",))
+        keys = np.moveaxis(seen.keys, 0, 2).reshape(*seen.grid, -1)
+        if turned is None:
+            square = np.random.default_rng(0).normal(size=(heads * head_width, keys.shape[-1]))
+            turned = np.linalg.qr(square)[0].T.astype(np.float32)
+        wide = (keys @ turned).reshape(*seen.grid, heads, head_width)
+        maps = replace(first, keys=np.ascontiguousarray(np.moveaxis(wide, 2, 0)), tokens=keys @ turned)
+        start = time.perf_counter()
+        run_bare(1)
+        bare.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        model(frame)
+        without = time.perf_counter() - start
+        start = time.perf_counter()
+        model(frame, features=("keys",))
+        features.append(time.perf_counter() - start - without)
+        for (view, settings), name, memory in zip(wanted, names, memories, strict=True):
+            start = time.perf_counter()
+            views.draw(frame, maps, settings.replace(view=view), memory)
+            drawn[name].append(time.perf_counter() - start)
+    alone = statistics.median(bare)
+    rows: dict[str, Any] = {
+        "model": f"{model.name} on {model.device}, {model.precision}",
+        "frame": f"{width}x{height}, {first.grid[0]}x{first.grid[1]} patches",
+        "bare forward, ms": round(alone * 1000, 2),
+        "keys taken along, ms": round(statistics.median(features) * 1000, 2),
+    }
+    for name, series in drawn.items():
+        one = statistics.median(series)
+        rows[f"{name}, ms"] = f"{one * 1000:.2f}, {one / alone:.3f} of the bare forward pass"
+    return rows
+
+
 def bench_memory(options: argparse.Namespace) -> dict[str, Any]:
     """Peak memory of a render process, for a clip and for one four times as long."""
     peaks = {}
@@ -189,7 +253,7 @@ def bench_memory(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-BENCHES = {"forward": bench_forward, "render": bench_render, "memory": bench_memory}
+BENCHES = {"forward": bench_forward, "views": bench_views, "render": bench_render, "memory": bench_memory}
 
 
 def main() -> int:
@@ -200,7 +264,10 @@ def main() -> int:
     parser.add_argument("--model", default="random:dino-vits16", help="weights do not matter for speed")
     parser.add_argument("--resolution", type=int, default=224)
     parser.add_argument(
-        "--frame", type=size, metavar="WxH", help="for forward; a square of the resolution if not given"
+        "--frame",
+        type=size,
+        metavar="WxH",
+        help="for forward, a square of the resolution if not given; for views, 640x480",
     )
     parser.add_argument("--view", default="heatmap")
     parser.add_argument("--input", help="a video; the real clip if it is there, else the built-in scene")
