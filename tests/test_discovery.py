@@ -362,6 +362,22 @@ def test_the_object_is_tinted_and_boxed(name, upsampling):
         assert line.mean() > 0.95
 
 
+def test_no_speck_far_from_the_object_widens_its_box():
+    found = tokencut(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
+    mask = np.full((240, 320), 255, np.uint8)
+    objects._clear_away(mask, found)
+    assert box_of(mask > 0) == (80, 60, 200, 220)  # a patch of 20 pixels more than rows 100-180, columns 80-200
+
+
+def test_a_label_does_not_hide_a_tiny_picture(monkeypatch):
+    written: list[str] = []
+    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
+    for size in ((48, 64), (240, 320)):
+        views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps, Settings(view="objects"))
+    assert written == ["TokenCut"]
+
+
 def test_what_else_is_foreground_is_outlined_and_not_tinted():
     both = figure((12, 16), (2, 2, 6, 6)) | figure((12, 16), (5, 10, 10, 14))
     maps = maps_with(made_up(both, noise=0.3, common=0.1))

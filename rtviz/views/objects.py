@@ -25,6 +25,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     found = discover(frame, maps, settings, memory)
     alone = settings.layout == "alone"
     mask = _pixels(found, found.mask, frame, settings)
+    _clear_away(mask, found)
     picture = tint(frame.pixels, mask, mask_color("mean"), settings.opacity, alone)
     least = max(3, math.ceil(found.mask.sum() / 4))
     others = parts(found.foreground & ~found.mask, least)
@@ -59,6 +60,21 @@ def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> c
     return compose.patches_pixels(mask, _field(found.values, mask), frame.size, settings.upsampling, frame.pixels)
 
 
+def _clear_away(mask: compose.Bytes, found: Discovery) -> None:
+    """Guided by the frame, specks may come up far from the object: what is a patch or more outside its box goes."""
+    if found.box is None:
+        mask[:] = 0
+        return
+    top, left, bottom, right = found.box
+    sides = [mask.shape[axis] / found.mask.shape[axis] for axis in (0, 1)]
+    near = np.zeros(mask.shape, np.bool_)
+    near[
+        max(0, math.floor((top - 1) * sides[0])) : math.ceil((bottom + 1) * sides[0]),
+        max(0, math.floor((left - 1) * sides[1])) : math.ceil((right + 1) * sides[1]),
+    ] = True
+    mask[~near] = 0
+
+
 def _field(values: Floats, mask: Mask) -> Floats:
     """Values from 0 to 1 that are above a half exactly on the mask, and the further the surer."""
     scale = 2 * float(np.median(np.abs(values))) + 1e-12
@@ -82,6 +98,8 @@ def _box(picture: Pixels, mask: compose.Bytes, name: str) -> None:
     _line(picture, inner, compose.INK, thick)
     # Above the box if there is room, else in its upper corner.
     extent = compose.pill_extent(name, height)
+    if extent[1] > size[1] // 2:  # on a picture that small it would hide what it names
+        return
     top = box.top - extent[0] if box.top >= extent[0] else box.top + thick
     left = max(0, min(box.left, size[1] - extent[1]))
     compose.label(picture, name, compose.Box(top, left, *extent), height)
