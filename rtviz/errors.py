@@ -111,3 +111,11 @@ class CaptureFailed(ModelError):
 
 class DeviceFailed(ModelError):
     """The device that was asked for is absent or out of memory."""
+
+
+def in_words(error: BaseException) -> str:
+    """An error in one line: what it says of itself if a user can meet it, else its kind too."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RtvizError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else repr(error)

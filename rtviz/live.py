@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from rtviz import views
+from rtviz.artist import Artist, Seen, answers, fit, has_features
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
-from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError
+from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.recorder import (
     NOT_SHOWN,
@@ -33,7 +33,6 @@ from rtviz.settings import Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
-    from rtviz.flow import Carrier
     from rtviz.sources import Source, SourceInfo
 
 Item = TypeVar("Item")
@@ -156,64 +155,11 @@ class LiveStatus:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What the model saw of a shot."""
-
-    shot: Shot
-    maps: Maps
-    forward_ms: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
     result: Result
     captured_at: float
     seen_at: float | None  # capture of the frame whose attention is shown
     past: bool = False
-
-
-class _Artist:
-    """What is remembered between the pictures of one row of them: the colours' range, and motion."""
-
-    def __init__(self, notice: Callable[[str], None]) -> None:
-        self._notice = notice
-        self._memory = views.Memory()
-        self._carrier: Carrier | None = None
-        self._stream = -1
-
-    def forget(self) -> None:
-        """Begin anew with what pictures have in common."""
-        self._memory.reset()
-
-    def draw(self, shot: Shot, seen: _Seen | None, settings: Settings) -> Result:
-        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away."""
-        if shot.stream != self._stream:
-            self._stream = shot.stream
-            self.forget()
-        try:
-            return self._draw(shot, seen, settings)
-        except Exception as error:  # the edge of the thread: the frame itself can be shown always
-            self._notice(f"drawing failed: {_sentence(error)}")
-            return Result(shot.frame.pixels, shot.frame, None, settings.replace(view="none", layout="overlay"))
-
-    def _draw(self, shot: Shot, seen: _Seen | None, settings: Settings) -> Result:
-        start = time.perf_counter()
-        maps = seen.maps if seen is not None else None
-        if seen is not None and seen.shot.number != shot.number:
-            if self._carrier is None:
-                from rtviz.flow import Carrier
-
-                self._carrier = Carrier()
-            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
-        carried = time.perf_counter()
-        fitting = fit(settings, maps)
-        overlay = views.draw(shot.frame, maps, fitting, self._memory)
-        timings_ms = {
-            "forward": seen.forward_ms if seen is not None else 0.0,
-            "carry": (carried - start) * 1000,
-            "draw": (time.perf_counter() - carried) * 1000,
-        }
-        return Result(overlay, shot.frame, maps, fitting, MappingProxyType(timings_ms))
 
 
 class _Cancelled(Exception):
@@ -274,7 +220,7 @@ class LiveSession:
         # Inference.
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()  # saving the past looks too
-        self._seen: _Seen | None = None
+        self._seen: Seen | None = None
         self._looking: Shot | None = None
         self._look_failed = ""
         self._looked_at: deque[float] = deque(maxlen=600)
@@ -669,7 +615,7 @@ class LiveSession:
         try:
             places = [f"camera:{camera.number}" for camera in cameras()]
         except (ImportError, OSError) as error:
-            self._notice(f"cameras cannot be listed: {_sentence(error)}")
+            self._notice(f"cameras cannot be listed: {in_words(error)}")
             places = []
         if not places:
             self._notice("no camera was found: showing the built-in scene")
@@ -701,7 +647,7 @@ class LiveSession:
                 pause = min(8.0, 2 * pause or 0.5)
                 with self._changed:
                     self._looking = None
-                    self._look_failed = _sentence(error)
+                    self._look_failed = in_words(error)
                     self._picture_wanted = True
                     self._to_look.offer(shot)
                     self._changed.notify_all()
@@ -714,10 +660,10 @@ class LiveSession:
                 self._looks += 1
                 while engine.notices:
                     self._notices.append(engine.notices.pop(0))
-                self._take_seen(_Seen(shot, maps, forward_ms))
+                self._take_seen(Seen(shot, maps, forward_ms))
                 self._changed.notify_all()
 
-    def _take_seen(self, seen: _Seen) -> None:
+    def _take_seen(self, seen: Seen) -> None:
         if self._past is not None:
             self._past.take_seen(seen.shot.number, seen.maps)
             self._picture_wanted = True
@@ -749,14 +695,7 @@ class LiveSession:
 
     def _answers(self, maps: Maps, settings: Settings, frame_size: tuple[int, int]) -> bool:
         """Whether maps are what the present model would see now."""
-        model = self._engine.model if self._engine is not None else None
-        return (
-            model is not None
-            and (maps.query == settings.query or maps.rows is not None)
-            and maps.model == model.name
-            and maps.input_size == model.input_size(frame_size, settings.resolution)
-            and _has_features(maps, settings)
-        )
+        return answers(maps, self._engine.model if self._engine is not None else None, settings, frame_size)
 
     # --- the loader's thread ---------------------------------------------------------------------------------------
 
@@ -811,7 +750,7 @@ class LiveSession:
                     return None, "loading was cancelled"
                 if sentence:  # the second attempt's failure says nothing about what the user asked for
                     return None, sentence
-                sentence = _sentence(error)
+                sentence = in_words(error)
                 if isinstance(error, DeviceFailed) and attempt.device != "cpu":
                     attempts.append(attempt.replace(device="cpu", precision="auto"))
                     sentence += "; going on with the CPU"
@@ -826,7 +765,7 @@ class LiveSession:
     # --- drawing's thread ------------------------------------------------------------------------------------------
 
     def _draw_loop(self) -> None:
-        artist = _Artist(self._notice)
+        artist = Artist(self._notice)
         last_number = -1
         wake_at: float | None = None
         while True:
@@ -856,7 +795,7 @@ class LiveSession:
                     self._recording.put(drawn.result, time.monotonic() if anew or past else drawn.captured_at)
                 self._changed.notify_all()
 
-    def _paint_present(self, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
+    def _paint_present(self, artist: Artist) -> tuple[_Drawn | None, int, float | None]:
         """(what was drawn, the number of its shot, when to come again unasked)."""
         with self._changed:
             shot, seen, settings, mode = self._shot, self._seen, self._settings, self._mode
@@ -880,21 +819,21 @@ class LiveSession:
         result = artist.draw(shot, seen, settings)
         return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
 
-    def _asked(self, seen: _Seen, query: Query) -> _Seen:
+    def _asked(self, seen: Seen, query: Query) -> Seen:
         """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
         if seen.maps.query == query or seen.maps.rows is None:
             return seen
         try:
             asked = replace(seen, maps=seen.maps.ask(query))
         except RtvizError as error:  # no place for this model to look from: the last answer stays
-            self._notice(_sentence(error))
+            self._notice(in_words(error))
             return seen
         with self._changed:
             if self._seen is seen:
                 self._seen = asked
         return asked
 
-    def _paint_past(self, past: Past, artist: _Artist) -> tuple[_Drawn | None, int, float | None]:
+    def _paint_past(self, past: Past, artist: Artist) -> tuple[_Drawn | None, int, float | None]:
         with self._changed:
             settings, mode = self._settings, self._mode
             kept, wait = past.now(mode, self._capture.speed)
@@ -912,13 +851,13 @@ class LiveSession:
         drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
         return drawn, shot.number, None if wait is None else time.monotonic() + wait
 
-    def _seen_in(self, past: Past, kept: Kept, settings: Settings) -> _Seen | None:
+    def _seen_in(self, past: Past, kept: Kept, settings: Settings) -> Seen | None:
         found = past.seen(kept, lambda maps: self._answers_past(maps, settings))
-        return None if found is None else _Seen(*found, forward_ms=0.0)
+        return None if found is None else Seen(*found, forward_ms=0.0)
 
     def _answers_past(self, maps: Maps, settings: Settings) -> bool:
-        answers = maps.query == settings.query or maps.rows is not None
-        return answers and maps.model == self._model_name() and _has_features(maps, settings)
+        answered = maps.query == settings.query or maps.rows is not None
+        return answered and maps.model == self._model_name() and has_features(maps, settings)
 
     def _model_name(self) -> str | None:
         model = self._engine.model if self._engine is not None else None
@@ -927,7 +866,7 @@ class LiveSession:
     def _draw_past(self, kept: Sequence[Kept]) -> Iterator[tuple[Pixels, Frame]]:
         """The past as it would be shown, for a video: every kept frame, or when locked those that were looked at."""
         settings, mode = self._settings, self._mode
-        artist = _Artist(self._notice)
+        artist = Artist(self._notice)
         past = Past(tuple(kept), paused=True, resume=False)
         line = past.line(mode)
         for place in line:
@@ -1014,36 +953,6 @@ def entropies(maps: Maps, layer: int) -> tuple[float, ...]:
     return tuple(float(value) for value in bits)
 
 
-def fit(settings: Settings, maps: Maps | None) -> Settings:
-    """The settings, with layer, head and view brought to what these maps have: after another model was chosen, or while
-    the features that a view needs are still on their way. Where there are no heads, the view is cam."""
-    needs = views.find(settings.view).needs
-    if maps is None:
-        return settings if not needs else settings.replace(view="none")
-    changes: dict[str, Any] = {}
-    if not -maps.layers <= settings.layer < maps.layers:
-        changes["layer"] = maps.layers - 1 if settings.layer > 0 else 0
-    if isinstance(settings.head, int) and settings.head >= maps.heads:
-        changes["head"] = maps.heads - 1 if maps.heads else "mean"
-    if not maps.heads and "attention" in needs:
-        changes["view"] = "cam"
-    if "cam" in (settings.view, changes.get("view")) and maps.cams:
-        if settings.cam not in maps.cams:
-            changes["cam"] = next(iter(maps.cams))
-        if maps.heads:  # of a transformer there is only the last layer
-            changes["layer"] = -1
-    elif not _has_features(maps, settings):
-        changes["view"] = "heatmap"
-    return settings.replace(**changes) if changes else settings
-
-
-def _has_features(maps: Maps, settings: Settings) -> bool:
-    needs = views.find(settings.view).needs
-    if "cam" in needs or not maps.heads:
-        return settings.cam in maps.cams
-    return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
-
-
 class _MinuteOfAges:
     """The highest age of each quarter of a second, over one minute."""
 
@@ -1081,13 +990,6 @@ def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], 
     return Engine.for_settings(settings, progress)
 
 
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return (
-        text if isinstance(error, RtvizError) and text else f"{type(error).__name__}: {text}" if text else repr(error)
-    )
-
-
 __all__ = [
     "MODES",
     "RECORDED",
@@ -1098,6 +1000,5 @@ __all__ = [
     "Patience",
     "Shot",
     "entropies",
-    "fit",
     "hover",
 ]

@@ -8,11 +8,12 @@ import torch
 
 import rtviz
 from rtviz import figures, views
+from rtviz.artist import fit
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.flow import Carrier
 from rtviz.frame import Frame
-from rtviz.live import entropies, fit, hover
+from rtviz.live import entropies, hover
 from rtviz.models import backbone, cams, convnet, weights, zoo
 from rtviz.models.runner import Model
 from rtviz.offline import export

@@ -27,7 +27,7 @@ ROOMS = [
     ["views"],
     ["engine"],
     ["capture"],
-    ["recorder"],
+    ["artist", "recorder"],
     ["figures", "live", "offline", "scoring"],
     ["app", "bench"],
     ["cli"],

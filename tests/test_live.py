@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_shown
 
+from rtviz.artist import fit
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live import LatestSlot, LiveSession, entropies, fit, hover
+from rtviz.live import LatestSlot, LiveSession, entropies, hover
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtviz.artist import fit
 from rtviz.frame import Result
-from rtviz.live import fit
 
 if TYPE_CHECKING:
     from rtviz.compose import Box

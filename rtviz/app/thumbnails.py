@@ -22,9 +22,9 @@ from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolTip, QWidget
 
 from rtviz.app.canvas import to_qimage
 from rtviz.app.theme import DARK, Theme
+from rtviz.artist import fit
 from rtviz.errors import lacks_heads
 from rtviz.frame import Floats, Result
-from rtviz.live import fit
 from rtviz.views import Memory
 
 

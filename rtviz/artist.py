@@ -1,0 +1,117 @@
+"""Draws the frames of one stream with what was seen of them, whatever the settings ask that the maps do not have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from rtviz import views
+from rtviz.capture import Shot
+from rtviz.errors import in_words
+from rtviz.frame import Maps, Result
+from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.flow import Carrier
+    from rtviz.models import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the model saw of a shot."""
+
+    shot: Shot
+    maps: Maps
+    forward_ms: float
+
+
+class Artist:
+    """What is remembered between the pictures of one row of them: the colours' range, and motion."""
+
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._memory = views.Memory()
+        self._carrier: Carrier | None = None
+        self._stream = -1
+
+    def forget(self) -> None:
+        """Begin anew with what pictures have in common."""
+        self._memory.reset()
+
+    def draw(self, shot: Shot, seen: Seen | None, settings: Settings) -> Result:
+        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away."""
+        if shot.stream != self._stream:
+            self._stream = shot.stream
+            self.forget()
+        try:
+            return self._draw(shot, seen, settings)
+        except Exception as error:  # the edge of the thread: the frame itself can be shown always
+            self._notice(f"drawing failed: {in_words(error)}")
+            return Result(shot.frame.pixels, shot.frame, None, settings.replace(view="none", layout="overlay"))
+
+    def _draw(self, shot: Shot, seen: Seen | None, settings: Settings) -> Result:
+        start = time.perf_counter()
+        maps = seen.maps if seen is not None else None
+        if seen is not None and seen.shot.number != shot.number:
+            if self._carrier is None:
+                from rtviz.flow import Carrier
+
+                self._carrier = Carrier()
+            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
+        carried = time.perf_counter()
+        fitting = fit(settings, maps)
+        overlay = views.draw(shot.frame, maps, fitting, self._memory)
+        timings_ms = {
+            "forward": seen.forward_ms if seen is not None else 0.0,
+            "carry": (carried - start) * 1000,
+            "draw": (time.perf_counter() - carried) * 1000,
+        }
+        return Result(overlay, shot.frame, maps, fitting, MappingProxyType(timings_ms))
+
+
+def fit(settings: Settings, maps: Maps | None) -> Settings:
+    """The settings, with layer, head and view brought to what these maps have: after another model was chosen, or while
+    the features that a view needs are still on their way. Where there are no heads, the view is cam."""
+    needs = views.find(settings.view).needs
+    if maps is None:
+        return settings if not needs else settings.replace(view="none")
+    changes: dict[str, Any] = {}
+    if not -maps.layers <= settings.layer < maps.layers:
+        changes["layer"] = maps.layers - 1 if settings.layer > 0 else 0
+    if isinstance(settings.head, int) and settings.head >= maps.heads:
+        changes["head"] = maps.heads - 1 if maps.heads else "mean"
+    if not maps.heads and "attention" in needs:
+        changes["view"] = "cam"
+    if "cam" in (settings.view, changes.get("view")) and maps.cams:
+        if settings.cam not in maps.cams:
+            changes["cam"] = next(iter(maps.cams))
+        if maps.heads:  # of a transformer there is only the last layer
+            changes["layer"] = -1
+    elif not has_features(maps, settings):
+        changes["view"] = "heatmap"
+    return settings.replace(**changes) if changes else settings
+
+
+def has_features(maps: Maps, settings: Settings) -> bool:
+    """Whether maps hold what the view of the settings needs."""
+    needs = views.find(settings.view).needs
+    if "cam" in needs or not maps.heads:
+        return settings.cam in maps.cams
+    return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
+
+
+def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
+    """Whether maps of a frame of this (height, width) are what the model would see in it now."""
+    return (
+        model is not None
+        and (maps.query == settings.query or maps.rows is not None)
+        and maps.model == model.name
+        and maps.input_size == model.input_size(frame_size, settings.resolution)
+        and has_features(maps, settings)
+    )
+
+
+__all__ = ["Artist", "Seen", "answers", "fit", "has_features"]
