@@ -83,9 +83,9 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
         changes["layer"] = maps.layers - 1 if settings.layer > 0 else 0
     if isinstance(settings.head, int) and settings.head >= maps.heads:
         changes["head"] = maps.heads - 1 if maps.heads else "mean"
-    if not maps.heads and "attention" in needs:
+    if not maps.heads and views.find(settings.view).needs_heads:
         changes["view"] = "cam"
-    if "cam" in (settings.view, changes.get("view")) and maps.cams:
+    if ("cam" in (settings.view, changes.get("view")) or not maps.heads) and maps.cams:
         if settings.cam not in maps.cams:
             changes["cam"] = next(iter(maps.cams))
         if maps.heads:  # of a transformer there is only the last layer

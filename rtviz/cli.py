@@ -20,6 +20,7 @@ from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
+    from rtviz.comparison import Comparison
     from rtviz.engine import Engine
     from rtviz.offline import Report
     from rtviz.sources import Source
@@ -137,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
         "the first camera that works if not given",
     )  # fmt: skip
-    _add_options(live, Settings.options(), "what to show")
+    _add_options(live, Settings.options(), "what to show", several_models=True)
     live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
     live.add_argument("--kiosk", action="store_true", help="for a stand: full screen, no panels, nothing stored")
 
@@ -147,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, metavar="OUT",
         help="a .mp4 .mkv .webm .mov .gif .png .jpg file, a folder for PNGs, or, for several inputs, a folder",
     )  # fmt: skip
-    _add_options(render, Settings.options(), "what to show")
+    _add_options(render, Settings.options(), "what to show", several_models=True)
     _add_options(render, OutputSettings.options(), "input and output")
     _add_job_options(render)
 
@@ -227,19 +228,25 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
 
 
-def _add_options(parser: argparse.ArgumentParser, options: Sequence[Option], title: str) -> None:
+def _add_options(
+    parser: argparse.ArgumentParser, options: Sequence[Option], title: str, several_models: bool = False
+) -> None:
     """The flags of a schema. None is set unless given, so that a preset's value can show through."""
     group = parser.add_argument_group(title)
     for option in options:
         choices = views.names() if option.name == "view" else option.choices
-        text = option.help + ("" if option.default in (None, False) else f" ({_shown(option)})")
+        text = option.help + ("" if option.default in (None, False, ()) else f" ({_shown(option)})")
         if option.kind == "flag":
             group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
         metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.kind.upper())
+        several = several_models and option.name == "model"
+        if several:
+            text += "; given again, one more to compare it with"
         group.add_argument(
-            option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar
-        )
+            option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
+            action="append" if several else "store",
+        )  # fmt: skip
 
 
 def _shown(option: Option) -> str:
@@ -248,6 +255,7 @@ def _shown(option: Option) -> str:
 
 _METAVARS = {
     "model": "NAME",
+    "compare": "A,B,C",
     "weights": "FILE",
     "device": "DEVICE",
     "resolution": "PIXELS",
@@ -266,11 +274,22 @@ _METAVARS = {
 }
 
 
+def _given(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Which settings the flags name; `--model A --model B` is A, compared with B."""
+    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    models = given.get("model")
+    if isinstance(models, list):
+        given["model"] = models[0]
+        if len(models) > 1:
+            given["compare"] = Settings.option("compare").check((*models[1:], *given.get("compare", ())))
+    return given
+
+
 def _settings(parsed: argparse.Namespace) -> tuple[Settings, OutputSettings]:
     """What the preset says, then what the flags say over it."""
     shown, written = load_preset(parsed.config) if parsed.config else ({}, {})
+    shown |= _given(parsed)
     given = vars(parsed)
-    shown |= {option.name: given[option.name] for option in Settings.options() if option.name in given}
     written |= {option.name: given[option.name] for option in OutputSettings.options() if option.name in given}
     settings, output_settings = Settings.from_mapping(shown), OutputSettings.from_mapping(written)
     views.find(settings.view)
@@ -299,7 +318,7 @@ def _start(parsed: argparse.Namespace) -> int:
 def _live(parsed: argparse.Namespace) -> int:
     from rtviz import app
 
-    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    given = _given(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
     return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
@@ -316,7 +335,7 @@ def _bench(parsed: argparse.Namespace) -> int:
             else "\n".join(map(bench.CarryFigures.line, rows))
         )
         return 0
-    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    given = _given(parsed)
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
@@ -329,8 +348,7 @@ def _figure(parsed: argparse.Namespace) -> int:
     from rtviz.engine import Engine
     from rtviz.sources import open_source
 
-    given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
-    settings = Settings.from_mapping(given)
+    settings = Settings.from_mapping(_given(parsed))
     if not 1 <= parsed.width <= 100:
         raise SettingsError("width", parsed.width, "inches from 1 to 100")
     figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
@@ -381,6 +399,7 @@ def _export(parsed: argparse.Namespace) -> int:
 
 def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     """Run a job over every input; one that fails does not stop the others."""
+    from rtviz.comparison import Comparison
     from rtviz.engine import Engine
 
     settings, output_settings = _settings(parsed)
@@ -390,16 +409,22 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     if exporting:  # the maps are wanted, whatever would be drawn
         settings = settings.replace(view="heatmap")
 
+    panes = not exporting and (settings.compare or settings.jaccard)
     with _model_progress(parsed.quiet) as progress:
-        model = Engine.for_settings(settings, progress).model
-    if model is not None and model.notice:
-        _say(model.notice)
+        models = (Comparison if panes else Engine).for_settings(settings, progress).models
+    for model in models:
+        if model.notice:
+            _say(model.notice)
+
+    def engine() -> Engine | Comparison:
+        """One for each input: nothing of another is remembered."""
+        return Comparison([Engine(model) for model in models]) if panes else Engine(*models)
 
     reports: list[dict[str, Any]] = []
     statuses: list[int] = []
     for task in tasks:
         try:
-            report = _run_job(task, job, Engine(model), settings, output_settings, parsed)
+            report = _run_job(task, job, engine(), settings, output_settings, parsed)
         except RtvizError as error:
             if parsed.debug:
                 raise
@@ -420,7 +445,7 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
 def _run_job(
     task: _Task,
     job: Callable[..., Report],
-    engine: Engine,
+    engine: Engine | Comparison,
     settings: Settings,
     output_settings: OutputSettings,
     parsed: argparse.Namespace,

@@ -57,6 +57,11 @@ class Engine:
         )
         return cls(model)
 
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The model that looks, if there is one."""
+        return () if self.model is None else (self.model,)
+
     def look(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
         """The maps of frames of one size, in one forward pass where memory allows.
 
@@ -117,34 +122,10 @@ class Engine:
         Raises:
             DeviceFailed: one frame is too much even for the CPU.
         """
-        from rtviz.models.lanes import Lanes
-
         if self.model is None:
             raise ValueError("this engine has no model to look with")
-
-        def look(batch: Sequence[Frame]) -> list[Maps]:
-            start = time.perf_counter()
-            maps = self.look(batch, settings)
-            if on_pass is not None:
-                on_pass((time.perf_counter() - start) / lanes.count)
-            return maps
-
-        waiting: deque[tuple[Sequence[Frame], Future[list[Maps]]]] = deque()
-
-        def finished(allowed: int) -> Iterator[tuple[Frame, Maps]]:
-            while len(waiting) > allowed:
-                batch, maps = waiting.popleft()
-                yield from zip(batch, maps.result(), strict=True)
-
-        with Lanes(self.model.device) as lanes:
-            size: tuple[int, int] | None = None
-            for batch in batches:
-                if batch[0].size != size:  # the model is made ready for another size only when nobody is looking
-                    yield from finished(0)
-                    size = batch[0].size
-                waiting.append((batch, lanes.submit(look, batch)))
-                yield from finished(lanes.count + 1)
-            yield from finished(0)
+        for frame, (maps,) in side_by_side([self], batches, settings, on_pass):
+            yield frame, maps
 
     def draw(self, frame: Frame, maps: Maps | None, settings: Settings, forward_ms: float = 0.0) -> Result:
         """The frame with what the maps show of it; no forward pass.
@@ -171,6 +152,49 @@ class Engine:
     def forget(self) -> None:
         """Forget what was remembered between frames, as when another stream begins."""
         self._memory.reset()
+
+
+def side_by_side(
+    engines: Sequence[Engine],
+    batches: Iterable[Sequence[Frame]],
+    settings: Settings,
+    on_pass: Callable[[float], None] | None = None,
+) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
+    """Every frame of a row of batches with the maps of each engine, in order; on a CPU, passes run side by side.
+
+    Args:
+        engines: with a model each; all of them look at every frame.
+        batches, settings, on_pass: as for `Engine.look_all`.
+
+    Raises:
+        DeviceFailed: one frame is too much even for the CPU.
+    """
+    from rtviz.models.lanes import Lanes
+
+    def look(engine: Engine, batch: Sequence[Frame]) -> list[Maps]:
+        start = time.perf_counter()
+        maps = engine.look(batch, settings)
+        if on_pass is not None:
+            on_pass((time.perf_counter() - start) / lanes.count)
+        return maps
+
+    waiting: deque[tuple[Sequence[Frame], list[Future[list[Maps]]]]] = deque()
+
+    def finished(allowed: int) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
+        while len(waiting) > allowed:
+            batch, passes = waiting.popleft()
+            seen = [one.result() for one in passes]
+            yield from zip(batch, zip(*seen, strict=True), strict=True)
+
+    with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
+        size: tuple[int, int] | None = None
+        for batch in batches:
+            if batch[0].size != size:  # a model is made ready for another size only when nobody is looking
+                yield from finished(0)
+                size = batch[0].size
+            waiting.append((batch, [lanes.submit(look, engine, batch) for engine in engines]))
+            yield from finished(lanes.count // len(engines) + 1)
+        yield from finished(0)
 
 
 def render_frame(frame: Pixels | Frame, maps: Maps | None, settings: Settings | None = None) -> Pixels:

@@ -148,6 +148,7 @@ class Result:
         maps: what the model saw; None for a view that needs no model.
         settings: what it was drawn with.
         timings_ms: milliseconds by stage: "forward", "draw".
+        panes: where several models are compared, what each of them shows; then `maps` and `settings` are those of one.
     """
 
     overlay: Pixels
@@ -155,8 +156,22 @@ class Result:
     maps: Maps | None
     settings: Settings
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    panes: tuple[Pane, ...] = ()
 
     def __repr__(self) -> str:
         height, width = self.overlay.shape[:2]
         stages = ", ".join(f"{stage} {spent:.1f} ms" for stage, spent in self.timings_ms.items())
         return f"Result({height}x{width}, {self.settings.view}, {self.frame!r}{', ' + stages if stages else ''})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pane:
+    """What one of several models shows of a frame.
+
+    Attributes:
+        result: its own; the frame of it may be smaller than the source's.
+        box: (top, left, height, width) of its picture in the overlay that joins them, in pixels.
+    """
+
+    result: Result
+    box: tuple[int, int, int, int]

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rtviz.comparison import Comparison
 from rtviz.engine import Engine
 from rtviz.errors import SourceError, SourceUnreadable, no_heads
-from rtviz.frame import Frame, Maps, Result
+from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_maps_sink, open_sink
 from rtviz.sources import Source
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 Item = TypeVar("Item")
+Looking = Engine | Comparison
 OnFrame = Callable[[int], None]  # how many more frames are finished
 
 
@@ -174,7 +176,7 @@ class _Job:
         self,
         source: Source,
         output: Path,
-        engine: Engine,
+        engine: Looking,
         settings: Settings,
         output_settings: OutputSettings,
         on_frame: OnFrame | None,
@@ -182,12 +184,11 @@ class _Job:
         self.source = source
         self.engine = engine
         self.settings = settings
-        model, size = engine.model, source.info.size
-        self.batch_length = output_settings.batch or (
-            1 if model is None else batch_length(model, size, settings.resolution)
+        self.batch_length = output_settings.batch or min(
+            (batch_length(model, source.info.size, settings.resolution) for model in engine.models), default=1
         )
         self.line = _Line()
-        self.seen: _Belt[tuple[Frame, Maps | None]] = _Belt(2 * self.batch_length, self.line.stop)
+        self.seen: _Belt[tuple[Frame, Any]] = _Belt(2 * self.batch_length, self.line.stop)
         self.report = Report(input=source.info.name, output=str(output))
         self._on_frame = on_frame
         self._first_pts_seconds: float | None = None
@@ -206,9 +207,10 @@ class _Job:
         report.seconds = time.perf_counter() - begin
         report.stage_seconds = {stage: round(spent, 3) for stage, spent in self.line.busy_seconds.items()}
         report.warnings += [*self.source.warnings, *self.engine.notices]
-        if self.engine.model is not None:
-            model = self.engine.model
-            report.model, report.device, report.precision = model.name, model.device, model.precision
+        if self.engine.models:
+            first = self.engine.models[0]
+            report.model = ", ".join(model.name for model in self.engine.models)
+            report.device, report.precision = first.device, first.precision
         return report
 
     def count(self, frame: Frame) -> None:
@@ -241,8 +243,8 @@ class _Job:
             decoded.put(frame)
 
     def _look(self, decoded: _Belt[Frame]) -> None:
-        seen: Iterable[tuple[Frame, Maps | None]]
-        if self.engine.model is None:
+        seen: Iterable[tuple[Frame, Any]]
+        if not self.engine.models:
             seen = ((frame, None) for frame in decoded)
         else:
             batches = _batches(decoded, self.batch_length)
@@ -258,7 +260,7 @@ class _Job:
 def render(
     source: Source,
     output: Path,
-    engine: Engine,
+    engine: Looking,
     settings: Settings,
     output_settings: OutputSettings | None = None,
     on_frame: OnFrame | None = None,
@@ -329,7 +331,6 @@ def export(
     def write() -> None:
         with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source) as sink:
             for frame, maps in job.seen:
-                assert maps is not None
                 with job.line.busy("write"):
                     sink.write(maps, frame)
                 job.report.grid = maps.grid

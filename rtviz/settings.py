@@ -30,6 +30,7 @@ class Point(NamedTuple):
 Query = Literal["cls"] | Point
 
 
+_MOST_COMPARED = 3
 _SIDES = (2, 16384)  # the shortest and the longest that a "size" may have
 
 
@@ -41,7 +42,8 @@ class Option:
         name: the field's name; the command-line flag is `--name` with dashes.
         label: what a control is called.
         help: one sentence.
-        kind: "text", "whole", "real", "choice", "flag", "query", "head" or "size".
+        kind: "text", "whole", "real", "choice", "flag", "query", "head", "size" or
+            "names".
         default: the value when nothing is said.
         choices: what a "choice" allows. The views' names live in the views' registry, so `view` leaves this empty.
         minimum, maximum: inclusive limits of numbers.
@@ -79,6 +81,7 @@ class Option:
             "head": "a head's number from 0, mean, max, all",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
+            "names": f"at most {_MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
 
@@ -165,6 +168,16 @@ def _check_size(option: Option, value: Any) -> Any:
     return (height, width) if all(_SIDES[0] <= side <= _SIDES[1] for side in (height, width)) else _REFUSED
 
 
+def _check_names(option: Option, value: Any) -> Any:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        return _REFUSED
+    names = tuple(name.strip() for name in names)
+    if names == ("",):
+        return ()
+    return names if all(names) and len(names) <= _MOST_COMPARED else _REFUSED
+
+
 _CHECKS: dict[str, Any] = {
     "text": lambda option, value: str(value) if isinstance(value, (str, Path)) and str(value) else _REFUSED,
     "flag": lambda option, value: value if isinstance(value, bool) else _REFUSED,
@@ -174,6 +187,7 @@ _CHECKS: dict[str, Any] = {
     "head": _check_head,
     "query": _check_query,
     "size": _check_size,
+    "names": _check_names,
 }
 
 
@@ -240,6 +254,8 @@ class _Schema:
                 value = str(value)
             elif option.kind == "size":
                 value = f"{value[1]}x{value[0]}"
+            elif option.kind == "names":
+                value = ",".join(value)
             plain[option.name] = value
         return plain
 
@@ -254,6 +270,9 @@ class Settings(_Schema):
 
     model: str | None = _option(
         "text", None, "Model", "the model, a name from `rtviz models` or any ViT or convnet of timm", optional=True
+    )
+    compare: tuple[str, ...] = _option(
+        "names", (), "Compare", f"up to {_MOST_COMPARED} more models, A,B,C, each in a pane beside the model's"
     )
     weights: str | None = _option(
         "text", None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
@@ -299,6 +318,9 @@ class Settings(_Schema):
     )
     objects: str = _option(
         "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")
+    )
+    jaccard: bool = _option(
+        "flag", False, "Jaccard", "how well the best head's mask covers the scene's objects, above the picture"
     )
     upsampling: str = _option(
         "choice",

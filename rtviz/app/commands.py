@@ -99,7 +99,7 @@ class Commands:
         if settings != self.session.settings:
             self.session.update(settings)
             name = next(iter(changes))
-            needs_heads = name == "head" or (name == "view" and "attention" in views.find(changes["view"]).needs)
+            needs_heads = name == "head" or (name == "view" and views.find(changes["view"]).needs_heads)
             if name not in self.silent and not (needs_heads and self._lacks_heads()):
                 self._say(self.said(name))
 

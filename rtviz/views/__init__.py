@@ -24,6 +24,7 @@ class ViewInfo:
         help: one sentence.
         key: the key that shows it directly.
         needs: what Maps must hold: "attention", "tokens", "keys", "cam"; nothing if it needs no model.
+        headless: whether it has something to show of a model without heads too, in place of attention.
     """
 
     name: str
@@ -31,6 +32,11 @@ class ViewInfo:
     help: str
     key: str
     needs: frozenset[str]
+    headless: bool = False
+
+    @property
+    def needs_heads(self) -> bool:
+        return "attention" in self.needs and not self.headless
 
 
 _ATTENTION = frozenset({"attention"})
@@ -41,7 +47,7 @@ _CAM = frozenset({"cam"})
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
 _VIEWS = (
     ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION),
-    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION),
+    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True),
     ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION),
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
@@ -96,8 +102,8 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         SettingsError: the view is unknown, or the maps have no such layer or head, or no heads at all.
     """
     view = find(settings.view)
-    if maps is not None and not maps.heads and "attention" in view.needs:
-        others = ", ".join(other.name for other in _VIEWS if "attention" not in other.needs)
+    if maps is not None and not maps.heads and view.needs_heads:
+        others = ", ".join(other.name for other in _VIEWS if not other.needs_heads)
         raise SettingsError("view", view.name, f"{others} ({lacks_heads(maps.model)})")
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rtviz.errors import SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
@@ -19,6 +21,12 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     key = key_of(maps, settings, "cam", settings.cam, layer_of(maps, settings))
     values = normalize(stage, frame, settings, memory, key)
     return heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
+
+
+def positive(stage: Floats) -> Floats:
+    """A map whose values count as mass: a principal component's low end is none."""
+    low = float(stage.min())
+    return stage - np.float32(low) if low < 0 else stage
 
 
 def stage_map(maps: Maps, settings: Settings) -> Floats:

@@ -11,6 +11,7 @@ from rtviz import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views import Memory
+from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import chosen
 
 _FUSED: compose.Color = (64, 224, 208)
@@ -19,10 +20,16 @@ _FUSED: compose.Color = (64, 224, 208)
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The mask of one head, or of the mean or maximum over heads; of all heads each in its own colour.
 
+    Of a model without heads, the mask of what its stage responds to.
+
     Raises:
         SettingsError: the maps have no such layer or head.
     """
-    attention = chosen(maps, settings)
+    if maps.heads:
+        attention = chosen(maps, settings)
+    else:
+        settings = settings.replace(head="mean")
+        attention = positive(stage_map(maps, settings))
     masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     alone = settings.layout == "alone"
     if settings.head == "all":

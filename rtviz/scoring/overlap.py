@@ -1,0 +1,73 @@
+"""How well the best head covers the objects of one frame: the Jaccard index of figure 4, for a single picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtviz.frame import Maps, Masks
+from rtviz.propagation import sampled
+from rtviz.scoring.measures import jaccard, largest_mass, on_pixels
+from rtviz.settings import Settings
+from rtviz.views.cam import positive, stage_map
+from rtviz.views.selection import layer_of
+
+# The truth is looked at so finely: pixels along a patch's side. More change the third digit.
+_FINE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How well a model's best head covers each object.
+
+    Attributes:
+        jaccard: mean over the objects, 0 to 1.
+        heads: of each object the head that covers it best; empty for a model without heads.
+    """
+
+    jaccard: float
+    heads: tuple[int, ...]
+
+    def __str__(self) -> str:
+        figure = f"Jaccard {self.jaccard:.2f}".replace("0.", ".")
+        if not self.heads:
+            return f"{figure}, no heads"
+        heads = sorted(set(self.heads))
+        return f"{figure}, head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}"
+
+
+def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
+    """The Jaccard index of each object with the mask of the head that covers it best, of the settings' layer.
+
+    The mask holds the top share of a head's attention (`threshold`, 60 % as in Caron et al. 2021, figure 4). Of a model
+    without heads it is taken from the map of its stage.
+
+    Args:
+        maps: of the frame.
+        settings: layer, threshold, and for a model without heads the method of its map.
+        objects: bool [objects, height, width], at any size.
+
+    Returns:
+        None if there is no object in sight.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if maps.heads:
+        attention = maps.attention[layer_of(maps, settings)]
+    else:
+        attention = positive(stage_map(maps, settings))[None]
+    grid = attention.shape[1:]
+    size = (grid[0] * _FINE, grid[1] * _FINE)
+    truth = np.stack([sampled(mask.astype(np.uint8), size) > 0 for mask in objects]) if len(objects) else objects
+    truth = truth[truth.any(axis=(1, 2))] if len(objects) else truth
+    if not len(truth):
+        return None
+    masks = on_pixels(largest_mass(attention, settings.threshold), size)  # [heads, height, width]
+    scores = jaccard(masks[None], truth[:, None])  # [objects, heads]
+    best = scores.argmax(axis=1)
+    return Overlap(float(scores.max(axis=1).mean()), tuple(int(head) for head in best) if maps.heads else ())
+
+
+__all__ = ["Overlap", "overlap"]
