@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtviz import views
 from rtviz.capture import Shot
 from rtviz.errors import in_words
-from rtviz.frame import Maps, Result
+from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,18 +41,23 @@ class Artist:
         """Begin anew with what pictures have in common."""
         self._memory.reset()
 
-    def draw(self, shot: Shot, seen: Seen | None, settings: Settings) -> Result:
-        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away."""
+    def draw(self, shot: Shot, seen: Seen | None, settings: Settings, on: Frame | None = None) -> Result:
+        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away.
+
+        Args:
+            on: the shot's frame at another size, to be drawn on instead of itself.
+        """
         if shot.stream != self._stream:
             self._stream = shot.stream
             self.forget()
         try:
-            return self._draw(shot, seen, settings)
+            return self._draw(shot, seen, settings, on or shot.frame)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"drawing failed: {in_words(error)}")
-            return Result(shot.frame.pixels, shot.frame, None, settings.replace(view="none", layout="overlay"))
+            frame = on or shot.frame
+            return Result(frame.pixels, frame, None, settings.replace(view="none", layout="overlay"))
 
-    def _draw(self, shot: Shot, seen: Seen | None, settings: Settings) -> Result:
+    def _draw(self, shot: Shot, seen: Seen | None, settings: Settings, frame: Frame) -> Result:
         start = time.perf_counter()
         maps = seen.maps if seen is not None else None
         if seen is not None and seen.shot.number != shot.number:
@@ -63,13 +68,13 @@ class Artist:
             maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
         carried = time.perf_counter()
         fitting = fit(settings, maps)
-        overlay = views.draw(shot.frame, maps, fitting, self._memory)
+        overlay = views.draw(frame, maps, fitting, self._memory)
         timings_ms = {
             "forward": seen.forward_ms if seen is not None else 0.0,
             "carry": (carried - start) * 1000,
             "draw": (time.perf_counter() - carried) * 1000,
         }
-        return Result(overlay, shot.frame, maps, fitting, MappingProxyType(timings_ms))
+        return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:

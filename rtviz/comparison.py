@@ -32,7 +32,7 @@ class Comparison:
         Raises:
             ModelError: one of them cannot be had.
         """
-        return cls([Engine.for_settings(one, progress) for one in apart(settings)])
+        return cls([Engine.for_settings(one, progress) for one in settings.apart()])
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -54,13 +54,7 @@ class Comparison:
         for engine, maps in zip(self.engines, seen, strict=True):
             fitting = fit(settings, maps)
             titled.append(Titled(maps.model, facts(frame, maps, fitting), engine.draw(frame, maps, fitting)))
-        return join(frame, titled)
-
-
-def apart(settings: Settings) -> list[Settings]:
-    """The settings of each pane."""
-    others = [settings.replace(model=name, weights=None) for name in settings.compare]
-    return [one.replace(compare=()) for one in (settings, *others)]
+        return join(frame, titled, settings)
 
 
 def facts(frame: Frame, maps: Maps, settings: Settings) -> str:
@@ -72,4 +66,4 @@ def facts(frame: Frame, maps: Maps, settings: Settings) -> str:
     return "no object in sight" if found is None else str(found)
 
 
-__all__ = ["Comparison", "apart", "facts"]
+__all__ = ["Comparison", "facts"]

@@ -16,6 +16,7 @@ import numpy as np
 from rtviz import views
 from rtviz.artist import Artist, Seen, answers, fit, has_features
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
+from rtviz.companion import MODEL_FIELDS, Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.recorder import (
@@ -33,6 +34,7 @@ from rtviz.settings import Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
+    from rtviz.models import Model
     from rtviz.sources import Source, SourceInfo
 
 Item = TypeVar("Item")
@@ -44,8 +46,6 @@ MODES = ("locked", "smooth")
 _AT_ONCE_MS = 12.0
 # How long the last picture stays after a jump, while the first attention of the new stream is on its way.
 _HOLD_SECONDS = 0.5
-# What needs another model.
-_MODEL_FIELDS = ("model", "weights", "device", "precision")
 
 
 class LatestSlot(Generic[Item]):
@@ -115,6 +115,8 @@ class LiveStatus:
         past_seconds: how long before its newest frame the flight recorder is being watched; None when live.
         latency_ms_history: age of what was painted over the last minute, oldest first, about four values a second.
         entropies: of each head of the current layer, 0 (all on one patch) to 1 (spread evenly).
+        panes: the models that are compared with the first one.
+        focus: which of them all the facts about a model are of: 0 the first, 1 the first pane's, and so on.
         notices: the last few sentences about what has happened, oldest first.
     """
 
@@ -151,6 +153,8 @@ class LiveStatus:
     past_seconds: float | None = None
     latency_ms_history: tuple[float, ...] = ()
     entropies: tuple[float, ...] = ()
+    panes: tuple[PaneStatus, ...] = ()
+    focus: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -232,6 +236,11 @@ class LiveSession:
         self._model_progress: tuple[int, int | None] | None = None
         self._loading = 0  # counts wishes for a model: a load whose number is not the newest is cancelled
 
+        # The models that are compared with the first one.
+        self._companions: list[Companion] = []
+        self._turn = 0
+        self._focus = 0
+
         # Drawing.
         self._picture_wanted = False
         self._refit = False
@@ -260,6 +269,7 @@ class LiveSession:
         if self._started:
             return self
         self._started = True
+        self._invite(self._settings)
         for name, work in (("look", self._look_loop), ("draw", self._draw_loop), ("load", self._load_loop)):
             thread = threading.Thread(target=work, name=f"rtviz-{name}", daemon=True)
             self._threads.append(thread)
@@ -327,8 +337,8 @@ class LiveSession:
         """What is going on; cheap enough to ask ten times a second."""
         state, sentence = self._capture.state()
         with self._changed:
-            engine, seen, past, recording = self._engine, self._seen, self._past, self._recording
-            model = engine.model if engine is not None else None
+            past, recording = self._past, self._recording
+            model, seen = self._in_focus()
             model_state, model_sentence = self._model_state, self._model_sentence
             if self._look_failed and model_state == "ready":
                 model_state, model_sentence = "failed", self._look_failed
@@ -366,8 +376,17 @@ class LiveSession:
                 past_seconds=past.seconds_ago if past is not None else None,
                 latency_ms_history=self._ages.values(),
                 entropies=self._entropies_of(seen.maps) if seen is not None else (),
+                panes=tuple(companion.status() for companion in self._companions),
+                focus=self._focus,
                 notices=tuple(self._notices),
             )
+
+    def _in_focus(self) -> tuple[Model | None, Seen | None]:
+        """The model whose facts are told, and what it saw."""
+        if self._focus:
+            companion = self._companions[self._focus - 1]
+            return companion.model, companion.seen
+        return self._engine.model if self._engine is not None else None, self._seen
 
     def counts(self) -> tuple[int, int]:
         """How many frames have come, and how many the model has looked at."""
@@ -400,12 +419,35 @@ class LiveSession:
         goes on."""
         with self._changed:
             before, self._settings = self._settings, settings
-            if any(getattr(before, name) != getattr(settings, name) for name in _MODEL_FIELDS):
+            if any(getattr(before, name) != getattr(settings, name) for name in MODEL_FIELDS):
                 self._model_wanted = settings
                 self._loading += 1
+            self._invite(settings)
             self._picture_wanted = True
             self._look_again_if_needed()
             self._changed.notify_all()
+
+    def focus(self, pane: int) -> None:
+        """Tell the facts of another of the models that are compared: 0 is the first."""
+        with self._changed:
+            self._focus = min(max(pane, 0), len(self._companions))
+            self._picture_wanted = True
+            self._changed.notify_all()
+
+    def _invite(self, settings: Settings) -> None:
+        """The models to compare with: those that are here already stay, others are loaded, the rest may go."""
+        known = list(self._companions)
+        self._companions = []
+        for wish in settings.apart()[1:]:
+            companion = next((one for one in known if one.is_for(wish)), None)
+            if companion is None:
+                companion = Companion(wish, self._notice)
+            else:
+                known.remove(companion)
+            self._companions.append(companion)
+        for companion in known:
+            companion.gone = True
+        self._focus = min(self._focus, len(self._companions))
 
     def set_mode(self, mode: str) -> None:
         """Show "locked" or "smooth".
@@ -607,6 +649,8 @@ class LiveSession:
             return False
         if shot.stream != seen.shot.stream:
             return False  # a slow model must not keep the old source's picture on screen
+        if self._companions:  # they take turns: its own may be a while away
+            return self._mode == "locked"
         return self._mode == "locked" or (self._looking is None and seen.forward_ms < _AT_ONCE_MS)
 
     def _find_places(self) -> Sequence[str]:
@@ -635,7 +679,11 @@ class LiveSession:
                 return
             with self._changed:
                 engine, settings = self._engine, self._settings
-                self._looking = shot
+                companion = self._whose_turn(shot)
+                self._looking = None if companion is not None else shot
+            if companion is not None:
+                self._let_look(companion, shot, settings)
+                continue
             if engine is None:
                 continue
             try:
@@ -663,6 +711,37 @@ class LiveSession:
                 self._take_seen(Seen(shot, maps, forward_ms))
                 self._changed.notify_all()
 
+    def _whose_turn(self, shot: Shot) -> Companion | None:
+        """Who looks at a shot: the models take turns, so that each sees as many frames; None is the first model."""
+        lookers: list[Companion | None] = [None, *self._companions]
+        for _ in lookers:
+            self._turn = (self._turn + 1) % len(lookers)
+            looker = lookers[self._turn]
+            if looker is None:
+                if not self._has_seen(shot):
+                    return None
+            elif looker.wants(shot, self._settings):
+                return looker
+        return None
+
+    def _has_seen(self, shot: Shot) -> bool:
+        """Whether the first model has nothing more to see in a shot; of the past that is not asked."""
+        seen = self._seen
+        return (
+            self._past is None
+            and seen is not None
+            and seen.shot is shot
+            and self._answers(seen.maps, self._settings, shot.frame.size)
+        )
+
+    def _let_look(self, companion: Companion, shot: Shot, settings: Settings) -> None:
+        with self._engine_lock:
+            companion.look(shot, settings)
+        with self._changed:
+            self._picture_wanted = True
+            self._look_again_if_needed()
+            self._changed.notify_all()
+
     def _take_seen(self, seen: Seen) -> None:
         if self._past is not None:
             self._past.take_seen(seen.shot.number, seen.maps)
@@ -687,10 +766,10 @@ class LiveSession:
 
     def _look_again_if_needed(self) -> None:
         """Look at the newest frame once more if what was seen of it does not answer the present settings."""
-        seen, shot = self._seen, self._shot
+        shot = self._shot
         if shot is None or self._engine is None or self._past is not None or shot is self._looking:
             return
-        if seen is None or seen.shot is not shot or not self._answers(seen.maps, self._settings, shot.frame.size):
+        if not self._has_seen(shot) or any(companion.wants(shot, self._settings) for companion in self._companions):
             self._to_look.offer(shot)
 
     def _answers(self, maps: Maps, settings: Settings, frame_size: tuple[int, int]) -> bool:
@@ -702,12 +781,19 @@ class LiveSession:
     def _load_loop(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._model_wanted is not None)
+                self._changed.wait_for(lambda: self._closing or self._model_wanted is not None or self._waiting())
                 if self._closing:
                     return
                 settings, self._model_wanted = self._model_wanted, None
                 number = self._loading
-                assert settings is not None
+                companion = self._waiting()
+                if settings is None and companion is not None:
+                    companion.state = "loading"
+            if settings is None:
+                assert companion is not None
+                self._load_companion(companion)
+                continue
+            with self._changed:
                 self._say_model("loading", f"loading {settings.model or 'the model'}")
             engine, sentence = self._load(settings, number)
             with self._changed:
@@ -726,6 +812,30 @@ class LiveSession:
                     self._look_again_if_needed()
                 self._picture_wanted = True
                 self._changed.notify_all()
+
+    def _waiting(self) -> Companion | None:
+        return next((companion for companion in self._companions if companion.state == "waiting"), None)
+
+    def _load_companion(self, companion: Companion) -> None:
+        def progress(what: str, done: int, total: int | None) -> None:
+            if companion.gone or self._closing or self._model_wanted is not None:
+                raise _Cancelled
+            companion.sentence = f"downloading {what}" + (f" {100 * done / total:.0f} %" if total else "")
+            with self._changed:
+                self._picture_wanted = True
+
+        try:
+            engine = self._load_engine(companion.settings, progress)
+        except _Cancelled:
+            companion.state = "waiting"  # after the first model, which is wanted more
+        except Exception as error:  # the edge of the thread: told in the status and above the pane
+            companion.fail(error)
+        else:
+            companion.begin(engine)
+        with self._changed:
+            self._picture_wanted = True
+            self._look_again_if_needed()
+            self._changed.notify_all()
 
     def _load(self, settings: Settings, number: int) -> tuple[Engine | None, str]:
         """An engine, or what comes nearest to it, and what went wrong."""
@@ -816,8 +926,18 @@ class LiveSession:
             seen = self._asked(seen, settings.query)
             if mode == "locked":
                 shot = seen.shot
-        result = artist.draw(shot, seen, settings)
+        result = self._draw_all(shot, seen, settings, artist)
         return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
+
+    def _draw_all(self, shot: Shot, seen: Seen | None, settings: Settings, artist: Artist) -> Result:
+        """A shot with what the model saw of it; with what each of them saw, where several are compared."""
+        with self._changed:
+            companions, focus = list(self._companions), self._focus
+        if not companions and not settings.jaccard:
+            return artist.draw(shot, seen, settings)
+        others = [(one.status(), one.artist, one.seen_for(shot, settings.query)) for one in companions]
+        first = PaneStatus(self._model_name() or "", "ready", "", rate(self._looked_at) if companions else 0.0)
+        return _panes(shot, settings, [(first, artist, seen), *others], focus)
 
     def _asked(self, seen: Seen, query: Query) -> Seen:
         """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
@@ -839,7 +959,12 @@ class LiveSession:
             kept, wait = past.now(mode, self._capture.speed)
         shot = past.shot(kept)
         seen = self._seen_in(past, kept, settings)
-        if seen is None or seen.shot.number != kept.number or not self._answers_past(seen.maps, settings):
+        if (
+            seen is None
+            or seen.shot.number != kept.number
+            or not self._answers_past(seen.maps, settings)
+            or any(companion.wants(shot, settings) for companion in self._companions)
+        ):
             with self._changed:
                 if self._past is past and self._engine is not None:
                     self._to_look.put(shot)
@@ -847,7 +972,7 @@ class LiveSession:
             seen = None
         if seen is not None:
             seen = self._asked(seen, settings.query)
-        result = artist.draw(shot, seen, settings)
+        result = self._draw_all(shot, seen, settings, artist)
         drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
         return drawn, shot.number, None if wait is None else time.monotonic() + wait
 
@@ -867,6 +992,7 @@ class LiveSession:
         """The past as it would be shown, for a video: every kept frame, or when locked those that were looked at."""
         settings, mode = self._settings, self._mode
         artist = Artist(self._notice)
+        others = [(one, Artist(self._notice)) for one in self._companions if one.engine is not None]
         past = Past(tuple(kept), paused=True, resume=False)
         line = past.line(mode)
         for place in line:
@@ -882,7 +1008,17 @@ class LiveSession:
             ):
                 with self._engine_lock:
                     past.take_seen(place.number, engine.look([shot.frame], settings)[0])
-            result = artist.draw(shot, self._seen_in(past, place, settings), settings)
+            seen = self._seen_in(past, place, settings)
+            if others or settings.jaccard:
+                looks = [(PaneStatus(self._model_name() or "", "ready", "", 0.0), artist, seen)]
+                for companion, its_artist in others:
+                    with self._engine_lock:
+                        looks.append(
+                            (replace(companion.status(), attention_fps=0.0), its_artist, companion.see(shot, settings))
+                        )
+                result = _panes(shot, settings, looks, 0)
+            else:
+                result = artist.draw(shot, seen, settings)
             frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
             yield result.overlay, frame
 
@@ -903,6 +1039,25 @@ class LiveSession:
         if self._entropies is None or self._entropies[:2] != (maps, layer):
             self._entropies = (maps, layer, entropies(maps, layer))
         return self._entropies[2]
+
+
+def _panes(
+    shot: Shot, settings: Settings, looks: Sequence[tuple[PaneStatus, Artist, Seen | None]], focus: int
+) -> Result:
+    """What several models saw of a shot, each in its pane, the first one first."""
+    from rtviz.comparison import facts
+    from rtviz.panes import Titled, join, smaller
+
+    frame = smaller(shot.frame, len(looks), settings.layout == "side-by-side")
+    titled = []
+    for (status, artist, seen), wish in zip(looks, settings.apart(), strict=False):
+        result = artist.draw(shot, seen, wish, frame)
+        said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
+        if result.maps is not None and not said:
+            pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
+            said = "   ".join(filter(None, (pace, facts(frame, result.maps, result.settings))))
+        titled.append(Titled(status.name, said, result))
+    return join(shot.frame, titled, settings, min(focus, len(titled) - 1), marked=True)
 
 
 @dataclass(frozen=True)

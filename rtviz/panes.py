@@ -12,6 +12,7 @@ import numpy as np
 from rtviz import compose
 from rtviz.cv import cv2
 from rtviz.frame import Frame, Pane, Pixels, Result
+from rtviz.settings import Settings
 
 # What the joined pictures are made to fit together on a screen, when there is a hurry.
 _SCREEN = (1080, 1920)
@@ -66,7 +67,7 @@ def smaller(frame: Frame, count: int, beside: bool = False) -> Frame:
     return replace(frame, pixels=compose.thumbnail(frame.pixels, size), masks=masks)
 
 
-def join(frame: Frame, titled: Sequence[Titled], focus: int = 0, *, marked: bool = False) -> Result:
+def join(frame: Frame, titled: Sequence[Titled], settings: Settings, focus: int = 0, *, marked: bool = False) -> Result:
     """One result of several: their pictures in rows, each under its title, with the maps of the one in focus.
 
     A place that is left over shows the frame itself.
@@ -74,6 +75,7 @@ def join(frame: Frame, titled: Sequence[Titled], focus: int = 0, *, marked: bool
     Args:
         frame: of the source.
         titled: at least one; their pictures are of one size.
+        settings: what all of them were asked for together.
         focus: which of them a result's reader is to take for the whole.
         marked: show which one that is.
     """
@@ -100,7 +102,8 @@ def join(frame: Frame, titled: Sequence[Titled], focus: int = 0, *, marked: bool
         accent = marked and place == focus and len(titled) > 1
         _title(joined, name, facts, compose.Box(top, left, strip, width), letters, accent)
     timings_ms = {stage: sum(each.result.timings_ms.get(stage, 0.0) for each in titled) for stage in chosen.timings_ms}
-    return Result(joined, frame, chosen.maps, chosen.settings, MappingProxyType(timings_ms), tuple(panes))
+    whole = chosen.settings.replace(model=settings.model, weights=settings.weights, compare=settings.compare)
+    return Result(joined, frame, chosen.maps, whole, MappingProxyType(timings_ms), tuple(panes))
 
 
 def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:

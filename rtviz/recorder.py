@@ -438,6 +438,8 @@ def pick(result: Result, what: str) -> Pixels:
     """The part of what is shown that is asked for, with no second drawing."""
     if what == "clean":
         return result.frame.pixels
+    if result.panes:  # several models' pictures: there is no simpler one
+        return result.overlay
     shown_beside = result.settings.layout == "side-by-side"
     if what == "side-by-side" and not shown_beside:
         from rtviz.compose import beside

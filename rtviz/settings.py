@@ -30,7 +30,7 @@ class Point(NamedTuple):
 Query = Literal["cls"] | Point
 
 
-_MOST_COMPARED = 3
+MOST_COMPARED = 3  # models beside the first one
 _SIDES = (2, 16384)  # the shortest and the longest that a "size" may have
 
 
@@ -81,7 +81,7 @@ class Option:
             "head": "a head's number from 0, mean, max, all",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
-            "names": f"at most {_MOST_COMPARED} names of models, separated by commas",
+            "names": f"at most {MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
 
@@ -118,6 +118,14 @@ class Option:
         if checked is _REFUSED:
             raise SettingsError(self.name, value, self.allowed)
         return checked
+
+    def plain(self, value: Any) -> Any:
+        """The value as text, number or boolean: what TOML, JSON or a line of text can hold."""
+        if self.kind == "query":
+            return str(value)
+        if self.kind == "size":
+            return f"{value[1]}x{value[0]}"
+        return ",".join(value) if self.kind == "names" else value
 
 
 _REFUSED = object()
@@ -175,7 +183,7 @@ def _check_names(option: Option, value: Any) -> Any:
     names = tuple(name.strip() for name in names)
     if names == ("",):
         return ()
-    return names if all(names) and len(names) <= _MOST_COMPARED else _REFUSED
+    return names if all(names) and len(names) <= MOST_COMPARED else _REFUSED
 
 
 _CHECKS: dict[str, Any] = {
@@ -250,13 +258,7 @@ class _Schema:
             value = getattr(self, option.name)
             if value is None:
                 continue
-            if option.kind == "query":
-                value = str(value)
-            elif option.kind == "size":
-                value = f"{value[1]}x{value[0]}"
-            elif option.kind == "names":
-                value = ",".join(value)
-            plain[option.name] = value
+            plain[option.name] = option.plain(value)
         return plain
 
 
@@ -272,7 +274,7 @@ class Settings(_Schema):
         "text", None, "Model", "the model, a name from `rtviz models` or any ViT or convnet of timm", optional=True
     )
     compare: tuple[str, ...] = _option(
-        "names", (), "Compare", f"up to {_MOST_COMPARED} more models, A,B,C, each in a pane beside the model's"
+        "names", (), "Compare", f"up to {MOST_COMPARED} more models, A,B,C, each in a pane beside the model's"
     )
     weights: str | None = _option(
         "text", None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
@@ -336,6 +338,11 @@ class Settings(_Schema):
         "range of the colours: steady over time, or of each frame alone",
         choices=("steady", "frame"),
     )
+
+    def apart(self) -> list[Settings]:
+        """The settings of each model on its own: the first, then those that it is compared with."""
+        others = [self.replace(model=name, weights=None) for name in self.compare]
+        return [one.replace(compare=()) for one in (self, *others)]
 
 
 CODECS = ("auto", "h264", "h265", "av1", "vp9")

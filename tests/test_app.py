@@ -625,3 +625,37 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
     window.strip.grab()
     qtbot.keyClick(window.canvas, Qt.Key_N)
     wait(qtbot, lambda: window.canvas.result.settings.view == "none")
+
+
+# --- several models --------------------------------------------------------------------------------------------------
+
+
+def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Make, qtbot: QtBot) -> None:
+    engines = {name: Engine(Model(name, heads=heads)) for name, heads in (("tiny", 4), ("random:dino-vits16", 2))}
+    window = make(GREY.replace(model="tiny"), load_engine=lambda settings, progress: engines[settings.model])
+    window.models.show_models([])  # nothing is here but what needs no weights
+    qtbot.keyClick(window.canvas, Qt.Key_Y)
+    assert window.session.settings.compare == ("random:dino-vits16",)
+
+    def panes() -> tuple[object, ...]:
+        result = window.canvas.result
+        return () if result is None else result.panes
+
+    wait(qtbot, lambda: len(panes()) == 2 and window._status.panes[0].attention_fps)
+    result = window.canvas.result
+    assert result is not None
+    top, left, height, width = result.panes[1].box
+    rect = window.canvas.picture_rect()
+    x = rect.x() + (left + width / 4) / result.overlay.shape[1] * rect.width()
+    y = rect.y() + (top + height * 3 / 4) / result.overlay.shape[0] * rect.height()
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=QPoint(round(x), round(y)))
+    assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
+    wait(qtbot, lambda: window._status.focus == 1 and window.strip.count == 2)
+    window.do("head_previous")
+    assert window.session.settings.head == 1, "of two heads, as the model in focus has"
+    window.commands.choose_model("tiny")
+    assert window.session.settings.compare == ("tiny",)
+    assert window.session.settings.model == "tiny"
+    qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
+    assert window.session.settings.compare == ()
+    wait(qtbot, lambda: not panes() and window.strip.count == 4)

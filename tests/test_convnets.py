@@ -326,12 +326,12 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
     assert picture[8 * row + 4, 8 * column + 4] == picture.max() == 255
 
 
-@pytest.mark.parametrize("view", [name for name in views.names() if "attention" in views.find(name).needs])
+@pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
 def test_views_of_attention_say_that_there_are_no_heads(view):
     engine = Engine(cached("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))
-    allowed = "cam, none (random:resnet18 has no attention heads)"
+    allowed = "mask, cam, none (random:resnet18 has no attention heads)"
     assert str(caught.value) == f"view cannot be {view!r}; allowed: {allowed}"
 
 
@@ -373,3 +373,17 @@ def test_maps_without_heads_are_carried_and_kept():
     assert Kept(0, 0.0, 0, 0, 0.0, b"", maps).size_bytes > sum(
         stage.nbytes for stages in maps.cams.values() for stage in stages
     )
+
+
+def test_the_mask_of_a_network_without_heads_is_that_of_what_its_stage_responds_to():
+    frame = Frame(noise(64, 64))
+    engine = Engine(cached("random:resnet18"))
+    settings = Settings(view="mask", resolution=64, layout="alone", upsampling="nearest", layer=-2)
+    picture = engine.render(frame, settings).overlay
+    (maps,) = engine.look([frame], settings)
+    stage = maps.cams["activation"][-2]
+    kept = np.sort(stage.ravel())[::-1]
+    least = kept[np.searchsorted(np.cumsum(kept), 0.6 * kept.sum())]
+    inside = np.kron(stage >= least, np.ones((64 // stage.shape[0], 64 // stage.shape[1]), bool))
+    bright = picture.sum(axis=2) > 0
+    assert (bright == inside).mean() > 0.9  # but for the outline

@@ -28,7 +28,7 @@ ROOMS = [
     ["engine", "scoring"],
     ["capture"],
     ["artist", "recorder"],
-    ["comparison"],
+    ["companion", "comparison"],
     ["figures", "live", "offline"],
     ["app", "bench"],
     ["cli"],

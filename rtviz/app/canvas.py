@@ -21,7 +21,7 @@ from PyQt5.QtGui import (
 )
 from PyQt5.QtWidgets import QWidget
 
-from rtviz.app.pointing import Spot, spot_at
+from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Pixels, Result
 from rtviz.live import hover
@@ -204,7 +204,7 @@ class Canvas(QWidget):
         spot = self.spot(self._pointer)
         if spot is None:
             return
-        result = self.result
+        result = result_at(self.result, spot)
         if spot.head is not None and result.maps is not None:
             head = spot.head if isinstance(spot.head, int) or spot.head in ("mean", "max", "all") else "mean"
             layer = result.settings.layer if spot.layer is None else spot.layer

@@ -14,7 +14,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError, lacks_heads
 from rtviz.live import MODES, RECORDED, LiveSession
-from rtviz.settings import COLORMAPS, LAYOUTS, Settings
+from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REWIND_SECONDS = 5.0
@@ -58,6 +58,9 @@ class Commands:
             "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
             "query_cls": lambda: self.change(query="cls"),
             "model_next": self._next_model,
+            "pane_add": self._add_pane,
+            "pane_remove": self._remove_pane,
+            "jaccard": self._jaccard,
             "view_next": lambda: self._cycle("view", views.names(), 1),
             "view_previous": lambda: self._cycle("view", views.names(), -1),
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
@@ -189,8 +192,46 @@ class Commands:
         if not others:
             self._say("no other model is here: the model panel fetches more", 3.0)
             return
-        following = names[(names.index(now) + 1) % len(names)] if now in names else others[0]
-        self.change(model=following, weights=None)
+        self.choose_model(names[(names.index(now) + 1) % len(names)] if now in names else others[0])
+
+    def choose_model(self, name: str) -> None:
+        """Let another model look, in the pane that is in focus."""
+        pane = self.session.status().focus
+        if not pane:
+            self.change(model=name, weights=None)
+            return
+        compared = list(self.session.settings.compare)
+        compared[pane - 1] = name
+        self.change(compare=tuple(compared))
+        self._say(f"pane {pane + 1}: {name}")
+
+    def _add_pane(self) -> None:
+        """One more model beside those that look: one that is here, else one that is untrained."""
+        status, compared = self.session.status(), self.session.settings.compare
+        if len(compared) >= MOST_COMPARED:
+            self._say(f"no more than {MOST_COMPARED + 1} models at once", 3.0)
+            return
+        first = status.model_name or ""
+        looking = {first, self.session.settings.model, *(pane.name for pane in status.panes), *compared}
+        untrained = ["random:dino-vits16", "random:resnet50", "random:embedded"]
+        name = next(name for name in (*self._models_here(), *untrained) if name not in looking)
+        self.change(compare=(*compared, name))
+        self._say(f"beside it: {name}", 2.0)
+
+    def _remove_pane(self) -> None:
+        """The pane in focus goes; of the first model's, the last one."""
+        compared = list(self.session.settings.compare)
+        if not compared:
+            self._say("one model is looking")
+            return
+        gone = compared.pop(self.session.status().focus - 1)
+        self.change(compare=tuple(compared))
+        self._say(f"without {gone}")
+
+    def _jaccard(self) -> None:
+        shown = not self.session.settings.jaccard
+        self.change(jaccard=shown)
+        self._say("Jaccard index of the best head" if shown else "no Jaccard index")
 
     def _set_mode(self, mode: str) -> None:
         self.session.set_mode(mode)

@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
 )
 
 from rtviz.errors import SettingsError
-from rtviz.settings import Option
+from rtviz.settings import Option, Point
 
 
 class Control(QWidget):
@@ -194,7 +194,9 @@ class TextControl(Control):
     def __init__(self, option: Option) -> None:
         super().__init__(option)
         self.line = QLineEdit()
-        self.line.setPlaceholderText("not given" if option.optional else str(option.default))
+        self.line.setPlaceholderText(
+            "none" if option.default == () else "not given" if option.optional else str(option.default)
+        )
         self.line.editingFinished.connect(self._edited)
         self._shown = ""
         self._hold(self.line)
@@ -203,13 +205,14 @@ class TextControl(Control):
         text = self.line.text().strip()
         if text != self._shown:
             self._shown = text
-            if text or self.option.optional:
-                self._emit(text or None)
+            if text or self.option.optional or self.option.default == ():
+                self._emit(text or self.option.default)
 
     def show_value(self, value: Any) -> None:
-        if value is not None and isinstance(value, tuple):
-            value = ",".join(f"{part:.3f}" for part in value)
-        self._shown = "" if value is None else str(value)
+        if isinstance(value, Point):
+            self._shown = ",".join(f"{part:.3f}" for part in value)
+        else:
+            self._shown = "" if value is None else str(self.option.plain(value))
         if not self.line.hasFocus():
             self.line.setText(self._shown)
 

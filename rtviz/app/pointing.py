@@ -18,6 +18,7 @@ class Spot(NamedTuple):
         x, y: place on the frame, as fractions of its width and height.
         box: (left, top, width, height), as fractions of the shown picture, of the copy of the frame that was hit.
         layer, head: of the tile that was hit; None where a point says nothing about them.
+        pane: which of several models' pictures was hit.
     """
 
     x: float
@@ -25,12 +26,15 @@ class Spot(NamedTuple):
     box: tuple[float, float, float, float]
     layer: int | None = None
     head: int | str | None = None
+    pane: int = 0
 
 
 def spot_at(result: Result, u: float, v: float) -> Spot | None:
     """What lies at a point of the overlay, given as fractions of its width and height; None between tiles."""
     if not (0 <= u <= 1 and 0 <= v <= 1):
         return None
+    if result.panes:
+        return _in_a_pane(result, u, v)
     left, share = 0.0, 1.0
     if result.settings.layout == "side-by-side":
         share = 0.5
@@ -48,6 +52,29 @@ def spot_at(result: Result, u: float, v: float) -> Spot | None:
     if result.maps is not None and result.settings.view in ("heads", "grid"):
         return None
     return Spot(min(u, 1.0), min(v, 1.0), (left, 0.0, share, 1.0))
+
+
+def _in_a_pane(result: Result, u: float, v: float) -> Spot | None:
+    whole_height, whole_width = result.overlay.shape[:2]
+    for place, pane in enumerate(result.panes):
+        top, left, height, width = pane.box
+        x, y = (u * whole_width - left) / width, (v * whole_height - top) / height
+        spot = spot_at(pane.result, x, y)
+        if spot is not None:
+            inner_left, inner_top, inner_width, inner_height = spot.box
+            box = (
+                (left + inner_left * width) / whole_width,
+                (top + inner_top * height) / whole_height,
+                inner_width * width / whole_width,
+                inner_height * height / whole_height,
+            )
+            return spot._replace(box=box, pane=place)
+    return None
+
+
+def result_at(result: Result, spot: Spot) -> Result:
+    """The result that a spot lies on: one pane's, where there are several."""
+    return result.panes[spot.pane].result if result.panes else result
 
 
 def _tiles(result: Result) -> list[tuple[Box, int | None, int | str | None]]:
@@ -72,4 +99,4 @@ def _tiles(result: Result) -> list[tuple[Box, int | None, int | str | None]]:
     return tiles
 
 
-__all__ = ["Spot", "spot_at"]
+__all__ = ["Spot", "result_at", "spot_at"]

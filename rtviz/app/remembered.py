@@ -15,7 +15,7 @@ from rtviz.settings import Settings, load_preset, presets
 
 _RECENT = 8
 _NOT_KEPT = ("query",)  # a place on yesterday's picture says nothing about today's
-MODEL_FIELDS = ("model", "weights", "device", "precision", "resolution")
+MODEL_FIELDS = ("model", "compare", "weights", "device", "precision", "resolution")
 
 
 def default_folder() -> Path:
@@ -138,7 +138,7 @@ def apply_preset(path: Path, settings: Settings) -> Settings:
         RtvizError: the preset cannot be read.
     """
     values, _ = load_preset(path)
-    kept = {name: getattr(settings, name) for name in ("model", "weights", "device", "precision")}
+    kept = {name: getattr(settings, name) for name in ("model", "compare", "weights", "device", "precision")}
     return Settings.from_mapping({name: value for name, value in kept.items() if value is not None} | values)
 
 

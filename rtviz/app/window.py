@@ -218,7 +218,7 @@ class Window(QWidget):
         self.source.opened.connect(self.open_place)
         self.source.asked.connect(self.do)
         self.source.refresh.connect(lambda: self._finder.find(cameras=True, models=False))
-        self.models.chosen.connect(lambda name: self.change(model=name, weights=None))
+        self.models.chosen.connect(self._choose_model)
         for panel in (self.models, self.view):
             panel.changed.connect(lambda name, value: self.change(**{name: value}))
             panel.refused.connect(lambda said: self.canvas.toast(said, 4.0))
@@ -432,13 +432,20 @@ class Window(QWidget):
         self.commands.change(**changes)
         self._show_settings()
 
+    def _choose_model(self, name: str) -> None:
+        self.commands.choose_model(name)
+        self._show_settings()
+
     # --- the mouse on the picture ------------------------------------------------------------------------------------
 
     def _pointed(self, spot: Spot) -> None:
         self._last_input = time.monotonic()
         if self.canvas.help is not None:
             self.canvas.show_help(None)
-        elif spot.head is not None:
+            return
+        if spot.pane != self._status.focus:
+            self.session.focus(spot.pane)
+        if spot.head is not None:
             self.change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
         else:
             self._query(spot)

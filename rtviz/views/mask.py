@@ -37,7 +37,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
-    if maps.query != "cls":
+    if maps.query != "cls" and maps.heads:
         compose.marker(picture, *maps.query)
     return picture
 

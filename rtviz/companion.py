@@ -1,0 +1,144 @@
+"""One more model on a live stream: it takes its turn to look, and has a picture of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rtviz.artist import Artist, Seen, answers
+from rtviz.capture import Shot, rate
+from rtviz.errors import RtvizError, in_words
+from rtviz.settings import Query, Settings
+
+if TYPE_CHECKING:
+    from rtviz.engine import Engine
+    from rtviz.models import Model
+
+# What needs another model.
+MODEL_FIELDS = ("model", "weights", "device", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class PaneStatus:
+    """What a model in a pane of its own does at this moment.
+
+    Attributes:
+        name: of the model, as far as it is known.
+        state: waiting, loading, ready or failed.
+        sentence: why it failed, or what is being fetched; empty otherwise.
+        attention_fps: frames a second that it has looked at.
+    """
+
+    name: str
+    state: str
+    sentence: str
+    attention_fps: float
+
+
+class Companion:
+    """A model beside the session's own. The session's threads call it: one loads, one looks, one draws.
+
+    Args:
+        settings: which model, where and how it runs.
+        notice: one sentence that the user must see.
+
+    Attributes:
+        state: waiting (to be loaded), loading, ready or failed.
+        sentence: why it failed, or what is being fetched.
+        gone: nobody wants it any more.
+        engine: which looks; None until it is ready.
+        seen: what it saw last.
+        artist: who draws it.
+    """
+
+    def __init__(self, settings: Settings, notice: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.state, self.sentence = "waiting", ""
+        self.gone = False
+        self.engine: Engine | None = None
+        self.seen: Seen | None = None
+        self.artist = Artist(notice)
+        self._notice = notice
+        self._looked_at: deque[float] = deque(maxlen=600)
+
+    @property
+    def model(self) -> Model | None:
+        return self.engine.model if self.engine is not None else None
+
+    @property
+    def name(self) -> str:
+        """The model's name, or what it is called by as long as it is not here."""
+        return self.model.name if self.model is not None else self.settings.model or "the model that is here"
+
+    def status(self) -> PaneStatus:
+        return PaneStatus(self.name, self.state, self.sentence, rate(self._looked_at))
+
+    def is_for(self, settings: Settings) -> bool:
+        """Whether these settings mean the same model, in the same place and number format."""
+        return all(getattr(self.settings, name) == getattr(settings, name) for name in MODEL_FIELDS)
+
+    def begin(self, engine: Engine) -> None:
+        """It is loaded."""
+        self.engine = engine
+        self.state, self.sentence = "ready", ""
+        if engine.model is not None and engine.model.notice:
+            self._notice(engine.model.notice)
+
+    def fail(self, error: BaseException) -> None:
+        """It cannot be had, or cannot look."""
+        self.state, self.sentence = "failed", in_words(error)
+        self._notice(self.sentence)
+
+    def wants(self, shot: Shot, settings: Settings) -> bool:
+        """Whether it would see something in this shot that it has not seen yet."""
+        if self.state != "ready":
+            return False
+        seen = self.seen
+        return (
+            seen is None
+            or seen.shot.number != shot.number
+            or not answers(seen.maps, self.model, settings, shot.frame.size)
+        )
+
+    def look(self, shot: Shot, settings: Settings) -> None:
+        """Look at a shot; a failure is told, and ends it."""
+        try:
+            self.seen = self.see(shot, settings)
+        except Exception as error:  # the edge of the thread: the other models go on
+            self.fail(error)
+            return
+        self._looked_at.append(time.monotonic())
+
+    def see(self, shot: Shot, settings: Settings) -> Seen:
+        """What it sees in a shot.
+
+        Raises:
+            DeviceFailed, CaptureFailed, SettingsError: as the engine does.
+        """
+        assert self.engine is not None
+        start = time.monotonic()
+        maps = self.engine.look([shot.frame], settings, {"rows"})[0]
+        while self.engine.notices:
+            self._notice(self.engine.notices.pop(0))
+        return Seen(shot, maps, (time.monotonic() - start) * 1000)
+
+    def seen_for(self, shot: Shot, query: Query) -> Seen | None:
+        """What it saw last, if that can be laid on this shot; for this query."""
+        seen = self.seen
+        if seen is None or seen.shot.stream != shot.stream or seen.shot.frame.size != shot.frame.size:
+            return None
+        if seen.maps.query != query and seen.maps.rows is not None:
+            try:
+                asked = replace(seen, maps=seen.maps.ask(query))
+            except RtvizError:  # no place for this model to look from: the last answer stays
+                return seen
+            if self.seen is seen:
+                self.seen = asked
+            return asked
+        return seen
+
+
+__all__ = ["MODEL_FIELDS", "Companion", "PaneStatus"]

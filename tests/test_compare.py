@@ -1,0 +1,280 @@
+"""Several models side by side: in one picture, offline, on a live stream, and with the Jaccard index above each."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_shown
+from test_cli import SCENE, rtviz
+
+import rtviz as package
+from rtviz.comparison import Comparison, facts
+from rtviz.engine import Engine as RealEngine
+from rtviz.errors import SettingsError, WeightsMissing
+from rtviz.frame import Frame, Maps, Result
+from rtviz.panes import Titled, arrange, join, smaller
+from rtviz.scoring.overlap import overlap
+from rtviz.settings import Point, Settings
+from rtviz.sources import open_source
+from rtviz.sources.faulty import FaultyCamera
+
+
+def grey(level: int, size: tuple[int, int] = (90, 160)) -> Result:
+    frame = Frame(np.full((*size, 3), level, np.uint8))
+    return Result(frame.pixels, frame, None, Settings(view="none"))
+
+
+# --- one picture of several ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "shape"),
+    [(1, (360, 640), (1, 1)), (2, (360, 640), (1, 2)), (2, (640, 360), (1, 2)), (2, (100, 900), (2, 1)),
+     (3, (360, 640), (2, 2)), (3, (640, 360), (1, 3)), (4, (480, 640), (2, 2))],
+)  # fmt: skip
+def test_panes_lie_as_large_as_they_fit_on_a_wide_screen(
+    count: int, size: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    assert arrange(count, size) == shape
+
+
+def test_every_pane_is_where_the_result_says_and_nothing_of_it_is_covered() -> None:
+    frame = grey(7).frame
+    joined = join(frame, [Titled(f"model {n}", "3.1/s", grey(50 + n)) for n in range(3)], Settings(), focus=1)
+    assert len(joined.panes) == 3
+    assert joined.maps is joined.panes[1].result.maps
+    for place, pane in enumerate(joined.panes):
+        top, left, height, width = pane.box
+        assert (joined.overlay[top : top + height, left : left + width] == 50 + place).all()
+    # What is left over of two rows of two shows the frame.
+    assert (joined.overlay[-80:, -150:] == 50 + 1).all()
+    strip = joined.overlay[: joined.panes[0].box[0]]
+    assert len(np.unique(strip)) > 8, "the titles are written there"
+
+
+@pytest.mark.parametrize("width", [24, 60, 96])
+def test_a_title_that_has_no_room_is_cut_and_not_run_into_its_neighbour(width: int) -> None:
+    tall = (2 * width, width)
+    long = Titled("a_very_long_name_of_timm.with_a_tag", "Jaccard .71, heads 1, 2", grey(0, tall))
+    joined = join(long.result.frame, [long, Titled("", "", grey(0, tall))], Settings())
+    (top, *_), (_, left, *_) = joined.panes[0].box, joined.panes[1].box
+    assert len(np.unique(joined.overlay[:top, :left])) > 2
+    assert (joined.overlay[:top, left:] == joined.overlay[0, -1]).all()
+
+
+def test_a_large_frame_is_drawn_small_enough_for_a_screen_with_its_masks() -> None:
+    masks = np.zeros((1, 2160, 3840), np.bool_)
+    masks[0, 540:1080, :1920] = True
+    frame = Frame(np.zeros((2160, 3840, 3), np.uint8), 3, 1.5, masks=masks)
+    small = smaller(frame, 4)
+    assert small.size == (540, 960)
+    assert small.masks is not None
+    assert small.masks.shape == (1, 540, 960)
+    assert small.masks.mean() == pytest.approx(masks.mean(), abs=0.01)
+    assert (small.index, small.pts_seconds) == (3, 1.5)
+    assert smaller(grey(0).frame, 4) is not None
+    assert smaller(frame, 1).size == (1080, 1920)
+
+
+# --- the Jaccard index -----------------------------------------------------------------------------------------------
+
+
+def maps_with(attention: np.ndarray) -> Maps:
+    heads = attention.shape[1]
+    return (
+        Maps(attention, np.zeros((*attention.shape[:2], 1), np.float32), "cls", "m", 16, (64, 64), cams={})
+        if (heads)
+        else Maps(attention, np.zeros((1, 0, 0), np.float32), "cls", "m", 16, (64, 64))
+    )
+
+
+def test_the_index_is_that_of_the_best_head_for_each_object() -> None:
+    """Against the definition, counted patch by patch."""
+    rng = np.random.default_rng(4)
+    attention = rng.random((2, 3, 4, 4)).astype(np.float32) ** 3
+    truth = np.zeros((2, 64, 64), np.bool_)
+    truth[0, :32, :32] = True
+    truth[1, 48:, 16:] = True
+    expected = []
+    for mask in truth:
+        scores = []
+        for head in attention[-1]:
+            kept: set[tuple[int, int]] = set()
+            mass = 0.0
+            for place in sorted(np.ndindex(4, 4), key=lambda place: -head[place]):
+                if mass >= 0.6 * head.sum():
+                    break
+                kept.add(place)
+                mass += float(head[place])
+            inside = {place for place in np.ndindex(4, 4) if mask[place[0] * 16 + 8, place[1] * 16 + 8]}
+            scores.append(len(kept & inside) / len(kept | inside))
+        expected.append((max(scores), int(np.argmax(scores))))
+    found = overlap(maps_with(attention), Settings(), truth)
+    assert found is not None
+    assert found.jaccard == pytest.approx(np.mean([score for score, _ in expected]), abs=1e-6)
+    assert found.heads == tuple(head for _, head in expected)
+
+
+def test_nothing_is_said_where_there_is_nothing_to_compare_with() -> None:
+    maps = maps_with(np.ones((1, 1, 4, 4), np.float32))
+    frame = Frame(np.zeros((64, 64, 3), np.uint8))
+    assert facts(frame, maps, Settings(jaccard=True)) == ""
+    empty = Frame(frame.pixels, masks=np.zeros((1, 64, 64), np.bool_))
+    assert facts(empty, maps, Settings(jaccard=True)) == "no object in sight"
+    assert facts(empty, maps, Settings()) == ""
+
+
+# --- offline ---------------------------------------------------------------------------------------------------------
+
+
+def test_two_models_and_a_convnet_give_the_same_pictures_apart_and_together() -> None:
+    names = ("embedded", "random:vit_tiny_patch16_224", "random:resnet18")
+    settings = Settings(
+        model=names[0], compare=names[1:], resolution=64, precision="fp32", device="cpu", view="mask", jaccard=True,
+        normalization="frame",
+    )  # fmt: skip
+    comparison = Comparison([RealEngine(package.load(name, device="cpu", precision="fp32")) for name in names])
+    with open_source("scene:?seed=3&size=96x64&seconds=0.1") as source:
+        frames = list(source)
+    looked = list(comparison.look_all([frames[:2], frames[2:]], settings))
+    assert [frame.index for frame, _ in looked] == [0, 1, 2]
+    for frame, seen in looked:
+        joined = comparison.draw(frame, seen, settings)
+        assert [pane.result.maps.model for pane in joined.panes if pane.result.maps] == list(names)
+        for pane, alone in zip(joined.panes, settings.apart(), strict=True):
+            model = next(model for model in comparison.models if model.name == alone.model)
+            expected = RealEngine(model).render(frame, alone).overlay
+            # Batches may differ in the last bit of a product, and a patch at the edge of the mask with it.
+            assert (pane.result.overlay != expected).mean() < 0.02
+    assert joined.settings.compare == names[1:]
+
+
+def test_models_on_the_command_line_are_compared_in_their_order(tmp_path: Any) -> None:
+    done = rtviz(
+        "render", SCENE, "-o", tmp_path / "out.png", "--end", "0.03", "--model", "embedded", "--model",
+        "random:embedded", "--jaccard", "--resolution", "64", "--device", "cpu", "--json", "--quiet",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert '"model": "embedded, random:embedded"' in done.stdout
+    with open_source(str(tmp_path / "out.png")) as source:
+        height, width = next(iter(source)).size
+    assert width > 2 * 96
+    assert height > 64
+
+
+def test_more_models_than_there_is_room_for_are_refused() -> None:
+    assert Settings(compare="a, b ,c").compare == ("a", "b", "c")
+    assert Settings(compare="").compare == ()
+    assert Settings.from_mapping(Settings(compare=("a", "b")).to_mapping()).compare == ("a", "b")
+    for wrong in ("a,b,c,d", "a,,b", 7, ["a", 2]):
+        with pytest.raises(SettingsError, match="compare"):
+            Settings(compare=wrong)  # type: ignore[arg-type]
+
+
+# --- live ------------------------------------------------------------------------------------------------------------
+
+
+class Zoo:
+    """Loads an engine double for each name; "absent" cannot be had."""
+
+    def __init__(self, **models: Model) -> None:
+        self.engines = {name: Engine(model) for name, model in models.items()}
+
+    def __call__(self, settings: Settings, progress: object) -> Engine:
+        if settings.model == "absent":
+            raise WeightsMissing("the weights of absent are not here")
+        return self.engines[settings.model or "a"]
+
+
+def zoo() -> Zoo:
+    return Zoo(a=Model("a"), b=Model("b", heads=2), c=Model("c", heads=0))
+
+
+def all_looked(result: object) -> bool:
+    return isinstance(result, Result) and bool(result.panes) and all(pane.result.maps for pane in result.panes)
+
+
+def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b,c")) as live:
+        status = until(live, lambda status: all(engine.looks >= 5 for engine in models.engines.values()))
+        looks = [engine.looks for engine in models.engines.values()]
+        assert max(looks) - min(looks) <= 3
+        result = until_shown(live, all_looked)
+        assert isinstance(result, Result)
+        assert [pane.result.maps.model for pane in result.panes if pane.result.maps] == ["a", "b", "c"]
+        assert result.panes[2].result.settings.view == "cam", "without heads, what it can show"
+        assert [(pane.name, pane.state) for pane in status.panes] == [("b", "ready"), ("c", "ready")]
+        status = until(live, lambda status: all(pane.attention_fps > 0 for pane in status.panes))
+        assert (status.model_name, status.heads) == ("a", 4)
+        live.focus(1)
+        assert (live.status().model_name, live.status().heads) == ("b", 2)
+        until_shown(live, lambda result: result.maps is not None and result.maps.model == "b")
+
+
+def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -> None:
+    models = zoo()
+    still = Recording([0.0])
+    with session(still, load_engine=models, settings=Settings(model="a", compare="b")) as live:
+        live.pause()
+        until_shown(live, all_looked)
+        live.update(live.settings.replace(compare=("b", "c"), query=Point(0.5, 0.5)))
+        result = until_shown(live, lambda result: all_looked(result) and len(result.panes) == 3)
+        assert isinstance(result, Result)
+        until_shown(live, lambda result: result.panes[1].result.maps.query == Point(0.5, 0.5))
+        before = models.engines["b"].looks
+        live.update(live.settings.replace(compare=("b",)))
+        until_shown(live, lambda result: len(result.panes) == 2)
+        assert models.engines["b"].looks == before, "what was seen already is not looked at again"
+        live.update(live.settings.replace(compare=()))
+        until_shown(live, lambda result: not result.panes)
+
+
+def test_a_model_that_cannot_be_had_says_so_and_the_others_go_on() -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="absent,b")) as live:
+        status = until(live, lambda status: len(status.panes) == 2 and status.panes[1].attention_fps > 0)
+        assert status.panes[0].state == "failed"
+        assert status.panes[0].sentence == "the weights of absent are not here"
+        assert "the weights of absent are not here" in status.notices
+        models.engines["b"].errors.append(RuntimeError("b broke"))
+        until(live, lambda status: status.panes[1].state == "failed")
+        looks = models.engines["a"].looks
+        until(live, lambda status: models.engines["a"].looks > looks + 2)
+
+
+def test_a_slow_model_does_not_hold_up_the_picture() -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=100), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+        until_shown(live, all_looked)
+        held = threading.Event()
+        models.engines["b"].go.clear()
+        models.engines["b"].looking.clear()
+        assert models.engines["b"].looking.wait(LIMIT)
+        numbers = set()
+
+        def five_frames(result: Any) -> bool:
+            numbers.add(result.frame.index)
+            return len(numbers) >= 5
+
+        until_shown(live, five_frames)
+        held.set()
+        models.engines["b"].go.set()
+
+
+def test_the_past_is_compared_too_and_saved_with_its_panes(tmp_path: Any) -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+        until_shown(live, all_looked)
+        until(live, lambda status: status.recorder_seconds > 0.2)
+        live.rewind(0.1)
+        live.pause()
+        shown = until_shown(live, lambda result: all_looked(result) and result is live.latest())
+        assert isinstance(shown, Result)
+        live.save_past(tmp_path / "past.mp4")
+        until(live, lambda status: any("wrote" in notice for notice in status.notices))
+        with open_source(str(tmp_path / "past.mp4")) as source:
+            assert next(iter(source)).size[1] > 2 * shown.frame.size[1]
