@@ -44,6 +44,7 @@ examples:
   rtviz score embedded                              heads, layers, and cues without a network, on drawn scenes
   rtviz score jaccard --data VOCdevkit/VOC2012 --model dino-vits16 --model random:dino-vits16
   rtviz score davis --data DAVIS --model dino-vits16
+  rtviz score corloc --data VOCdevkit/VOC2012 --model dino-vits16 --objects lost
   rtviz score davis --data scene: --limit 3         nothing is downloaded
 """
 
@@ -191,18 +192,21 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_SCORE_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     score.add_argument(
-        "name", metavar="MODEL|jaccard|davis", nargs="?", default="embedded",
+        "name", metavar="MODEL|jaccard|davis|corloc", nargs="?", default="embedded",
         help="a name from `rtviz models`, to be scored on drawn scenes (embedded); or what to measure on a data set",
     )  # fmt: skip
     score.add_argument("--json", action="store_true", help="print the figures as JSON")
     score.add_argument("--quiet", action="store_true", help="no progress bar")
     score.add_argument("--seed", type=int, metavar="N", help="which of the scenes kept for scoring (0)")
     score.add_argument("--scenes", type=int, metavar="N", help="with MODEL: how many drawn scenes (200)")
-    measured = score.add_argument_group("with jaccard and davis")
+    measured = score.add_argument_group("with jaccard, davis and corloc")
     measured.add_argument("--data", metavar="DIR|scene:", help="the data set's folder, or drawn scenes")
     measured.add_argument("--model", action="append", metavar="NAME", help="may be given several times")
     measured.add_argument("--limit", type=int, metavar="N", help="only the first N pictures, or clips")
     measured.add_argument("--resolution", type=int, metavar="PIXELS", help="short side; the protocol's if not given")
+    measured.add_argument(
+        "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
+    )
     _add_options(score, [Settings.option(name) for name in ("weights", "device", "precision")], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
@@ -590,9 +594,10 @@ def _score(parsed: argparse.Namespace) -> int:
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
-    for name in ("data", "model", "limit", "resolution"):
+    for name in ("data", "model", "limit", "resolution", "objects"):
         if getattr(parsed, name) is not None:
-            raise SettingsError(name, getattr(parsed, name), f"only with {' or '.join(_MEASURED_ON)}")
+            allowed = "corloc" if name == "objects" else " or ".join(_MEASURED_ON)
+            raise SettingsError(name, getattr(parsed, name), f"only with {allowed}")
     from rtviz.scoring.scenes import score_scenes
 
     scenes = 200 if parsed.scenes is None else parsed.scenes
@@ -605,7 +610,11 @@ def _score(parsed: argparse.Namespace) -> int:
 
 
 # What is measured, and on what.
-_MEASURED_ON = {"jaccard": "the folder of PASCAL VOC2012", "davis": "the folder of DAVIS 2017"}
+_MEASURED_ON = {
+    "jaccard": "the folder of PASCAL VOC2012",
+    "davis": "the folder of DAVIS 2017",
+    "corloc": "the folder of PASCAL VOC2007 or VOC2012",
+}
 
 
 def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> int:
@@ -617,13 +626,15 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
         raise SettingsError("seed", parsed.seed, "only with --data scene:")
+    if parsed.objects is not None and parsed.name != "corloc":
+        raise SettingsError("objects", parsed.objects, "only with corloc")
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
     with _scoring_progress(parsed.quiet) as progress:
         report = benchmarks.run(
             parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
-            seed=seed, progress=progress, notice=_say, **given,
+            seed=seed, objects=parsed.objects or "tokencut", progress=progress, notice=_say, **given,
         )  # fmt: skip
     if parsed.json:
         print(json.dumps(report.to_mapping(), indent=2))

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import rtviz
+from rtviz.cv import cv2
 from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreadable
 from rtviz.models import zoo
 from rtviz.scoring import benchmarks, datasets, measures
@@ -226,7 +228,7 @@ def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch,
     assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5})
 
 
-def test_corloc_counts_boxes_that_overlap_by_more_than_half(voc, model):
+def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
     data = datasets.boxed(str(voc))
     assert data.title == "PASCAL VOC2012 trainval"
     frame = SceneSource(0, (112, 96), objects=2).frame(0)
@@ -254,8 +256,83 @@ def test_corloc_counts_boxes_that_overlap_by_more_than_half(voc, model):
     assert set(widths) == {model.card.width}
 
     half = DataSet("x", ["a"], lambda n: Boxed(n, np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 32, 64]])), 64)
-    assert benchmarks.corloc(model, half, lambda features: (0, 0, 8, 8)).values["corloc"] == 0  # exactly a half
-    assert benchmarks.corloc(model, half, lambda features: (0, 0, 7, 8)).values["corloc"] == 100
+    assert benchmarks.corloc(model, half, lambda features: (0, 0, 8, 8)).values["corloc"] == 100  # exactly a half
+    assert benchmarks.corloc(model, half, lambda features: (1, 0, 8, 8)).values["corloc"] == 0
+
+
+def slow_object(keys, method):
+    """The pixels' box, by whole decompositions and another library's components: keys [rows, columns, width]."""
+    rows, columns, width = keys.shape
+    flat = keys.reshape(-1, width).astype(np.float64)
+    if method == "lost":
+        products = flat @ flat.T
+        degrees = (products >= 0).sum(axis=1)
+        order = np.argsort(degrees, kind="stable")
+        seed = order[0]
+        seeds = [patch for patch in order[:100] if products[patch, seed] >= 0]
+        foreground = products[:, seeds].sum(axis=1) >= 0
+    else:
+        unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        ties = np.where(unit @ unit.T >= 0.2, 1.0, 1e-5)
+        root = np.sqrt(ties.sum(axis=1))
+        second = np.linalg.eigh(np.eye(len(ties)) - ties / np.outer(root, root))[1][:, 1] / root
+        seed = np.abs(second).argmax()
+        foreground = (second > second.mean()) == (second[seed] > second.mean())
+    _, parts = cv2.connectedComponents(foreground.reshape(rows, columns).astype(np.uint8), connectivity=4)
+    y, x = np.nonzero(parts == parts.ravel()[seed])
+    return y.min(), x.min(), y.max() + 1, x.max() + 1
+
+
+@pytest.mark.parametrize("method", ["tokencut", "lost"])
+def test_corloc_by_another_way(method, model, tmp_path):
+    """Keys from a hook on the network, pictures filled up by PIL, boxes painted pixel by pixel."""
+    root = tmp_path / "VOC2007"
+    patch = model.patch_size
+    right = 0
+    caught = []
+    hook = model.network.blocks[-1].attn.qkv.register_forward_hook(lambda *call: caught.append(call[2]))
+    sizes = [(90, 122), (101, 96), (88, 104), (96, 75), (120, 90), (77, 101)]
+    for number, size in enumerate(sizes):
+        frame = SceneSource(number, size, objects=2).frame(0)
+        annotation = ""
+        for mask in frame.masks:
+            (top, left), (bottom, end) = np.argwhere(mask).min(0) + 1, np.argwhere(mask).max(0) + 1
+            annotation += (
+                f"<object><bndbox><xmax>{end}</xmax><xmin>{left}</xmin><ymin>{top}</ymin><ymax>{bottom}</ymax>"
+                "</bndbox></object>"
+            )
+        (root / "Annotations").mkdir(parents=True, exist_ok=True)
+        (root / "Annotations" / f"{number:06d}.xml").write_text(f"<annotation>{annotation}</annotation>")
+        save_picture(root / "JPEGImages" / f"{number:06d}.jpg", frame.pixels)
+
+        mean = tuple(round(255 * value) for value in model.card.mean)
+        whole = Image.new("RGB", [-(-side // patch) * patch for side in size[::-1]], mean)
+        whole.paste(Image.open(root / "JPEGImages" / f"{number:06d}.jpg"))
+        seen = (np.asarray(whole, np.float32) / 255 - model.card.mean) / model.card.std
+        model.attention(torch.from_numpy(seen).permute(2, 0, 1)[None].float())
+        width = model.card.width
+        keys = caught[-1][0, 1:, width : 2 * width].numpy().reshape(whole.height // patch, whole.width // patch, width)
+        painted = np.zeros((whole.height, whole.width), bool)
+        top, left, bottom, end = slow_object(keys, method)
+        painted[patch * top : patch * bottom, patch * left : patch * end] = True
+        painted = painted[: size[0], : size[1]]
+        boxes = np.zeros((2, *size), bool)
+        for box, mask in zip(boxes, frame.masks, strict=True):
+            box[np.ix_(mask.any(1), mask.any(0))] = True
+        right += any((painted & box).sum() >= 0.5 * (painted | box).sum() for box in boxes)
+    hook.remove()
+    (root / "ImageSets/Main").mkdir(parents=True)
+    (root / "ImageSets/Main/trainval.txt").write_text("".join(f"{number:06d}\n" for number in range(len(sizes))))
+
+    report = benchmarks.run("corloc", str(tmp_path), ["embedded"], device="cpu", precision="fp32", objects=method)
+    assert (report.resolution, report.papers_data) == (None, report.data)
+    assert report.data == "PASCAL VOC2007 trainval"
+    assert report.scores[0].counts == {"pictures": len(sizes)}
+    assert report.scores[0].values["corloc"] == pytest.approx(100 * right / len(sizes))
+    assert 0 < right < len(sizes)
+    best = {"tokencut": 68.8, "lost": 61.9}[method]
+    assert report.papers[0].values == {"corloc": best}
+    assert paper_score(f"corloc {method} {report.data}", zoo.find("dino-vits16")).values == {"corloc": best}
 
 
 # --- DAVIS -----------------------------------------------------------------------------------------------------------
@@ -439,6 +516,7 @@ def test_the_papers_row_is_the_same_architecture_and_training():
     assert paper_score("jaccard", zoo.find("deit-vits16")).values["jaccard"] == 27.3
     assert paper_score("davis", zoo.find("dino-vits16")).values["j_and_f"] == 61.8
     assert paper_score("davis", zoo.find("dino-vits8")).values["j_and_f"] == 69.9
+    assert paper_score("corloc lost PASCAL VOC2012 trainval", zoo.find("dino-vits16")).values["corloc"] == 64.0
     for other in ("embedded", "dinov2-vits14", "dinov3-vits16"):
         assert paper_score("jaccard", zoo.find(other)) is None
 
@@ -500,6 +578,21 @@ def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
     assert report["drawn"]
     assert "jaccard of random:embedded: 100%" in err
     assert "untrained" in err
+
+
+def test_objects_are_looked_for_at_the_command_line(score):
+    line = ("corloc", "--data", "scene:", "--limit", "3", "--seed", "5", "--objects", "lost", "--device", "cpu")
+    status, out, err = score(*line, "--model", "embedded", "--resolution", "96")
+    assert status == 0, err
+    assert "3 drawn scenes: 3 pictures; 96 px" in out
+    assert "LOST" in out
+    assert "the papers report, on PASCAL VOC2012 trainval, not on drawn scenes" in out
+    assert "64.0" in out
+    assert "corloc of embedded: 100%" in err
+    for other in (("davis", "--data", "scene:", "--objects", "lost"), ("embedded", "--objects", "lost")):
+        status, _, err = score(*other)
+        assert status == 2
+        assert "objects cannot be 'lost'; allowed: only with corloc" in err
 
 
 def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):

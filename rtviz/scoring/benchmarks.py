@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtviz import discovery
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceUnreadable, no_heads
 from rtviz.frame import Floats, Maps, Pixels
@@ -16,17 +18,21 @@ from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
-from rtviz.scoring.report import PAPERS, BenchmarkReport, Score, paper_score
-from rtviz.settings import Point, Query
+from rtviz.scoring.report import PAPERS, VOC2012, BenchmarkReport, Score, corloc_paper, paper_score, said_on
+from rtviz.settings import Point, Query, Settings
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None
 
+# How `corloc` finds its one object: by the name that the settings have for it.
+METHODS: Mapping[str, discovery.Method] = {"tokencut": discovery.tokencut, "lost": discovery.lost}
+
 if TYPE_CHECKING:
     from rtviz.models import Model
 
-BENCHMARKS = ("jaccard", "davis")
+BENCHMARKS = ("jaccard", "davis", "corloc")
 
+_TITLES = {"tokencut": "TokenCut", "lost": "LOST"}
 _BATCH = 4
 _WIDTH_UNIT = 64
 
@@ -44,6 +50,7 @@ def run(
     resolution: int | None = None,
     limit: int | None = None,
     seed: int = 0,
+    objects: str = "tokencut",
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> BenchmarkReport:
@@ -58,6 +65,7 @@ def run(
         resolution: short side, in pixels; the protocol's own if not given.
         limit: only so many pictures or clips.
         seed: which drawn scenes, where the place is "scene:".
+        objects: how `corloc` finds an object, one of METHODS.
         progress: is told what is being done, and how far it is.
         notice: is told what the user must know about a model.
 
@@ -72,6 +80,7 @@ def run(
         raise SettingsError("limit", limit, "at least 1")
     if weights is not None and len(models) > 1:
         raise SettingsError("weights", weights, "a file for one model, not for several")
+    objects = Settings.option("objects").check(objects)
     # What it is measured on, by what, and in which words.
     plans: dict[str, tuple[Callable[..., DataSet[Any]], Callable[..., Score], str]] = {
         "jaccard": (
@@ -80,6 +89,11 @@ def run(
             "Jaccard index of each object with its best head's 60 % mask, last layer",
         ),
         "davis": (datasets.clips, davis, "the first frame's masks carried on by patch features; region J, boundary F"),
+        "corloc": (
+            datasets.boxed,
+            partial(corloc, find=partial(_box, METHODS[objects]), method=objects),
+            f"pictures in which the box that {_TITLES[objects]} finds overlaps an object's by half or more",
+        ),
     }
     read, measure, protocol = plans[benchmark]
     data = read(place, limit, seed)
@@ -93,7 +107,11 @@ def run(
         if model.notice and notice is not None:
             notice(model.notice)
     scores = [measure(model, data, resolution=resolution, progress=progress) for model in loaded]
-    return BenchmarkReport(benchmark, protocol, data.title, data.drawn, resolution, scores, PAPERS[benchmark])
+    # Both sets have figures of their own for CorLoc, and each method has: of drawn scenes, those of VOC2012 stand by.
+    papers = benchmark if benchmark != "corloc" else corloc_paper(objects, VOC2012 if data.drawn else data.title)
+    return BenchmarkReport(
+        benchmark, protocol, data.title, data.drawn, resolution, scores, PAPERS.get(papers, ()), said_on(papers)
+    )
 
 
 def _batched(things: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
@@ -276,11 +294,13 @@ def corloc(
     resolution: int | None = None,
     progress: Progress | None = None,
 ) -> Score:
-    """In what share of the pictures the one box that is found overlaps a true box by more than half.
+    """In what share of the pictures the one box that is found overlaps a true box by half or more.
 
-    CorLoc, as LOST (Siméoni et al. 2021) and TokenCut (Wang et al. 2022) report it: all boxes count, difficult and
-    truncated ones too; the features are the keys of the last layer, of all heads together; pictures are looked at in
-    their own size.
+    CorLoc, as LOST (Siméoni et al. 2021) and TokenCut (Wang et al. 2022) report it, by valeoai/LOST, main_lost.py, and
+    YangtaoWANG95/TokenCut, main_tokencut.py: the pictures of trainval; all boxes count, difficult and truncated ones
+    too; the features are the keys of the last layer, of all heads together; pictures are looked at in their own size,
+    filled up with the mean colour to whole patches at the right and below; an intersection over union of at least 0.5
+    is right.
 
     Args:
         model: any.
@@ -288,20 +308,36 @@ def corloc(
         find: features float32 [rows, columns, width] -> box (top, left, bottom, right) in patches, bottom and right
             just outside; None if it finds nothing.
         method: what `find` does, for the papers' figures: "lost" or "tokencut".
-        resolution: short side, in pixels; each picture's own if not given.
+        resolution: short side, in pixels; the data's own if not given, or else each picture's.
         progress: as for `jaccard`.
     """
     told = _telling(f"corloc of {model.card.name}", len(data), progress)
+    resolution = resolution or data.resolution
     right = 0
     for picture in data:
-        asked = resolution or data.resolution or min(picture.pixels.shape[:2])
-        maps = model.batch([picture.pixels], _any_query(model), features=("keys",), resolution=asked)[0]
+        seen = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
+        asked = resolution or min(seen.shape[:2])
+        maps = model.batch([seen], _any_query(model), features=("keys",), resolution=asked)[0]
         assert maps.keys is not None
         box = find(np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1))
         if box is not None:
-            scale = np.array(picture.pixels.shape[:2]) / maps.grid
-            on_picture = np.asarray(box, np.float64) * np.tile(scale, 2)
-            right += bool(measures.box_overlap(on_picture, picture.boxes).max() > 0.5)
+            scale = np.array(seen.shape[:2]) / maps.grid
+            inside = np.minimum(np.asarray(box) * np.tile(scale, 2), np.tile(picture.pixels.shape[:2], 2))
+            right += bool(measures.box_overlap(inside, picture.boxes).max() >= 0.5)
         told()
     values, counts = {"corloc": 100 * right / len(data)}, {"pictures": len(data)}
-    return _score(model, values, counts, data, f"corloc {method} {data.title}")
+    return _score(model, values, counts, data, corloc_paper(method, data.title))
+
+
+def _box(method: discovery.Method, features: Floats) -> tuple[int, int, int, int] | None:
+    return method(features).box
+
+
+def _filled_up(pixels: Pixels, model: Model) -> Pixels:
+    """With as much of the mean colour at the right and below as makes the sides whole patches."""
+    height, width = pixels.shape[:2]
+    patch = model.patch_size
+    filled = np.empty((-(-height // patch) * patch, -(-width // patch) * patch, 3), np.uint8)
+    filled[:] = np.round(255 * np.asarray(model.card.mean))
+    filled[:height, :width] = pixels
+    return filled

@@ -59,7 +59,22 @@ def _corlocs(small16: float, small8: float, base16: float) -> tuple[PaperScore, 
     return tuple(PaperScore(architecture, "DINO", {"corloc": value}) for architecture, value in pairs)
 
 
-# Caron et al. 2021, figure 4 and table 5. CorLoc on VOC2007: the READMEs of valeoai/LOST and YangtaoWANG95/TokenCut.
+VOC2007, VOC2012 = "PASCAL VOC2007 trainval", "PASCAL VOC2012 trainval"
+
+
+def corloc_paper(method: str, data: str) -> str:
+    """The name in PAPERS of what was reported for a method, "lost" or "tokencut", on a data set."""
+    return f"corloc {method} {data}"
+
+
+def said_on(name: str) -> str:
+    """On what data the figures of that name in PAPERS are, where the papers report on several; else nothing."""
+    return next((data for data in (VOC2007, VOC2012) if name.endswith(data)), "")
+
+
+# Caron et al. 2021, figure 4 and table 5. CorLoc: table 1 of Siméoni et al. 2021 (LOST, no training after it) and of
+# Wang et al. 2022 (TokenCut), and for the other sizes the tables in the READMEs of valeoai/LOST and
+# YangtaoWANG95/TokenCut, where the first two are repeated.
 PAPERS: Mapping[str, tuple[PaperScore, ...]] = {
     "jaccard": (*_jaccards("ViT-S/16", 22.0, 27.3, 45.9), *_jaccards("ViT-S/8", 21.8, 23.7, 44.7)),
     "davis": (
@@ -69,10 +84,10 @@ PAPERS: Mapping[str, tuple[PaperScore, ...]] = {
         _davis("ViT-B/8", "DINO", 71.4, 67.9, 74.9),
         _davis("ViT-S/8", "supervised", 66.0, 63.9, 68.1),
     ),
-    "corloc lost PASCAL VOC2007 trainval": _corlocs(61.9, 55.5, 60.1),
-    "corloc lost PASCAL VOC2012 trainval": _corlocs(64.0, 57.0, 63.3),
-    "corloc tokencut PASCAL VOC2007 trainval": _corlocs(68.8, 67.3, 68.8),
-    "corloc tokencut PASCAL VOC2012 trainval": _corlocs(72.1, 71.6, 72.4),
+    corloc_paper("lost", VOC2007): _corlocs(61.9, 55.5, 60.1),
+    corloc_paper("lost", VOC2012): _corlocs(64.0, 57.0, 63.3),
+    corloc_paper("tokencut", VOC2007): _corlocs(68.8, 67.3, 68.8),
+    corloc_paper("tokencut", VOC2012): _corlocs(72.1, 71.6, 72.4),
 }
 
 
@@ -110,6 +125,7 @@ class BenchmarkReport:
         resolution: short side, in pixels; None: each picture's own.
         scores: of each model.
         papers: what the papers report for this benchmark.
+        papers_data: on what, where they report on several data sets.
     """
 
     benchmark: str
@@ -119,6 +135,7 @@ class BenchmarkReport:
     resolution: int | None
     scores: Sequence[Score]
     papers: Sequence[PaperScore]
+    papers_data: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Names and plain values, for JSON."""
@@ -181,6 +198,7 @@ class BenchmarkReport:
 
         lines = [_NAMES[main], *(bar(*row) for row in rows)]
         if said:
-            note = ", on the real data set, not on drawn scenes" if self.drawn else ""
+            real = self.papers_data or "the real data set"
+            note = f", on {real}, not on drawn scenes" if self.drawn else ""
             lines += [f"the papers report{note}", *(bar(*row) for row in said)]
         return "\n".join(lines)
