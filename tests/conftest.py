@@ -1,11 +1,23 @@
-"""For all tests: the cores are shared as in the program, and Ctrl-C means what it means."""
+"""For all tests: the cores are shared as in the program, the longest come first, and Ctrl-C means what it means."""
 
+import os
 import signal
+
+import pytest
 
 from rtviz import threads
 
+# Processes that run tests side by side, and the programs that these start, share the cores out.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 threads.draw_in_one_thread()
 threads.sleep_while_waiting()
 # A shell starts what runs in the background with Ctrl-C ignored, and every program that a test starts would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins at once, so that processes side by side end together."""
+    items.sort(key=lambda item: "test_train_embedded" not in item.nodeid)
