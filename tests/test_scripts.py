@@ -347,7 +347,7 @@ def test_every_check_runs_and_one_failure_counts(project: Project) -> None:
         "TOOL ruff format --check .",
         "TOOL ruff check .",
         "TOOL mypy",
-        "TOOL pytest -k a b",
+        "TOOL pytest -n 2 --dist loadfile --no-loadscope-reorder -k a b",
     ]
     done = project.run(script="test.py", env={"FAILING": "ruff"})
     assert done.returncode == 1
