@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -37,6 +38,8 @@ _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark the
 _BAD = QColor(DARK.bad)
 
 _TOAST_SECONDS, _FADE_SECONDS = 1.3, 0.3
+
+_log = logging.getLogger(__name__)
 
 
 def to_qimage(pixels: Pixels) -> QImage:
@@ -89,6 +92,7 @@ class Canvas(QWidget):
         self._waiting: tuple[str, ...] = ()
         self._help_picture: tuple[object, QPixmap] | None = None
         self._stands = False
+        self._looked = False
         self._began_at = time.monotonic()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -196,6 +200,9 @@ class Canvas(QWidget):
         if self.result is not None and self.result is not self._told:
             self._told = self.result
             self.painted(self.result)
+            if self.result.maps is not None and not self._looked:
+                self._looked = True
+                _log.debug("the first overlay stands at %.3f", time.time())
 
     def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:
         """The patch under the pointer, outlined in black and white, and its value beside the pointer."""

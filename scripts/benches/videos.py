@@ -1,0 +1,144 @@
+"""What whole videos take: rendering them, and the memory that it needs."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rtviz
+from benches.frames import bare_forward
+from benches.limits import Floor
+from benches.peer import Peer, agreement
+from benches.turns import milliseconds, settle
+from rtviz import offline
+from rtviz.engine import Engine
+from rtviz.models.lanes import Lanes
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sources import open_source
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CLIP = ROOT.parent / "shared" / "media" / "bottle-detection.mp4"
+
+
+def clip(given: str | None, seconds: float) -> str:
+    """The place to read frames from: what was given, the real clip if it is there, else the built-in scene."""
+    if given:
+        return given
+    return str(CLIP) if CLIP.exists() else f"scene:?size=640x360&seconds={seconds:g}"
+
+
+def as_file(place: str, folder: Path) -> str:
+    """A video file of what is at a place; the peer reads nothing else."""
+    if not place.startswith("scene:"):
+        return place
+    path = folder / "scene.mp4"
+    with open_source(place) as source:
+        offline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
+    return str(path)
+
+
+def render(options: argparse.Namespace) -> dict[str, Any]:
+    """`rtviz render` against the forward pass alone, and against the peer, in turns on the same frames.
+
+    The forward pass alone (no capture, decoding or drawing) runs frame by frame (or with --batch), and as render
+    arranges it: in batches side by side.
+    """
+    settings = Settings(model=options.model, device=options.device, resolution=options.resolution, view=options.view)
+    model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution)
+    peer = Peer(options.model, model.device)
+
+    def rate(run: Callable[[], object], passes: int, frames: int) -> float:
+        """Frames a second."""
+        settle(model.device)
+        start = time.perf_counter()
+        for _ in range(passes):
+            run()
+        settle(model.device)
+        return passes * frames / (time.perf_counter() - start)
+
+    bare, arranged, whole, others, floors, busy = [], [], [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        place = as_file(clip(options.input, options.seconds), Path(folder))
+        with open_source(place, end=options.seconds) as source:
+            frames = [frame.pixels for frame in source]
+        frame_size = frames[0].shape[:2]
+        agrees = agreement(model, peer, frame_size)
+        model(frames[0])
+        floor = Floor(model, model.prepare(frames[:1]))
+        run_bare, alone = bare_forward(model, frames[: options.batch or 1]), options.batch or 1
+        batch = options.batch or offline.batch_length(model, frame_size, options.resolution)
+        run_arranged = bare_forward(model, frames[:batch])
+        rate(run_bare, 3, 1)
+        for turn in range(options.rounds):
+            floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
+            bare.append(rate(run_bare, max(1, len(frames) // alone), alone))
+            with Lanes(model.device) as lanes:
+                passes = max(lanes.count, len(frames) // batch)
+                start = time.perf_counter()
+                for done in [lanes.submit(run_arranged) for _ in range(passes)]:
+                    done.result()
+                settle(model.device)
+            arranged.append(passes * batch / (time.perf_counter() - start))
+            with open_source(place, end=options.seconds) as source:
+                report = offline.render(
+                    source, Path(folder) / f"{turn}.mp4", Engine(model), settings, OutputSettings(batch=options.batch)
+                )
+            whole.append(report.fps)
+            busy.append(report.stage_seconds)
+            peer_folder = Path(folder) / f"peer {turn}"
+            peer_folder.mkdir()
+            others.append(peer.render(place, peer_folder, model.input_size(frame_size), min(len(frames), 24)))
+    peer_seconds = [sum(stages.values()) for stages in others]
+    ratios = [w / b for w, b in zip(whole, bare, strict=True)]
+    return {
+        "model": f"{model.name} on {model.device}, {model.precision}, input {model.input_size(frame_size)}",
+        "clip": f"{Path(place).name}, {len(frames)} frames of {frame_size[1]}x{frame_size[0]} each round",
+        "last layer, distance from the peer's": agrees,
+        "floor of the forward pass, ms a frame": milliseconds(floors),
+        "bare forward, frames/s": round(statistics.median(bare), 2),
+        f"the same in {lanes.count} lanes of {batch}": round(statistics.median(arranged), 2),
+        "render, frames/s": round(statistics.median(whole), 2),
+        "render, ms a frame": milliseconds([1 / w for w in whole]),
+        "peer, ms a frame": milliseconds(peer_seconds),
+        "peer, stages, ms a frame": {stage: milliseconds([other[stage] for other in others]) for stage in others[0]},
+        "render / bare forward (target 0.9)": round(statistics.median(ratios), 3),
+        "ratio of each round": [round(ratio, 3) for ratio in ratios],
+        "render / forward in lanes": round(statistics.median(w / a for w, a in zip(whole, arranged, strict=True)), 3),
+        "peer / render, a frame (target 3)": round(
+            statistics.median(w * p for w, p in zip(whole, peer_seconds, strict=True)), 2
+        ),
+        "stage busy, ms a frame": {
+            stage: round(float(np.mean([seconds[stage] for seconds in busy])) / len(frames) * 1000, 2)
+            for stage in busy[0]
+        },
+    }
+
+
+def memory(options: argparse.Namespace) -> dict[str, Any]:
+    """Peak memory of a render process, for a clip and for one four times as long."""
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds in (options.seconds, 4 * options.seconds):
+            arguments = ["render", clip(options.input, seconds), "-o", f"{folder}/{seconds}.mp4", "--quiet"]
+            arguments += ["--end", f"{seconds:g}", "--model", options.model, "--resolution", "64"]
+            code = f"import resource, sys; from rtviz.cli import run; status = run({arguments!r}); "
+            code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+            done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+            unit = 2**20 if sys.platform == "darwin" else 2**10
+            peaks[seconds] = int(done.stdout) / unit
+    short, long = peaks.values()
+    return {
+        "clip": Path(clip(options.input, options.seconds)).name,
+        f"peak for {options.seconds:g} s, MB": round(short, 1),
+        f"peak for {4 * options.seconds:g} s, MB": round(long, 1),
+        "long / short": round(long / short, 3),
+    }
