@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rtviz import views
 from rtviz.capture import Shot
-from rtviz.errors import in_words
-from rtviz.frame import Frame, Maps, Result
+from rtviz.errors import in_words, lacks_classifier
+from rtviz.frame import Frame, Maps, Result, explained_layer
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Artist:
         self._memory = views.Memory()
         self._carrier: Carrier | None = None
         self._stream = -1
+        self._told: set[str] = set()
 
     def forget(self) -> None:
         """Begin anew with what pictures have in common."""
@@ -68,6 +69,8 @@ class Artist:
             maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
         carried = time.perf_counter()
         fitting = fit(settings, maps)
+        if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
+            self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
         overlay = views.draw(frame, maps, fitting, self._memory)
         timings_ms = {
             "forward": seen.forward_ms if seen is not None else 0.0,
@@ -75,6 +78,11 @@ class Artist:
             "draw": (time.perf_counter() - carried) * 1000,
         }
         return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
+
+    def _tell_once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._notice(sentence)
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
@@ -85,7 +93,7 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
         return settings if not needs else settings.replace(view="none")
     changes: dict[str, Any] = {}
     if not -maps.layers <= settings.layer < maps.layers:
-        changes["layer"] = maps.layers - 1 if settings.layer > 0 else 0
+        changes["layer"] = explained_layer(settings.layer, maps.layers, 0)
     if isinstance(settings.head, int) and settings.head >= maps.heads:
         changes["head"] = maps.heads - 1 if maps.heads else "mean"
     if not maps.heads and views.find(settings.view).needs_heads:
@@ -93,6 +101,9 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
     if ("cam" in (settings.view, changes.get("view")) or not maps.heads) and maps.cams:
         if settings.cam not in maps.cams:
             changes["cam"] = next(iter(maps.cams))
+        elif settings.cam == "grad" and maps.explained is not None and not has_features(maps, settings):
+            # The one for another class or stage, until the new one is there.
+            changes |= {"target": maps.explained.target, "layer": maps.explained.layer}
         if maps.heads:  # of a transformer there is only the last layer
             changes["layer"] = -1
     elif not has_features(maps, settings):
@@ -104,7 +115,7 @@ def has_features(maps: Maps, settings: Settings) -> bool:
     """Whether maps hold what the view of the settings needs."""
     needs = views.find(settings.view).needs
     if "cam" in needs or not maps.heads:
-        return settings.cam in maps.cams
+        return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
     return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
 
 

@@ -88,6 +88,8 @@ class Engine:
                 settings.query,
                 self._features(settings).union(features),
                 settings.resolution,
+                target=settings.target,
+                layer=settings.layer,
             )
         except DeviceFailed:
             with self._falling_back:  # passes side by side may run out of memory together

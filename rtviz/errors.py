@@ -53,6 +53,16 @@ def lacks_heads(model: str) -> str:
     return f"{model} has no attention heads"
 
 
+def no_classifier(model: str) -> SettingsError:
+    """What to raise where a class is to be explained, and a model tells none apart."""
+    return SettingsError("cam", "grad", f"activation, eigen, which need no class ({lacks_classifier(model)})")
+
+
+def lacks_classifier(model: str) -> str:
+    """The sentence that stands wherever a class would be explained."""
+    return f"{model} has no classifier, and Grad-CAM needs one"
+
+
 class MissingDependency(RtvizError):
     """A package that this one task needs is not installed."""
 

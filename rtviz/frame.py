@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import Query, Settings
+    from rtviz.settings import Query, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -67,6 +67,25 @@ class Frame:
         return f"Frame({height}x{width}, index={self.index}, pts_seconds={self.pts_seconds:.3f})"
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Which class a Grad-CAM is of, and in which features it was looked for.
+
+    Attributes:
+        target: what was asked for: a class's number, or "top".
+        layer: whose features, counted from 0.
+        number: of the class; None if the model has no classifier, and there is no map.
+        name: what it is called; empty where that is not known.
+        share: what the model gives it of its softmax, 0 to 1.
+    """
+
+    target: Target
+    layer: int
+    number: int | None = None
+    name: str = ""
+    share: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:
     """What one forward pass showed about one frame, for one query.
@@ -86,7 +105,9 @@ class Maps:
         keys: float32 [heads, rows, columns, head width], patch keys of `keys_layer`; on demand.
         keys_layer: the layer of `keys`, counted from 0.
         cams: by method ("activation", "eigen"), float32 [rows, columns] of each stage of a convolutional network, each
-            in its own grid, or of the patch tokens that a transformer ends with; on demand.
+            in its own grid, or of the patch tokens that a transformer ends with; on demand. "grad" has the one map
+            that `explained` tells of.
+        explained: which class the map "grad" is of; None if none was asked for.
         rows: attention and prefix of any other query, from what the pass left in the device's memory; on demand.
     """
 
@@ -101,6 +122,7 @@ class Maps:
     keys_layer: int | None = None
     cams: Mapping[str, tuple[Floats, ...]] = field(default_factory=lambda: MappingProxyType({}))
     rows: Callable[[Query], tuple[Floats, Floats]] | None = None
+    explained: Explained | None = None
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -113,6 +135,11 @@ class Maps:
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
         attention, prefix = self.rows(query)
         return replace(self, attention=attention, prefix=prefix, query=query)
+
+    def explains(self, target: Target, layer: int) -> bool:
+        """Whether Grad-CAM was tried for this class in this layer, which may be one that the model does not have."""
+        wanted = (target, explained_layer(layer, self.layers, self.heads))
+        return self.explained is not None and (self.explained.target, self.explained.layer) == wanted
 
     @property
     def layers(self) -> int:
@@ -136,6 +163,14 @@ class Maps:
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+def explained_layer(layer: int, layers: int, heads: int) -> int:
+    """The layer, counted from 0, whose features Grad-CAM takes where this one is asked for: of a transformer the last;
+    of a convolutional network the nearest that it has."""
+    if heads or layer >= layers:
+        return layers - 1
+    return layer % layers if layer >= -layers else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from rtviz.errors import SettingsError, SourceMissing
 
 Head = int | Literal["mean", "max", "all"]
+Target = int | Literal["top"]
 COLORMAPS = ("inferno", "viridis", "magma", "turbo", "cividis", "gray")
 LAYOUTS = ("overlay", "alone", "side-by-side")
 
@@ -42,8 +43,8 @@ class Option:
         name: the field's name; the command-line flag is `--name` with dashes.
         label: what a control is called.
         help: one sentence.
-        kind: "text", "whole", "real", "choice", "flag", "query", "head", "size" or
-            "names".
+        kind: "text", "whole", "real", "choice", "flag", "query", "head", "size",
+            "target" or "names".
         default: the value when nothing is said.
         choices: what a "choice" allows. The views' names live in the views' registry, so `view` leaves this empty.
         minimum, maximum: inclusive limits of numbers.
@@ -79,6 +80,7 @@ class Option:
         words = {
             "query": "cls, or X,Y as fractions of width and height from 0 to 1",
             "head": "a head's number from 0, mean, max, all",
+            "target": "top, or a class's number from 0",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
             "names": f"at most {MOST_COMPARED} names of models, separated by commas",
@@ -100,7 +102,7 @@ class Option:
                 value = float(stripped)
             elif self.kind == "flag":
                 value = {"true": True, "false": False}[stripped.lower()]
-            elif self.kind == "head" and stripped not in ("mean", "max", "all"):
+            elif self.kind in _WORDS and stripped not in _WORDS[self.kind]:
                 value = int(stripped)
         except (ValueError, KeyError):
             raise SettingsError(self.name, text, self.allowed) from None
@@ -129,6 +131,7 @@ class Option:
 
 
 _REFUSED = object()
+_WORDS = {"head": ("mean", "max", "all"), "target": ("top",)}  # what may stand in the place of a number
 
 
 def _check_number(option: Option, value: Any) -> Any:
@@ -148,9 +151,13 @@ def _check_choice(option: Option, value: Any) -> Any:
 
 
 def _check_head(option: Option, value: Any) -> Any:
-    if value in ("mean", "max", "all"):
+    if value in _WORDS[option.kind]:
         return value
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else _REFUSED
+
+
+def _check_target(option: Option, value: Any) -> Any:
+    return _check_head(option, int(value) if isinstance(value, str) and value.isdecimal() else value)
 
 
 def _check_query(option: Option, value: Any) -> Any:
@@ -193,6 +200,7 @@ _CHECKS: dict[str, Any] = {
     "real": _check_number,
     "choice": _check_choice,
     "head": _check_head,
+    "target": _check_target,
     "query": _check_query,
     "size": _check_size,
     "names": _check_names,
@@ -315,8 +323,12 @@ class Settings(_Schema):
         "choice",
         "activation",
         "CAM",
-        "how the view cam looks: activation (norm of the features), eigen (their first principal component)",
-        choices=("activation", "eigen"),
+        "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
+        "grad (Grad-CAM: what speaks for a class)",
+        choices=("activation", "eigen", "grad"),
+    )
+    target: Target = _option(
+        "target", "top", "Class", "which class Grad-CAM explains: its number, or top, the most likely one of each frame"
     )
     objects: str = _option(
         "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")

@@ -121,7 +121,16 @@ WRITTEN = {
 def test_checkpoints_are_taken_as_they_are_written(tmp_path, tiny, written):
     path = tmp_path / "checkpoint.pth"
     torch.save(WRITTEN[written](tiny), path)
-    assert_same(loaded(path), tiny)
+    got = loaded(path)
+    heads = [got.pop(name) for name in ("head.weight", "head.bias") if name in got]
+    assert [tuple(head.shape) for head in heads] == ([(1000, 192), (1000,)] if written == "classifier" else [])
+    assert all(torch.equal(head, torch.ones_like(head)) for head in heads)
+    assert_same(got, tiny)
+
+
+def test_a_classifier_of_other_classes_is_left_out(tmp_path, tiny):
+    torch.save({**tiny, "head.weight": torch.ones(7, 192), "head.bias": torch.ones(7)}, tmp_path / "checkpoint.pth")
+    assert_same(loaded(tmp_path / "checkpoint.pth"), tiny)
 
 
 def test_safetensors_is_taken_whatever_its_suffix(tmp_path, tiny):

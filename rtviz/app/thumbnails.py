@@ -305,6 +305,8 @@ class LayerColumn(QWidget):
         if not maps.heads:
             size, name = self.tiles.tile_size(), f"column of {fitting.cam}"
             stages = maps.cams.get(fitting.cam, ())
+            if len(stages) != maps.layers:  # Grad-CAM has the map of one stage
+                stages = maps.cams["activation"]
             self.tiles.show_images(
                 [colored(map[None], size, result, self._memory, f"{name} {n}")[0] for n, map in enumerate(stages)]
             )

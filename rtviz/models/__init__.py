@@ -56,13 +56,16 @@ def load(
     if path is None and not card.random:
         path = files.resolve(card, None, progress)
     convnet = card.kind == "convnet"
+    # What timm counts as classes of a CLIP are the dimensions that pictures and texts share.
+    clip = "clip" in card.timm_name and "_ft_" not in card.timm_name
+    labelled = not card.family.startswith("DINO") and not clip
     if convnet:
-        network = backbone.build_convnet(card.timm_name, random=card.random)
+        network = backbone.build_convnet(card.timm_name, random=card.random, classifier=labelled)
     elif card.timm_name:
         if card.random:
-            network = backbone.build_random(card.timm_name)
+            network = backbone.build_random(card.timm_name, classifier=labelled)
         else:
-            network = backbone.build(card.timm_name)
+            network = backbone.build(card.timm_name, classifier=labelled)
     else:
         # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
         described = path is not None and path.suffix == ".safetensors" and zoo.card_from_metadata(path)

@@ -59,39 +59,58 @@ def _declare_operators_of_torchvision() -> None:
 timm = _import_timm()
 
 
-def build(timm_name: str) -> nn.Module:
-    """A network of timm without classifier, for any input size, whose weights are yet to be loaded.
+def build(timm_name: str, *, classifier: bool = False) -> nn.Module:
+    """A network of timm, for any input size, whose weights are yet to be loaded; with the classifier that timm has for
+    it, if that is wanted.
 
     Raises:
         TypeError: this architecture does not take inputs of any size.
     """
     with _Uninitialised():
-        return _create(timm_name)
+        return _create(timm_name, classifier)
 
 
-def build_random(timm_name: str) -> nn.Module:
+def build_random(timm_name: str, *, classifier: bool = False) -> nn.Module:
     """The same with random weights, as timm initialises them: the same ones each time.
 
     Raises:
         TypeError: this architecture does not take inputs of any size.
     """
-    return _create(timm_name)
+    return _create(timm_name, classifier)
 
 
-def build_convnet(timm_name: str, *, random: bool = False) -> nn.Module:
-    """A network of timm that takes inputs of any size as it is; without classifier, as the others are built."""
+def build_convnet(timm_name: str, *, random: bool = False, classifier: bool = False) -> nn.Module:
+    """A network of timm that takes inputs of any size as it is; with a classifier, as the others are built."""
     with contextlib.nullcontext() if random else _Uninitialised(), torch.random.fork_rng(devices=[]):  # as in _create
         torch.manual_seed(0)
-        network: nn.Module = timm.create_model(timm_name, num_classes=0)
+        network: nn.Module = timm.create_model(timm_name, **_WITHOUT_CLASSIFIER if not classifier else {})
     return ready(network)
 
 
-def _create(timm_name: str) -> nn.Module:
+_WITHOUT_CLASSIFIER = {"num_classes": 0}
+
+
+def _create(timm_name: str, classifier: bool) -> nn.Module:
     with torch.random.fork_rng(devices=[]):  # whoever loads a model keeps their own sequence of random numbers
         torch.manual_seed(0)
-        switch = {} if _module_of(timm_name) in _WITHOUT_SWITCH else {"dynamic_img_size": True}
-        network: nn.Module = timm.create_model(timm_name, num_classes=0, **switch)
+        switch: dict[str, Any] = {} if _module_of(timm_name) in _WITHOUT_SWITCH else {"dynamic_img_size": True}
+        switch |= {} if classifier else _WITHOUT_CLASSIFIER
+        network: nn.Module = timm.create_model(timm_name, **switch)
     return ready(network)
+
+
+def classifier_weights(network: Any) -> tuple[str, ...]:
+    """The names, in its state dict, of what a network tells classes apart by; none if it does not."""
+    if not getattr(network, "num_classes", 0):
+        return ()
+    told = network.pretrained_cfg.get("classifier") or ()
+    modules = (told,) if isinstance(told, str) else tuple(told)
+    return tuple(name for name in network.state_dict() if name.startswith(tuple(f"{module}." for module in modules)))
+
+
+def drop_classifier(network: Any) -> None:
+    """Leave only what sees."""
+    network.reset_classifier(0)
 
 
 # timm's transformers that have no switch for inputs of any size: NaFlex models take them anyway, the others once their
@@ -240,6 +259,6 @@ def _family(timm_name: str, tag: str) -> str:
 
 
 __all__ = [
-    "build", "build_convnet", "build_plain", "build_random", "describe", "has_cls", "patch_embedding", "patch_size_of",
-    "published", "ready", "timm",
+    "build", "build_convnet", "build_plain", "build_random", "classifier_weights", "describe", "drop_classifier",
+    "has_cls", "patch_embedding", "patch_size_of", "published", "ready", "timm",
 ]  # fmt: skip

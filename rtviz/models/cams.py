@@ -1,4 +1,7 @@
-"""Class activation maps without a class: what a feature map responds to, from the feature map alone."""
+"""Class activation maps without a class: what a feature map responds to, from the feature map alone.
+
+With a class: gradcam.py.
+"""
 
 from __future__ import annotations
 

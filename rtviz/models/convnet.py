@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rtviz.errors import no_heads
-from rtviz.frame import Floats, Maps, Pixels
-from rtviz.models import backbone, cams
-from rtviz.models.runner import Model, memory_errors
+from rtviz.frame import Explained, Floats, Maps, Pixels
+from rtviz.models import backbone, cams, gradcam
+from rtviz.models.runner import Asked, Model, memory_errors
 from rtviz.settings import Query
 
 
@@ -32,25 +32,41 @@ class ConvNet(Model):
         self.has_cls = False
         self._positions = _Nowhere()
         self._stages = Stages(network)
+        self.classes = gradcam.classes_of(network)
+        self._tap = gradcam.Tap(self._stages.modules) if self.classes else None
 
     def _look_at(
-        self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None
+        self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None, asked: Asked
     ) -> list[Maps]:
+        evidence: gradcam.Evidence | None = None
         with memory_errors(self.device):
             x = self.prepare(frames, resolution)
             methods = cams.METHODS.keys() & features or {"activation"}
-            with torch.inference_mode():
-                seen = self._stages.look(x, methods)
+            if asked.needs_gradients and self._tap is not None:
+                with self._tap.at(asked.layer) as leaves:
+                    seen, last = self._stages.look(x, methods)
+                    evidence = gradcam.Evidence.of(self.network.forward_head(last), leaves[0], asked.target)
+                seen["grad"] = [gradcam.look(evidence.features, evidence.gradient)]
+            else:
+                with self._quietly():
+                    seen, _ = self._stages.look(x, methods)
             stages = {method: [stage.cpu().numpy() for stage in maps] for method, maps in seen.items()}
-            if self.precision == "fp16" and not all(np.isfinite(stage).all() for stage in stages["activation"]):
+            if self.precision == "fp16" and not all(np.isfinite(map).all() for maps in stages.values() for map in maps):
                 self._leave_fp16()
-                return self._look_at(frames, query, features, resolution)
+                return self._look_at(frames, query, features, resolution, asked)
         return [
-            self._maps_of({name: [stage[place] for stage in maps] for name, maps in stages.items()}, query, x)
+            self._maps_of(
+                {name: [stage[place] for stage in maps] for name, maps in stages.items()},
+                query,
+                x,
+                self._explained(asked, evidence, place),
+            )
             for place in range(len(frames))
         ]
 
-    def _maps_of(self, stages: Mapping[str, Sequence[Floats]], query: Query, x: Tensor) -> Maps:
+    def _maps_of(
+        self, stages: Mapping[str, Sequence[Floats]], query: Query, x: Tensor, explained: Explained | None
+    ) -> Maps:
         # Copies: a view would keep the whole batch alive as long as one of its frames.
         own = {method: tuple(stage.copy() for stage in maps) for method, maps in stages.items()}
         empty = np.zeros((self.layers, 0, *own["activation"][-1].shape), np.float32)
@@ -64,6 +80,7 @@ class ConvNet(Model):
             input_size=(x.shape[2], x.shape[3]),
             cams=own,
             rows=partial(_nothing, empty, prefix),
+            explained=explained,
         )
 
     def attention(self, x: Tensor, query: Query | None = None) -> Tensor:
@@ -125,6 +142,11 @@ class Stages:
         return len(self._infos)
 
     @property
+    def modules(self) -> list[nn.Module]:
+        """Each stage's last module, whose output the stage's is."""
+        return [self._network.get_submodule(info["module"]) for info in self._infos]
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Pixels of the picture from one cell of each stage to the next."""
         return tuple(int(info["reduction"]) for info in self._infos)
@@ -139,17 +161,18 @@ class Stages:
         found = getattr(self._pass, "found", None)
         if found is not None:
             for method, maps in found.items():
-                maps.append(cams.METHODS[method](features))
+                maps.append(cams.METHODS[method](features.detach()))
 
-    def look(self, x: Tensor, methods: Collection[str]) -> dict[str, list[Tensor]]:
-        """One forward pass: each method's map of each stage, float32 [batch, rows, columns]; "activation" always."""
+    def look(self, x: Tensor, methods: Collection[str]) -> tuple[dict[str, list[Tensor]], Tensor]:
+        """One forward pass: each method's map of each stage, float32 [batch, rows, columns], "activation" always; and
+        the features that it ends with."""
         found: dict[str, list[Tensor]] = {method: [] for method in {"activation", *methods}}
         self._pass.found = found
         try:
-            self._network.forward_features(x)
+            last: Tensor = self._network.forward_features(x)
         finally:
             self._pass.found = None
-        return found
+        return found, last
 
 
 def describe(timm_name: str) -> dict[str, Any] | None:

@@ -119,6 +119,8 @@ class AttentionProbe(TorchFunctionMode):
     ) -> None:
         if query.ndim != 4 or query.shape[2] != self._tokens or key.shape[2] != self._tokens or is_causal:
             return
+        # A pass for Grad-CAM has gradients here; nothing of the maps needs any.
+        query, key, attn_mask = query.detach(), key.detach(), None if attn_mask is None else attn_mask.detach()
         entering = Entering(query, key, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
         self.attention.append(entering.softmax(self._rows))
         if self._keep_all:

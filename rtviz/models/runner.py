@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import platform
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +21,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
-from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.models import backbone, cams
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.models import backbone, cams, gradcam
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
-from rtviz.settings import Query, Settings
+from rtviz.settings import Query, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "rows"}) | cams.METHODS.keys()
+FEATURES = frozenset({"tokens", "keys", "rows", "grad"}) | cams.METHODS.keys()
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -42,6 +43,21 @@ class Places(Protocol):
     def restore(self) -> None: ...
 
     def fit(self, grid: tuple[int, int]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What Grad-CAM is to explain.
+
+    Attributes:
+        target: a class's number, or "top".
+        layer: whose features, counted from 0.
+        needs_gradients: whether it is wanted at all.
+    """
+
+    target: Target
+    layer: int
+    needs_gradients: bool
 
 
 class Model:
@@ -90,6 +106,16 @@ class Model:
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
         self._positions: Places = Positions(network)
+        # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
+        # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
+        entrance = getattr(network.blocks[-1], "norm1", None)
+        self.classes = 0 if entrance is None else gradcam.classes_of(network)
+        self._tap = gradcam.Tap([entrance]) if self.classes and entrance is not None else None
+
+    def _quietly(self) -> AbstractContextManager[None]:
+        """A pass without gradients. What inference mode makes and keeps, such as rotary positions, could not be used in
+        a later pass with gradients, so it is only for networks that never have one."""
+        return torch.no_grad() if self.classes else torch.inference_mode()
 
     def __repr__(self) -> str:
         return (
@@ -154,7 +180,7 @@ class Model:
             resolution: short side; the model's own if not given.
         """
         height, width = self.input_size(_size(frames[0]), resolution)
-        with torch.inference_mode():
+        with self._quietly():
             seen = torch.cat([_resized(frame, height, width) for frame in frames])
             pictures = seen.to(self.device)  # as bytes: a quarter of the transfer
             # Each colour in a plane of its own, which the patch embedding is quickest with on a CPU.
@@ -184,6 +210,9 @@ class Model:
         query: Query = "cls",
         features: Collection[str] = (),
         resolution: int | None = None,
+        *,
+        target: Target = "top",
+        layer: int = -1,
     ) -> list[Maps]:
         """What the model sees in each of several frames, in order; frames of one input size share a forward pass.
 
@@ -191,44 +220,77 @@ class Model:
             frames: RGB uint8 [height, width, 3] each.
             query, features: as for one frame.
             resolution: short side; the model's own if not given.
+            target: which class the feature "grad" explains: its number, or "top", the most likely one of each frame.
+            layer: in which stage of a convolutional network; of a transformer it is always the last layer.
 
         Raises:
-            SettingsError, DeviceFailed, CaptureFailed: as for one frame.
+            SettingsError, DeviceFailed, CaptureFailed: as for one frame; or the model has no such class.
         """
         if unknown := set(features) - FEATURES:
             raise ValueError(f"features cannot be {sorted(unknown)}; allowed: {', '.join(sorted(FEATURES))}")
         query = Settings.option("query").check(query)
+        target = Settings.option("target").check(target)
+        asked = Asked(target, explained_layer(layer, self.layers, self.heads), "grad" in features)
+        if asked.needs_gradients:
+            if self.classes:
+                gradcam.check_target(target, self.classes, self.name)
+            else:  # something to show, until somebody reads that there is no classifier
+                features = {"activation", *features}
         of_size: dict[tuple[int, int], list[int]] = {}
         for place, frame in enumerate(frames):
             of_size.setdefault(self.input_size(_size(frame), resolution), []).append(place)
         found: dict[int, Maps] = {}
         for places in of_size.values():
-            maps = self._look_at([frames[place] for place in places], query, features, resolution)
+            maps = self._look_at([frames[place] for place in places], query, features, resolution, asked)
             found |= dict(zip(places, maps, strict=True))
         return [found[place] for place in range(len(frames))]
 
     def _look_at(
-        self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None
+        self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None, asked: Asked
     ) -> list[Maps]:
         with memory_errors(self.device):
             x = self.prepare(frames, resolution)
             rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
-            attention, tokens, probe = self._forward(x, rows, features)
+            if asked.needs_gradients and self._tap is not None:
+                with self._tap.at(0) as leaves:
+                    attention, tokens, probe, ended = self._forward(x, rows, features, nullcontext())
+                    assert ended is not None
+                    evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], asked.target)
+            else:
+                attention, tokens, probe, _ = self._forward(x, rows, features)
+                evidence = None
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
             if self.precision == "fp16" and not attention.isfinite().all():
                 self._leave_fp16()
-                return self._look_at(frames, query, features, resolution)
+                return self._look_at(frames, query, features, resolution, asked)
             seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x))
+            if evidence is not None:
+                patches = [self._laid_out(held, self._grid_of(x)) for held in (evidence.features, evidence.gradient)]
+                seen["grad"] = gradcam.look(*patches).cpu().numpy()
             tokens, keys = (
                 None if held is None else held.float().cpu()
                 for held in (tokens if "tokens" in features else None, probe.keys)
             )
-        return self._maps(attention, tokens, keys, seen, probe.entered, query, (x.shape[2], x.shape[3]))
+        size = (x.shape[2], x.shape[3])
+        return [
+            replace(maps, explained=self._explained(asked, evidence, place))
+            for place, maps in enumerate(self._maps(attention, tokens, keys, seen, probe.entered, query, size))
+        ]
+
+    def _explained(self, asked: Asked, evidence: gradcam.Evidence | None, place: int) -> Explained | None:
+        """What Grad-CAM is of in the frame at this place of its batch."""
+        if not asked.needs_gradients:
+            return None
+        return gradcam.explained(self.network, asked.target, asked.layer, evidence, place)
+
+    def _laid_out(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The patches' tokens [batch, tokens, width] on their grid: [batch, width, rows, columns]."""
+        return tokens[:, self.prefix_tokens :].mT.reshape(len(tokens), -1, *grid)
 
     def _cams(self, tokens: Tensor, features: Collection[str], grid: tuple[int, int]) -> dict[str, Floats]:
         """What the patch tokens [batch, tokens, width] respond to: float32 [batch, rows, columns] by method."""
         with torch.inference_mode():
-            patches = tokens[:, self.prefix_tokens :].mT.reshape(len(tokens), -1, *grid)
+            patches = self._laid_out(tokens, grid)
             return {name: look(patches).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
 
     def _leave_fp16(self) -> None:
@@ -338,21 +400,27 @@ class Model:
         return x.shape[2] // self.patch_size, x.shape[3] // self.patch_size
 
     def _forward(
-        self, x: Tensor, rows: Tensor, features: Collection[str] = ()
-    ) -> tuple[Tensor, Tensor | None, AttentionProbe]:
+        self,
+        x: Tensor,
+        rows: Tensor,
+        features: Collection[str] = (),
+        quietly: AbstractContextManager[None] | None = None,
+    ) -> tuple[Tensor, Tensor | None, AttentionProbe, Tensor | None]:
         """One forward pass.
 
         Args:
             x: [batch, 3, height, width], on the device, in the model's number format.
             rows: int64 [queries], token indices.
+            features: what else is wanted.
+            quietly: how gradients are kept away; as usual if not given.
 
         Returns:
             Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
-            unless asked for; and the probe, with what else it was to keep.
+            unless asked for; the probe, with what else it was to keep; and what the network's head is given.
         """
         grid = self._grid_of(x)
         self._positions.fit(grid)
-        to_the_end = not {"tokens", *cams.METHODS}.isdisjoint(features)
+        to_the_end = not {"tokens", "grad", *cams.METHODS}.isdisjoint(features)
         probe = AttentionProbe(
             rows,
             tokens=self.prefix_tokens + grid[0] * grid[1],
@@ -360,11 +428,11 @@ class Model:
             keep_keys="keys" in features,
             keep_all="rows" in features,
         )
-        tokens: Tensor | None = None
-        with torch.inference_mode():
+        tokens = ended = None
+        with quietly or self._quietly():
             try:
                 with probe:
-                    tokens = self.network.forward_features(x)
+                    tokens = ended = self.network.forward_features(x)
             except SeenEnough:
                 pass
             if len(probe.attention) != self.layers:
@@ -373,8 +441,8 @@ class Model:
                     "rtviz cannot look into this architecture"
                 )
             if tokens is not None and to_the_end:
-                tokens = _last_norm(self.network, tokens)
-            return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe
+                tokens = _last_norm(self.network, tokens.detach())
+            return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe, ended
 
 
 def _last_norm(network: Any, tokens: Tensor) -> Tensor:
@@ -492,14 +560,14 @@ def _faster_on_cpu() -> str:
         return _measured[key]
     file = Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
     known: dict[str, str] = {}
-    with contextlib.suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
+    with suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
         known = dict(json.loads(file.read_text()))
     kept = known.get(key, "")
     if kept not in ("bf16", "fp32"):
         milliseconds = {precision: _time_a_block(dtype) for precision, dtype in _DTYPES.items() if precision != "fp16"}
         kept = min(milliseconds, key=lambda precision: milliseconds[precision])
         _log.debug("%s: %s", key, ", ".join(f"{name} {spent:.2f} ms" for name, spent in milliseconds.items()))
-        with contextlib.suppress(OSError):  # without a cache folder it is measured again next time
+        with suppress(OSError):  # without a cache folder it is measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(f".{os.getpid()}")
             partial.write_text(json.dumps({**known, key: kept}, indent=1))

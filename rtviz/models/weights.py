@@ -318,6 +318,8 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     """
     import torch
 
+    from rtviz.models import backbone
+
     given = plain_names(read(path))
     if not given:
         raise WeightsRefused(f"{path} holds no tensors by name; {card.name} needs its own weights")
@@ -333,7 +335,12 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
         _log.debug("%s: timm cannot convert its names: %s", path, error)
         converted = given
 
+    # A file without the network's classifier, or with one for other classes, is as good for everything but Grad-CAM.
     wanted = network.state_dict()
+    classifier = backbone.classifier_weights(network)
+    if classifier and any(getattr(converted.get(name), "shape", None) != wanted[name].shape for name in classifier):
+        backbone.drop_classifier(network)
+        wanted = network.state_dict()
     matched = {name: tensor for name, tensor in converted.items() if name in wanted}
     missing = [name for name in wanted if name not in matched]
     unexpected = [name for name in converted if name not in wanted]

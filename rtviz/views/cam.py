@@ -1,10 +1,11 @@
-"""The view `cam`: what a stage of a network responds to, without a class. Convolutional networks have it too."""
+"""The view `cam`: what a stage of a network responds to, or what speaks for a class; convnets have it too."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rtviz.errors import SettingsError
+from rtviz import compose
+from rtviz.errors import SettingsError, no_classifier
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory, heatmap
@@ -20,7 +21,26 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     stage = stage_map(maps, settings)
     key = key_of(maps, settings, "cam", settings.cam, layer_of(maps, settings))
     values = normalize(stage, frame, settings, memory, key)
-    return heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
+    picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
+    if settings.cam == "grad":
+        _name_class(picture, maps)
+    return picture
+
+
+def _name_class(picture: Pixels, maps: Maps) -> None:
+    """Say in the corner which class the map is of, and how sure the model is of it."""
+    explained = maps.explained
+    assert explained is not None
+    size: compose.Size = (picture.shape[0], picture.shape[1])
+    height = max(9, round(0.75 * compose.text_size(size)))
+    share = f"{100 * explained.share:.0f} %" if explained.share >= 0.01 else "below 1 %"
+    whole = (f"class {explained.number}", explained.name, share)
+    # On a small picture the number has to do.
+    for words in (whole, whole[:2], whole[:1]):
+        text = "  ".join(filter(None, words))
+        if compose.pill_extent(text, height)[1] <= size[1]:
+            compose.label(picture, text, compose.Box(0, 0, *size), height)
+            return
 
 
 def positive(stage: Floats) -> Floats:
@@ -33,13 +53,20 @@ def stage_map(maps: Maps, settings: Settings) -> Floats:
     """The map that the settings mean: float32 [rows, columns], in the stage's own grid.
 
     Raises:
-        SettingsError: the maps have no such stage; of a transformer there is only the last layer.
-        ValueError: the maps were made without this method.
+        SettingsError: the maps have no such stage; of a transformer there is only the last layer; or a class is to be
+            explained, and the model has no classifier.
+        ValueError: the maps were made without this method, or for another class.
     """
+    layer = layer_of(maps, settings)
+    if settings.cam == "grad" and not maps.explains(settings.target, settings.layer):
+        raise ValueError(f"cam needs a map of the class {settings.target} in the layer {settings.layer}")
+    if settings.cam == "grad" and maps.explained is not None and maps.explained.number is None:
+        raise no_classifier(maps.model)
     if settings.cam not in maps.cams:
         raise ValueError(f"cam needs the maps of the method {settings.cam}")
     stages = maps.cams[settings.cam]
-    layer = layer_of(maps, settings)
+    if settings.cam == "grad" and not maps.heads:
+        return stages[0]
     if len(stages) == maps.layers:
         return stages[layer]
     if layer != maps.layers - 1:

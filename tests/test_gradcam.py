@@ -1,0 +1,250 @@
+"""Grad-CAM: beside gradients through the whole network, and what is said where there is no classifier."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+import rtviz
+from rtviz import views
+from rtviz.artist import Artist, Seen, fit, has_features
+from rtviz.capture import Shot
+from rtviz.comparison import Comparison
+from rtviz.engine import Engine
+from rtviz.errors import SettingsError
+from rtviz.frame import Frame
+from rtviz.models import backbone
+from rtviz.models.runner import Model
+from rtviz.settings import Settings
+
+CONVNET, VIT, DINO = "random:resnet18", "random:vit_tiny_patch16_224", "random:embedded"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks gain nothing from threads, and lose much where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+_models: dict[str, Model] = {}
+
+
+def cached(name: str) -> Model:
+    """With statistics as after some training: timm's random ResNets have branches of zeros."""
+    if name not in _models:
+        _models[name] = model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
+        torch.manual_seed(1)
+        for module in model.network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+                torch.nn.init.normal_(module.running_mean, 0, 0.2)
+    return _models[name]
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np.ndarray, int]:
+    """The network written out, with gradients all the way; the map in loops over channels."""
+    network = model.network
+    x = model.prepare([frame]).clone().requires_grad_()
+    if model.heads:
+        rows, columns = x.shape[2] // 16, x.shape[3] // 16
+        tokens = network.patch_embed(x).reshape(1, -1, 192)
+        tokens = network._pos_embed(tokens.reshape(1, rows, columns, 192))
+        for block in network.blocks[:-1]:
+            tokens = block(tokens)
+        last = network.blocks[-1]
+        inside = last.norm1(tokens)
+        tokens = tokens + last.attn(inside)
+        tokens = tokens + last.mlp(last.norm2(tokens))
+        logits = network.head(network.norm(tokens)[:, 0])
+    else:
+        y = network.maxpool(network.act1(network.bn1(network.conv1(x))))
+        outputs = []
+        for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
+            y = stage(y).clone()
+            outputs.append(y)
+        inside = outputs[layer]
+        logits = network.fc(y.mean(dim=(2, 3)))
+    number = int(logits.argmax()) if target == "top" else target
+    (gradient,) = torch.autograd.grad(logits[0, number], inside)
+    if model.heads:
+        inside, gradient = (t[0, 1:].T.reshape(192, rows, columns) for t in (inside, gradient))
+    else:
+        inside, gradient = inside[0], gradient[0]
+    total = np.zeros(inside.shape[1:])
+    for channel, slope in zip(inside.detach().double().numpy(), gradient.double().numpy(), strict=True):
+        total += slope.mean() * channel
+    return np.maximum(total, 0), number
+
+
+@pytest.mark.parametrize("target", ["top", 7, 640])
+@pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 0), (CONVNET, 2), (VIT, -1)])
+def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, target):
+    model = cached(name)
+    frame = noise(64, 96)
+    (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
+    expected, number = slowly(model, frame, target, layer)
+    assert (maps.explained.number, maps.explained.target) == (number, target)
+    (found,) = maps.cams["grad"]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(expected.max(), 1e-6))
+
+
+@pytest.mark.parametrize("name", [CONVNET, VIT])
+def test_all_else_of_the_pass_is_as_without_gradients(name):
+    model = cached(name)
+    frames = [noise(64, 96, seed) for seed in range(2)]
+    features = {"eigen", "activation"} | ({"tokens", "keys", "rows"} if model.heads else set())
+    plain = model.batch(frames, features=features)
+    graded = model.batch(frames, features={*features, "grad"}, layer=1)
+    for frame, one, other in zip(frames, plain, graded, strict=True):
+        for method in ("eigen", "activation"):
+            for left, right in zip(one.cams[method], other.cams[method], strict=True):
+                np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.attention, other.attention, atol=1e-6)
+        if model.heads:
+            np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-5)
+            np.testing.assert_allclose(one.keys, other.keys, atol=1e-5)
+            np.testing.assert_allclose(one.ask((0.5, 0.5)).attention, other.ask((0.5, 0.5)).attention, atol=1e-6)
+        alone = model.batch([frame], features={"grad"}, layer=1)[0]
+        scale = max(alone.cams["grad"][0].max(), 1e-6)
+        np.testing.assert_allclose(other.cams["grad"][0], alone.cams["grad"][0], atol=1e-4 * scale)
+        assert other.explained.number == alone.explained.number
+    assert torch.is_grad_enabled()  # as it is where nobody said otherwise
+    assert not torch.is_inference_mode_enabled()
+    assert not any(parameter.requires_grad for parameter in model.network.parameters())
+
+
+def test_passes_side_by_side_do_not_meet():
+    model = cached(CONVNET)
+    frames = [noise(64, 96, seed) for seed in range(12)]
+
+    def look(number: int) -> np.ndarray:
+        wanted = {"grad"} if number % 3 else {"activation"}
+        maps = model.batch([frames[number]], features=wanted, target=number, layer=number % 4)[0]
+        return maps.cams["grad" if number % 3 else "activation"][0]
+
+    alone = [look(number) for number in range(len(frames))]
+    with ThreadPoolExecutor(4) as pool:
+        for one, other in zip(alone, pool.map(look, range(len(frames))), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4 * max(one.max(), 1e-6))
+
+
+def test_bf16_is_near():
+    frame = noise(96, 96)
+    exact, rough = (
+        rtviz.load("random:convnext_atto", device="cpu", precision=precision, resolution=96)
+        for precision in ("fp32", "bf16")
+    )
+    one, other = (model.batch([frame], features={"grad"}, target=3)[0].cams["grad"][0] for model in (exact, rough))
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
+
+
+def test_rotary_positions_that_were_kept_serve_a_pass_with_gradients_too():
+    model = rtviz.load("random:eva02_tiny_patch14_336", device="cpu", precision="fp32", resolution=56)
+    frame = noise(56, 56)
+    plain = model(frame)
+    (maps,) = model.batch([frame], features={"grad"})
+    np.testing.assert_allclose(maps.attention, plain.attention, atol=1e-6)
+    assert maps.cams["grad"][0].shape == maps.grid
+
+
+# --- which class ------------------------------------------------------------------------------------------------------
+
+
+def test_the_class_is_named_in_the_corner():
+    engine = Engine(cached(CONVNET))
+    frame = Frame(noise(240, 320))
+    settings = Settings(view="cam", cam="grad", target=207, resolution=64)
+    result = engine.render(frame, settings)
+    explained = result.maps.explained
+    assert (explained.number, explained.name) == (207, "golden retriever")
+    with torch.inference_mode():
+        scores = engine.model.network(engine.model.prepare([frame.pixels], 64))[0]
+    assert explained.share == pytest.approx(float(scores.softmax(0)[207]), rel=1e-3)
+    unnamed = views.draw(frame, result.maps, settings.replace(cam="activation"))
+    assert result.overlay.shape == unnamed.shape
+    corner = result.overlay[5:20, 10:120].astype(int)
+    assert (corner.min(axis=2) > 200).any()  # letters
+    tiny = Frame(noise(40, 40))
+    assert engine.render(tiny, settings).overlay.shape == (40, 40, 3)
+
+
+@pytest.mark.parametrize("text", ["top", "0", "999"])
+def test_a_class_is_top_or_a_number(text):
+    option = Settings.option("target")
+    assert option.parse(text) == (text if text == "top" else int(text))
+    assert Settings.from_mapping(Settings(target=option.parse(text)).to_mapping()).target == option.parse(text)
+
+
+@pytest.mark.parametrize("wrong", ["dog", "-1", "1.5", ""])
+def test_what_is_no_class_is_refused(wrong):
+    with pytest.raises(SettingsError, match="top, or a class's number from 0"):
+        Settings.option("target").parse(wrong)
+
+
+def test_a_class_that_the_model_does_not_know_is_refused():
+    with pytest.raises(SettingsError, match=r"top, or a class from 0 to 999 \(random:resnet18 has 1000 classes\)"):
+        Engine(cached(CONVNET)).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", target=1000))
+
+
+# --- where there is no classifier -------------------------------------------------------------------------------------
+
+SAYS = "cam cannot be 'grad'; allowed: activation, eigen, which need no class "
+
+
+@pytest.mark.parametrize("name", [DINO, "random:dino-resnet50"])
+def test_a_model_without_a_classifier_says_so(name):
+    model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
+    with pytest.raises(SettingsError) as caught:
+        Engine(model).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", resolution=64))
+    assert str(caught.value) == f"{SAYS}({name} has no classifier, and Grad-CAM needs one)"
+
+
+def test_a_stream_goes_on_without_and_says_it_once():
+    told = []
+    artist, engine = Artist(told.append), Engine(cached(DINO))
+    settings = Settings(view="cam", cam="grad", resolution=64)
+    for number in range(3):
+        shot = Shot(Frame(noise(64, 64, number)), 0.0, 0, number)
+        (maps,) = engine.look([shot.frame], settings)
+        assert has_features(maps, settings)  # nothing more would come of another look
+        drawn = artist.draw(shot, Seen(shot, maps, 0.0), settings)
+        assert drawn.settings.cam == "activation"
+    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing activation"]
+
+
+def test_of_several_models_each_shows_what_it_can():
+    comparison = Comparison([Engine(cached(CONVNET)), Engine(cached(DINO))])
+    settings = Settings(view="cam", cam="grad", resolution=64)
+    ((frame, seen),) = comparison.look_all([[Frame(noise(64, 64))]], settings)
+    assert comparison.draw(frame, seen, settings).overlay.shape[2] == 3
+
+
+def test_another_class_is_another_pass_and_the_old_map_stays_till_then():
+    model = cached(CONVNET)
+    settings = Settings(view="cam", cam="grad", layer=1, target=3, resolution=64)
+    (maps,) = model.batch([noise(64, 64)], features={"grad"}, target=3, layer=1, resolution=64)
+    assert has_features(maps, settings)
+    for other in (settings.replace(target=4), settings.replace(layer=2), settings.replace(target="top")):
+        assert not has_features(maps, other)
+        fitting = fit(other, maps)
+        assert (fitting.cam, fitting.target, fitting.layer) == ("grad", 3, 1)
+        views.draw(Frame(noise(64, 64)), maps, fitting)
+    assert has_features(maps, settings.replace(layer=-3))
+
+
+def test_a_transformer_s_classifier_is_where_the_weights_have_one():
+    assert backbone.classifier_weights(cached(VIT).network) == ("head.weight", "head.bias")
+    assert cached(VIT).classes == cached(CONVNET).classes == 1000
+    for name in (DINO, "random:dino-vits16", "random:dinov3-convnext-tiny"):
+        assert rtviz.load(name, device="cpu", precision="fp32", resolution=64).classes == 0
