@@ -116,6 +116,8 @@ def has_features(maps: Maps, settings: Settings) -> bool:
     needs = views.find(settings.view).needs
     if "cam" in needs or not maps.heads:
         return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
+    if settings.track and (maps.labels is None or maps.marks != settings.track):
+        return False
     return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
 
 

@@ -249,7 +249,7 @@ def _add_options(
             text += "; given again, one more to compare it with"
         group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
-            action="append" if several else "store",
+            action="append" if several else "extend" if option.kind == "marks" else "store",
         )  # fmt: skip
 
 
@@ -260,6 +260,7 @@ def _shown(option: Option) -> str:
 _METAVARS = {
     "model": "NAME",
     "compare": "A,B,C",
+    "track": "X,Y[,WIDTH,HEIGHT]",
     "weights": "FILE",
     "device": "DEVICE",
     "resolution": "PIXELS",
@@ -281,6 +282,8 @@ _METAVARS = {
 def _given(parsed: argparse.Namespace) -> dict[str, Any]:
     """Which settings the flags name; `--model A --model B` is A, compared with B."""
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
+    if "track" in given:
+        given["view"] = given.get("view", "track")
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]

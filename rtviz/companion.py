@@ -121,6 +121,7 @@ class Companion:
         assert self.engine is not None
         start = time.monotonic()
         maps = self.engine.look([shot.frame], settings, {"rows"})[0]
+        maps = self.engine.follow(shot.frame, maps, settings)
         while self.engine.notices:
             self._notice(self.engine.notices.pop(0))
         return Seen(shot, maps, (time.monotonic() - start) * 1000)

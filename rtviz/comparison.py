@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+
 from rtviz.artist import fit
 from rtviz.engine import Engine, side_by_side
-from rtviz.frame import Frame, Maps, Result
+from rtviz.frame import Frame, Maps, Masks, Result
 from rtviz.models import Model, Progress
 from rtviz.panes import Titled, join
 from rtviz.scoring.overlap import overlap
@@ -50,20 +52,34 @@ class Comparison:
 
     def draw(self, frame: Frame, seen: Looks, settings: Settings) -> Result:
         """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
-        titled = []
+        drawn = []
         for engine, maps in zip(self.engines, seen, strict=True):
-            fitting = fit(settings, maps)
-            titled.append(Titled(maps.model, facts(frame, maps, fitting), engine.draw(frame, maps, fitting)))
-        return join(frame, titled, settings)
+            drawn.append(engine.draw(frame, maps, fit(settings, maps)))
+        known = objects_of(drawn)
+        return join(
+            frame, [Titled(maps.model, facts(one, known), one) for maps, one in zip(seen, drawn, strict=True)], settings
+        )
 
 
-def facts(frame: Frame, maps: Maps, settings: Settings) -> str:
-    """What the title of a pane says of a frame: the Jaccard index where it is asked for and there is something to
-    compare with."""
-    if not settings.jaccard or frame.masks is None:
+def objects_of(results: Sequence[Result]) -> Masks | None:
+    """The masks of the objects that all models are measured by: those of the scene, else the marked ones, wherever the
+    first model that follows them sees them; None if there are none."""
+    for result in results:
+        if result.frame.masks is not None:
+            return result.frame.masks
+    for result in results:
+        if result.maps is not None and result.maps.labels is not None and len(result.maps.labels) > 1:
+            labels = result.maps.labels
+            return np.asarray(labels.argmax(axis=0) == np.arange(1, len(labels))[:, None, None])
+    return None
+
+
+def facts(result: Result, objects: Masks | None) -> str:
+    """What the title of a pane says of its result: the Jaccard index where it is asked for and objects are known."""
+    if not result.settings.jaccard or objects is None or result.maps is None:
         return ""
-    found = overlap(maps, settings, frame.masks)
+    found = overlap(result.maps, result.settings, objects)
     return "no object in sight" if found is None else str(found)
 
 
-__all__ = ["Comparison", "facts"]
+__all__ = ["Comparison", "facts", "objects_of"]

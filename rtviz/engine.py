@@ -14,6 +14,7 @@ from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
 from rtviz.settings import Settings
+from rtviz.tracking import Tracker
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,6 +36,7 @@ class Engine:
         self.model = model
         self.notices: list[str] = []
         self._memory = views.Memory()
+        self._tracker = Tracker()
         self._largest_batch: int | None = None
         self._falling_back = threading.Lock()
 
@@ -109,7 +111,18 @@ class Engine:
         assert self.model is not None
         needs = views.find(settings.view).needs
         wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
+        if settings.track and self.model.heads:
+            wanted.add("tokens")
         return wanted | (needs & {"tokens", "keys"})
+
+    def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
+        """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
+
+        Each frame that was looked at is to be told, in order; `look_all` and `render` do so themselves.
+        """
+        if not settings.track or maps.tokens is None:
+            return maps
+        return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds)
 
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
@@ -148,12 +161,15 @@ class Engine:
             DeviceFailed: the frame is too much even for the CPU.
         """
         start = time.perf_counter()
-        maps = self.look([frame], settings)[0] if views.find(settings.view).needs else None
+        maps = None
+        if views.find(settings.view).needs:
+            maps = self.follow(frame, self.look([frame], settings)[0], settings)
         return self.draw(frame, maps, settings, (time.perf_counter() - start) * 1000)
 
     def forget(self) -> None:
         """Forget what was remembered between frames, as when another stream begins."""
         self._memory.reset()
+        self._tracker.reset()
 
 
 def side_by_side(
@@ -185,8 +201,9 @@ def side_by_side(
     def finished(allowed: int) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
         while len(waiting) > allowed:
             batch, passes = waiting.popleft()
-            seen = [one.result() for one in passes]
-            yield from zip(batch, zip(*seen, strict=True), strict=True)
+            for frame, *seen in zip(batch, *(one.result() for one in passes), strict=True):
+                pairs = zip(engines, seen, strict=True)
+                yield frame, tuple(engine.follow(frame, maps, settings) for engine, maps in pairs)
 
     with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
         size: tuple[int, int] | None = None

@@ -40,11 +40,12 @@ class Carrier:
             tokens = np.moveaxis(sampler(np.moveaxis(maps.tokens, -1, 0)), 0, -1)
         if maps.keys is not None:
             keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
+        labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
         cams = {
             method: tuple(_Sampler(motion, (stage.shape[0], stage.shape[1]))(stage) for stage in stages)
             for method, stages in maps.cams.items()
         }
-        return replace(maps, attention=attention, tokens=tokens, keys=keys, cams=cams)
+        return replace(maps, attention=attention, tokens=tokens, keys=keys, cams=cams, labels=labels)
 
     def carry_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
         """Planes [..., rows, columns] on the patch grid of frame `then`, laid where its things are in frame `now`."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import Query, Settings, Target
+    from rtviz.settings import Mark, Query, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -108,6 +108,10 @@ class Maps:
             in its own grid, or of the patch tokens that a transformer ends with; on demand. "grad" has the one map
             that `explained` tells of.
         explained: which class the map "grad" is of; None if none was asked for.
+        labels: float32 [1 + objects, rows, columns], how much of each patch is background (first) and each of the
+            marked objects that are followed; once a Tracker has seen the maps.
+        lost: which of these objects are lost.
+        marks: where they were marked.
         rows: attention and prefix of any other query, from what the pass left in the device's memory; on demand.
     """
 
@@ -121,6 +125,9 @@ class Maps:
     keys: Floats | None = None
     keys_layer: int | None = None
     cams: Mapping[str, tuple[Floats, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Floats | None = None
+    lost: tuple[bool, ...] = ()
+    marks: tuple[Mark, ...] = ()
     rows: Callable[[Query], tuple[Floats, Floats]] | None = None
     explained: Explained | None = None
 

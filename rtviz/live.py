@@ -689,7 +689,7 @@ class LiveSession:
             try:
                 start = time.monotonic()
                 with self._engine_lock:
-                    maps = engine.look([shot.frame], settings, {"rows"})[0]
+                    maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause = min(8.0, 2 * pause or 0.5)
@@ -1007,7 +1007,8 @@ class LiveSession:
                 and not self._answers_past(place.maps, settings)
             ):
                 with self._engine_lock:
-                    past.take_seen(place.number, engine.look([shot.frame], settings)[0])
+                    maps = engine.follow(shot.frame, engine.look([shot.frame], settings)[0], settings)
+                past.take_seen(place.number, maps)
             seen = self._seen_in(past, place, settings)
             if others or settings.jaccard:
                 looks = [(PaneStatus(self._model_name() or "", "ready", "", 0.0), artist, seen)]
@@ -1045,17 +1046,19 @@ def _panes(
     shot: Shot, settings: Settings, looks: Sequence[tuple[PaneStatus, Artist, Seen | None]], focus: int
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.comparison import facts
+    from rtviz.comparison import facts, objects_of
     from rtviz.panes import Titled, join, smaller
 
     frame = smaller(shot.frame, len(looks), settings.layout == "side-by-side")
+    pairs = zip(looks, settings.apart(), strict=False)
+    drawn = [(status, artist.draw(shot, seen, wish, frame)) for (status, artist, seen), wish in pairs]
+    objects = objects_of([result for _, result in drawn])
     titled = []
-    for (status, artist, seen), wish in zip(looks, settings.apart(), strict=False):
-        result = artist.draw(shot, seen, wish, frame)
+    for status, result in drawn:
         said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
         if result.maps is not None and not said:
             pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-            said = "   ".join(filter(None, (pace, facts(frame, result.maps, result.settings))))
+            said = "   ".join(filter(None, (pace, facts(result, objects))))
         titled.append(Titled(status.name, said, result))
     return join(shot.frame, titled, settings, min(focus, len(titled) - 1), marked=True)
 

@@ -106,6 +106,10 @@ class Propagation:
         """What is held from frame to frame, in bytes."""
         return self._features.nbytes + self._labels.nbytes
 
+    def forget_context(self) -> None:
+        """Go on from the first frame alone, as after a leap in time."""
+        self._carried = 0
+
     def next(self, features: NDArray[np.floating[Any]]) -> Carried:
         """The masks in the next frame.
 

@@ -56,7 +56,7 @@ class Kept:
         if self.maps is None:
             return len(self.jpeg) + 500
         maps = self.maps
-        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys]
+        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.labels]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
         return len(self.jpeg) + sum(array.nbytes for array in arrays if array is not None) + 500
 
@@ -315,6 +315,7 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         prefix=maps.prefix.astype(kind),
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),
+        labels=None if maps.labels is None else maps.labels.astype(kind),
         rows=None,  # would keep every pass in the device's memory
     )
 

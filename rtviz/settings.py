@@ -31,6 +31,19 @@ class Point(NamedTuple):
 Query = Literal["cls"] | Point
 
 
+class Mark(NamedTuple):
+    """An object on the frame: a point on it, or, with a size, a box round it; fractions of its width and height."""
+
+    x: float
+    y: float
+    width: float = 0.0
+    height: float = 0.0
+
+    def __str__(self) -> str:
+        return ",".join(f"{value:g}" for value in (self if self.width and self.height else self[:2]))
+
+
+_MOST_MARKS = 8
 MOST_COMPARED = 3  # models beside the first one
 _SIDES = (2, 16384)  # the shortest and the longest that a "size" may have
 
@@ -44,7 +57,7 @@ class Option:
         label: what a control is called.
         help: one sentence.
         kind: "text", "whole", "real", "choice", "flag", "query", "head", "size",
-            "target" or "names".
+            "target", "names" or "marks".
         default: the value when nothing is said.
         choices: what a "choice" allows. The views' names live in the views' registry, so `view` leaves this empty.
         minimum, maximum: inclusive limits of numbers.
@@ -83,6 +96,7 @@ class Option:
             "target": "top, or a class's number from 0",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
+            "marks": f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT, from 0 to 1, with ; between",
             "names": f"at most {MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
@@ -127,6 +141,8 @@ class Option:
             return str(value)
         if self.kind == "size":
             return f"{value[1]}x{value[0]}"
+        if self.kind == "marks":
+            return ";".join(map(str, value))
         return ",".join(value) if self.kind == "names" else value
 
 
@@ -193,6 +209,20 @@ def _check_names(option: Option, value: Any) -> Any:
     return names if all(names) and len(names) <= MOST_COMPARED else _REFUSED
 
 
+def _check_marks(option: Option, value: Any) -> Any:
+    if isinstance(value, str):
+        value = [part.split(",") for part in value.split(";") if part.strip()]
+    try:
+        marks = tuple(Mark(*(float(number) for number in part)) for part in value)
+    except (TypeError, ValueError):
+        return _REFUSED
+    for mark in marks:
+        inside = all(0 <= number <= 1 for number in mark) and mark.x + mark.width <= 1 and mark.y + mark.height <= 1
+        if not inside or (mark.width > 0) != (mark.height > 0):
+            return _REFUSED
+    return marks if len(marks) <= _MOST_MARKS else _REFUSED
+
+
 _CHECKS: dict[str, Any] = {
     "text": lambda option, value: str(value) if isinstance(value, (str, Path)) and str(value) else _REFUSED,
     "flag": lambda option, value: value if isinstance(value, bool) else _REFUSED,
@@ -204,6 +234,7 @@ _CHECKS: dict[str, Any] = {
     "query": _check_query,
     "size": _check_size,
     "names": _check_names,
+    "marks": _check_marks,
 }
 
 
@@ -336,6 +367,7 @@ class Settings(_Schema):
     jaccard: bool = _option(
         "flag", False, "Jaccard", "how well the best head's mask covers the scene's objects, above the picture"
     )
+    track: tuple[Mark, ...] = _option("marks", (), "Track", "objects to follow: points on them, or boxes round them")
     upsampling: str = _option(
         "choice",
         "smooth",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -67,6 +67,14 @@ class Engine:
         if self.errors:
             raise self.errors.pop()
         return [self._maps(frame, settings, features) for frame in frames]
+
+    def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
+        """The marked objects stay where they are."""
+        if not settings.track:
+            return maps
+        labels = np.zeros((1 + len(settings.track), *maps.grid), np.float32)
+        labels[0] = 1
+        return replace(maps, labels=labels, lost=(True,) * len(settings.track), marks=settings.track)
 
     def _maps(self, frame: Frame, settings: Settings, features: Collection[str] = ()) -> Maps:
         layers, heads, rows, columns = self.model.layers, self.model.heads, 6, 8

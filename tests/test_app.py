@@ -659,3 +659,30 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
     assert window.session.settings.compare == ()
     wait(qtbot, lambda: not panes() and window.strip.count == 4)
+
+
+# --- marks -----------------------------------------------------------------------------------------------------------
+
+
+def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    rect = window.canvas.picture_rect()
+
+    def at(x: float, y: float) -> QPoint:
+        return QPoint(round(rect.x() + x * rect.width()), round(rect.y() + y * rect.height()))
+
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    assert window.session.settings.track[0] == pytest.approx((0.5, 0.25, 0, 0), abs=0.01)
+    assert window.session.settings.view == "track"
+    assert window.session.settings.query == "cls"
+    qtbot.mousePress(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.8, 0.9))
+    qtbot.mouseMove(window.canvas, at(0.5, 0.5))
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.4, 0.4))
+    assert window.session.settings.track[1] == pytest.approx((0.4, 0.4, 0.4, 0.5), abs=0.01)
+    assert window.session.settings.query == "cls"
+    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "track")
+    window.do("clear_marks")
+    assert (window.session.settings.track, window.session.settings.view) == ((), "heatmap")
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    window.open_place("another:")
+    assert window.session.settings.track == (), "a mark means nothing in another picture"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_
 from test_cli import SCENE, rtviz
 
 import rtviz as package
-from rtviz.comparison import Comparison, facts
+from rtviz.comparison import Comparison, facts, objects_of
 from rtviz.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
@@ -121,10 +122,27 @@ def test_the_index_is_that_of_the_best_head_for_each_object() -> None:
 def test_nothing_is_said_where_there_is_nothing_to_compare_with() -> None:
     maps = maps_with(np.ones((1, 1, 4, 4), np.float32))
     frame = Frame(np.zeros((64, 64, 3), np.uint8))
-    assert facts(frame, maps, Settings(jaccard=True)) == ""
-    empty = Frame(frame.pixels, masks=np.zeros((1, 64, 64), np.bool_))
-    assert facts(empty, maps, Settings(jaccard=True)) == "no object in sight"
-    assert facts(empty, maps, Settings()) == ""
+    result = Result(frame.pixels, frame, maps, Settings(jaccard=True))
+    assert objects_of([result]) is None
+    assert facts(result, None) == ""
+    empty = np.zeros((1, 64, 64), np.bool_)
+    assert facts(result, empty) == "no object in sight"
+    assert facts(replace(result, settings=Settings()), empty) == ""
+
+
+def test_marked_objects_are_what_is_compared_with_where_the_scene_is_not_drawn() -> None:
+    maps = maps_with(np.ones((1, 1, 4, 4), np.float32))
+    labels = np.zeros((2, 4, 4), np.float32)
+    labels[1, :2] = 1
+    labels[0, 2:] = 1
+    frame = Frame(np.zeros((64, 64, 3), np.uint8))
+    settings = Settings(jaccard=True)
+    plain = Result(frame.pixels, frame, maps, settings)
+    follows = Result(frame.pixels, frame, replace(maps, labels=labels), settings)
+    objects = objects_of([plain, follows])
+    assert objects is not None
+    assert (objects[0] == (labels[1] > 0)).all()
+    assert facts(plain, objects).startswith("Jaccard .")
 
 
 # --- offline ---------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
 
 
 def test_the_registry_names_what_can_be_drawn():
-    assert views.names() == ("heatmap", "mask", "heads", "grid", "pca", "similarity", "objects", "cam", "none")
+    assert views.names() == ("heatmap", "mask", "heads", "grid", "pca", "similarity", "objects", "track", "cam", "none")
     keys = [views.find(name).key for name in views.names()]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & set("0123456789acvrsqmh[]-=,.? ")  # taken by the window's other keys

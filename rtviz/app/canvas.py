@@ -26,6 +26,7 @@ from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Pixels, Result
 from rtviz.live import hover
+from rtviz.settings import Mark
 
 Group = tuple[str, Sequence[tuple[Sequence[str], str]]]  # heading, (keys, what they do)
 Help = Sequence[Group]
@@ -68,6 +69,7 @@ class Canvas(QWidget):
 
     pointed = pyqtSignal(object)  # Spot: pressed on the picture
     dragged = pyqtSignal(object)  # Spot: moved with the button down
+    marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
     first_paint = pyqtSignal()  # the window stands
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -88,6 +90,7 @@ class Canvas(QWidget):
         self._image: QImage | None = None
         self._told: Result | None = None
         self._pointer: QPointF | None = None
+        self._band: tuple[QPointF, Spot] | None = None  # where a box was begun
         self._toast, self._toast_at, self._toast_seconds = "", 0.0, _TOAST_SECONDS
         self._waiting: tuple[str, ...] = ()
         self._help_picture: tuple[object, QPixmap] | None = None
@@ -149,23 +152,40 @@ class Canvas(QWidget):
         """What a point of the canvas means."""
         if self.result is None:
             return None
-        rect = self.picture_rect()
-        return spot_at(self.result, (point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height())
+        return spot_at(self.result, *self._fractions(point))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.setFocus(Qt.MouseFocusReason)
         if event.button() == Qt.LeftButton:
             spot = self.spot(event.localPos())
-            if spot is not None:
+            if spot is not None and event.modifiers() & Qt.ShiftModifier:
+                self._band = event.localPos(), spot
+            elif spot is not None:
                 self.pointed.emit(spot)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
-        if event.buttons() & Qt.LeftButton:
+        if event.buttons() & Qt.LeftButton and self._band is None:
             spot = self.spot(event.localPos())
             if spot is not None:
                 self.dragged.emit(spot)
         self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        band, self._band = self._band, None
+        if band is not None and event.button() == Qt.LeftButton and self.result is not None:
+            begun, spot = band
+            ends = [spot.place(*self._fractions(point)) for point in (begun, event.localPos())]
+            (left, right), (top, bottom) = (sorted(values) for values in zip(*ends, strict=True))
+            wide = (event.localPos() - begun).manhattanLength() > 8 and right > left and bottom > top
+            mark = Mark(left, top, right - left, bottom - top) if wide else Mark(*ends[0])
+            self.marked.emit(Mark(*(round(value, 4) for value in mark)))
+        self.update()
+
+    def _fractions(self, point: QPointF) -> tuple[float, float]:
+        """A point of the canvas in fractions of the picture's width and height."""
+        rect = self.picture_rect()
+        return (point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
@@ -183,7 +203,10 @@ class Canvas(QWidget):
         rect = self.picture_rect()
         if self._image is not None:
             painter.drawImage(rect, self._image)
-            self._paint_hover(painter, rect)
+            if self._band is not None and self._pointer is not None:
+                self._paint_band(painter, self._band[0], self._pointer)
+            else:
+                self._paint_hover(painter, rect)
         else:
             self._paint_waiting(painter)
         if self.help is not None:
@@ -243,6 +266,16 @@ class Canvas(QWidget):
         x = min(cell.right() + 10, self.width() - extent.width() - 26)
         y = max(6.0, min(cell.top() - size * 0.4, self.height() - size * 2.2))
         _pill(painter, font, text, x, y)
+
+    def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:
+        """The box that is being drawn round an object."""
+        painter.setBrush(QColor(_ACCENT.red(), _ACCENT.green(), _ACCENT.blue(), 30))
+        painter.setRenderHint(QPainter.Antialiasing, False)
+        for pen in (QPen(QColor(0, 0, 0, 200), 3), QPen(_ACCENT, 1)):
+            painter.setPen(pen)
+            painter.drawRect(QRectF(begun, pointer).normalized())
+            painter.setBrush(Qt.NoBrush)
+        painter.setRenderHint(QPainter.Antialiasing)
 
     def _paint_waiting(self, painter: QPainter) -> None:
         """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""

@@ -14,7 +14,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError, lacks_heads
 from rtviz.live import MODES, RECORDED, LiveSession
-from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Settings
+from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Mark, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REWIND_SECONDS = 5.0
@@ -61,6 +61,7 @@ class Commands:
             "pane_add": self._add_pane,
             "pane_remove": self._remove_pane,
             "jaccard": self._jaccard,
+            "clear_marks": self._clear_marks,
             "view_next": lambda: self._cycle("view", views.names(), 1),
             "view_previous": lambda: self._cycle("view", views.names(), -1),
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
@@ -227,6 +228,21 @@ class Commands:
         gone = compared.pop(self.session.status().focus - 1)
         self.change(compare=tuple(compared))
         self._say(f"without {gone}")
+
+    def mark(self, mark: Mark) -> None:
+        """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""
+        settings = self.session.settings
+        marks = (*settings.track, mark)
+        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else "track"))
+        self._say(f"object {len(marks)} marked")
+
+    def _clear_marks(self) -> None:
+        if not self.session.settings.track:
+            self._say("no object is marked: Shift and the mouse mark one", 3.0)
+            return
+        view = "heatmap" if self.session.settings.view == "track" else self.session.settings.view
+        self.session.update(self.session.settings.replace(track=(), view=view))
+        self._say("no object is marked")
 
     def _jaccard(self) -> None:
         shown = not self.session.settings.jaccard

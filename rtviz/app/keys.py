@@ -54,6 +54,7 @@ def _rows() -> tuple[Action, ...]:
         Action("pane_add", "Heads and layers", "one more model beside it", ("Y",), more="a click on a pane chooses it"),
         Action("pane_remove", "Heads and layers", "one model less", ("Shift+Y",)),
         Action("jaccard", "Heads and layers", "Jaccard index of the best head", ("Shift+J",)),
+        Action("clear_marks", "Heads and layers", "unmark objects (Shift and the mouse mark them)", ("Shift+T",)),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
         Action("view_previous", "View", "previous view", ("Shift+V",), "next, previous view"),

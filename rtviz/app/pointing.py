@@ -28,6 +28,12 @@ class Spot(NamedTuple):
     head: int | str | None = None
     pane: int = 0
 
+    def place(self, u: float, v: float) -> tuple[float, float]:
+        """Where another point of the shown picture, in fractions of it, lies on the same copy of the frame; what lies
+        beyond its border is on its border."""
+        left, top, width, height = self.box
+        return min(max((u - left) / width, 0.0), 1.0), min(max((v - top) / height, 0.0), 1.0)
+
 
 def spot_at(result: Result, u: float, v: float) -> Spot | None:
     """What lies at a point of the overlay, given as fractions of its width and height; None between tiles."""

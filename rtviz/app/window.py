@@ -46,7 +46,7 @@ from rtviz.app.transport import Timeline, Transport, clock
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
-from rtviz.settings import Point, Settings
+from rtviz.settings import Mark, Point, Settings
 
 if TYPE_CHECKING:
     pass
@@ -202,6 +202,7 @@ class Window(QWidget):
         self.canvas.painted = self.session.shown
         self.canvas.pointed.connect(self._pointed)
         self.canvas.dragged.connect(lambda spot: self._query(spot) if spot.head is None else None)
+        self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
         self.layers.tiles.reshaped.connect(self._arrange)
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
@@ -455,12 +456,22 @@ class Window(QWidget):
         self.session.update(self.session.settings.replace(query=Point(round(spot.x, 4), round(spot.y, 4))))
         self._show_settings()
 
+    def _marked(self, mark: Mark) -> None:
+        self._last_input = time.monotonic()
+        try:
+            self.commands.mark(mark)
+        except RtvizError as error:
+            self.canvas.toast(str(error), 4.0)
+        self._show_settings()
+
     # --- opening -----------------------------------------------------------------------------------------------------
 
     def open_place(self, place: str) -> None:
         """Leave the present source for this one."""
         self._last_input = time.monotonic()
         self._opened = place
+        if self.session.settings.track:  # what was marked in another picture is nothing in this one
+            self.session.update(self.session.settings.replace(track=()))
         self.session.open(place)
         self.canvas.toast(f"opening {Path(place).name or place}" if "://" not in place else f"opening {place}")
         self.canvas.setFocus()

@@ -18,8 +18,9 @@ from benches.peer import Peer, agreement
 from benches.turns import in_turns, milliseconds, percentile, ratio, settle
 from rtviz import views as drawing
 from rtviz.models.probe import AttentionProbe
-from rtviz.settings import Settings
+from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
+from rtviz.tracking import Tracker
 
 
 def noise(height: int, width: int) -> Any:
@@ -166,6 +167,8 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     wanted = [("mask", Settings()), ("pca", Settings()), ("similarity", Settings())]
     wanted += [("objects", Settings(objects=method)) for method in ("tokencut", "lost")]
     names = [name if name != "objects" else f"objects, {settings.objects}" for name, settings in wanted]
+    mark = Mark(0.3, 0.3, 0.3, 0.4)
+    tracker = Tracker()
     memories = [drawing.Memory() for _ in wanted]
     turned = None
     bare, features, drawn = [], [], {name: [] for name in names}
@@ -187,6 +190,10 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
         start = time.perf_counter()
         model(frame, features=("keys",))
         features.append(time.perf_counter() - start - without)
+        start = time.perf_counter()
+        tracked = tracker.follow(maps, [mark], frame.index, frame.pts_seconds)
+        drawing.draw(frame, tracked, Settings(view="track", track=(mark,)))
+        drawn.setdefault("track", []).append(time.perf_counter() - start)
         for (view, settings), name, memory in zip(wanted, names, memories, strict=True):
             start = time.perf_counter()
             drawing.draw(frame, maps, settings.replace(view=view), memory)

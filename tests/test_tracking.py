@@ -1,0 +1,144 @@
+"""Marked objects followed through a stream, against the built-in scene's true masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+import rtviz
+from rtviz.engine import Engine
+from rtviz.errors import SettingsError
+from rtviz.frame import Frame, Maps
+from rtviz.propagation import sampled
+from rtviz.settings import Mark, Settings
+from rtviz.sources.scene import SceneSource
+from rtviz.tracking import Tracker, object_of
+
+SIZE = (120, 160)
+
+
+@cache
+def model():
+    return rtviz.load("embedded", device="cpu", precision="fp32", resolution=112)
+
+
+def box_of(mask: np.ndarray) -> Mark:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = mask.shape
+    return Mark(
+        columns[0] / width, rows[0] / height, (columns[-1] + 1 - columns[0]) / width, (rows[-1] + 1 - rows[0]) / height
+    )
+
+
+def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
+    truth = sampled(truth.astype(np.uint8), (mask.shape[0], mask.shape[1])) > 0
+    return float((mask & truth).sum() / (mask | truth).sum())
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_a_boxed_object_is_followed_where_it_goes(seed: int) -> None:
+    source = SceneSource(size=SIZE, seed=seed)
+    frames = [source.frame(number) for number in range(0, 45, 3)]
+    assert frames[0].masks is not None
+    number = int(frames[0].masks.sum(axis=(1, 2)).argmax())
+    settings = Settings(view="track", track=(box_of(frames[0].masks[number]),), resolution=112)
+    engine = Engine(model())
+    first, followed, left_alone = None, [], []
+    for frame in frames:
+        maps = engine.render(frame, settings).maps
+        assert maps is not None
+        assert maps.labels is not None
+        assert maps.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
+        mask = maps.labels[1] > maps.labels[0]
+        first = mask if first is None else first
+        followed.append(overlap(mask, frame.masks[number]))
+        left_alone.append(overlap(first, frame.masks[number]))
+    assert np.mean(followed) > 0.75
+    assert np.mean(followed) > np.mean(left_alone) + 0.05
+
+
+def features(rows: int = 8, columns: int = 10) -> np.ndarray:
+    """A square of one kind on a ground of another, with a little noise."""
+    rng = np.random.default_rng(0)
+    tokens = rng.normal(0, 0.1, (rows, columns, 16)).astype(np.float32)
+    tokens[..., 0] += 1
+    tokens[2:5, 3:6, 1] += 3
+    tokens[2:5, 3:6, 0] -= 1
+    return tokens
+
+
+def maps_of(tokens: np.ndarray) -> Maps:
+    grid = tokens.shape[:2]
+    attention = np.ones((1, 1, *grid), np.float32)
+    return Maps(attention, np.ones((1, 1, 1), np.float32), "cls", "m", 8, (64, 80), tokens=tokens)
+
+
+def test_a_point_takes_what_is_like_it_and_hangs_together_with_it() -> None:
+    tokens = features()
+    tokens[6, 8] = tokens[3, 4]  # alike, and elsewhere
+    expected = np.zeros((8, 10), bool)
+    expected[2:5, 3:6] = True
+    assert (object_of(tokens, Mark(0.45, 0.45)) == expected).all()
+    assert object_of(tokens, Mark(1, 1)).any(), "the very corner is a place too"
+
+
+def test_a_box_takes_what_is_unlike_its_surroundings() -> None:
+    expected = np.zeros((8, 10), bool)
+    expected[2:5, 3:6] = True
+    assert (object_of(features(), Mark(0.2, 0.125, 0.5, 0.625)) == expected).all()
+    flat = np.ones((8, 10, 4), np.float32)
+    everything = object_of(flat, Mark(0.2, 0.125, 0.5, 0.625))
+    assert everything[1:6, 2:7].all(), "where nothing stands out, the box itself"
+    assert everything.sum() == 25
+    assert object_of(features(), Mark(0, 0, 1, 1)).all(), "nothing is round the whole frame"
+
+
+def test_objects_keep_their_order_and_their_labels_whenever_they_were_marked() -> None:
+    tracker, first, second = Tracker(), Mark(0.3, 0.25, 0.3, 0.375), Mark(0.05, 0.9)
+    tokens = features()
+    one = tracker.follow(maps_of(tokens), [first], 0, 0.0)
+    two = tracker.follow(maps_of(tokens), [second, first], 1, 0.1)
+    assert one.labels is not None
+    assert two.labels is not None
+    assert one.labels.shape == (2, 8, 10)
+    assert two.labels.shape == (3, 8, 10)
+    assert np.abs(two.labels[2] - one.labels[1]).max() < 0.2
+    assert two.marks == (second, first)
+    again = tracker.follow(maps_of(tokens), [second, first], 1, 0.1)  # paused: the same frame
+    assert again.labels is not None
+    assert (again.labels == two.labels).all()
+    gone = tracker.follow(maps_of(tokens), [], 2, 0.2)
+    assert gone.labels is not None
+    assert (gone.labels == 1).all()
+    with pytest.raises(ValueError, match="tokens"):
+        tracker.follow(replace(maps_of(tokens), tokens=None), [first], 3, 0.3)
+
+
+def test_an_object_that_leaves_is_lost_and_is_found_after_a_leap_back() -> None:
+    tracker, mark = Tracker(), Mark(0.45, 0.45)
+    tokens = features()
+    empty = features()
+    empty[2:5, 3:6] = empty[5:8, 3:6]
+    assert tracker.follow(maps_of(tokens), [mark], 0, 0.0).lost == (False,)
+    lost = [tracker.follow(maps_of(empty), [mark], n, n / 10).lost for n in range(1, 12)]
+    assert lost[-1] == (True,)
+    picture = Engine().draw(
+        Frame(np.zeros((320, 400, 3), np.uint8)),
+        tracker.follow(maps_of(empty), [mark], 12, 1.2),
+        Settings(view="track", track=(mark,), layout="alone"),
+    )
+    assert picture.overlay.any(), "a word says so"
+    assert not picture.overlay[:240].any(), "and nothing is shown of it"
+    assert tracker.follow(maps_of(tokens), [mark], 0, 0.0).lost == (False,)
+
+
+def test_marks_are_read_and_refused() -> None:
+    settings = Settings(track="0.5,0.25;0.1,0.2,0.3,0.4")
+    assert settings.track == (Mark(0.5, 0.25), Mark(0.1, 0.2, 0.3, 0.4))
+    assert Settings.from_mapping(settings.to_mapping()) == settings
+    for wrong in ("0.5", "0.5,2", "0.9,0.9,0.2,0.05", "0.1,0.1,0.2,0", "a,b", ";".join(["0.1,0.1"] * 9)):
+        with pytest.raises(SettingsError, match="track"):
+            Settings(track=wrong)
