@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable, WeightsMissing
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
     from rtviz.comparison import Comparison
     from rtviz.engine import Engine
+    from rtviz.frame import Maps
     from rtviz.offline import Report
     from rtviz.sources import Source
 
@@ -168,9 +169,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     figure.add_argument("-o", "--output", required=True, metavar="FIG", help="a .png, .pdf or .svg")
     figure.add_argument("--paper", action="store_true", help="the heads of one layer and their masks, as in the paper")
-    figure.add_argument("--compare", metavar="A,B,C", help="so many models below each other, by name")
+    figure.add_argument(
+        "--compare", dest="below", metavar="A,B,C",
+        help="so many models below each other, by name; or the name of a preset that compares, such as figure4, for "
+        "which dino is short: untrained, supervised, DINO, ResNet-50",
+    )  # fmt: skip
     figure.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
-    showing = ("layer", "threshold", "colormap", "gamma", "upsampling")
+    showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
     _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
 
@@ -363,15 +368,23 @@ def _figure(parsed: argparse.Namespace) -> int:
         frame = next(iter(source), None)
     if frame is None:
         raise SourceUnreadable(f"{parsed.picture} holds no frame there")
-    names = [name.strip() for name in (parsed.compare or "").split(",") if name.strip()]
-    seen = {}
+    names = _compared(parsed.below or "")
+    seen: dict[str, Maps] = {}
+    missing: list[WeightsMissing] = []
     with _model_progress(quiet=False) as progress:
         for name in names or [settings.model]:
-            model = Engine.for_settings(settings.replace(model=name), progress).model
-            assert model is not None
-            if model.notice:
-                _say(model.notice)
-            seen[model.name] = model(frame, settings.query)
+            try:
+                engine = Engine.for_settings(settings.replace(model=name), progress)
+            except WeightsMissing as error:  # of several, the others are a figure too
+                missing.append(error)
+                if len(names) > len(missing):
+                    _say(f"{name} is left out: {error}")
+                    continue
+                raise
+            assert engine.model is not None
+            if engine.model.notice:
+                _say(engine.model.notice)
+            (seen[engine.model.name],) = engine.look([frame], settings)
     if names:
         figure = figures.compare(frame, seen, settings, parsed.width)
     else:
@@ -381,6 +394,19 @@ def _figure(parsed: argparse.Namespace) -> int:
     figures.save(figure, parsed.output, overwrite=True)
     _say(f"wrote {parsed.output}")
     return 0
+
+
+def _compared(text: str) -> list[str | None]:
+    """The models that `--compare` names: one by one, or by the preset that compares them."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    preset = {"dino": "figure4"}.get(text.strip(), text.strip())
+    if preset not in presets():
+        return list(names)
+    values = load_preset(preset)[0]
+    if not values.get("compare"):
+        raise SettingsError("compare", text, f"names of models, or a preset that compares some; {preset} does not")
+    settings = Settings.from_mapping(values)
+    return [settings.model, *settings.compare]
 
 
 # --- render and export -----------------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtviz import compose
+from rtviz.artist import fit
 from rtviz.errors import MissingDependency, OutputExists, OutputUnwritable, SettingsError, no_heads
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
+from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
 
 if TYPE_CHECKING:
@@ -105,22 +107,24 @@ def compare(
     frame: Frame | Pixels, seen: Mapping[str, Maps], settings: Settings | None = None, width: float = 6.9
 ) -> Figure:
     """Models below each other, a row each: the frame, the heads of one layer, and the mask that holds the top share of
-    the mass of their mean.
+    the mass of their mean. A model without heads shows what each of its stages responds to, where heads would be, and
+    the mask of the chosen stage, or of its last where it has no such one. What its maps do not hold, such as a class's
+    of a model without a classifier, it shows by another method.
 
     Args:
         frame: what was looked at.
         seen: what each model saw of it, by the name that the row gets.
-        settings: layer (from the end, where the models have different numbers), threshold, colormap.
+        settings: layer (from the end, where the models have different numbers), threshold, colormap; for models without
+            heads also cam and target.
         width: inches.
 
     Raises:
-        SettingsError: the maps of a model have no such layer.
+        SettingsError: the maps of a model with heads have no such layer.
     """
     settings = settings or Settings()
     whole = _frame(frame)
-    for maps in seen.values():
-        _refuse_without_heads(maps)
-    most = max(maps.heads for maps in seen.values())
+    headless = [maps for maps in seen.values() if not maps.heads]
+    most = max(maps.heads or len(_stages(maps, settings)) for maps in seen.values())
     with _style():
         aspect = whole.size[0] / whole.size[1]
         figure, axes = _tiles(len(seen), most + 2, width, aspect, left=_LABEL, top=_LABEL)
@@ -128,13 +132,23 @@ def compare(
         tile_points = 72 * figure.get_figheight() * axes[0][0].get_position().height
         letters = min(7.0, tile_points / max(len(name) for name in (*seen, "m")) / 0.7)
         for places, (name, maps) in zip(axes, seen.items(), strict=True):
-            attention = maps.attention[layer_of(maps, settings)]
-            _row(places, whole, attention, settings)
-            mean = attention.mean(axis=0)
-            mask = compose.mask_pixels(mean, settings.threshold, whole.size, settings.upsampling, whole.pixels)
+            if maps.heads:
+                attention = maps.attention[layer_of(maps, settings)]
+                _row(places, whole, attention, settings)
+                held = attention.mean(axis=0)
+            else:
+                fitting = fit(settings.replace(view="mask"), maps)
+                held = positive(stage_map(maps, fitting))
+                _stages_row(places, whole, maps, fitting)
+            mask = compose.mask_pixels(held, settings.threshold, whole.size, settings.upsampling, whole.pixels)
             places[-1].imshow(mask_view.tint(whole.pixels, mask, mask_view.mask_color("mean"), 0.8))
             places[0].set_ylabel(name, fontsize=letters)
-        _titles(axes[0], most, f"mean, top {100 * settings.threshold:.0f} %")
+        share = f"top {100 * settings.threshold:.0f} %"
+        if len(headless) == len(seen):
+            for place, title in zip(axes[0], ["input", *[""] * most, share], strict=True):
+                place.set_title(title)
+        else:
+            _titles(axes[0], most, share if headless else f"mean, {share}")
     return figure
 
 
@@ -238,6 +252,39 @@ def _row(places: Any, frame: Frame, attention: Floats, settings: Settings) -> No
         _map(place, values, settings)
     for place in places[1 + len(attention) : -1]:
         place.axis("off")
+
+
+def _stages_row(places: Any, frame: Frame, maps: Maps, settings: Settings) -> None:
+    """The frame, then what each stage of a model without heads responds to, each with its name on it; places that are
+    left over stay empty, but for the sentence that there are no heads, and the last."""
+    places[0].imshow(frame.pixels)
+    shown = _stages(maps, settings)
+    for place, (text, values) in zip(places[1:], shown, strict=False):
+        _map(place, positive(values), settings)
+        _inside(place, text)
+    left = places[1 + len(shown) : -1]
+    for place in left:
+        place.axis("off")
+    if len(left):
+        left[0].text(0.06, 0.5, "no heads", transform=left[0].transAxes, va="center", ha="left", color="0.35")
+    else:
+        _inside(places[0], "no heads")
+
+
+def _stages(maps: Maps, settings: Settings) -> list[tuple[str, Floats]]:
+    """The maps of a model without heads, each with its name: all stages', but of Grad-CAM the one that there is."""
+    settings = fit(settings.replace(view="mask"), maps)
+    explained = maps.explained
+    if settings.cam == "grad" and explained is not None:
+        name = explained.name or f"class {explained.number}"
+        return [(f"stage {explained.layer}: {name}", stage_map(maps, settings))]
+    return [(f"stage {number}", stage) for number, stage in enumerate(maps.cams[settings.cam])]
+
+
+def _inside(place: Axes, text: str) -> None:
+    """A word in the lower left corner of a tile, readable on whatever is there."""
+    box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
+    place.text(0.03, 0.05, text, transform=place.transAxes, color="white", fontsize=5.5, va="bottom", bbox=box)
 
 
 def _titles(places: Any, heads: int, last: str) -> None:

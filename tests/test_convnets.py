@@ -344,8 +344,6 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
     for draw in (figures.layers_by_heads, figures.heads):
         with pytest.raises(SettingsError, match=says):
             draw(frame, maps)
-    with pytest.raises(SettingsError, match=says):
-        figures.compare(frame, {"one": maps})
     with pytest.raises(SettingsError, match=says), open_source("scene:?seconds=1") as source:
         export(source, tmp_path / "maps.npz", Engine(model), Settings())
 

@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from rtviz import figures
+from rtviz import cli, figures, threads
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Maps
-from rtviz.settings import Settings
+from rtviz.frame import Explained, Maps
+from rtviz.settings import Settings, load_preset
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
 
@@ -63,6 +63,52 @@ def test_models_stand_below_each_other_and_what_has_fewer_heads_leaves_places_em
     assert max(axes.yaxis.label.get_fontsize() for axes in long.axes[:1]) < tallest
 
 
+def stages_of(seed: int = 3, grad: bool = False) -> Maps:
+    random = np.random.default_rng(seed)
+    stages = tuple(random.random((12 // 2**n, 16 // 2**n)).astype(np.float32) ** 3 for n in range(3))
+    cams = {"activation": stages, "eigen": tuple(stage - 0.5 for stage in stages)}
+    if grad:
+        cams["grad"] = (stages[1] * 2,)
+    none = np.zeros((3, 0, 3, 4), np.float32), np.zeros((3, 0, 0), np.float32)
+    explained = Explained("top", 1, 207, "golden retriever", 0.5) if grad else None
+    return Maps(*none, "cls", "a convnet", 16, (48, 64), cams=cams, explained=explained)
+
+
+def words(figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+@pytest.mark.parametrize("method", ["activation", "eigen"])
+def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so(method):
+    maps = stages_of()
+    settings = Settings(cam=method, layer=-2, upsampling="nearest", colormap="gray")
+    figure = figures.compare(PIXELS, {"vit": maps_of(2, 5), "convnet": maps}, settings)
+    assert words(figure) == ["stage 0", "stage 1", "stage 2", "no heads"]
+    assert titles(figure)[-1] == "top 60 %"
+    drawn = images(figure)
+    assert len(drawn) == (5 + 2) + (3 + 2)
+    for tile, values in zip(drawn[8:11], maps.cams[method], strict=True):
+        np.testing.assert_allclose(tile, (values - values.min()) / np.ptp(values), atol=1e-6)
+    held = maps.cams[method][1] - min(0, maps.cams[method][1].min())
+    ordered = np.sort(held.ravel())[::-1]
+    least = ordered[np.searchsorted(np.cumsum(ordered), 0.6 * ordered.sum())]
+    inside = np.kron(held >= least, np.ones((10, 10), bool))
+    changed = drawn[-1].astype(int)
+    assert (changed[inside].mean(axis=0)[1] > changed[~inside].mean(axis=0)[1]).all()  # turquoise, and dimmed
+
+
+def test_alone_they_need_no_heads_columns_and_a_class_has_one_map():
+    figure = figures.compare(PIXELS, {"convnet": stages_of()})
+    assert titles(figure) == ["input", "top 60 %"]
+    assert words(figure) == ["no heads", "stage 0", "stage 1", "stage 2"]
+    figure = figures.compare(PIXELS, {"convnet": stages_of(grad=True)}, Settings(cam="grad", layer=1))
+    assert words(figure) == ["no heads", "stage 1: golden retriever"]
+    assert len(images(figure)) == 3
+    # Whoever has no classifier shows what it has.
+    figure = figures.compare(PIXELS, {"convnet": stages_of()}, Settings(cam="grad", layer=1))
+    assert words(figure) == ["no heads", "stage 0", "stage 1", "stage 2"]
+
+
 @pytest.mark.parametrize("aspect", [(60, 80), (80, 60), (20, 200)])
 def test_tiles_have_the_shape_of_the_frame_and_do_not_overlap(aspect):
     figure = figures.layers_by_heads(np.zeros((*aspect, 3), np.uint8), maps_of(2, 3))
@@ -99,6 +145,47 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path):
     with pytest.raises(OutputUnwritable, match="no-folder"):
         figures.save(figure, tmp_path / "no-folder" / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["there.png"]
+
+
+@pytest.fixture
+def figure(monkeypatch, capsys, tmp_path):
+    """`rtviz figure scene: ...` in this process, without a network or weights: status, and what it says."""
+    for name, value in (("HF_HOME", "hf"), ("TORCH_HOME", "torch"), ("RTVIZ_WEIGHTS", "by-hand")):
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    monkeypatch.setattr(threads, "draw_in_one_thread", lambda: None)
+
+    def command(*line: str):
+        status = cli.run(["figure", "scene:", "-o", str(tmp_path / "figure.svg"), "--resolution", "64", *line])
+        return status, capsys.readouterr().err
+
+    return command
+
+
+@pytest.mark.parametrize("name", ["dino", "figure4"])
+def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_not_here(figure, tmp_path, name):
+    status, err = figure("--compare", name)
+    assert status == 0, err
+    preset, _ = load_preset("figure4")
+    assert preset["model"] == "random:dino-vits16"
+    for missing in preset["compare"].split(","):
+        assert f"{missing} is left out: the weights of {missing} are not on this machine" in err
+    assert "random:dino-vits16" in (tmp_path / "figure.svg").read_text()
+
+
+def test_without_any_weights_there_is_no_figure(figure, tmp_path):
+    status, err = figure("--compare", "deit-vits16,dino-vits16")
+    assert status == 1
+    assert "deit-vits16 is left out" in err
+    assert "error: the weights of dino-vits16" in err
+    assert not (tmp_path / "figure.svg").exists()
+    status, err = figure("--compare", "embedded,no-such-model")
+    assert status == 1
+    assert "no model is called 'no-such-model'" in err
+    status, err = figure("--compare", "talk")
+    assert status == 2
+    assert "talk does not" in err
 
 
 def test_the_command_draws_a_frame_of_a_scene(tmp_path):
