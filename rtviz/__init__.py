@@ -57,4 +57,15 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'rtviz' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    # Whoever takes something from here may work in a notebook, where it shows itself.
+    from rtviz import frame
+
+    frame.show_by(_png)
+    return found
+
+
+def _png(thing: Frame | Maps | Result) -> bytes:
+    from rtviz import display
+
+    return display.png(thing)

@@ -6,7 +6,9 @@ Every function takes a frame and what models saw of it, and gives a Matplotlib f
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +214,21 @@ def _style() -> Any:
     return matplotlib.rc_context(_STYLE)
 
 
+@cache
+def _figure_class() -> Any:
+    """Matplotlib's figure, which a notebook shows also where nobody has imported pyplot."""
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            with _style():
+                self.savefig(file, format="png", dpi=_STYLE["figure.dpi"])
+            return file.getvalue()
+
+    return Shown
+
+
 def _frame(frame: Frame | Pixels) -> Frame:
     return frame if isinstance(frame, Frame) else Frame(frame)
 
@@ -220,11 +237,9 @@ def _tiles(
     rows: int, columns: int, width: float, aspect: float, *, left: float, top: float, bottom: float = 0.02
 ) -> tuple[Figure, Any]:  # and axes [rows, columns]
     """A figure of tiles of one aspect, its margins in inches, as high as it takes."""
-    from matplotlib.figure import Figure
-
     tile = (width - left - 0.02 - (columns - 1) * _GAP) / columns
     height = top + bottom + rows * tile * aspect + (rows - 1) * _GAP
-    figure = Figure((width, height))
+    figure: Figure = _figure_class()((width, height))
     grid = figure.subplots(
         rows,
         columns,

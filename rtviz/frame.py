@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,25 @@ Floats = NDArray[np.float32]
 Masks = NDArray[np.bool_]  # [objects, height, width]
 
 
+class _Shown:
+    """What a notebook shows as a picture."""
+
+    __slots__ = ()
+
+    def _repr_png_(self) -> bytes | None:
+        return _to_png[0](self) if _to_png else None
+
+
+_to_png: list[Callable[[Any], bytes]] = []
+
+
+def show_by(to_png: Callable[[Any], bytes]) -> None:
+    """Set what draws Frame, Maps and Result for a notebook: it stands in a room above this one."""
+    _to_png[:] = [to_png]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class Frame(_Shown):
     """One picture of a source.
 
     Attributes:
@@ -87,7 +104,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Maps:
+class Maps(_Shown):
     """What one forward pass showed about one frame, for one query.
 
     A convolutional network has stages in the place of layers, and no heads: `heads` is 0, its attention is empty, and
@@ -181,7 +198,7 @@ def explained_layer(layer: int, layers: int, heads: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Result:
+class Result(_Shown):
     """A drawn frame, with everything that it was made from, so that a stale one shows.
 
     Attributes:

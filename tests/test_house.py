@@ -24,7 +24,7 @@ ROOMS = [
     ["sources", "models"],
     ["sinks"],
     ["compose", "discovery", "flow", "propagation"],
-    ["panes", "tracking", "views"],
+    ["display", "panes", "tracking", "views"],
     ["engine", "scoring"],
     ["capture"],
     ["artist", "recorder"],

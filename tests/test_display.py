@@ -1,0 +1,96 @@
+"""What a notebook shows: pictures that can be opened, with every head in its place, and nothing heavy loaded for it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rtviz
+from rtviz import display, figures
+from rtviz.compose import colormap
+from rtviz.frame import Frame, Maps, Result
+from rtviz.settings import Point, Settings
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+
+
+def opened(thing: object) -> np.ndarray:
+    data = thing._repr_png_()
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB"))
+
+
+def maps_of(heads: int, grid: tuple[int, int] = (6, 8), layers: int = 2, **more: object) -> Maps:
+    attention = np.zeros((layers, heads, *grid), np.float32)
+    for head in range(heads):  # each head looks at a patch of its own
+        attention[-1, head].ravel()[(5 * head + 3) % (grid[0] * grid[1])] = 1
+    return Maps(attention, np.zeros((layers, heads, 1), np.float32), more.pop("query", "cls"), "a model", 16, (96, 128))
+
+
+def test_a_frame_and_a_result_show_their_pixels():
+    rtviz.Frame  # noqa: B018 - as a notebook begins
+    np.testing.assert_array_equal(opened(Frame(PIXELS)), PIXELS)
+    other = PIXELS[::-1].copy()
+    np.testing.assert_array_equal(opened(Result(other, Frame(PIXELS), None, Settings())), other)
+    large = np.zeros((1080, 1920, 3), np.uint8)
+    assert opened(Frame(large)).shape == (405, 720, 3)
+
+
+@pytest.mark.parametrize(("heads", "grid"), [(3, (6, 8)), (6, (14, 14)), (12, (5, 20)), (16, (20, 5)), (1, (1, 1))])
+def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads, grid):
+    page = display.picture(maps_of(heads, grid))
+    assert page.shape[1] <= 800
+    brightest = colormap("inferno")[255].astype(int)
+    bright = (np.abs(page.astype(int) - brightest).max(axis=2) < 12).astype(np.uint8)
+    if grid != (1, 1):  # where all is one patch there is nothing to tell apart
+        spots = Image.fromarray(bright * 255)
+        assert spots.getbbox() is not None
+    assert page.shape[0] >= 20
+
+
+def test_the_brightest_place_of_the_page_moves_with_the_patch():
+    pages = []
+    for place in (0, 47):
+        attention = np.zeros((1, 1, 6, 8), np.float32)
+        attention.ravel()[place] = 1
+        pages.append(display.picture(Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "m", 16, (96, 128))))
+    difference = pages[1].astype(int).sum(axis=2) - pages[0].astype(int).sum(axis=2)
+    up, down = np.argwhere(difference > 200), np.argwhere(difference < -200)
+    assert (down.mean(axis=0) < up.mean(axis=0)).all()  # from the upper left to the lower right
+
+
+def test_another_query_and_a_model_without_heads_are_shown_too():
+    assert not np.array_equal(opened(maps_of(3)), opened(maps_of(3, query=Point(0.5, 0.5))))
+    stages = tuple(np.random.default_rng(n).random((12 // 2**n, 16 // 2**n)).astype(np.float32) for n in range(3))
+    none = np.zeros((3, 0, 3, 4), np.float32), np.zeros((3, 0, 0), np.float32)
+    convnet = Maps(*none, "cls", "a convnet", 16, (48, 64), cams={"activation": stages})
+    assert opened(convnet).shape[2] == 3
+    assert opened(Maps(*none, "cls", "nothing asked of it", 16, (48, 64))).shape[2] == 3
+
+
+def test_a_figure_shows_itself_without_pyplot():
+    figure = figures.compare(PIXELS, {"one": maps_of(3)})
+    picture = opened(figure)
+    width, height = figure.get_size_inches() * 150
+    assert picture.shape[:2] == pytest.approx((height, width), abs=2)
+    assert picture.std() > 10
+
+
+def test_nothing_is_loaded_for_it_before_it_is_shown():
+    program = """
+import sys
+import rtviz
+frame = rtviz.Frame
+print("rtviz.display" in sys.modules, "PIL" in sys.modules)
+import numpy as np
+print(frame(np.zeros((9, 9, 3), np.uint8))._repr_png_()[:4])
+print("torch" in sys.modules, "matplotlib" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False False", repr(b"\x89PNG"), "False False"]
