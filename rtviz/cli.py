@@ -10,13 +10,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
 from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable, WeightsMissing
+from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ examples:
   rtviz render clip.mp4 -o overlay.mp4              every frame, the mean over the last layer's heads
   rtviz render clip.mp4 -o mask.mp4 --view mask --head 3 --layout side-by-side
   rtviz render *.mp4 -o overlays/                   several inputs into a folder
+  rtviz render *.mp4 -o overlays/ --ray             the same on a cluster, or in several processes
   rtviz render scene: --seconds 8 -o demo.mp4       the built-in moving scene: needs no input
   rtviz export clip.mp4 -o maps.zarr                the raw maps of all layers and heads
   rtviz models                                      what can look, and whether its weights are here
@@ -233,6 +235,12 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def _add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", nargs="?", const="",
+        help="share the inputs out on a Ray cluster, or on this machine's cores if no address is given; goes on with "
+        "a run that broke off (needs rtviz[ray])",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, metavar="N", help="with --ray: how many at once")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
     parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
 
@@ -412,12 +420,6 @@ def _compared(text: str) -> list[str | None]:
 # --- render and export -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Task:
-    place: str
-    output: Path
-
-
 def _render(parsed: argparse.Namespace) -> int:
     from rtviz import offline
 
@@ -438,9 +440,14 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     settings, output_settings = _settings(parsed)
     exporting = parsed.command is _export
     tasks = _tasks(parsed, output_settings, ".zarr" if exporting else None)
-    _refuse_hopeless_outputs(tasks, output_settings, exporting)
     if exporting:  # the maps are wanted, whatever would be drawn
         settings = settings.replace(view="heatmap")
+    devices = _gpus(tasks, settings) if parsed.ray is None else []
+    if parsed.ray is not None or devices:
+        return _share_out(parsed, tasks, Order(settings, output_settings, exporting), devices)
+    if parsed.workers is not None:
+        raise SettingsError("workers", parsed.workers, "only with --ray")
+    _refuse_hopeless_outputs(tasks, output_settings, exporting)
 
     panes = not exporting and (settings.compare or settings.jaccard)
     with _model_progress(parsed.quiet) as progress:
@@ -454,7 +461,6 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
         return Comparison([Engine(model) for model in models]) if panes else Engine(*models)
 
     reports: list[dict[str, Any]] = []
-    statuses: list[int] = []
     for task in tasks:
         try:
             report = _run_job(task, job, engine(), settings, output_settings, parsed)
@@ -462,21 +468,85 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
             if parsed.debug:
                 raise
             _say(f"error: {error}")
-            reports.append({"input": task.place, "output": str(task.output), "error": str(error)})
-            statuses.append(error.exit_status)
+            reports.append(failed(task, error))
         else:
             reports.append(report.to_mapping())
-            statuses.append(0)
-    failed = len([status for status in statuses if status])
-    if len(tasks) > 1 and (failed or not parsed.quiet):
-        _say(f"{len(tasks) - failed} of {len(tasks)} inputs done" + (f", {failed} failed" if failed else ""))
+    return _conclude(reports, parsed)
+
+
+def _conclude(reports: Sequence[dict[str, Any]], parsed: argparse.Namespace) -> int:
+    """Say how many inputs were done, print the reports if they are wanted, and tell the exit status."""
+    statuses = [report.get("exit_status", 0) for report in reports]
+    failures = len([status for status in statuses if status])
+    if len(reports) > 1 and (failures or not parsed.quiet):
+        done = f"{len(reports) - failures} of {len(reports)} inputs done"
+        _say(done + (f", {failures} failed" if failures else ""))
     if parsed.json:
-        print(json.dumps(reports[0] if len(tasks) == 1 else reports, indent=2, default=str))
-    return statuses[0] if len(statuses) == 1 else int(failed > 0)
+        rows = plain(reports)
+        print(json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, default=str))
+    return statuses[0] if len(statuses) == 1 else int(failures > 0)
+
+
+def _gpus(tasks: Sequence[Task], settings: Settings) -> list[str]:
+    """The GPUs to share several inputs out among, if there are several and none was named."""
+    if len(tasks) < 2 or settings.device not in ("auto", "cuda"):
+        return []
+    from rtviz.models.runner import devices
+
+    found = [device for device in devices() if device.startswith("cuda")]
+    return found if len(found) > 1 else []
+
+
+def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, devices: Sequence[str]) -> int:
+    """Run a job over every input in several processes; what an earlier run has done is not done again."""
+    from tqdm import tqdm
+
+    from rtviz.offline import Report
+
+    if parsed.ray and Path(parsed.ray).exists():
+        raise SettingsError("ray", parsed.ray, "the address of a cluster; an input goes before the options")
+    if parsed.workers is not None and parsed.workers < 1:
+        raise SettingsError("workers", parsed.workers, "at least 1")
+    manifest = None
+    reports: list[dict[str, Any]] = []
+    if len(tasks) > 1:
+        manifest = Manifest(tasks[0].output.parent / MANIFEST, order, overwrite=order.output.overwrite)
+        reports = [report for task in tasks if (report := manifest.done(task)) is not None]
+    left = [task for task in tasks if manifest is None or manifest.done(task) is None]
+    if len(left) < len(tasks):
+        assert manifest is not None
+        _say(f"{len(tasks) - len(left)} of {len(tasks)} inputs were done before, as {manifest.path} says")
+    _refuse_hopeless_outputs(left, order.output, order.exporting)
+    if left:
+        if parsed.ray is None:
+            rows = in_processes(left, order, devices[: len(left)])
+        else:
+            rows = on_ray(left, order, parsed.ray or None, parsed.workers)
+        with tqdm(
+            total=len(tasks),
+            initial=len(reports),
+            desc="inputs",
+            unit="input",
+            disable=parsed.quiet,
+            dynamic_ncols=True,
+        ) as bar:
+            for report in rows:
+                if manifest is not None:
+                    manifest.add(report)
+                reports.append(report)
+                bar.update()
+                if "error" in report:
+                    _say(f"error: {report['error']}")
+                    continue
+                for warning in report["warnings"]:
+                    _say(f"warning: {warning}")
+                if not parsed.quiet:
+                    _say(_closing_line(Report.from_mapping(report)))
+    return _conclude(reports, parsed)
 
 
 def _run_job(
-    task: _Task,
+    task: Task,
     job: Callable[..., Report],
     engine: Engine | Comparison,
     settings: Settings,
@@ -547,7 +617,7 @@ def _expected_frames(source: Source, output_settings: OutputSettings) -> int | N
     return max(1, round(count / output_settings.every))
 
 
-def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[_Task]:
+def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: str | None) -> list[Task]:
     """Each input with its output: one to one, or all into a folder, each under its own name.
 
     One video and a folder without a trailing slash is the folder of its frames.
@@ -564,11 +634,11 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
     # A folder is asked for by a trailing slash, or by naming a folder or a glob of what is to go there.
     into_folder = parsed.output.endswith(("/", os.sep)) or places != parsed.inputs
     if len(places) == 1 and not (into_folder and not output.suffix and Path(places[0]).is_file()):
-        return [_Task(places[0], output)]
+        return [Task(places[0], output)]
     if output.suffix and not output.is_dir():
         raise SinkError(f"{len(places)} inputs need a folder to go to, and {output} looks like one file")
     video = {"vp9": ".webm"}.get(output_settings.codec, ".mp4")
-    tasks: list[_Task] = []
+    tasks: list[Task] = []
     taken: set[str] = set()
     for place in places:
         stem = Path(place.rstrip("/")).stem or "out"
@@ -577,7 +647,7 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
         picture = Path(place).suffix.lower() in PICTURE_SUFFIXES and Path(place).is_file()
-        tasks.append(_Task(place, output / f"{name}{suffix or ('.png' if picture else video)}"))
+        tasks.append(Task(place, output / f"{name}{suffix or ('.png' if picture else video)}"))
     return tasks
 
 
@@ -588,7 +658,7 @@ def _with_seconds(place: str, seconds: float | None) -> str:
     return f"{place}{'&' if '?' in place else '?'}seconds={seconds if seconds is not None else 10:g}"
 
 
-def _refuse_hopeless_outputs(tasks: Sequence[_Task], output_settings: OutputSettings, maps: bool) -> None:
+def _refuse_hopeless_outputs(tasks: Sequence[Task], output_settings: OutputSettings, maps: bool) -> None:
     """What can be known before a model is loaded is said before."""
     from rtviz.sinks import check_output
 

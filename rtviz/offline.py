@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,6 +67,14 @@ class Report:
         plain = asdict(self)
         height, width = plain.pop("size") or (None, None)
         return {**plain, "width": width, "height": height, "fps": round(self.fps, 3)}
+
+    @classmethod
+    def from_mapping(cls, plain: Mapping[str, Any]) -> Report:
+        """The report that `to_mapping` gave."""
+        values = {name: value for name, value in plain.items() if name not in ("width", "height", "fps")}
+        size = (plain["height"], plain["width"]) if plain["height"] else None
+        grid = tuple(plain["grid"]) if plain["grid"] else None
+        return cls(**{**values, "grid": grid}, size=size)
 
 
 class _Stopped(Exception):

@@ -30,7 +30,7 @@ ROOMS = [
     ["artist", "recorder"],
     ["companion", "comparison"],
     ["figures", "live", "offline"],
-    ["app", "bench"],
+    ["app", "bench", "jobs"],
     ["cli"],
     ["__main__"],
 ]
@@ -45,6 +45,7 @@ DOORS = {
     "timm": ["models/"],
     "zarr": ["sinks/maps.py"],
     "huggingface_hub": ["models/weights.py"],
+    "ray": ["jobs.py"],
 }
 
 HEAVY = {*DOORS, "torchvision", "scipy", "matplotlib", "safetensors"}

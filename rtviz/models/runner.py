@@ -487,7 +487,7 @@ def _resolution(resolution: int) -> int:
 # --- device and precision --------------------------------------------------------------------------------------------
 
 
-def _devices() -> list[str]:
+def devices() -> list[str]:
     """The devices that this machine has."""
     found = ["cpu"]
     if torch.cuda.is_available():
@@ -498,7 +498,7 @@ def _devices() -> list[str]:
 
 
 def _device(name: str) -> torch.device:
-    here = _devices()
+    here = devices()
     if name == "auto":
         return torch.device("cuda" if "cuda:0" in here else here[-1])
     try:

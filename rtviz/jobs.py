@@ -1,0 +1,301 @@
+"""Many inputs shared out among processes: one for each GPU of this machine, or the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rtviz import threads
+from rtviz.errors import MissingDependency, OutputUnwritable, RtvizError, SettingsError, in_words
+from rtviz.settings import OutputSettings, Settings
+
+MANIFEST = "rtviz-jobs.jsonl"
+
+# How often an input is begun anew whose process was killed, before that is its error.
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An input and where its output goes."""
+
+    place: str
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is done with every input.
+
+    Attributes:
+        exporting: the raw maps are written, and nothing drawn.
+    """
+
+    settings: Settings
+    output: OutputSettings
+    exporting: bool = False
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, which tell two orders apart."""
+        output = self.output.to_mapping()
+        output.pop("overwrite", None)  # says how, not what
+        return {"settings": self.settings.to_mapping(), "output": output, "exporting": self.exporting}
+
+
+class Worker:
+    """Does one input after the other with a model that is loaded once; what fails is a row too.
+
+    Args:
+        order: what is done with each.
+    """
+
+    def __init__(self, order: Order) -> None:
+        threads.draw_in_one_thread()
+        from rtviz.comparison import Comparison
+        from rtviz.engine import Engine
+
+        self._order = order
+        self._panes = not order.exporting and bool(order.settings.compare or order.settings.jaccard)
+        self._models = (Comparison if self._panes else Engine).for_settings(order.settings).models
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with "input" and "output" -> the same with "report", as JSON."""
+        return {**row, "report": json.dumps(self._do(Task(row["input"], Path(row["output"]))), default=str)}
+
+    def _do(self, task: Task) -> dict[str, Any]:
+        from rtviz import offline
+        from rtviz.comparison import Comparison
+        from rtviz.engine import Engine
+        from rtviz.sources import open_source
+
+        order = self._order
+        part = order.output
+        engine = Comparison([Engine(model) for model in self._models]) if self._panes else Engine(*self._models)
+        try:
+            with open_source(task.place, start=part.start, end=part.end, every=part.every) as source:
+                if order.exporting:
+                    assert isinstance(engine, Engine)
+                    report = offline.export(source, task.output, engine, order.settings, part)
+                else:
+                    report = offline.render(source, task.output, engine, order.settings, part)
+        except Exception as error:  # the edge of the process: the other inputs go on
+            return failed(task, error)
+        return report.to_mapping()
+
+
+def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
+    """The report of an input that could not be done."""
+    status = error.exit_status if isinstance(error, RtvizError) else 1
+    said = in_words(error) if isinstance(error, BaseException) else error
+    return {"input": task.place, "output": str(task.output), "error": said, "exit_status": status}
+
+
+# --- processes of this machine ---------------------------------------------------------------------------------------
+
+
+_worker: Worker | None = None  # of a process that works for another
+
+
+def _begin(order: Order) -> None:
+    global _worker
+    _worker = Worker(order)
+
+
+def _work(row: dict[str, Any]) -> dict[str, Any]:
+    assert _worker is not None
+    return _worker(row)
+
+
+def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The report of each input, as soon as it is done; a process for each device, which takes the next input when it
+    is free. An input whose process was killed is begun anew, once.
+
+    Args:
+        devices: as `Settings.device` names them.
+    """
+    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    for task in tasks:
+        waiting.put(task)
+    done: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def serve(device: str) -> None:
+        here = Order(order.settings.replace(device=device), order.output, order.exporting)
+        pool: ProcessPoolExecutor | None = None
+        try:
+            while not stop.is_set():
+                try:
+                    task = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                report = failed(task, f"the process that worked on {task.place} was killed {_ATTEMPTS} times")
+                for _ in range(_ATTEMPTS):
+                    pool = pool or ProcessPoolExecutor(
+                        1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(here,)
+                    )
+                    try:
+                        row = pool.submit(_work, {"input": task.place, "output": str(task.output)}).result()
+                    except BrokenProcessPool:
+                        pool = None
+                        continue
+                    report = json.loads(row["report"])
+                    break
+                done.put(report)
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
+
+    servers = [threading.Thread(target=serve, args=(device,), daemon=True) for device in devices]
+    for server in servers:
+        server.start()
+    try:
+        for _ in tasks:
+            yield done.get()
+    finally:
+        stop.set()
+    for server in servers:
+        server.join()
+
+
+# --- a Ray cluster ---------------------------------------------------------------------------------------------------
+
+
+def on_ray(
+    tasks: Sequence[Task], order: Order, address: str | None = None, workers: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """The report of each input, as soon as it is done by one of the workers of a Ray cluster.
+
+    A worker holds the model and has a GPU of its own, or a core where the cluster has no GPUs. Ray begins anew what a
+    worker that was killed had in its hands. Inputs and outputs are found under the same names by every machine.
+
+    Args:
+        address: of the cluster, as `ray.init` understands it; None starts one on this machine.
+        workers: how many; as many as there are GPUs, or half as many as cores, if not given.
+
+    Raises:
+        MissingDependency: Ray is not installed.
+        RtvizError: the cluster cannot be reached.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependency("ray", "rendering on a cluster", "pip install 'rtviz[ray]'") from error
+    import logging
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise RtvizError(f"no Ray cluster at {address or 'this machine'}: {in_words(error)}") from error
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        resources = ray.cluster_resources()
+        gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+        count = workers or gpus or max(1, cores // 2)
+        each: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": max(1, cores // count)}
+        rows = [{"input": _absolute(task.place), "output": str(task.output.resolve())} for task in tasks]
+        reports = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            Worker,
+            fn_constructor_args=(order,),
+            compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))),
+            max_restarts=-1,
+            max_task_retries=_ATTEMPTS,
+            **each,
+        )
+        names = {(row["input"], row["output"]): task for row, task in zip(rows, tasks, strict=True)}
+        for row in reports.iter_rows():
+            task = names[row["input"], row["output"]]
+            yield {**json.loads(row["report"]), "input": task.place, "output": str(task.output)}
+    except ray.exceptions.RayError as error:
+        raise RtvizError(f"the Ray cluster gave up: {str(error).splitlines()[0]}") from error
+    finally:
+        ray.shutdown()
+
+
+def _absolute(place: str) -> str:
+    """A file's place as a worker in another folder finds it."""
+    return str(Path(place).resolve()) if Path(place).exists() else place
+
+
+# --- what is done already --------------------------------------------------------------------------------------------
+
+
+class Manifest:
+    """Which inputs of a job are done, in a file beside their outputs, so that a broken job goes on where it was.
+
+    Each line is the report of one input; the first says what was ordered.
+
+    Args:
+        path: of the file.
+        order: what is ordered now.
+        overwrite: begin anew, whatever was done.
+
+    Raises:
+        SettingsError: what was done was ordered otherwise.
+        OutputUnwritable: the file cannot be read or written there.
+    """
+
+    def __init__(self, path: Path, order: Order, *, overwrite: bool = False) -> None:
+        self.path = path
+        self._done: dict[tuple[str, str], dict[str, Any]] = {}
+        known = [] if overwrite else self._read()
+        ordered = json.loads(json.dumps(order.to_mapping(), default=str))
+        if known and known[0].get("order") != ordered:
+            raise SettingsError(
+                "output", str(path.parent), f"a folder without {path.name}, whose job had other settings"
+            )
+        for row in known[1:]:
+            if "error" not in row and Path(row["output"]).exists():
+                self._done[row["input"], row["output"]] = row
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            partial.write_text("".join(json.dumps(row) + "\n" for row in ({"order": ordered}, *self._done.values())))
+            partial.replace(path)
+        except OSError as error:
+            raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from error
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            lines = self.path.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise OutputUnwritable(f"cannot read {self.path}: {error}") from error
+        rows = []
+        for line in lines:
+            try:
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError):
+                continue  # a line that was being written when the machine went down
+        return rows
+
+    def done(self, task: Task) -> dict[str, Any] | None:
+        """The report of an input that is done, and whose output is still there."""
+        return self._done.get((task.place, str(task.output)))
+
+    def add(self, report: dict[str, Any]) -> None:
+        """An input is done, or has failed."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(report, default=str) + "\n")
+
+
+def plain(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Reports as they are printed: without the exit status of a failure."""
+    return [{name: value for name, value in row.items() if name != "exit_status"} for row in rows]
+
+
+__all__ = ["MANIFEST", "Manifest", "Order", "Task", "Worker", "failed", "in_processes", "on_ray", "plain"]

@@ -1,0 +1,186 @@
+"""Many inputs shared out among processes: on a real local Ray cluster, one of whose workers is killed, and without."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_cli import TINY, one_line_error, rtviz
+
+from rtviz.errors import SettingsError
+from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sources import open_source
+
+SETTINGS = Settings(model="random:vit_tiny_patch16_224", resolution=32, precision="fp32", device="cpu")
+ORDER = Order(SETTINGS, OutputSettings())
+
+
+def frames_in(path: Path) -> int:
+    with open_source(str(path)) as source:
+        return sum(1 for _ in source)
+
+
+def scenes(folder: Path, count: int, seconds: float = 0.2) -> list[Task]:
+    return [Task(f"scene:?seed={n}&size=64x48&seconds={seconds}", folder / f"{n}.mp4") for n in range(count)]
+
+
+# --- the manifest ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_is_known_again_and_what_failed_or_vanished_is_not(tmp_path: Path) -> None:
+    tasks = scenes(tmp_path, 3)
+    manifest = Manifest(tmp_path / MANIFEST, ORDER)
+    for task in tasks:
+        task.output.write_bytes(b"a video")
+    manifest.add({"input": tasks[0].place, "output": str(tasks[0].output), "frames_out": 7})
+    manifest.add(failed(tasks[1], SettingsError("head", 9, "0 to 2")))
+    manifest.add({"input": tasks[2].place, "output": str(tasks[2].output), "frames_out": 7})
+    tasks[2].output.unlink()
+    with open(manifest.path, "a") as file:
+        file.write('{"input": "cut o')  # as a machine leaves it that goes down
+    again = Manifest(tmp_path / MANIFEST, ORDER)
+    assert [again.done(task) is not None for task in tasks] == [True, False, False]
+    again.add({"input": tasks[2].place, "output": str(tasks[0].output)})
+    assert all(json.loads(line) for line in manifest.path.read_text().splitlines())
+
+
+def test_a_job_with_other_settings_is_another_job(tmp_path: Path) -> None:
+    (task,) = scenes(tmp_path, 1)
+    task.output.write_bytes(b"a video")
+    Manifest(tmp_path / MANIFEST, ORDER).add({"input": task.place, "output": str(task.output)})
+    other = Order(SETTINGS.replace(head=1), OutputSettings())
+    with pytest.raises(SettingsError, match=MANIFEST):
+        Manifest(tmp_path / MANIFEST, other)
+    assert Manifest(tmp_path / MANIFEST, other, overwrite=True).done(task) is None
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(tmp_path: Path) -> None:
+    tasks = [*scenes(tmp_path, 3, seconds=1), Task(str(tmp_path / "absent.mp4"), tmp_path / "absent-out.mp4")]
+    reports = {}
+    for report in in_processes(tasks, ORDER, ["cpu", "cpu"]):
+        if not reports:
+            victim = next(iter(children(os.getpid())))
+            os.kill(victim, signal.SIGKILL)
+        reports[report["input"]] = report
+    assert set(reports) == {task.place for task in tasks}
+    for task in tasks[:3]:
+        assert reports[task.place]["frames_out"] == frames_in(task.output) == 30
+    assert "absent.mp4" in reports[tasks[3].place]["error"]
+
+
+def children(parent: int, command: str = "spawn_main") -> list[int]:
+    """The processes that a process has started, theirs too, whose command line holds a word."""
+    found, seen = [], {parent}
+    listed = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    for _ in range(4):  # as deep as Ray's go
+        for number in listed:
+            try:
+                status = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+                line = Path(f"/proc/{number}/cmdline").read_text()
+            except OSError:
+                continue
+            if int(status[1]) in seen and number not in seen:
+                seen.add(number)
+                if command in line:
+                    found.append(number)
+    return found
+
+
+# --- Ray -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_broken_job(tmp_path: Path) -> None:
+    """Ray's workers, the killed one too, are processes of their own; only the driver is told about."""
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    places = [f"scene:?seed={n}&size=64x48&seconds=3" for n in range(4)] + [str(tmp_path / "bad.mp4")]
+    command = ["render", *places, "-o", f"{tmp_path / 'out'}{os.sep}", *TINY, "--ray", "--workers", "2", "--json"]
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "rtviz", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment,
+    )  # fmt: skip
+    try:
+        killed = kill_a_busy_worker(driver, tmp_path / "out")
+        stdout, stderr = driver.communicate(timeout=240)
+    finally:
+        driver.kill()
+    assert killed, stderr
+    reports = {report["input"]: report for report in json.loads(stdout)}
+    assert driver.returncode == 1, "one input is no video"
+    assert "4 of 5 inputs done, 1 failed" in stderr
+    assert "bad.mp4" in reports[places[-1]]["error"]
+    for place in places[:4]:
+        assert reports[place]["frames_out"] == frames_in(Path(reports[place]["output"])) == 90
+
+    # What is done stays done: only the bad one, mended, and one whose output was lost are taken up again.
+    Path(reports[places[0]]["output"]).unlink()
+    before = {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]}
+    Path(reports[places[1]]["output"]).replace(tmp_path / "bad.mp4")
+    (tmp_path / "bad.mp4").rename(tmp_path / "kept.mp4")
+    (tmp_path / "bad.mp4").write_bytes((tmp_path / "kept.mp4").read_bytes())
+    (tmp_path / "kept.mp4").replace(reports[places[1]]["output"])
+    again = rtviz(*command, env=environment)
+    assert again.returncode == 0, again.stderr
+    assert "3 of 5 inputs were done before" in again.stderr
+    assert {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]} == before
+    assert frames_in(Path(reports[places[0]]["output"])) == 90
+
+
+def kill_a_busy_worker(driver: subprocess.Popen[str], folder: Path) -> bool:
+    """Kill a Ray worker as soon as something is being written; False if everything was over before."""
+    end = time.monotonic() + 200
+    while driver.poll() is None and time.monotonic() < end:
+        if any(".partial" in path.name for path in folder.glob("*")):
+            for number in all_of("ray::MapWorker"):
+                os.kill(number, signal.SIGKILL)
+                return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(0.05)
+    return False
+
+
+def all_of(title: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_text().startswith(title):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_address_where_no_cluster_answers_and_an_input_in_its_place_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    done = rtviz("render", "scene:", "-o", tmp_path / "o.mp4", "--ray", tmp_path / "a.mp4")
+    one_line_error(done, 2, "ray cannot be", "an input goes before the options")
+
+
+def test_without_ray_the_error_names_what_to_install(tmp_path: Path) -> None:
+    program = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "ray":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from rtviz.cli import run
+sys.exit(run(["render", "scene:?seconds=0.1", "-o", sys.argv[1], "--ray"]))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "o.mp4")]
+    one_line_error(subprocess.run(command, capture_output=True, text=True), 1, "rtviz[ray]")
