@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -89,7 +91,7 @@ class Worker:
                     report = offline.render(source, task.output, engine, order.settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
             return failed(task, error)
-        return report.to_mapping()
+        return {**report.to_mapping(), "input": task.place, "output": str(task.output)}
 
 
 def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
@@ -190,6 +192,13 @@ def on_ray(
         import ray.data
     except ImportError as error:
         raise MissingDependency("ray", "rendering on a cluster", "pip install 'rtviz[ray]'") from error
+    with contextlib.redirect_stdout(sys.stderr):  # Ray tells there which workers it lost, and stdout is for reports
+        yield from _on_ray(ray, tasks, order, address, workers)
+
+
+def _on_ray(
+    ray: Any, tasks: Sequence[Task], order: Order, address: str | None, workers: int | None
+) -> Iterator[dict[str, Any]]:
     import logging
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -105,7 +105,7 @@ def children(parent: int, command: str = "spawn_main") -> list[int]:
 def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_broken_job(tmp_path: Path) -> None:
     """Ray's workers, the killed one too, are processes of their own; only the driver is told about."""
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    places = [f"scene:?seed={n}&size=64x48&seconds=3" for n in range(4)] + [str(tmp_path / "bad.mp4")]
+    places = [f"scene:?seed={n}&size=64x48&seconds=2" for n in range(4)] + [str(tmp_path / "bad.mp4")]
     command = ["render", *places, "-o", f"{tmp_path / 'out'}{os.sep}", *TINY, "--ray", "--workers", "2", "--json"]
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
     driver = subprocess.Popen(
@@ -123,7 +123,7 @@ def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_
     assert "4 of 5 inputs done, 1 failed" in stderr
     assert "bad.mp4" in reports[places[-1]]["error"]
     for place in places[:4]:
-        assert reports[place]["frames_out"] == frames_in(Path(reports[place]["output"])) == 90
+        assert reports[place]["frames_out"] == frames_in(Path(reports[place]["output"])) == 60
 
     # What is done stays done: only the bad one, mended, and one whose output was lost are taken up again.
     Path(reports[places[0]]["output"]).unlink()
@@ -136,7 +136,7 @@ def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_
     assert again.returncode == 0, again.stderr
     assert "3 of 5 inputs were done before" in again.stderr
     assert {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]} == before
-    assert frames_in(Path(reports[places[0]]["output"])) == 90
+    assert frames_in(Path(reports[places[0]]["output"])) == 60
 
 
 def kill_a_busy_worker(driver: subprocess.Popen[str], folder: Path) -> bool:
