@@ -66,11 +66,11 @@ class Forgetful:
     def __getattr__(self, name: str):
         return getattr(self._model, name)
 
-    def batch(self, frames, *arguments) -> list[Maps]:
+    def batch(self, frames, *arguments, **more) -> list[Maps]:
         if len(frames) > self._room:
             raise DeviceFailed("out of memory")
         self.batches.append(len(frames))
-        return self._model.batch(frames, *arguments)
+        return self._model.batch(frames, *arguments, **more)
 
     def to(self, device: str):
         return Forgetful(self._model, 10**6, device)
@@ -113,10 +113,10 @@ def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(
 
 def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model):
     class Failing(Forgetful):
-        def batch(self, frames, *arguments):
+        def batch(self, frames, *arguments, **more):
             if frames[0].max() == 7:
                 raise CaptureFailed("frame 7")
-            return super().batch(frames, *arguments)
+            return super().batch(frames, *arguments, **more)
 
     batches = ([Frame(np.full((48, 64, 3), level, np.uint8))] for level in range(12))
     seen = Engine(Failing(model, 8, "cpu")).look_all(batches, SETTINGS)
