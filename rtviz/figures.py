@@ -217,16 +217,16 @@ def _style() -> Any:
 @cache
 def _figure_class() -> Any:
     """Matplotlib's figure, which a notebook shows also where nobody has imported pyplot."""
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
-    class Shown(Figure):
+    class Figure(matplotlib.figure.Figure):
         def _repr_png_(self) -> bytes:
             file = io.BytesIO()
             with _style():
                 self.savefig(file, format="png", dpi=_STYLE["figure.dpi"])
             return file.getvalue()
 
-    return Shown
+    return Figure
 
 
 def _frame(frame: Frame | Pixels) -> Frame:
