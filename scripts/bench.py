@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
     from rtviz import threads
+    from rtviz.errors import RtvizError
 
     threads.draw_in_one_thread()
     threads.sleep_while_waiting()
@@ -73,7 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in BENCHES if every else [given.bench]:
         seconds = given.seconds or SECONDS.get(name, (0.0, 0.0))[every]
         bench = getattr(importlib.import_module(f"benches.{BENCHES[name]}"), name)
-        results[name] = bench(argparse.Namespace(**{**vars(given), "seconds": seconds}))
+        try:
+            results[name] = bench(argparse.Namespace(**{**vars(given), "seconds": seconds}))
+        except (RtvizError, ImportError, RuntimeError, subprocess.CalledProcessError) as error:
+            if not every:
+                raise
+            # A machine without PyQt5, PyAV or Matplotlib can still say how fast it looks.
+            results[name] = {"not measured": str(error).splitlines()[-1]}
         if not given.json:
             tell(name, results[name])
     from benches.limits import machine

@@ -338,7 +338,7 @@ def test_moving_keeps_the_maps(tiny):
 
 
 def test_precision_is_measured_once_and_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(runner.platformdirs, "user_cache_dir", lambda *_: str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
     monkeypatch.setattr(runner, "_measured", {})
     chosen = rtviz.load(TINY, device="cpu").precision
     assert chosen in ("bf16", "fp32")

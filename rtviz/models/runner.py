@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import platformdirs
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -558,6 +557,8 @@ def _faster_on_cpu() -> str:
     key = f"{_cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
     if key in _measured:
         return _measured[key]
+    import platformdirs  # a GPU asks for nothing of it
+
     file = Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
     known: dict[str, str] = {}
     with suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
 from rtviz.errors import WeightsMissing, WeightsRefused
 from rtviz.models import zoo
 from rtviz.models.zoo import ModelCard
@@ -36,8 +34,11 @@ _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 def folder() -> Path:
     """Where a user can put weights by hand, as NAME.safetensors or NAME.pth: RTVIZ_WEIGHTS, or in the user's cache."""
-    chosen = os.environ.get("RTVIZ_WEIGHTS")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("rtviz", False)) / "weights"
+    if chosen := os.environ.get("RTVIZ_WEIGHTS"):
+        return Path(chosen).expanduser()
+    import platformdirs  # an untrained or the built-in model asks for nothing of it
+
+    return Path(platformdirs.user_cache_dir("rtviz", False)) / "weights"
 
 
 def find_here(card: ModelCard) -> Path | None:
