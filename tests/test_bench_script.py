@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 import rtviz
-from rtviz.errors import RtvizError
+from rtviz.errors import MissingDependency, UnknownModel
 from rtviz.sources.scene import SceneSource
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -155,5 +155,25 @@ def test_ratios_and_the_machine_are_printed(benches: Any, capsys: pytest.Capture
     assert 0 < row["floor ms"] < row["p50 ms"] <= row["p95 ms"]
     assert row["peer / rtviz"] > 0
     assert f"torch {torch.__version__}" in told["machine"]["machine"]
-    with pytest.raises(RtvizError):
+    with pytest.raises(UnknownModel):
         bench.main(["latency", *common[:3], "no-such-model"])
+
+
+def test_all_goes_on_where_a_library_is_missing(
+    benches: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def needs_av(options: Any) -> None:
+        raise MissingDependency("av", "reading video")
+
+    given = {}
+    broken = ModuleType("benches.broken")
+    broken.render, broken.live = needs_av, lambda options: given.update(vars(options)) or {"frames": {"a": 1, "b": 2}}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "benches.broken", broken)
+    monkeypatch.setattr(benches("bench"), "BENCHES", {"render": "broken", "live": "broken"})
+    assert benches("bench").main(["all", "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"render\n  not measured +reading video needs av: pip install av\n", told)
+    assert re.search(r"live\n  frames +a 1, b 2\n", told)
+    assert (given["model"], given["resolution"], given["seconds"], given["rounds"]) == ("random:dino-vits16", 224, 8, 3)
+    with pytest.raises(MissingDependency):
+        benches("bench").main(["render"])

@@ -44,8 +44,9 @@ def machine(device: str) -> str:
     if on_cuda(device):
         gpu = torch.cuda.get_device_properties("cuda" if device == "auto" else device)
         where = f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}; {where}"
-    versions = f"Python {platform.python_version()}, torch {torch.__version__} in {torch.get_num_threads()} threads"
-    return f"{where}; {versions}, {platform.system()}"
+    said = [f"{name}={os.environ[name]}" for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in os.environ]
+    threads = " ".join([f"torch {torch.__version__} in {torch.get_num_threads()} threads", *said])
+    return f"{where}; Python {platform.python_version()}, {threads}, {platform.system()}"
 
 
 def count_flops(model: Any, prepared: Tensor) -> int:
@@ -112,7 +113,7 @@ class Copy:
     """
 
     def __init__(self, device: str) -> None:
-        size = 2**28 if device == "cpu" else 2**30
+        size = 2**27 if device == "cpu" else 2**30
         self._source = torch.ones(size // 4, device=device)
         self._target = torch.empty_like(self._source)
         self.bytes = 2 * size
