@@ -165,6 +165,14 @@ for name in ("out.mp4", "out.gif"):
     refused("av", open_sink, folder / name, size=(48, 64), fps=25.0, output=OutputSettings())
 from rtviz import app
 refused("PyQt5", app.launch, None)
+
+# The compiler is not loaded before somebody asks for it; then it is torch's own.
+assert "torch._dynamo" not in sys.modules
+import torch
+assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item() == 2
+from torchvision.ops.roi_align import is_compile_supported
+assert is_compile_supported("cpu") in (True, False)
+assert torch._dynamo.disable.__module__.startswith("torch._dynamo")
 print("done")
 """
     assert "done" in run_python(program, str(tmp_path))
