@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws every view beside the others, as the README shows them: `python scripts/view_sheet.py -o sheet.jpg PLACE@SECONDS`.
+"""Draws every view beside the others, as the README shows: `python scripts/view_sheet.py -o sheet.jpg PLACE@SECONDS`.
 
 A place is a video, a picture or a scene. `--follow PLACE@SECONDS X,Y …` is where marked objects are followed, from that
 time on for `--seconds`.
