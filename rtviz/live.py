@@ -668,12 +668,12 @@ class LiveSession:
     # --- inference's thread ----------------------------------------------------------------------------------------
 
     def _look_loop(self) -> None:
-        pause = 0.0
+        pause, tried = 0.0, self._settings
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._engine is not None)
-                if pause:
-                    self._changed.wait_for(lambda: self._closing, pause)
+                if pause:  # other settings may be what it takes
+                    self._changed.wait_for(lambda: self._closing or self._settings is not tried, pause)  # noqa: B023
             shot = self._to_look.take()
             if shot is None:
                 return
@@ -692,7 +692,7 @@ class LiveSession:
                     maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
-                pause = min(8.0, 2 * pause or 0.5)
+                pause, tried = min(8.0, 2 * pause or 0.5), settings
                 with self._changed:
                     self._looking = None
                     self._look_failed = in_words(error)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from live_doubles import until, until_shown
 
 import rtviz
 from rtviz import views
@@ -16,6 +18,7 @@ from rtviz.comparison import Comparison
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame
+from rtviz.live import LiveSession
 from rtviz.models import backbone
 from rtviz.models.runner import Model
 from rtviz.settings import Settings
@@ -248,3 +251,47 @@ def test_a_transformer_s_classifier_is_where_the_weights_have_one():
     assert cached(VIT).classes == cached(CONVNET).classes == 1000
     for name in (DINO, "random:dino-vits16", "random:dinov3-convnext-tiny"):
         assert rtviz.load(name, device="cpu", precision="fp32", resolution=64).classes == 0
+
+
+# --- live -------------------------------------------------------------------------------------------------------------
+
+
+def live_on(name: str, **settings: object) -> LiveSession:
+    wanted = Settings(view="cam", cam="grad", resolution=64, **settings)
+    return LiveSession("scene:?size=96x64", wanted, load_engine=lambda _, progress: Engine(cached(name)), mode="locked")
+
+
+def test_live_another_class_or_stage_shows_also_on_a_paused_frame():
+    with contextlib.closing(live_on(CONVNET)) as live:
+        live.start()
+        until_shown(live, lambda result: result.maps is not None and result.settings.cam == "grad")
+        live.pause()
+        for changes in ({"target": 207}, {"layer": 1}, {"target": "top"}, {"layer": -1, "target": 3}):
+            live.update(live.settings.replace(**changes))
+            shown = until_shown(live, lambda result: result.settings == live.settings)
+            wanted = live.settings
+            assert shown.maps.explains(wanted.target, wanted.layer)
+        assert shown.maps.explained.number == 3
+
+
+def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_once():
+    with contextlib.closing(live_on(DINO)) as live:
+        live.start()
+        until_shown(live, lambda result: result.settings.cam == "activation")
+        until(live, lambda status: any("has no classifier" in notice for notice in status.notices))
+        live.pause()
+        until(live, lambda status: status.paused)
+        looks = live.counts()[1]
+        live.wait_for(lambda status: live.counts()[1] > looks + 2, 0.4)
+        assert live.counts()[1] <= looks + 2
+
+
+def test_live_a_class_that_there_is_not_is_said_and_the_next_one_shows():
+    with contextlib.closing(live_on(CONVNET)) as live:
+        live.start()
+        until_shown(live, lambda result: result.maps is not None and result.settings.cam == "grad")
+        live.update(live.settings.replace(target=5000))
+        until(live, lambda status: "target cannot be 5000; allowed: top, or a class from 0" in status.model_sentence)
+        live.update(live.settings.replace(target=5))
+        until_shown(live, lambda result: result.maps is not None and result.maps.explains(5, -1))
+        until(live, lambda status: status.model_state == "ready")
