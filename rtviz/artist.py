@@ -12,7 +12,7 @@ from rtviz import views
 from rtviz.capture import Shot
 from rtviz.errors import in_words, lacks_classifier
 from rtviz.frame import Frame, Maps, Result, explained_layer
-from rtviz.settings import Settings
+from rtviz.settings import HeadOf, Settings
 
 if TYPE_CHECKING:
     from rtviz.flow import Carrier
@@ -106,7 +106,7 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
             changes |= {"target": maps.explained.target, "layer": maps.explained.layer}
         if maps.heads:  # of a transformer there is only the last layer
             changes["layer"] = -1
-    elif not has_features(maps, settings):
+    elif not _has_what_is_drawn(maps, settings):
         changes["view"] = "heatmap"
     return settings.replace(**changes) if changes else settings
 
@@ -118,7 +118,30 @@ def has_features(maps: Maps, settings: Settings) -> bool:
         return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
         return False
-    return not ("tokens" in needs and maps.tokens is None) and not ("keys" in needs and maps.keys is None)
+    if maps.muted != muted(settings, maps.layers, maps.heads):
+        return False
+    if "rollout" in needs and maps.rolled is not None:
+        layer = fit(settings.replace(view="heatmap"), maps).layer % maps.layers
+        if maps.rolled != (settings.rollout, settings.discard, layer):
+            return False
+    return _has_what_is_drawn(maps, settings)
+
+
+def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
+    """Whether a view can draw what maps hold, if it was made for other settings too."""
+    needs = views.find(settings.view).needs
+    if settings.view == "track" and settings.track and maps.labels is None:
+        return False
+    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout}
+    if "intact" in needs and maps.muted and maps.intact is None:
+        return False
+    return not any(name in needs and values is None for name, values in held.items())
+
+
+def muted(settings: Settings, layers: int, heads: int) -> tuple[HeadOf, ...]:
+    """Those of the muted heads that a model has, their layers counted from 0."""
+    there = [of for of in settings.mute if -layers <= of.layer < layers and of.head < heads]
+    return tuple(sorted({HeadOf(of.layer % layers, of.head) for of in there}))
 
 
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
@@ -132,4 +155,4 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["Artist", "Seen", "answers", "fit", "has_features"]
+__all__ = ["Artist", "Seen", "answers", "fit", "has_features", "muted"]

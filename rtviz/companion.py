@@ -100,7 +100,7 @@ class Companion:
         return (
             seen is None
             or seen.shot.number != shot.number
-            or not answers(seen.maps, self.model, settings, shot.frame.size)
+            or not answers(seen.maps, self.model, settings.replace(mute=()), shot.frame.size)
         )
 
     def look(self, shot: Shot, settings: Settings) -> None:
@@ -120,6 +120,7 @@ class Companion:
         """
         assert self.engine is not None
         start = time.monotonic()
+        settings = settings.replace(mute=())  # it stays intact, to compare with
         maps = self.engine.look([shot.frame], settings, {"rows"})[0]
         maps = self.engine.follow(shot.frame, maps, settings)
         while self.engine.notices:

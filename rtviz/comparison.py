@@ -48,13 +48,13 @@ class Comparison:
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, Looks]]:
         """Every frame of a row of batches with the maps of each model, in order."""
-        return side_by_side(self.engines, batches, settings, on_pass)
+        return side_by_side(self.engines, batches, settings.apart(), on_pass)
 
     def draw(self, frame: Frame, seen: Looks, settings: Settings) -> Result:
         """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
         drawn = []
-        for engine, maps in zip(self.engines, seen, strict=True):
-            drawn.append(engine.draw(frame, maps, fit(settings, maps)))
+        for engine, maps, wanted in zip(self.engines, seen, settings.apart(), strict=True):
+            drawn.append(engine.draw(frame, maps, fit(wanted, maps)))
         known = objects_of(drawn)
         return join(
             frame, [Titled(maps.model, facts(one, known), one) for maps, one in zip(seen, drawn, strict=True)], settings

@@ -92,6 +92,8 @@ class Engine:
                 settings.resolution,
                 target=settings.target,
                 layer=settings.layer,
+                rollout=(settings.rollout, settings.discard),
+                mute=settings.mute,
             )
         except DeviceFailed:
             with self._falling_back:  # passes side by side may run out of memory together
@@ -113,7 +115,7 @@ class Engine:
         wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
         if settings.track and self.model.heads:
             wanted.add("tokens")
-        return wanted | (needs & {"tokens", "keys"})
+        return wanted | (needs & {"tokens", "keys", "rollout", "intact"})
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
@@ -139,7 +141,7 @@ class Engine:
         """
         if self.model is None:
             raise ValueError("this engine has no model to look with")
-        for frame, (maps,) in side_by_side([self], batches, settings, on_pass):
+        for frame, (maps,) in side_by_side([self], batches, [settings], on_pass):
             yield frame, maps
 
     def draw(self, frame: Frame, maps: Maps | None, settings: Settings, forward_ms: float = 0.0) -> Result:
@@ -175,23 +177,24 @@ class Engine:
 def side_by_side(
     engines: Sequence[Engine],
     batches: Iterable[Sequence[Frame]],
-    settings: Settings,
+    settings: Sequence[Settings],
     on_pass: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
     """Every frame of a row of batches with the maps of each engine, in order; on a CPU, passes run side by side.
 
     Args:
         engines: with a model each; all of them look at every frame.
-        batches, settings, on_pass: as for `Engine.look_all`.
+        settings: what each of them looks with.
+        batches, on_pass: as for `Engine.look_all`.
 
     Raises:
         DeviceFailed: one frame is too much even for the CPU.
     """
     from rtviz.models.lanes import Lanes
 
-    def look(engine: Engine, batch: Sequence[Frame]) -> list[Maps]:
+    def look(engine: Engine, batch: Sequence[Frame], wanted: Settings) -> list[Maps]:
         start = time.perf_counter()
-        maps = engine.look(batch, settings)
+        maps = engine.look(batch, wanted)
         if on_pass is not None:
             on_pass((time.perf_counter() - start) / lanes.count)
         return maps
@@ -202,8 +205,8 @@ def side_by_side(
         while len(waiting) > allowed:
             batch, passes = waiting.popleft()
             for frame, *seen in zip(batch, *(one.result() for one in passes), strict=True):
-                pairs = zip(engines, seen, strict=True)
-                yield frame, tuple(engine.follow(frame, maps, settings) for engine, maps in pairs)
+                each = zip(engines, seen, settings, strict=True)
+                yield frame, tuple(engine.follow(frame, maps, wanted) for engine, maps, wanted in each)
 
     with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
         size: tuple[int, int] | None = None
@@ -211,7 +214,9 @@ def side_by_side(
             if batch[0].size != size:  # a model is made ready for another size only when nobody is looking
                 yield from finished(0)
                 size = batch[0].size
-            waiting.append((batch, [lanes.submit(look, engine, batch) for engine in engines]))
+            each = zip(engines, settings, strict=True)
+            passes = [lanes.submit(look, engine, batch, wanted) for engine, wanted in each]
+            waiting.append((batch, passes))
             yield from finished(lanes.count // len(engines) + 1)
         yield from finished(0)
 

@@ -41,11 +41,22 @@ class Carrier:
         if maps.keys is not None:
             keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
         labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
+        rollout = None if maps.rollout is None else np.maximum(sampler(maps.rollout[None])[0], 0)
+        intact = None if maps.intact is None else self.carry(maps.intact, then, now)
         cams = {
             method: tuple(_Sampler(motion, (stage.shape[0], stage.shape[1]))(stage) for stage in stages)
             for method, stages in maps.cams.items()
         }
-        return replace(maps, attention=attention, tokens=tokens, keys=keys, cams=cams, labels=labels)
+        return replace(
+            maps,
+            attention=attention,
+            tokens=tokens,
+            keys=keys,
+            cams=cams,
+            labels=labels,
+            rollout=rollout,
+            intact=intact,
+        )
 
     def carry_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
         """Planes [..., rows, columns] on the patch grid of frame `then`, laid where its things are in frame `now`."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import Mark, Query, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Query, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -129,7 +129,12 @@ class Maps(_Shown):
             marked objects that are followed; once a Tracker has seen the maps.
         lost: which of these objects are lost.
         marks: where they were marked.
-        rows: attention and prefix of any other query, from what the pass left in the device's memory; on demand.
+        rollout: float32 [rows, columns], what each patch counts for the query through the layers; on demand.
+        rolled: how that was made.
+        muted: heads whose output counted as 0 in this pass, their layers counted from 0.
+        intact: what the model sees with no head muted; on demand.
+        rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
+            on demand.
     """
 
     attention: Floats
@@ -145,7 +150,11 @@ class Maps(_Shown):
     labels: Floats | None = None
     lost: tuple[bool, ...] = ()
     marks: tuple[Mark, ...] = ()
-    rows: Callable[[Query], tuple[Floats, Floats]] | None = None
+    rollout: Floats | None = None
+    rolled: Rolled | None = None
+    muted: tuple[HeadOf, ...] = ()
+    intact: Maps | None = None
+    rows: Callable[[Query], Mapping[str, Any]] | None = None
     explained: Explained | None = None
 
     def ask(self, query: Query) -> Maps:
@@ -157,8 +166,8 @@ class Maps(_Shown):
         """
         if self.rows is None:
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
-        attention, prefix = self.rows(query)
-        return replace(self, attention=attention, prefix=prefix, query=query)
+        intact = None if self.intact is None or self.intact.rows is None else self.intact.ask(query)
+        return replace(self, query=query, intact=intact, **self.rows(query))
 
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM was tried for this class in this layer, which may be one that the model does not have."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from rtviz import views
-from rtviz.artist import Artist, Seen, answers, fit, has_features
+from rtviz.artist import Artist, Seen, answers, fit, has_features, muted
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
 from rtviz.companion import MODEL_FIELDS, Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
@@ -689,6 +689,9 @@ class LiveSession:
             try:
                 start = time.monotonic()
                 with self._engine_lock:
+                    if engine.model is not None and settings.mute:  # a head that another model had
+                        there = muted(settings, engine.model.layers, engine.model.heads)
+                        settings = settings.replace(mute=there)
                     maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again

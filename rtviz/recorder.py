@@ -56,7 +56,9 @@ class Kept:
         if self.maps is None:
             return len(self.jpeg) + 500
         maps = self.maps
-        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.labels]
+        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.labels, maps.rollout]
+        if maps.intact is not None:
+            arrays += [maps.intact.attention, maps.intact.prefix]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
         return len(self.jpeg) + sum(array.nbytes for array in arrays if array is not None) + 500
 
@@ -316,6 +318,8 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),
         labels=None if maps.labels is None else maps.labels.astype(kind),
+        rollout=None if maps.rollout is None else maps.rollout.astype(kind),
+        intact=None if maps.intact is None else _with_type(maps.intact, kind),
         rows=None,  # would keep every pass in the device's memory
     )
 

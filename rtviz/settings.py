@@ -31,6 +31,24 @@ class Point(NamedTuple):
 Query = Literal["cls"] | Point
 
 
+class HeadOf(NamedTuple):
+    """One head of one layer; negative layers count from the end."""
+
+    layer: int
+    head: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.head}"
+
+
+class Rolled(NamedTuple):
+    """How an attention rollout was made."""
+
+    fusion: str
+    discard: float
+    layer: int
+
+
 class Mark(NamedTuple):
     """An object on the frame: a point on it, or, with a size, a box round it; fractions of its width and height."""
 
@@ -57,7 +75,7 @@ class Option:
         label: what a control is called.
         help: one sentence.
         kind: "text", "whole", "real", "choice", "flag", "query", "head", "size",
-            "target", "names" or "marks".
+            "target", "names", "marks" or "heads".
         default: the value when nothing is said.
         choices: what a "choice" allows. The views' names live in the views' registry, so `view` leaves this empty.
         minimum, maximum: inclusive limits of numbers.
@@ -97,6 +115,7 @@ class Option:
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
             "marks": f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT, from 0 to 1, with ; between",
+            "heads": "heads as LAYER.HEAD, separated by commas, such as 10.3,10.5",
             "names": f"at most {MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
@@ -143,7 +162,7 @@ class Option:
             return f"{value[1]}x{value[0]}"
         if self.kind == "marks":
             return ";".join(map(str, value))
-        return ",".join(value) if self.kind == "names" else value
+        return ",".join(map(str, value)) if self.kind in ("names", "heads") else value
 
 
 _REFUSED = object()
@@ -209,6 +228,16 @@ def _check_names(option: Option, value: Any) -> Any:
     return names if all(names) and len(names) <= MOST_COMPARED else _REFUSED
 
 
+def _check_heads(option: Option, value: Any) -> Any:
+    if isinstance(value, str):
+        value = [part.split(".") for part in value.split(",") if part.strip()]
+    try:
+        heads = tuple(HeadOf(*(int(number) for number in pair)) for pair in value)
+    except (TypeError, ValueError):
+        return _REFUSED
+    return heads if all(head.head >= 0 for head in heads) else _REFUSED
+
+
 def _check_marks(option: Option, value: Any) -> Any:
     if isinstance(value, str):
         value = [part.split(",") for part in value.split(";") if part.strip()]
@@ -235,6 +264,7 @@ _CHECKS: dict[str, Any] = {
     "size": _check_size,
     "names": _check_names,
     "marks": _check_marks,
+    "heads": _check_heads,
 }
 
 
@@ -367,6 +397,16 @@ class Settings(_Schema):
     jaccard: bool = _option(
         "flag", False, "Jaccard", "how well the best head's mask covers the scene's objects, above the picture"
     )
+    rollout: str = _option(
+        "choice", "mean", "Rollout", "how the view rollout fuses the heads of a layer", choices=("mean", "max", "min")
+    )
+    discard: float = _option(
+        "real", 0.9, "Discard", "share of each layer's attention values, the weakest, that the view rollout leaves out",
+        minimum=0, maximum=0.99, step=0.05,
+    )  # fmt: skip
+    mute: tuple[HeadOf, ...] = _option(
+        "heads", (), "Mute", "heads whose output counts as 0, as LAYER.HEAD; the view difference shows what changes"
+    )
     track: tuple[Mark, ...] = _option("marks", (), "Track", "objects to follow: points on them, or boxes round them")
     upsampling: str = _option(
         "choice",
@@ -384,8 +424,8 @@ class Settings(_Schema):
     )
 
     def apart(self) -> list[Settings]:
-        """The settings of each model on its own: the first, then those that it is compared with."""
-        others = [self.replace(model=name, weights=None) for name in self.compare]
+        """The settings of each model on its own: the first, then those that it is compared with, which stay intact."""
+        others = [self.replace(model=name, weights=None, mute=()) for name in self.compare]
         return [one.replace(compare=()) for one in (self, *others)]
 
 

@@ -93,8 +93,9 @@ class Engine:
             self.model.input_size(frame.size, settings.resolution),
             tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needs else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needs else None,
+            rollout=attention[-1, 0] if "rollout" in needs else None,
             cams={settings.cam: self._cams()} if "cam" in needs or not heads else {},
-            rows=(lambda query: (attention, prefix)) if "rows" in features else None,
+            rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
 
     def _cams(self) -> tuple[np.ndarray, ...]:

@@ -160,7 +160,8 @@ def test_keys_change_settings(make: Make, qtbot: QtBot, keys: str, name: str, va
 def test_each_view_is_shown_by_its_key_and_its_button(make: Make, qtbot: QtBot, name: str) -> None:
     window = make(GREY.replace(view="none" if name != "none" else "mask"), shown=False)
     wait(qtbot, lambda: window.session.latest() is not None)
-    qtbot.keyClick(window.canvas, views.find(name).key)
+    key = views.find(name).key
+    qtbot.keyClick(window.canvas, key, Qt.ShiftModifier if key.isupper() else Qt.NoModifier)
     assert window.session.settings.view == name
     assert [shown for shown, button in window.view.views.items() if button.isChecked()] == [name]
     wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == name)
@@ -607,6 +608,7 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
     assert window.strip.count == 0
     assert window.strip.accessibleDescription() == window.strip.nothing
     wait(qtbot, lambda: not window._fusion["mean"].isEnabled())
+    wait(qtbot, lambda: window.canvas.result is not None)
     result = window.canvas.result
     assert result is not None
     assert (result.settings.view, window.session.settings.view) == ("cam", "heatmap")
@@ -686,3 +688,25 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
     window.open_place("another:")
     assert window.session.settings.track == (), "a mark means nothing in another picture"
+
+
+# --- muting ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ((0, 0),)
+    assert "layer 0 head 0 is muted" in window.canvas.toast_text
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ()
+    window.change(layer=-1)
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ((2, 0),)
+    assert "no attention changes" in window.canvas.toast_text
+    qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ShiftModifier)
+    assert window.session.settings.mute == ()
+    window.change(head="mean")
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ()
+    assert "choose one head" in window.canvas.toast_text

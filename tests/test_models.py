@@ -311,7 +311,7 @@ def test_one_pass_answers_any_query(tiny, query):
 
 
 def test_unknown_features_are_refused(tiny):
-    with pytest.raises(ValueError, match="allowed: activation, eigen, grad, keys, rows, tokens"):
+    with pytest.raises(ValueError, match="allowed: activation, eigen, grad, intact, keys, rollout, rows, tokens"):
         tiny(noise(32, 32), features={"values"})
 
 

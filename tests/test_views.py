@@ -36,7 +36,9 @@ def maps_of(layers=3, heads=4, grid=(6, 9), query="cls", seed=0, scale=1.0) -> M
     keys = np.random.default_rng(seed + 2).normal(size=(heads, *grid, 8)).astype(np.float32)
     prefix = np.zeros((layers, heads, 1), np.float32)
     cams = {"activation": (np.linalg.norm(tokens, axis=-1),)}
-    return Maps(attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams)
+    return Maps(
+        attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams, rollout=attention[-1, 0]
+    )
 
 
 def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
@@ -51,7 +53,20 @@ def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
 
 
 def test_the_registry_names_what_can_be_drawn():
-    assert views.names() == ("heatmap", "mask", "heads", "grid", "pca", "similarity", "objects", "track", "cam", "none")
+    assert views.names() == (
+        "heatmap",
+        "mask",
+        "heads",
+        "grid",
+        "rollout",
+        "difference",
+        "pca",
+        "similarity",
+        "objects",
+        "track",
+        "cam",
+        "none",
+    )
     keys = [views.find(name).key for name in views.names()]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & set("0123456789acvrsqmh[]-=,.? ")  # taken by the window's other keys
@@ -60,7 +75,7 @@ def test_the_registry_names_what_can_be_drawn():
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "cam"}
+        assert view.needs <= {"attention", "tokens", "keys", "cam", "rollout", "intact"}
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed():

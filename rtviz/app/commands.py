@@ -12,9 +12,10 @@ from rtviz import views
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
+from rtviz.artist import muted
 from rtviz.errors import RtvizError, lacks_heads
 from rtviz.live import MODES, RECORDED, LiveSession
-from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Mark, Settings
+from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, HeadOf, Mark, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REWIND_SECONDS = 5.0
@@ -62,6 +63,8 @@ class Commands:
             "pane_remove": self._remove_pane,
             "jaccard": self._jaccard,
             "clear_marks": self._clear_marks,
+            "mute": self._mute,
+            "mute_none": self._mute_none,
             "view_next": lambda: self._cycle("view", views.names(), 1),
             "view_previous": lambda: self._cycle("view", views.names(), -1),
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
@@ -228,6 +231,34 @@ class Commands:
         gone = compared.pop(self.session.status().focus - 1)
         self.change(compare=tuple(compared))
         self._say(f"without {gone}")
+
+    def _mute(self) -> None:
+        """Mute the head that is shown, or let it speak again."""
+        if self._lacks_heads():
+            return
+        settings, status = self.session.settings, self.session.status()
+        head = settings.head
+        if not isinstance(head, int):
+            self._say("choose one head first: it is what is muted", 3.0)
+            return
+        one = HeadOf(self.layer(), min(head, max(status.heads - 1, 0)))
+        now = muted(settings, status.layers, status.heads) if status.layers else settings.mute
+        if one in now:
+            self.session.update(settings.replace(mute=tuple(other for other in now if other != one)))
+            self._say(f"layer {one.layer} head {one.head} speaks again")
+            return
+        self.session.update(settings.replace(mute=(*now, one)))
+        said = f"layer {one.layer} head {one.head} is muted"
+        if one.layer == status.layers - 1:
+            self._say(f"{said}: it is in the last layer, so that no attention changes", 4.0)
+        else:
+            key = self.bindings.shown("view_difference")
+            self._say(f"{said}: see the layers above it ({key}: what differs)", 4.0)
+
+    def _mute_none(self) -> None:
+        count = len(self.session.settings.mute)
+        self.session.update(self.session.settings.replace(mute=()))
+        self._say("every head speaks again" if count else "no head is muted")
 
     def mark(self, mark: Mark) -> None:
         """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""

@@ -36,10 +36,14 @@ class Action:
     kiosk: bool = True
 
 
+def _key_of(view: views.ViewInfo) -> str:
+    return f"Shift+{view.key}" if view.key.isupper() else view.key.upper()
+
+
 def _rows() -> tuple[Action, ...]:
     heads = [Action(f"head_{n}", "Heads and layers", f"head {n}", (str(n),), "choose a head") for n in range(10)]
     shown = [
-        Action(f"view_{view.name}", "View", view.label.lower(), (view.key.upper(),), more=view.help)
+        Action(f"view_{view.name}", "View", view.label.lower(), (_key_of(view),), more=view.help)
         for view in map(views.find, views.names())
     ]
     return (
@@ -54,6 +58,8 @@ def _rows() -> tuple[Action, ...]:
         Action("pane_add", "Heads and layers", "one more model beside it", ("Y",), more="a click on a pane chooses it"),
         Action("pane_remove", "Heads and layers", "one model less", ("Shift+Y",)),
         Action("jaccard", "Heads and layers", "Jaccard index of the best head", ("Shift+J",)),
+        Action("mute", "Heads and layers", "mute this head, or let it speak", ("Z",)),
+        Action("mute_none", "Heads and layers", "mute no head", ("Shift+Z",)),
         Action("clear_marks", "Heads and layers", "unmark objects (Shift and the mouse mark them)", ("Shift+T",)),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),

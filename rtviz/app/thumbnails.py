@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
@@ -60,6 +60,7 @@ class Tiles(QWidget):
         self.chosen: int | str | None = None
         self.colors: Sequence[tuple[int, int, int]] = ()
         self.tips: Sequence[str] = ()
+        self.struck: Collection[int] = ()  # tiles of what is muted
         self.nothing = f"{word}s appear here as soon as the model looks"
         self._vertical = vertical
         self._images: list[QImage] = []
@@ -171,6 +172,8 @@ class Tiles(QWidget):
                 painter.setPen(Qt.NoPen)
                 painter.setBrush(QColor(theme.raised))
                 painter.drawRect(box)
+            if place in self.struck:
+                self._strike(painter, box)
             chosen = self.chosen == place
             painter.setBrush(Qt.NoBrush)
             if chosen:
@@ -188,6 +191,12 @@ class Tiles(QWidget):
             painter.setBrush(Qt.NoBrush)
             painter.setPen(QPen(QColor(theme.accent), 1))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+
+    def _strike(self, painter: QPainter, box: QRectF) -> None:
+        """A muted head is dimmed and struck through."""
+        painter.fillRect(box, QColor(10, 11, 14, 150))
+        painter.setPen(QPen(QColor(self.theme.bad), 3))
+        painter.drawLine(box.bottomLeft() + QPointF(3, -3), box.topRight() + QPointF(-3, 3))
 
     def _label(self, painter: QPainter, place: int, box: QRectF, chosen: bool) -> None:
         """The number in the tile's corner, on a dark ground so that it reads on every colour."""
@@ -230,6 +239,7 @@ class HeadStrip(Tiles):
         self.show_count(maps.heads, columns / rows)
         self.colors = [compose.head_color(head) for head in range(maps.heads)]
         layer = fit(result.settings, maps).layer % maps.layers
+        self.struck = [of.head for of in maps.muted if of.layer == layer]
         self.show_images(
             colored(maps.attention[layer], self.tile_size(), result, self._memory, f"strip of layer {layer}")
         )

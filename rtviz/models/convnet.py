@@ -100,8 +100,8 @@ class ConvNet(Model):
         raise no_heads(self.name)
 
 
-def _nothing(attention: Floats, prefix: Floats, query: Query) -> tuple[Floats, Floats]:
-    return attention, prefix
+def _nothing(attention: Floats, prefix: Floats, query: Query) -> dict[str, Floats]:
+    return {"attention": attention, "prefix": prefix}
 
 
 class _Nowhere:

@@ -8,7 +8,7 @@ call go on. So every layer and head of one query comes out of one pass, at the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,8 @@ class AttentionProbe(TorchFunctionMode):
             times V, projection, MLP) is not needed for the maps.
         keep_keys: keep the keys of the last captured layer.
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
+        muted: layer -> heads whose output counts as 0.
+        muted_from: of the batch, only the pictures from this one on have heads muted.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
@@ -81,6 +83,8 @@ class AttentionProbe(TorchFunctionMode):
         stop_after: int | None = None,
         keep_keys: bool = False,
         keep_all: bool = False,
+        muted: Mapping[int, Sequence[int]] | None = None,
+        muted_from: int = 0,
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
@@ -91,6 +95,8 @@ class AttentionProbe(TorchFunctionMode):
         self._stop_after = stop_after
         self._keep_keys = keep_keys
         self._keep_all = keep_all
+        self._muted = muted or {}
+        self._muted_from = muted_from
 
     def __torch_function__(
         self,
@@ -101,9 +107,15 @@ class AttentionProbe(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
+            before = len(self.attention)
             self._look(*args, **kwargs)
             if len(self.attention) == self._stop_after:
                 raise SeenEnough
+            heads = self._muted.get(before, ()) if len(self.attention) > before else ()
+            if heads:
+                output = func(*args, **kwargs).clone()  # [batch, heads, tokens, head width]
+                output[self._muted_from :, list(heads)] = 0
+                return output
         return func(*args, **kwargs)
 
     def _look(

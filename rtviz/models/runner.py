@@ -25,9 +25,9 @@ from rtviz.models import backbone, cams, gradcam
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
-from rtviz.settings import Query, Settings, Target
+from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "rows", "grad"}) | cams.METHODS.keys()
+FEATURES = frozenset({"tokens", "keys", "rows", "rollout", "intact", "grad"}) | cams.METHODS.keys()
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -46,17 +46,23 @@ class Places(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What Grad-CAM is to explain.
+    """What a pass is asked for beside attention, and how it is made.
 
     Attributes:
-        target: a class's number, or "top".
-        layer: whose features, counted from 0.
-        needs_gradients: whether it is wanted at all.
+        target: what Grad-CAM is to explain: a class's number, or "top".
+        layer: in whose features, counted from 0.
+        needs_gradients: whether Grad-CAM is wanted at all.
+        rolled: how attention is to be rolled out; None if it is not.
+        muted: heads whose output counts as 0, their layers counted from 0.
+        intact: whether the same is wanted with no head muted, too.
     """
 
     target: Target
     layer: int
     needs_gradients: bool
+    rolled: Rolled | None = None
+    muted: tuple[HeadOf, ...] = ()
+    intact: bool = False
 
 
 class Model:
@@ -212,6 +218,8 @@ class Model:
         *,
         target: Target = "top",
         layer: int = -1,
+        rollout: tuple[str, float] = ("mean", 0.9),
+        mute: Sequence[tuple[int, int]] = (),
     ) -> list[Maps]:
         """What the model sees in each of several frames, in order; frames of one input size share a forward pass.
 
@@ -220,7 +228,10 @@ class Model:
             query, features: as for one frame.
             resolution: short side; the model's own if not given.
             target: which class the feature "grad" explains: its number, or "top", the most likely one of each frame.
-            layer: in which stage of a convolutional network; of a transformer it is always the last layer.
+            layer: in which stage of a convolutional network; of a transformer it is always the last layer. The feature
+                "rollout" goes up to it.
+            rollout: how the feature "rollout" fuses heads, and which share of the weakest values it discards.
+            mute: (layer, head) whose output counts as 0. The feature "intact" looks without that too.
 
         Raises:
             SettingsError, DeviceFailed, CaptureFailed: as for one frame; or the model has no such class.
@@ -229,7 +240,14 @@ class Model:
             raise ValueError(f"features cannot be {sorted(unknown)}; allowed: {', '.join(sorted(FEATURES))}")
         query = Settings.option("query").check(query)
         target = Settings.option("target").check(target)
-        asked = Asked(target, explained_layer(layer, self.layers, self.heads), "grad" in features)
+        asked = Asked(
+            target,
+            explained_layer(layer, self.layers, self.heads),
+            "grad" in features,
+            Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features and self.heads else None,
+            self._muted(mute) if self.heads else (),
+            "intact" in features,
+        )
         if asked.needs_gradients:
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
@@ -244,19 +262,33 @@ class Model:
             found |= dict(zip(places, maps, strict=True))
         return [found[place] for place in range(len(frames))]
 
+    def _muted(self, mute: Sequence[tuple[int, int]]) -> tuple[HeadOf, ...]:
+        """The heads that are meant, their layers counted from 0, each once."""
+        for layer, head in mute:
+            if not (-self.layers <= layer < self.layers and 0 <= head < self.heads):
+                allowed = f"layers 0 to {self.layers - 1}, heads 0 to {self.heads - 1} ({self.name})"
+                raise SettingsError("mute", f"{layer}.{head}", allowed)
+        return tuple(sorted({HeadOf(layer % self.layers, head) for layer, head in mute}))
+
     def _look_at(
         self, frames: Sequence[Pixels], query: Query, features: Collection[str], resolution: int | None, asked: Asked
     ) -> list[Maps]:
         with memory_errors(self.device):
             x = self.prepare(frames, resolution)
+            twice = bool(asked.intact and asked.muted)
+            if twice:  # first as it is, then with heads muted: one pass is quicker than two
+                x = torch.cat([x, x])
             rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
+            muted_from = len(frames) if twice else 0
             if asked.needs_gradients and self._tap is not None:
                 with self._tap.at(0) as leaves:
-                    attention, tokens, probe, ended = self._forward(x, rows, features, nullcontext())
+                    attention, tokens, probe, ended = self._forward(
+                        x, rows, features, nullcontext(), asked.muted, muted_from
+                    )
                     assert ended is not None
                     evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], asked.target)
             else:
-                attention, tokens, probe, _ = self._forward(x, rows, features)
+                attention, tokens, probe, _ = self._forward(x, rows, features, None, asked.muted, muted_from)
                 evidence = None
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
             if self.precision == "fp16" and not attention.isfinite().all():
@@ -270,11 +302,34 @@ class Model:
                 None if held is None else held.float().cpu()
                 for held in (tokens if "tokens" in features else None, probe.keys)
             )
+            rolled = None
+            if asked.rolled is not None:
+                rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
         size = (x.shape[2], x.shape[3])
-        return [
-            replace(maps, explained=self._explained(asked, evidence, place))
-            for place, maps in enumerate(self._maps(attention, tokens, keys, seen, probe.entered, query, size))
+        entered = probe.entered if "rows" in features else []
+        found = [
+            replace(
+                maps,
+                explained=self._explained(asked, evidence, place),
+                rollout=None if rolled is None else rolled[place].reshape(maps.grid).copy(),
+                rolled=asked.rolled,
+                rows=partial(self._rows, entered, place, maps.grid, asked.rolled) if entered else None,
+                muted=asked.muted if place >= muted_from else (),
+            )
+            for place, maps in enumerate(self._maps(attention, tokens, keys, seen, query, size))
         ]
+        if not twice:
+            return found
+        pairs = zip(found[: len(frames)], found[len(frames) :], strict=True)
+        return [replace(muted, intact=intact) for intact, muted in pairs]
+
+    def _rolled_out(self, entered: Sequence[Entering], row: int, rolled: Rolled) -> Tensor:
+        """What each patch counts for a token: float32 [batch, patches], on the model's device."""
+        from rtviz.models.rollout import rolled_out
+
+        with torch.inference_mode(), memory_errors(self.device):
+            along = rolled_out(entered[: rolled.layer + 1], row, rolled.fusion, rolled.discard)
+            return along[:, self.prefix_tokens :]
 
     def _explained(self, asked: Asked, evidence: gradcam.Evidence | None, place: int) -> Explained | None:
         """What Grad-CAM is of in the frame at this place of its batch."""
@@ -303,7 +358,6 @@ class Model:
         tokens: Tensor | None,
         keys: Tensor | None,
         seen: Mapping[str, Floats],
-        entered: Sequence[Entering],
         query: Query,
         input_size: tuple[int, int],
     ) -> list[Maps]:
@@ -326,7 +380,6 @@ class Model:
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
                     cams={method: (values[place].copy(),) for method, values in seen.items()},
-                    rows=partial(self._rows, entered, place, grid) if entered else None,
                 )
             )
         return maps
@@ -340,13 +393,18 @@ class Model:
         return row[:, :, prefix:].reshape(self.layers, self.heads, *grid).copy(), row[:, :, :prefix].copy()
 
     def _rows(
-        self, entered: Sequence[Entering], place: int, grid: tuple[int, int], query: Query
-    ) -> tuple[Floats, Floats]:
-        """What a pass that is over gives another query, in the frame at this place of its batch."""
+        self, entered: Sequence[Entering], place: int, grid: tuple[int, int], rolled: Rolled | None, query: Query
+    ) -> dict[str, Floats]:
+        """What a pass that is over gives another query, in the frame at this place of its batch: fields of Maps."""
         with torch.inference_mode(), memory_errors(self.device):
-            row = torch.tensor([self.row_of(query, grid)], device=entered[0].query.device)
+            number = self.row_of(query, grid)
+            row = torch.tensor([number], device=entered[0].query.device)
             attention = torch.stack([layer.softmax(row)[place, :, 0] for layer in entered])
-            return self._apart(attention.cpu().numpy(), grid)
+            patches, prefix = self._apart(attention.cpu().numpy(), grid)
+        found = {"attention": patches, "prefix": prefix}
+        if rolled is not None:
+            found["rollout"] = self._rolled_out(entered, number, rolled)[place].reshape(grid).cpu().numpy()
+        return found
 
     # --- tensors in ---
 
@@ -404,6 +462,8 @@ class Model:
         rows: Tensor,
         features: Collection[str] = (),
         quietly: AbstractContextManager[None] | None = None,
+        muted: Sequence[HeadOf] = (),
+        muted_from: int = 0,
     ) -> tuple[Tensor, Tensor | None, AttentionProbe, Tensor | None]:
         """One forward pass.
 
@@ -412,6 +472,7 @@ class Model:
             rows: int64 [queries], token indices.
             features: what else is wanted.
             quietly: how gradients are kept away; as usual if not given.
+            muted, muted_from: heads whose output counts as 0, in the pictures from this one on.
 
         Returns:
             Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
@@ -425,7 +486,9 @@ class Model:
             tokens=self.prefix_tokens + grid[0] * grid[1],
             stop_after=None if to_the_end else self.layers,
             keep_keys="keys" in features,
-            keep_all="rows" in features,
+            keep_all=not {"rows", "rollout"}.isdisjoint(features),
+            muted={layer: [head for of, head in muted if of == layer] for layer, _ in muted},
+            muted_from=muted_from,
         )
         tokens = ended = None
         with quietly or self._quietly():

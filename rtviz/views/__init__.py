@@ -22,8 +22,9 @@ class ViewInfo:
         name: what it is called in settings; its file in this folder has the same name.
         label: what a menu calls it.
         help: one sentence.
-        key: the key that shows it directly.
-        needs: what Maps must hold: "attention", "tokens", "keys", "cam"; nothing if it needs no model.
+        key: the key that shows it directly; a capital letter is typed with Shift.
+        needs: what Maps must hold: "attention", "tokens", "keys", "cam", "rollout", "intact";
+            nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
     """
 
@@ -43,6 +44,8 @@ _ATTENTION = frozenset({"attention"})
 _TOKENS = frozenset({"attention", "tokens"})
 _KEYS = frozenset({"attention", "keys"})
 _CAM = frozenset({"cam"})
+_ROLLOUT = frozenset({"attention", "rollout"})
+_INTACT = frozenset({"attention", "intact"})
 
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
 _VIEWS = (
@@ -50,6 +53,8 @@ _VIEWS = (
     ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True),
     ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION),
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
+    ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT),
+    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query", "i", _KEYS),
     ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS),

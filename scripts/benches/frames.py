@@ -170,6 +170,7 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     wanted = [("mask", Settings()), ("pca", Settings()), ("similarity", Settings())]
     wanted += [("objects", Settings(objects=method)) for method in ("tokencut", "lost")]
     names = [name if name != "objects" else f"objects, {settings.objects}" for name, settings in wanted]
+    rolled_out: list[float] = []
     mark = Mark(0.3, 0.3, 0.3, 0.4)
     tracker = Tracker()
     memories = [drawing.Memory() for _ in wanted]
@@ -197,6 +198,11 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
         tracked = tracker.follow(maps, [mark], frame.index, frame.pts_seconds)
         drawing.draw(frame, tracked, Settings(view="track", track=(mark,)))
         drawn.setdefault("track", []).append(time.perf_counter() - start)
+        start = time.perf_counter()
+        model(frame, features=("rows", "rollout"))
+        with_rollout = time.perf_counter()
+        model(frame, features=("rows",))
+        rolled_out.append(2 * with_rollout - start - time.perf_counter())
         for (view, settings), name, memory in zip(wanted, names, memories, strict=True):
             start = time.perf_counter()
             drawing.draw(frame, maps, settings.replace(view=view), memory)
@@ -208,6 +214,7 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
         "bare forward, ms": round(alone * 1000, 2),
         "keys taken along, ms": round(statistics.median(features) * 1000, 2),
     }
+    drawn["rollout, in the pass"] = rolled_out
     for name, series in drawn.items():
         one = statistics.median(series)
         rows[f"{name}, ms"] = f"{one * 1000:.2f}, {one / alone:.3f} of the bare forward pass"

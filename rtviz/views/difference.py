@@ -1,0 +1,49 @@
+"""The view `difference`: how attention differs from that of the intact model while heads are muted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtviz import compose
+from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.settings import Settings
+from rtviz.views import Memory, heatmap
+from rtviz.views.selection import chosen, key_of, layer_of, normalize
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """Where the chosen head attends more than in the intact model, in one colour, and where less, in another; in words
+    which share of the attention has moved.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    alone = settings.layout == "alone"
+    if not maps.muted or maps.intact is None:
+        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
+        compose.label(picture, "no head is muted", compose.Box(0, 0, *frame.size), compose.text_size(frame.size))
+        return picture
+    more, share = difference(maps, maps.intact, settings)
+    key = key_of(maps, settings, "difference", layer_of(maps, settings), settings.head)
+    strength = normalize(np.abs(more), frame, settings, memory, key)
+    values = np.stack([np.where(more > 0, strength, 0), np.where(more < 0, strength, 0)]).astype(np.float32)
+    picture = heatmap.heads_light(frame.pixels, values, settings, alone)
+    colors = [compose.head_color(place) for place in (0, 1)]
+    said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
+    compose.legend(picture, said, list(zip(("more", "less"), colors, strict=True)))
+    if maps.query != "cls":
+        compose.marker(picture, *maps.query)
+    return picture
+
+
+def difference(maps: Maps, intact: Maps, settings: Settings) -> tuple[Floats, float]:
+    """What the chosen map has more than the intact one, float32 [rows, columns], and the share of the attention that
+    has moved: half the sum of all differences (total variation), 0 to 1.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    fused = settings.replace(head="mean") if settings.head == "all" else settings
+    now, before = chosen(maps, fused), chosen(intact, fused)
+    shares = [each / max(float(each.sum()), 1e-12) for each in (now, before)]
+    return np.asarray(now - before, np.float32), float(np.abs(shares[0] - shares[1]).sum() / 2)
