@@ -41,7 +41,7 @@ def size(text: str) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benches that were asked for, print ratios and the machine; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bench", choices=[*BENCHES, "all"])
+    parser.add_argument("bench", nargs="?", choices=[*BENCHES, "all"], default="all")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", help="random:dino-vits16 if not given: weights do not matter for speed")
     parser.add_argument("--resolution", type=int, help="224 if not given")
