@@ -75,11 +75,17 @@ def objects_of(results: Sequence[Result]) -> Masks | None:
 
 
 def facts(result: Result, objects: Masks | None) -> str:
-    """What the title of a pane says of its result: the Jaccard index where it is asked for and objects are known."""
-    if not result.settings.jaccard or objects is None or result.maps is None:
+    """What the title of a pane says of its result: that it had no classifier to explain a class by, and shows something
+    else; the Jaccard index where it is asked for and objects are known."""
+    words, maps, settings = [], result.maps, result.settings
+    if maps is None:
         return ""
-    found = overlap(result.maps, result.settings, objects)
-    return "no object in sight" if found is None else str(found)
+    if settings.view == "cam" and maps.explained is not None and maps.explained.number is None:
+        words.append(f"no classifier: {settings.cam}")
+    if settings.jaccard and objects is not None:
+        found = overlap(maps, settings, objects)
+        words.append("no object in sight" if found is None else str(found))
+    return "   ".join(words)
 
 
 __all__ = ["Comparison", "facts", "objects_of"]

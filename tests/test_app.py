@@ -612,7 +612,7 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
     result = window.canvas.result
     assert result is not None
     assert (result.settings.view, window.session.settings.view) == ("cam", "heatmap")
-    assert [name for name, button in window.view.views.items() if button.isEnabled()] == ["cam", "none"]
+    assert [name for name, button in window.view.views.items() if button.isEnabled()] == ["mask", "cam", "none"]
     assert window.view.views["cam"].isChecked()
     for key in (Qt.Key_3, Qt.Key_Right, Qt.Key_A, Qt.Key_G):
         window.canvas.toast("")

@@ -14,7 +14,7 @@ import rtviz
 from rtviz import views
 from rtviz.artist import Artist, Seen, fit, has_features
 from rtviz.capture import Shot
-from rtviz.comparison import Comparison
+from rtviz.comparison import Comparison, facts
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame
@@ -228,9 +228,11 @@ def test_a_stream_goes_on_without_and_says_it_once():
 
 def test_of_several_models_each_shows_what_it_can():
     comparison = Comparison([Engine(cached(CONVNET)), Engine(cached(DINO))])
-    settings = Settings(view="cam", cam="grad", resolution=64)
+    settings = Settings(model=CONVNET, compare=(DINO,), view="cam", cam="grad", resolution=64)
     ((frame, seen),) = comparison.look_all([[Frame(noise(64, 64))]], settings)
-    assert comparison.draw(frame, seen, settings).overlay.shape[2] == 3
+    result = comparison.draw(frame, seen, settings)
+    assert [facts(pane.result, None) for pane in result.panes] == ["", "no classifier: activation"]
+    assert [pane.result.settings.cam for pane in result.panes] == ["grad", "activation"]
 
 
 def test_another_class_is_another_pass_and_the_old_map_stays_till_then():

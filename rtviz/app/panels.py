@@ -408,7 +408,7 @@ class ViewPanel(QWidget):
         shown = "cam" if lacking and views.find(settings.view).needs_heads else settings.view
         for name, button in self.views.items():
             button.setChecked(name == shown)
-            button.setEnabled(not lacking or "attention" not in views.find(name).needs)
+            button.setEnabled(not lacking or not views.find(name).needs_heads)
         for name, button in self.modes.items():
             button.setChecked(name == mode)
         head = self.controls["head"]
