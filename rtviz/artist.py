@@ -68,7 +68,7 @@ class Artist:
                 self._carrier = Carrier()
             maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
         carried = time.perf_counter()
-        fitting = fit(settings, maps)
+        fitting = views.settled(frame, maps, fit(settings, maps), self._memory)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
             self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
         overlay = views.draw(frame, maps, fitting, self._memory)

@@ -279,7 +279,7 @@ _METAVARS = {
     "resolution": "PIXELS",
     "query": "cls|X,Y",
     "layer": "N",
-    "head": "N|mean|max|all",
+    "head": "N|mean|max|all|follow",
     "opacity": "0-1",
     "gamma": "0.1-5",
     "threshold": "0-1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -11,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-
 from rtviz import views
 from rtviz.artist import Artist, Seen, answers, fit, has_features, muted
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
 from rtviz.companion import MODEL_FIELDS, Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
+from rtviz.facts import HeadFacts, Watch
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.recorder import (
     NOT_SHOWN,
@@ -114,7 +112,7 @@ class LiveStatus:
         recorder_mb, recorder_seconds: what the flight recorder holds.
         past_seconds: how long before its newest frame the flight recorder is being watched; None when live.
         latency_ms_history: age of what was painted over the last minute, oldest first, about four values a second.
-        entropies: of each head of the current layer, 0 (all on one patch) to 1 (spread evenly).
+        facts: of each head of the current layer; told anew four times a second.
         panes: the models that are compared with the first one.
         focus: which of them all the facts about a model are of: 0 the first, 1 the first pane's, and so on.
         notices: the last few sentences about what has happened, oldest first.
@@ -152,7 +150,7 @@ class LiveStatus:
     recorder_seconds: float = 0.0
     past_seconds: float | None = None
     latency_ms_history: tuple[float, ...] = ()
-    entropies: tuple[float, ...] = ()
+    facts: tuple[HeadFacts, ...] = ()
     panes: tuple[PaneStatus, ...] = ()
     focus: int = 0
     notices: tuple[str, ...] = ()
@@ -260,7 +258,7 @@ class LiveSession:
         self._ages = _MinuteOfAges()
 
         self._notices: deque[str] = deque(maxlen=20)
-        self._entropies: tuple[Maps, int, tuple[float, ...]] | None = None
+        self._watch = Watch()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -375,7 +373,7 @@ class LiveSession:
                 recorder_seconds=self._recorder.seconds,
                 past_seconds=past.seconds_ago if past is not None else None,
                 latency_ms_history=self._ages.values(),
-                entropies=self._entropies_of(seen.maps) if seen is not None else (),
+                facts=self._facts_of(seen.maps) if seen is not None else (),
                 panes=tuple(companion.status() for companion in self._companions),
                 focus=self._focus,
                 notices=tuple(self._notices),
@@ -1038,11 +1036,8 @@ class LiveSession:
             if not self._notices or self._notices[-1] != sentence:
                 self._notices.append(sentence)
 
-    def _entropies_of(self, maps: Maps) -> tuple[float, ...]:
-        layer = fit(self._settings, maps).layer
-        if self._entropies is None or self._entropies[:2] != (maps, layer):
-            self._entropies = (maps, layer, entropies(maps, layer))
-        return self._entropies[2]
+    def _facts_of(self, maps: Maps) -> tuple[HeadFacts, ...]:
+        return self._watch.facts(maps, fit(self._settings, maps).layer, time.monotonic())
 
 
 def _panes(
@@ -1104,16 +1099,6 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
     return Hover(row, column, rows, columns, value, value / total, value / total * rows * columns)
 
 
-def entropies(maps: Maps, layer: int) -> tuple[float, ...]:
-    """Entropy of each head's map, as a share of the highest there can be: 0 all on one patch, 1 spread evenly."""
-    if not maps.heads:
-        return ()
-    rows = maps.attention[layer].reshape(maps.heads, -1).astype(np.float64)
-    rows = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
-    bits = -(rows * np.log(np.maximum(rows, 1e-12))).sum(axis=1) / math.log(max(2, rows.shape[1]))
-    return tuple(float(value) for value in bits)
-
-
 class _MinuteOfAges:
     """The highest age of each quarter of a second, over one minute."""
 
@@ -1160,6 +1145,5 @@ __all__ = [
     "LiveStatus",
     "Patience",
     "Shot",
-    "entropies",
     "hover",
 ]

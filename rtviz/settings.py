@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from rtviz.errors import SettingsError, SourceMissing
 
-Head = int | Literal["mean", "max", "all"]
+Head = int | Literal["mean", "max", "all", "follow"]
 Target = int | Literal["top"]
 COLORMAPS = ("inferno", "viridis", "magma", "turbo", "cividis", "gray")
 LAYOUTS = ("overlay", "alone", "side-by-side")
@@ -110,7 +110,7 @@ class Option:
             return noun + (f" of at least {self.minimum:g}" if self.minimum is not None else "")
         words = {
             "query": "cls, or X,Y as fractions of width and height from 0 to 1",
-            "head": "a head's number from 0, mean, max, all",
+            "head": "a head's number from 0, mean, max, all, follow",
             "target": "top, or a class's number from 0",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
@@ -166,7 +166,7 @@ class Option:
 
 
 _REFUSED = object()
-_WORDS = {"head": ("mean", "max", "all"), "target": ("top",)}  # what may stand in the place of a number
+_WORDS = {"head": ("mean", "max", "all", "follow"), "target": ("top",)}  # what may stand in the place of a number
 
 
 def _check_number(option: Option, value: Any) -> Any:
@@ -365,7 +365,9 @@ class Settings(_Schema):
         maximum=999,
         step=1,
     )
-    head: Head = _option("head", "mean", "Head", "attention head, from 0; or mean, max, all")
+    head: Head = _option(
+        "head", "mean", "Head", "attention head, from 0; or mean, max, all, follow (the most object-like)"
+    )
     view: str = _option("choice", "heatmap", "View", "the way to draw")
     layout: str = _option(
         "choice", "overlay", "Layout", "the view on its frame, alone, or beside the frame", choices=LAYOUTS

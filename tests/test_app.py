@@ -377,7 +377,7 @@ def test_a_head_chosen_in_the_box_is_a_number(make: Make) -> None:
     window = make()
     box = window.view.controls["head"].findChild(QComboBox)
     assert box is not None
-    assert [box.itemText(place) for place in range(box.count())] == ["mean", "max", "all", "0", "1", "2", "3"]
+    assert [box.itemText(place) for place in range(box.count())] == ["mean", "max", "all", "follow", "0", "1", "2", "3"]
     box.setCurrentIndex(5)
     box.activated[str].emit("2")
     assert window.session.settings.head == 2

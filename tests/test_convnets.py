@@ -11,9 +11,10 @@ from rtviz import figures, views
 from rtviz.artist import fit
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
+from rtviz.facts import head_facts
 from rtviz.flow import Carrier
 from rtviz.frame import Frame
-from rtviz.live import entropies, hover
+from rtviz.live import hover
 from rtviz.models import backbone, cams, convnet, weights, zoo
 from rtviz.models.runner import Model
 from rtviz.offline import export
@@ -353,7 +354,7 @@ def test_live_settings_are_brought_to_what_there_is():
     fitting = fit(Settings(view="grid", head=3, layer=11, cam="eigen"), maps)
     assert (fitting.view, fitting.head, fitting.layer, fitting.cam) == ("cam", "mean", 3, "activation")
     assert fit(Settings(view="none"), maps).view == "none"
-    assert entropies(maps, 0) == ()
+    assert head_facts(maps, 0) == ()
     frame = Frame(noise(64, 64))
     engine = Engine(cached("random:resnet18"))
     assert hover(engine.draw(frame, maps, fitting), 0.5, 0.5) is None

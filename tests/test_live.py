@@ -15,7 +15,7 @@ from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_
 from rtviz.artist import fit
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live import LatestSlot, LiveSession, entropies, hover
+from rtviz.live import LatestSlot, LiveSession, hover
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 
@@ -375,14 +375,6 @@ def test_hovering_tells_the_value_of_the_patch() -> None:
     assert found.times_even == pytest.approx(8 * 0.4 / 0.75)
     assert hover(Result(frame.pixels, frame, None, Settings()), 0.5, 0.5) is None
     assert hover(Result(frame.pixels, frame, maps, Settings()), 1.2, 0.5) is None
-
-
-def test_entropy_is_0_on_one_patch_and_1_when_even() -> None:
-    attention = np.zeros((1, 2, 3, 5), np.float32)
-    attention[0, 0, 1, 1] = 0.7
-    attention[0, 1] = 0.02
-    maps = Maps(attention, np.zeros((1, 2, 1), np.float32), "cls", "tiny", 16, (48, 80))
-    assert entropies(maps, 0) == pytest.approx((0.0, 1.0), abs=1e-6)
 
 
 def test_settings_are_brought_to_what_the_maps_have() -> None:

@@ -12,10 +12,11 @@ from rtviz import views
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.app.transport import clock
-from rtviz.artist import muted
+from rtviz.artist import fit, muted
 from rtviz.errors import RtvizError, lacks_heads
+from rtviz.facts import most_object_like
 from rtviz.live import MODES, RECORDED, LiveSession
-from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, HeadOf, Mark, Settings
+from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REWIND_SECONDS = 5.0
@@ -56,6 +57,7 @@ class Commands:
             "head_next": lambda: self._next_head(1),
             "layer_up": lambda: self._next_layer(1),
             "layer_down": lambda: self._next_layer(-1),
+            "follow": self._follow,
             "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
             "query_cls": lambda: self.change(query="cls"),
             "model_next": self._next_model,
@@ -108,13 +110,16 @@ class Commands:
             name = next(iter(changes))
             needs_heads = name == "head" or (name == "view" and views.find(changes["view"]).needs_heads)
             if name not in self.silent and not (needs_heads and self._lacks_heads()):
-                self._say(self.said(name))
+                self._say(self.said(name) if changes.get("head") != "follow" else self._begins_to_follow())
 
     def said(self, name: str) -> str:
         """A setting and its value, in a word or two."""
         settings = self.session.settings
         value = getattr(settings, name)
         if name == "head":
+            if value == "follow":
+                head = self.shown_head()
+                return f"following head {head}" if isinstance(head, int) else "following the most object-like head"
             words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
             return f"head {value}" if isinstance(value, int) else words[value]
         if name == "layer":
@@ -162,9 +167,30 @@ class Commands:
         heads = self.session.status().heads
         if self._lacks_heads() or not heads:
             return
-        head = self.session.settings.head
+        head = self.shown_head()
         place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
         self.change(head=place % heads)
+
+    def shown_head(self) -> Head:
+        """The head that is shown: also where it is the most object-like one that is followed."""
+        head, result = self.session.settings.head, self.session.latest()
+        return result.settings.head if head == "follow" and result is not None else head
+
+    def _follow(self) -> None:
+        """Follow the most object-like head, or stay with the one that was followed."""
+        if self._lacks_heads():
+            return
+        head = self.shown_head()
+        if self.session.settings.head == "follow":
+            self.change(head=head if isinstance(head, int) else "mean")
+        else:
+            self.change(head="follow")
+
+    def _begins_to_follow(self) -> str:
+        result = self.session.latest()
+        if result is None or result.maps is None or not result.maps.heads:
+            return self.said("head")
+        return f"following head {most_object_like(result.maps, fit(result.settings, result.maps).layer)}"
 
     def _lacks_heads(self) -> bool:
         """Whether the model that looks has no heads, which is then said."""

@@ -218,10 +218,10 @@ class TextControl(Control):
 
 
 class HeadControl(ChoiceControl):
-    """The heads' numbers, and mean, max and all."""
+    """The heads' numbers, and mean, max, all and follow."""
 
     def __init__(self, option: Option) -> None:
-        super().__init__(option, ("mean", "max", "all"))
+        super().__init__(option, ("mean", "max", "all", "follow"))
         self._heads = 0
 
     def show_count(self, heads: int) -> None:
@@ -229,7 +229,7 @@ class HeadControl(ChoiceControl):
             self._heads = heads
             shown = self._shown
             self.box.clear()
-            self.box.addItems(["mean", "max", "all", *map(str, range(heads))])
+            self.box.addItems(["mean", "max", "all", "follow", *map(str, range(heads))])
             self.show_value(shown)
 
     def show_value(self, value: Any) -> None:

@@ -53,6 +53,7 @@ def _rows() -> tuple[Action, ...]:
         Action("layer_up", "Heads and layers", "next layer", ("Up",), "layer up, down"),
         Action("layer_down", "Heads and layers", "previous layer", ("Down",), "layer up, down"),
         Action("heads_all", "Heads and layers", "all heads: mean, maximum, colours", ("A",)),
+        Action("follow", "Heads and layers", "follow the most object-like head", ("Shift+F",)),
         Action("query_cls", "Heads and layers", "query back to CLS (a click sets it)", ("Q",)),
         Action("model_next", "Heads and layers", "next model that is here", ("M",)),
         Action("pane_add", "Heads and layers", "one more model beside it", ("Y",), more="a click on a pane chooses it"),

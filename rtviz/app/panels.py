@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QObject, QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QObject, Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QFormLayout,
     QGridLayout,
@@ -26,12 +26,13 @@ from PyQt5.QtWidgets import (
 
 from rtviz import views
 from rtviz.app.controls import Control, HeadControl, RealControl, control_for
-from rtviz.app.graphs import EntropyGraph, LatencyGraph
+from rtviz.app.graphs import LatencyGraph
+from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import MODEL_FIELDS
 from rtviz.app.theme import Theme, icon
 from rtviz.live import MODES, LiveStatus
-from rtviz.settings import Settings
+from rtviz.settings import Head, Settings
 
 if TYPE_CHECKING:
     from rtviz.models import Row
@@ -437,26 +438,27 @@ def _add(form: QFormLayout, controls: dict[str, Control], name: str, bindings: B
 
 
 class InstrumentsPanel(QWidget):
-    """Latency and entropy."""
+    """Latency, and the facts of each head; `picked` is emitted with a head's number."""
+
+    picked = pyqtSignal(int)
 
     def __init__(self) -> None:
         super().__init__()
         column = QVBoxLayout(self)
         column.setSpacing(10)
-        self.latency, self.entropy = LatencyGraph(), EntropyGraph()
+        self.latency, self.heads = LatencyGraph(), HeadTable()
+        self.heads.picked.connect(self.picked)
         column.addWidget(self.latency)
-        column.addWidget(self.entropy)
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(220, 190)
+        column.addWidget(self.heads)
 
     def set_theme(self, theme: Theme) -> None:
         self.latency.set_theme(theme)
-        self.entropy.set_theme(theme)
+        self.heads.set_theme(theme)
 
-    def show_status(self, status: LiveStatus, settings: Settings) -> None:
+    def show_status(self, status: LiveStatus, head: Head) -> None:
+        """What the session tells, and which head is shown."""
         self.latency.show_values(status.latency_ms_history)
-        self.entropy.show_values(status.entropies, settings.head)
+        self.heads.show_facts(status.facts, head)
 
 
 __all__ = ["Finder", "InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

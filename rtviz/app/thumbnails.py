@@ -21,9 +21,11 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolTip, QWidget
 
 from rtviz.app.canvas import to_qimage
+from rtviz.app.headtable import draw_tag
 from rtviz.app.theme import DARK, Theme
 from rtviz.artist import fit
 from rtviz.errors import lacks_heads
+from rtviz.facts import Tag
 from rtviz.frame import Floats, Result
 from rtviz.views import Memory
 
@@ -49,6 +51,8 @@ class Tiles(QWidget):
 
     Attributes:
         chosen: the chosen one, "all", or None.
+        following: whether the chosen one was not picked, but is followed.
+        tags: what kind of head each is, if that is known.
     """
 
     picked = pyqtSignal(int)
@@ -58,6 +62,8 @@ class Tiles(QWidget):
         super().__init__()
         self.theme = DARK
         self.chosen: int | str | None = None
+        self.following = False
+        self.tags: Sequence[Tag] = ()
         self.colors: Sequence[tuple[int, int, int]] = ()
         self.tips: Sequence[str] = ()
         self.struck: Collection[int] = ()  # tiles of what is muted
@@ -183,6 +189,10 @@ class Tiles(QWidget):
                 painter.setPen(QPen(QColor(*self.colors[place]), 2))
                 painter.drawRect(box)
             self._label(painter, place, box, chosen)
+            if place < len(self.tags):
+                self._tag(painter, self.tags[place], box)
+            if chosen and self.following:
+                self._followed(painter, box)
         if not boxes:
             painter.setPen(QColor(theme.faint))
             if not self._vertical:
@@ -212,6 +222,30 @@ class Tiles(QWidget):
         painter.drawRoundedRect(pill, 3, 3)
         painter.setPen(QColor(DARK.on_accent if chosen else DARK.ink))
         painter.drawText(pill, Qt.AlignCenter, text)
+
+    def _followed(self, painter: QPainter, box: QRectF) -> None:
+        """At the foot of the tile, that it was not picked."""
+        font = QFont(self.font())
+        font.setPixelSize(max(9, min(15, round(box.height() * 0.14))))
+        painter.setFont(font)
+        width = QFontMetricsF(font).horizontalAdvance("followed") + font.pixelSize()
+        if width > box.width() - 4:
+            return
+        pill = QRectF(box.x() + 2, box.bottom() - font.pixelSize() * 1.4 - 2, width, font.pixelSize() * 1.4)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(DARK.accent))
+        painter.drawRoundedRect(pill, 3, 3)
+        painter.setPen(QColor(DARK.on_accent))
+        painter.drawText(pill, Qt.AlignCenter, "followed")
+
+    def _tag(self, painter: QPainter, tag: Tag, box: QRectF) -> None:
+        """The sign of a tag in the other corner, on the same dark ground."""
+        side = max(13.0, min(22.0, box.height() * 0.2))
+        ground = QRectF(box.right() - side - 2, box.y() + 2, side, side)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(10, 11, 14, 175))
+        painter.drawRoundedRect(ground, 3, 3)
+        draw_tag(painter, tag, ground.center(), DARK, side * 0.27)
 
 
 class HeadStrip(Tiles):

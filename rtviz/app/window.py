@@ -205,6 +205,7 @@ class Window(QWidget):
         self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
         self.layers.tiles.reshaped.connect(self._arrange)
+        self.instruments.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         self.strip.setToolTip(
             self.bindings.tip("head_next", "Heads of the current layer: click one, or press its number")
@@ -717,7 +718,7 @@ class Window(QWidget):
             self.readouts.show_status(status)
             self.source.show_status(status)
             self.models.show_status(status)
-            self.instruments.show_status(status, self.session.settings)
+            self.instruments.show_status(status, self.commands.shown_head())
             self._show_title(status)
         self._look_after_the_stand()
 
@@ -745,7 +746,9 @@ class Window(QWidget):
 
     def _show_settings(self) -> None:
         settings, status = self.session.settings, self._status
-        head = settings.head
+        head = self.commands.shown_head()
+        self.strip.following = settings.head == "follow"
+        self.strip.tags = [one.tag for one in status.facts]
         self.strip.chosen = head if head == "all" or isinstance(head, int) else None
         self.strip.update()
         self.layers.choose(self.commands.layer() if status.layers else None)

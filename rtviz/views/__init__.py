@@ -64,6 +64,9 @@ _VIEWS = (
 )
 
 
+FOLLOWED = "followed head"  # under which a Memory holds it
+
+
 class Memory(dict[Hashable, Any]):
     """What views remember between the frames of one stream, such as the running range of the colours.
 
@@ -92,6 +95,28 @@ def find(name: str) -> ViewInfo:
     raise SettingsError("view", name, names())
 
 
+def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Settings:
+    """The settings as they are drawn: with a head's number where the most object-like head is to be followed.
+
+    Args:
+        frame, maps, settings, memory: as for `draw`.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if settings.head != "follow":
+        if memory:
+            memory.pop(FOLLOWED, None)  # who follows again begins with the best head of then
+        return settings
+    if maps is None:
+        return settings
+    if not maps.heads:
+        return settings.replace(head="mean")
+    from rtviz.views.selection import followed
+
+    return settings.replace(head=followed(maps, frame, settings, memory))
+
+
 def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Pixels:
     """Draw a frame as the settings say.
 
@@ -113,6 +138,8 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         raise SettingsError("view", view.name, f"{others} ({lacks_heads(maps.model)})")
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")
+    if settings.head == "follow":
+        settings = settled(frame, maps, settings, memory)
     picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
     if settings.layout == "side-by-side":
         from rtviz.compose import beside

@@ -8,15 +8,19 @@ from collections.abc import Hashable
 import numpy as np
 
 from rtviz.errors import SettingsError
+from rtviz.facts import object_likeness
 from rtviz.frame import Floats, Frame, Maps
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views import FOLLOWED, Memory
 
 # Robust ends of a map's range: few patches of a map may be brighter than the colours go.
 _LOW, _HIGH = 0.02, 0.995
 # How fast a steady range follows, in seconds: it widens at once, so that nothing is blinding, and narrows slowly.
 _WIDEN_SECONDS, _NARROW_SECONDS = 0.12, 2.0
 _JUMP_BACK_SECONDS = 1.0
+# How the most object-like head is followed: by its likeness over about so many seconds, and another one has to be
+# better by so much. On the moving scene this changes the head once where the best of each frame changes thirty times.
+_FOLLOW_SECONDS, _FOLLOW_MARGIN = 0.5, 0.03
 
 
 def layer_of(maps: Maps, settings: Settings) -> int:
@@ -44,8 +48,35 @@ def check_head(maps: Maps, settings: Settings) -> None:
         raise SettingsError(
             "head",
             settings.head,
-            f"0 to {maps.heads - 1} ({maps.model} has {_count(maps.heads, 'head')}), mean, max, all",
+            f"0 to {maps.heads - 1} ({maps.model} has {_count(maps.heads, 'head')}), mean, max, all, follow",
         )
+
+
+def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None = None) -> int:
+    """The most object-like head of the settings' layer; one that was followed before stays until another one is clearly
+    better.
+
+    Args:
+        memory: of the stream; without one every frame stands for itself.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    layer = layer_of(maps, settings)
+    likeness = object_likeness(maps.attention[layer])
+    if memory is None:
+        return int(likeness.argmax())
+    of = (maps.model, maps.attention.shape, maps.query == "cls", layer)
+    before = memory.get(FOLLOWED)
+    head = int(likeness.argmax())
+    if before is not None and before[0] == of and frame.pts_seconds - before[3] > -_JUMP_BACK_SECONDS:
+        _, head, smooth, then = before
+        likeness = smooth + (likeness - smooth) * (1 - math.exp(-abs(frame.pts_seconds - then) / _FOLLOW_SECONDS))
+        best = int(likeness.argmax())
+        if likeness[best] > likeness[head] + _FOLLOW_MARGIN:
+            head = best
+    memory[FOLLOWED] = (of, head, likeness, frame.pts_seconds)
+    return head
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,150 @@
+"""The facts of the current layer's heads as a small table, a row for each head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+
+from rtviz.app.graphs import Graph
+from rtviz.app.theme import Theme
+from rtviz.facts import HeadFacts, Tag
+
+_TITLE, _ROW, _LOW_ROW, _FEW = 18.0, 16.0, 13.0, 8  # heights in pixels; beyond so many heads rows are lower
+
+_TIP = (
+    "<b>entropy</b>: empty, all attention on one patch; full, spread evenly<br>"
+    "<b>far</b>: mean attention distance, in shares of the frame's diagonal: from the query's patch, for CLS from "
+    "the middle of what it attends to<br>"
+    "<b>CLS</b>, <b>reg.</b>: what goes to the CLS token and to the registers, and to no patch<br>"
+    "<b>steady</b>: how much of the attention stays where it was, over the last two seconds<br>"
+    "<b>foreground</b>, <b>background</b>, <b>diffuse</b>: judged by the shape of the map alone<br>"
+    "A click chooses the head."
+)
+
+
+def draw_tag(painter: QPainter, tag: Tag, middle: QPointF, theme: Theme, radius: float = 3.5) -> None:
+    """The sign of a tag, told apart by its form too: a disc, a ring, a short line."""
+    color = QColor({"foreground": theme.good, "background": theme.warn, "diffuse": theme.faint}[tag])
+    painter.setBrush(Qt.NoBrush)
+    painter.setPen(QPen(color, 1.6))
+    if tag == "foreground":
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(color)
+        painter.drawEllipse(middle, radius, radius)
+    elif tag == "background":
+        painter.drawEllipse(middle, radius - 0.8, radius - 0.8)
+    else:
+        painter.drawLine(QPointF(middle.x() - radius + 0.5, middle.y()), QPointF(middle.x() + radius - 0.5, middle.y()))
+
+
+class HeadTable(Graph):
+    """Tag, entropy, distance, the share of CLS and of the registers, and stability; `picked` with a head's number."""
+
+    picked = pyqtSignal(int)
+
+    def __init__(self) -> None:
+        super().__init__("Facts about each head", _TIP, round(_TITLE + 6 * _ROW))
+        self.facts: Sequence[HeadFacts] = ()
+        self.chosen: object = None
+        self.setCursor(Qt.PointingHandCursor)
+
+    def show_facts(self, facts: Sequence[HeadFacts], chosen: object) -> None:
+        """The facts of the heads, and which head is shown, if it is one."""
+        grown = len(facts) != len(self.facts)
+        self.facts, self.chosen = facts, chosen
+        self.setAccessibleDescription(", ".join(f"head {one.head} {one.tag}" for one in facts))
+        if grown:
+            self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(200, round(_TITLE + max(1, len(self.facts)) * self._pitch()) + 1)
+
+    def _pitch(self) -> float:
+        return _ROW if len(self.facts) <= _FEW else _LOW_ROW
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        row = int((event.localPos().y() - _TITLE) // self._pitch())
+        if 0 <= row < len(self.facts):
+            self.picked.emit(self.facts[row].head)
+
+    def _columns(self) -> list[tuple[str, float, float]]:
+        """(name, left, right) of what stands to the right of the tag, from the left."""
+        names = ["entropy", "far", "CLS", "steady"]
+        widths = [42.0, 36.0, 36.0, 48.0]
+        if any(one.registers for one in self.facts):
+            names.insert(3, "reg.")
+            widths = [28.0, 30.0, 34.0, 32.0, 46.0]
+        columns, right = [], float(self.width())
+        for name, width in zip(reversed(names), reversed(widths), strict=True):
+            columns.append((name, right - width, right))
+            right -= width
+        return columns[::-1]
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.Antialiasing)
+        theme = self.theme
+        painter.setFont(self.small())
+        painter.setPen(QColor(theme.faint))
+        top = QRectF(0, 0, self.width(), _TITLE - 2)
+        painter.drawText(top, int(Qt.AlignLeft | Qt.AlignVCenter), "head")
+        if not self.facts:
+            painter.drawText(top, int(Qt.AlignRight | Qt.AlignVCenter), "—")
+            return
+        columns = self._columns()
+        for name, left, right in columns:
+            side = Qt.AlignLeft if name == "entropy" else Qt.AlignRight
+            painter.drawText(QRectF(left, 0, right - left, top.height()), int(side | Qt.AlignVCenter), name)
+        for place, one in enumerate(self.facts):
+            self._row(painter, one, _TITLE + place * self._pitch(), columns)
+
+    def _row(self, painter: QPainter, one: HeadFacts, top: float, columns: list[tuple[str, float, float]]) -> None:
+        theme, pitch = self.theme, self._pitch()
+        chosen = one.head == self.chosen
+        if chosen:
+            painter.setPen(Qt.NoPen)
+            painter.setBrush(QColor(theme.line))
+            painter.drawRoundedRect(QRectF(-1, top, self.width() + 2, pitch), 3, 3)
+        middle = int(Qt.AlignVCenter)
+        painter.setFont(self.small(bold=chosen))
+        painter.setPen(QColor(theme.ink))
+        painter.drawText(QRectF(0, top, 15, pitch), middle | int(Qt.AlignRight), str(one.head))
+        draw_tag(painter, one.tag, QPointF(24, top + pitch / 2), theme)
+        painter.setFont(self.small())
+        painter.setPen(QColor(theme.ink if one.tag != "diffuse" else theme.faint))
+        painter.drawText(QRectF(32, top, columns[0][1] - 34, pitch), middle, one.tag)
+        values = {
+            "far": _short(one.distance),
+            "CLS": _percent(one.cls),
+            "reg.": _percent(one.registers),
+            "steady": "—" if one.stability is None else _short(one.stability),
+        }
+        for name, left, right in columns:
+            if name == "entropy":
+                groove = QRectF(left, top + pitch / 2 - 2.5, right - left, 5)
+                painter.setPen(Qt.NoPen)
+                painter.setBrush(QColor(theme.faint if chosen else theme.line))
+                painter.setOpacity(0.45 if chosen else 1.0)
+                painter.drawRoundedRect(groove, 2.5, 2.5)
+                painter.setOpacity(1.0)
+                groove.setWidth(max(5.0, groove.width() * min(1.0, one.entropy)))
+                painter.setBrush(QColor(theme.accent if chosen else theme.faint))
+                painter.drawRoundedRect(groove, 2.5, 2.5)
+                continue
+            painter.setPen(QColor(theme.ink))
+            painter.drawText(QRectF(left, top, right - left, pitch), middle | int(Qt.AlignRight), values[name])
+
+
+def _short(share: float) -> str:
+    """A share to two places, without the zero before the point."""
+    return f"{min(share, 1.0):.2f}".removeprefix("0")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+__all__ = ["HeadTable", "draw_tag"]
