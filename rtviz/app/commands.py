@@ -263,7 +263,7 @@ class Commands:
         if self._lacks_heads():
             return
         settings, status = self.session.settings, self.session.status()
-        head = settings.head
+        head = self.shown_head()
         if not isinstance(head, int):
             self._say("choose one head first: it is what is muted", 3.0)
             return
