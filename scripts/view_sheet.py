@@ -52,9 +52,10 @@ def main() -> int:
     parser.add_argument("--query", default="0.5,0.5", metavar="X,Y", help="the patch that similarity shows (0.5,0.5)")
     parser.add_argument("--follow", nargs="+", metavar="PLACE X,Y", help="where objects are followed, and their marks")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long they are followed (3)")
+    parser.add_argument("--mute", default="3.3", metavar="LAYER.HEAD", help="what difference leaves out (3.3)")
     parser.add_argument("--model", default="embedded")
-    parser.add_argument("--columns", type=int, default=5)
-    parser.add_argument("--width", type=int, default=320, help="of each picture in pixels (320)")
+    parser.add_argument("--columns", type=int, default=4)
+    parser.add_argument("--width", type=int, default=340, help="of each picture in pixels (340)")
     options = parser.parse_args()
 
     model = rtviz.load(options.model)
@@ -67,6 +68,8 @@ def main() -> int:
             continue
         if name == "similarity":
             settings = settings.replace(query=options.query)
+        if name == "difference":
+            settings = settings.replace(mute=options.mute)
         if name == "track":
             settings = settings.replace(track=";".join(options.follow[1:]))
             seen = frames(options.follow[0], options.seconds)
