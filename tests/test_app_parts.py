@@ -55,7 +55,8 @@ def test_what_the_help_shows_is_what_the_keys_do() -> None:
 def test_each_view_has_its_direct_key() -> None:
     bindings = Bindings()
     for name in views.names():
-        assert bindings.action_of([views.find(name).key.upper()]) == f"view_{name}"
+        key = views.find(name).key
+        assert bindings.action_of([f"Shift+{key}" if key.isupper() else key.upper()]) == f"view_{name}"
 
 
 @pytest.mark.parametrize(

@@ -54,14 +54,14 @@ def _rows() -> tuple[Action, ...]:
         Action("layer_down", "Heads and layers", "previous layer", ("Down",), "layer up, down"),
         Action("heads_all", "Heads and layers", "all heads: mean, maximum, colours", ("A",)),
         Action("follow", "Heads and layers", "follow the most object-like head", ("Shift+F",)),
-        Action("query_cls", "Heads and layers", "query back to CLS (a click sets it)", ("Q",)),
-        Action("model_next", "Heads and layers", "next model that is here", ("M",)),
-        Action("pane_add", "Heads and layers", "one more model beside it", ("Y",), more="a click on a pane chooses it"),
-        Action("pane_remove", "Heads and layers", "one model less", ("Shift+Y",)),
-        Action("jaccard", "Heads and layers", "Jaccard index of the best head", ("Shift+J",)),
+        Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
+        Action("model_next", "Models and objects", "next model that is here", ("M",)),
+        Action("pane_add", "Models and objects", "one more model beside it", ("Y",), more="a click chooses a pane"),
+        Action("pane_remove", "Models and objects", "one model less", ("Shift+Y",)),
+        Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
         Action("mute", "Heads and layers", "mute this head, or let it speak", ("Z",)),
         Action("mute_none", "Heads and layers", "mute no head", ("Shift+Z",)),
-        Action("clear_marks", "Heads and layers", "unmark objects (Shift and the mouse mark them)", ("Shift+T",)),
+        Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
         Action("view_previous", "View", "previous view", ("Shift+V",), "next, previous view"),
@@ -96,7 +96,7 @@ def _rows() -> tuple[Action, ...]:
         Action("hide_all", "Window", "nothing but the picture", ("H",)),
         Action("panels", "Window", "side panel", ("F9",), kiosk=False),
         Action("theme", "Window", "dark or light", ("Ctrl+T",)),
-        Action("escape", "Window", "back: query to CLS, to the present, to a window", ("Esc",)),
+        Action("escape", "Window", "one step back", ("Esc",)),
         Action("help", "Window", "this help", ("?", "F1")),
         Action("quit", "Window", "quit", ("Ctrl+Q",)),
     )  # fmt: skip
@@ -104,6 +104,13 @@ def _rows() -> tuple[Action, ...]:
 
 ACTIONS = _rows()
 GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
+
+# What the mouse does on the picture, for the help: group, what is pressed, what it does.
+_MOUSE = (
+    ("Heads and layers", ("click",), "ask a patch; choose a tile or pane"),
+    ("Models and objects", ("Shift+click",), "mark an object to follow"),
+    ("Models and objects", ("Shift+drag",), "the same with a box"),
+)
 
 _PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−"}
 _MODIFIERS = ("Ctrl", "Alt", "Meta", "Shift")
@@ -176,7 +183,8 @@ class Bindings:
                 if action.group == group and self.keys_of(action.name):
                     lines.setdefault(action.family or action.label, []).append(self.shown(action.name))
             if lines:
-                groups.append((group, [(_run(keys), said) for said, keys in lines.items()]))
+                mouse = [(pressed, said) for place, pressed, said in _MOUSE if place == group]
+                groups.append((group, [*((_run(keys), said) for said, keys in lines.items()), *mouse]))
         return groups
 
 

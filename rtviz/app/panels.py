@@ -363,6 +363,8 @@ class ViewPanel(QWidget):
         for place, name in enumerate(views.names()):
             info = views.find(name)
             button = self._choice(info.label, f"view_{name}", bindings)
+            button.setProperty("dense", True)
+            button.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)  # a third of the panel each
             self.views[name] = button
             grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)

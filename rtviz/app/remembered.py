@@ -14,7 +14,8 @@ from rtviz.errors import OutputUnwritable, RtvizError, SettingsError
 from rtviz.settings import Settings, load_preset, presets
 
 _RECENT = 8
-_NOT_KEPT = ("query",)  # a place on yesterday's picture says nothing about today's
+_PLACES = ("query", "track")  # a place on yesterday's picture says nothing about today's
+_NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # what one tries for a while; a preset may hold it
 MODEL_FIELDS = ("model", "compare", "weights", "device", "precision", "resolution")
 
 
@@ -115,7 +116,7 @@ class Remembered:
             raise SettingsError("preset", name, 'a name without / \\ : * ? " < > |')
         path = self.folder / "presets" / f"{stem}.toml"
         values = settings.to_mapping()
-        for dropped in ("device", "precision", *_NOT_KEPT):
+        for dropped in ("device", "precision", *_PLACES):
             values.pop(dropped, None)
         _write(path, values)
         return path

@@ -784,7 +784,9 @@ class Window(QWidget):
         source = status.source_info.name if status.source_info is not None else (status.place or "")
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
-        title = "   ·   ".join(part for part in (name or source, status.model_name or "") if part)
+        count = len(self.session.settings.mute)
+        silenced = f"{count} head{'s' if count > 1 else ''} muted" if count else ""
+        title = "   ·   ".join(part for part in (name or source, status.model_name or "", silenced) if part)
         if title != self.title.text():
             self.title.setText(title)
             self.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")
