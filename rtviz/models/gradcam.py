@@ -41,6 +41,9 @@ class Tap:
         for place, module in enumerate(modules):
             module.register_forward_hook(partial(self._cut, place))
 
+    def __deepcopy__(self, memo: object) -> Tap:
+        return self  # a copy of the network is tapped in the same places
+
     @contextmanager
     def at(self, place: int) -> Iterator[list[Tensor]]:
         """A pass without gradients up to a place, and with them from there on. The list takes what comes out there."""
