@@ -23,7 +23,8 @@ from rtviz.settings import Option, OutputSettings, Settings, load_preset, preset
 if TYPE_CHECKING:
     from rtviz.comparison import Comparison
     from rtviz.engine import Engine
-    from rtviz.frame import Maps
+    from rtviz.frame import Frame, Maps
+    from rtviz.models import Model
     from rtviz.offline import Report
     from rtviz.sources import Source
 
@@ -180,6 +181,26 @@ def _parser() -> argparse.ArgumentParser:
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
     _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
+
+    elevator = add(
+        "elevator", _elevator, "one picture through all layers, from the first to the last, as a GIF or video"
+    )
+    elevator.add_argument(
+        "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
+    )
+    elevator.add_argument("-o", "--output", required=True, metavar="OUT", help="a .gif, .mp4, .mkv, .mov or .webm")
+    drawing = ("head", "view", "layout", "opacity", "colormap", "gamma", "threshold", "cam", "upsampling")
+    _add_options(elevator, [Settings.option(name) for name in (*looking, *drawing)], "what to look with, and to show")
+    writing = ("start", "size", "codec", "quality", "overwrite")
+    _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
+
+    facts = add("facts", _facts, "what can be told of each head of a layer, for one picture")
+    facts.add_argument(
+        "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
+    )
+    facts.add_argument("--json", action="store_true", help="print the facts as JSON")
+    _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
+    _add_options(facts, [OutputSettings.option("start")], "input")
 
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
@@ -366,16 +387,12 @@ def _bench(parsed: argparse.Namespace) -> int:
 def _figure(parsed: argparse.Namespace) -> int:
     from rtviz import figures
     from rtviz.engine import Engine
-    from rtviz.sources import open_source
 
     settings = Settings.from_mapping(_given(parsed))
     if not 1 <= parsed.width <= 100:
         raise SettingsError("width", parsed.width, "inches from 1 to 100")
     figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
-    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
-        frame = next(iter(source), None)
-    if frame is None:
-        raise SourceUnreadable(f"{parsed.picture} holds no frame there")
+    frame = _one_frame(parsed)
     names = _compared(parsed.below or "")
     seen: dict[str, Maps] = {}
     missing: list[WeightsMissing] = []
@@ -401,6 +418,75 @@ def _figure(parsed: argparse.Namespace) -> int:
         figure = draw(frame, maps, settings, parsed.width)
     figures.save(figure, parsed.output, overwrite=True)
     _say(f"wrote {parsed.output}")
+    return 0
+
+
+def _one_frame(parsed: argparse.Namespace) -> Frame:
+    """The frame that a command for one picture means."""
+    from rtviz.sources import open_source
+
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+        frame = next(iter(source), None)
+    if frame is None:
+        raise SourceUnreadable(f"{parsed.picture} holds no frame there")
+    return frame
+
+
+def _looker(settings: Settings) -> tuple[Engine, Model]:
+    """An engine that has a model, whatever the view."""
+    from rtviz.engine import Engine
+
+    with _model_progress(quiet=False) as progress:
+        engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
+    assert engine.model is not None
+    if engine.model.notice:
+        _say(engine.model.notice)
+    return engine, engine.model
+
+
+def _elevator(parsed: argparse.Namespace) -> int:
+    from rtviz.elevator import ridden, save
+    from rtviz.sinks import check_output
+
+    given, output = vars(parsed), Path(parsed.output)
+    settings = Settings.from_mapping(_given(parsed))
+    views.find(settings.view)
+    written = {option.name: given[option.name] for option in OutputSettings.options() if option.name in given}
+    output_settings = OutputSettings.from_mapping(written)
+    check_output(output, None, overwrite=output_settings.overwrite)
+    frame = _one_frame(parsed)
+    engine, model = _looker(settings)
+    settings = ridden(settings, model.heads)
+    save(output, frame, engine.look([frame], settings)[0], settings, output_settings)
+    _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
+    return 0
+
+
+def _facts(parsed: argparse.Namespace) -> int:
+    from rtviz.errors import no_heads
+    from rtviz.facts import head_facts
+    from rtviz.views.selection import layer_of
+
+    settings = Settings.from_mapping(_given(parsed))
+    frame = _one_frame(parsed)
+    engine, model = _looker(settings)
+    if not model.heads:
+        raise no_heads(model.name)
+    (maps,) = engine.look([frame], settings)
+    layer = layer_of(maps, settings)
+    facts = head_facts(maps, layer)
+    if parsed.json:
+        heads = [{name: value for name, value in asdict(one).items() if name != "stability"} for one in facts]
+        print(json.dumps({"model": model.name, "query": str(maps.query), "layer": layer, "heads": heads}, indent=2))
+        return 0
+    print(f"{model.name}, layer {layer}, query {maps.query}\n")
+    print("head  what        entropy  distance   CLS  registers  object-like")
+    for one in facts:
+        print(
+            f"{one.head:4}  {one.tag:10}  {one.entropy:7.2f}  {one.distance:8.2f}  {100 * one.cls:2.0f} %"
+            f"  {100 * one.registers:7.0f} %  {one.likeness:11.2f}"
+        )
+    print("\nentropy: 0 all on one patch, 1 spread evenly. distance: in shares of the frame's diagonal.")
     return 0
 
 

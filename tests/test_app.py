@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -38,6 +40,7 @@ from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing
+from rtviz.frame import Maps
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
 
@@ -228,6 +231,57 @@ def test_typing_into_a_line_is_not_a_command(make: Make, qtbot: QtBot) -> None:
     assert window.session.settings == GREY
     qtbot.keyClick(line, Qt.Key_Escape)
     assert window.focusWidget() is window.canvas
+
+
+class OneObject(Engine):
+    """Head 2 sees an object in the middle, the others one patch each."""
+
+    def _maps(self, *arguments: Any) -> Maps:
+        maps = super()._maps(*arguments)
+        attention = maps.attention.copy()
+        attention[:, 2] = 1e-3
+        attention[:, 2, 2:4, 2:6] = 0.1
+        return replace(maps, attention=attention)
+
+
+def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make, qtbot: QtBot) -> None:
+    window = make(load_engine=lambda settings, progress: OneObject())
+    qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
+    assert window.session.settings.head == "follow"
+    assert window.canvas.toast_text == "following head 2"
+    wait(qtbot, lambda: window.strip.chosen == 2 and window.strip.following)
+    wait(qtbot, lambda: [fact.tag for fact in window.instruments.heads.facts][2:3] == ["foreground"])
+    assert window.instruments.heads.chosen == 2
+    assert list(window.strip.tags) == [fact.tag for fact in window.instruments.heads.facts]
+    qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
+    assert window.session.settings.head == 2, "it stays with the head that it followed"
+    table = window.instruments.heads
+    wait(qtbot, lambda: table.height() == table.sizeHint().height())
+    qtbot.mouseClick(table, Qt.LeftButton, pos=QPoint(60, table.height() - 6))
+    assert window.session.settings.head == 3
+
+
+@pytest.mark.parametrize("key", [Qt.Key_Escape, Qt.Key_E, Qt.Key_5])
+def test_any_key_ends_the_run_through_the_layers(make: Make, qtbot: QtBot, key: int) -> None:
+    window = make(GREY.replace(layer=-1))
+    qtbot.keyClick(window.canvas, "E", Qt.ShiftModifier)
+    assert window.commands.ride.running
+    assert window.session.settings.layer == 0
+    wait(qtbot, lambda: window.session.status().paused and window.session.settings.layer == 1)
+    assert window.canvas.toast_text == "layer 1"
+    qtbot.keyPress(window.canvas, Qt.Key_Shift)
+    assert window.commands.ride.running
+    qtbot.keyClick(window.canvas, key)
+    assert not window.commands.ride.running
+    assert window.session.settings == GREY.replace(layer=-1), "the key does nothing else"
+    wait(qtbot, lambda: not window.session.status().paused)
+
+
+def test_the_run_through_the_layers_is_saved_as_a_gif(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, "E", Qt.ControlModifier)
+    wait(qtbot, lambda: list(tmp_path.glob("rtviz-*-layers.gif")))
+    wait(qtbot, lambda: "layers.gif" in window.canvas.toast_text)
 
 
 # --- the mouse -------------------------------------------------------------------------------------------------------

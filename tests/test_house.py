@@ -30,7 +30,7 @@ ROOMS = [
     ["capture"],
     ["artist", "recorder"],
     ["companion", "comparison"],
-    ["figures", "live", "offline"],
+    ["elevator", "figures", "live", "offline"],
     ["app", "bench", "jobs"],
     ["cli"],
     ["__main__"],

@@ -11,8 +11,10 @@ from typing import Any
 from rtviz import views
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
+from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
+from rtviz.elevator import save
 from rtviz.errors import RtvizError, lacks_heads
 from rtviz.facts import most_object_like
 from rtviz.live import MODES, RECORDED, LiveSession
@@ -47,6 +49,7 @@ class Commands:
         self.record_what = RECORDED[0]
         self.silent: Collection[str] = ()
         self._tell, self._models_here = say, models_here
+        self.ride = Ride(session, lambda layer: self._show_layer(layer))
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -58,6 +61,8 @@ class Commands:
             "layer_up": lambda: self._next_layer(1),
             "layer_down": lambda: self._next_layer(-1),
             "follow": self._follow,
+            "elevator": self._elevator,
+            "elevator_save": self._save_elevator,
             "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
             "query_cls": lambda: self.change(query="cls"),
             "model_next": self._next_model,
@@ -214,6 +219,37 @@ class Commands:
             layer = min(max(self.layer() + direction, 0), self.session.status().layers - 1)
             # The last layer is remembered as such, for models of another depth.
             self.change(layer=layer if layer < self.session.status().layers - 1 or direction < 0 else -1)
+
+    def _show_layer(self, layer: int) -> None:
+        self.session.update(self.session.settings.replace(layer=layer))
+        if "layer" not in self.silent:
+            self._say(self.said("layer"), 0.8)
+
+    def _elevator(self) -> None:
+        """Run through the layers on the frame that is shown, or end that."""
+        if self.ride.running:
+            self.ride.stop()
+        elif not self.ride.start(time.monotonic()):
+            self._say("the layers can be run through as soon as the model has looked", 3.0)
+
+    def _save_elevator(self) -> None:
+        result = self.session.latest()
+        if result is None or result.maps is None:
+            self._say("the layers can be saved as soon as the model has looked", 3.0)
+            return
+        path = self._new_file(".gif", "layers")
+        frame, maps = result.frame, result.maps
+        settings = self.session.settings
+
+        def write() -> None:
+            try:
+                save(path, frame, maps, fit(settings, maps))
+                self._say(f"wrote {path}", 3.0)
+            except RtvizError as error:
+                self._say(str(error), 4.0)
+
+        self._say("saving the layers")
+        threading.Thread(target=write, name="rtviz-layers", daemon=True).start()
 
     def _next_model(self) -> None:
         names = self._models_here()

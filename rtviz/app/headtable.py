@@ -76,7 +76,7 @@ class HeadTable(Graph):
         widths = [42.0, 36.0, 36.0, 48.0]
         if any(one.registers for one in self.facts):
             names.insert(3, "reg.")
-            widths = [28.0, 30.0, 34.0, 32.0, 46.0]
+            widths = [42.0, 28.0, 32.0, 32.0, 42.0]
         columns, right = [], float(self.width())
         for name, width in zip(reversed(names), reversed(widths), strict=True):
             columns.append((name, right - width, right))
@@ -111,11 +111,11 @@ class HeadTable(Graph):
         middle = int(Qt.AlignVCenter)
         painter.setFont(self.small(bold=chosen))
         painter.setPen(QColor(theme.ink))
-        painter.drawText(QRectF(0, top, 15, pitch), middle | int(Qt.AlignRight), str(one.head))
-        draw_tag(painter, one.tag, QPointF(24, top + pitch / 2), theme)
+        painter.drawText(QRectF(0, top, 14, pitch), middle | int(Qt.AlignRight), str(one.head))
+        draw_tag(painter, one.tag, QPointF(22, top + pitch / 2), theme)
         painter.setFont(self.small())
         painter.setPen(QColor(theme.ink if one.tag != "diffuse" else theme.faint))
-        painter.drawText(QRectF(32, top, columns[0][1] - 34, pitch), middle, one.tag)
+        painter.drawText(QRectF(29, top, columns[0][1] - 30, pitch), middle, one.tag)
         values = {
             "far": _short(one.distance),
             "CLS": _percent(one.cls),

@@ -58,6 +58,8 @@ _REFRESH_MS = 120
 _IDLE_SECONDS = 60.0
 _HIDE_CURSOR_SECONDS = 3.0
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltGr)
+_BESIDE_A_RIDE = ("elevator_save", "snapshot", "record")  # what may be done while the layers run
 _ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
 
 
@@ -335,6 +337,7 @@ class Window(QWidget):
         self._refresh()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        self.commands.ride.stop()  # what it shows is not what is to be remembered
         self._poll_timer.stop()
         self._refresh_timer.stop()
         app = QApplication.instance()
@@ -691,6 +694,7 @@ class Window(QWidget):
         if result is not None:
             self.canvas.show_result(result)
         self.canvas.tick()
+        self.commands.ride.tick(time.monotonic())
 
     def _refresh(self) -> None:
         """Everything but the picture, a few times a second."""
@@ -830,6 +834,23 @@ class Window(QWidget):
             self.hidden = False
             self._arrange()
 
+    def _ends_ride(self, watched: QWidget, event: QEvent) -> bool:
+        """A key, or the mouse, ends the run through the layers; whether that is all that it does."""
+        if watched.window() is not self:
+            return False
+        if event.type() == QEvent.MouseButtonPress:
+            self.commands.ride.stop()
+            return False
+        if event.type() != QEvent.KeyPress or not isinstance(event, QKeyEvent) or event.key() in _MODIFIERS:
+            return False
+        action = self.bindings.action_of(names_of(event))
+        if action in _BESIDE_A_RIDE:
+            return False
+        if not event.isAutoRepeat():
+            self.commands.ride.stop()
+            self._show_settings()
+        return True
+
     # --- keys --------------------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
@@ -838,6 +859,8 @@ class Window(QWidget):
             return False
         if event.type() in (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.KeyPress, QEvent.Wheel):
             self._last_input = time.monotonic()
+        if self.commands.ride.running and self._ends_ride(watched, event):
+            return True
         if event.type() != QEvent.KeyPress or watched.window() is not self or not isinstance(event, QKeyEvent):
             return False
         names = names_of(event)
@@ -845,6 +868,7 @@ class Window(QWidget):
         if action is None or _needs(self.focusWidget() or watched, names[0] if names else ""):
             return False
         if event.isAutoRepeat() and action in (
+            "elevator",
             "full_screen",
             "hide_all",
             "help",

@@ -1,0 +1,120 @@
+"""The layer elevator: one frozen frame, seen through every layer from the first to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rtviz import compose, views
+from rtviz.cv import cv2
+from rtviz.errors import OutputUnwritable
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks import open_sink
+
+# A layer stays about so long, at both ends of the way longer, and the last one until one has looked at it.
+_LAYER_SECONDS, _SLOWER, _LAST_SECONDS = 0.35, 0.6, 1.4
+# How a layer becomes the next one in a file: so many pictures between, so far apart.
+_BETWEEN, _STEP_SECONDS = 3, 0.04
+# A GIF grows with its pixels: broader ones are made smaller, unless a size was asked for.
+_GIF_WIDTH = 640
+_BY_LAYER = ("heatmap", "mask", "heads")  # the views that show the attention of one layer
+
+
+def arrivals(layers: int) -> tuple[float, ...]:
+    """When each layer is reached, in seconds from the start, and at last when the ride is over."""
+    times = [0.0]
+    for layer in range(layers - 1):
+        place = 2 * (layer + 0.5) / (layers - 1) - 1  # -1 at the first layer, 1 at the last
+        times.append(times[-1] + _LAYER_SECONDS * (1 + _SLOWER * place * place))
+    return (*times, times[-1] + _LAST_SECONDS)
+
+
+def ridden(settings: Settings, heads: int) -> Settings:
+    """The settings with a view that tells layers apart without another forward pass: heatmap where theirs does not.
+
+    Args:
+        heads: of the model; one without heads shows what each stage responds to.
+    """
+    if heads:
+        return settings if settings.view in _BY_LAYER else settings.replace(view="heatmap")
+    cam = "activation" if settings.cam == "grad" else settings.cam  # Grad-CAM has the map of one stage
+    return settings.replace(view="mask" if settings.view == "mask" else "cam", cam=cam)
+
+
+def ride(frame: Frame, maps: Maps, settings: Settings) -> Iterator[tuple[Pixels, Frame]]:
+    """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next.
+
+    Yields:
+        RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
+        carries their index, time and duration.
+    """
+    settings = ridden(settings, maps.heads)
+    times = arrivals(maps.layers)
+    before: Pixels | None = None
+    index = 0
+    for layer in range(maps.layers):
+        here = views.settled(frame, maps, settings.replace(layer=layer))
+        picture = views.draw(frame, maps, here)
+        start = times[layer]
+        if before is not None:
+            for step in range(1, _BETWEEN + 1):
+                share = step / (_BETWEEN + 1)
+                mixed: Pixels = cv2.addWeighted(picture, share, before, 1 - share, 0)
+                yield _numbered(mixed, frame, maps, here), Frame(frame.pixels, index, start, _STEP_SECONDS)
+                index, start = index + 1, start + _STEP_SECONDS
+        yield _numbered(picture, frame, maps, here), Frame(frame.pixels, index, start, times[layer + 1] - start)
+        index, before = index + 1, picture
+
+
+def _numbered(picture: Pixels, frame: Frame, maps: Maps, settings: Settings) -> Pixels:
+    """A picture with its layer's number on it; the view `heads` writes it on every tile itself."""
+    if settings.view == "heads":
+        return picture
+    picture = picture.copy()
+    height, width = frame.size
+    box = compose.Box(0, picture.shape[1] - width, height, width)
+    word = "layer" if maps.heads else "stage"
+    head = f" · head {settings.head}" if isinstance(settings.head, int) and maps.heads else ""
+    size = compose.text_size(frame.size)
+    for text in (f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer)):
+        if compose.pill_extent(text, size)[1] <= width:
+            compose.label(picture, text, box, size)
+            break
+    return picture
+
+
+def save(path: Path, frame: Frame, maps: Maps, settings: Settings, output: OutputSettings | None = None) -> None:
+    """Write the ride to a GIF or a video. A GIF is at most 640 pixels broad, unless `output` says its size.
+
+    Raises:
+        SinkError: it cannot be written there, or exists.
+    """
+    output = output or OutputSettings()
+    if path.suffix.lower() in ("", ".png", ".jpg", ".jpeg"):
+        raise OutputUnwritable(f"cannot write {path}: the layers make a moving picture, a .gif, .mp4, .mkv or .webm")
+    sink, written = None, 0
+    try:
+        for picture, moment in ride(frame, maps, settings):
+            if sink is None:
+                height, width = picture.shape[:2]
+                if path.suffix.lower() == ".gif" and output.size is None and width > _GIF_WIDTH:
+                    output = output.replace(size=(max(2, round(height * _GIF_WIDTH / width)), _GIF_WIDTH))
+                sink = open_sink(path, size=(height, width), fps=1 / _STEP_SECONDS, output=output)
+            # Some players leave out a last picture that lasts long: a video has them at an even pace.
+            seconds = moment.duration_seconds or _STEP_SECONDS
+            count = max(1, round(seconds / _STEP_SECONDS))
+            steps = range(count) if path.suffix.lower() != ".gif" else sorted({0, count - 1})
+            for step in steps:
+                pts_seconds = moment.pts_seconds + seconds * step / count
+                sink.write(picture, Frame(frame.pixels, written, pts_seconds, seconds / count))
+                written += 1
+        assert sink is not None
+        sink.close()
+    except BaseException:
+        if sink is not None:
+            sink.abort()
+        raise
+
+
+__all__ = ["arrivals", "ridden", "ride", "save"]

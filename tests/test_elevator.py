@@ -1,0 +1,171 @@
+"""The layer elevator: one frame through all layers, as a file, on the command line and in a live session."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_doubles import Engine, Recording, session, until, until_shown
+from PIL import Image
+
+from rtviz import cli, elevator, views
+from rtviz.errors import OutputExists, OutputUnwritable
+from rtviz.frame import Frame, Maps
+from rtviz.live import LiveSession
+from rtviz.settings import OutputSettings, Settings
+
+FRAME = Frame(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8))
+
+
+def maps_of(layers: int, heads: int = 2) -> Maps:
+    attention = np.random.default_rng(1).random((layers, heads, 6, 8)).astype(np.float32)
+    return Maps(attention, np.zeros((layers, heads, 1), np.float32), "cls", "tiny", 16, (96, 128))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 12, 24])
+def test_layers_arrive_in_order_slower_at_both_ends(layers: int) -> None:
+    times = elevator.arrivals(layers)
+    stays = np.diff(times)
+    assert (times[0], len(times)) == (0.0, layers + 1)
+    assert (stays > 0.3499).all()
+    assert stays[-1] == stays.max() > 1, "the last layer stays until one has looked at it"
+    if layers > 3:
+        assert stays[0] == pytest.approx(stays[-2])
+        assert stays[0] > stays[layers // 2]
+
+
+def test_every_layer_is_shown_as_its_view_draws_it_and_without_a_gap() -> None:
+    maps, settings = maps_of(4), Settings(view="mask", head=1)
+    ride = list(elevator.ride(FRAME, maps, settings))
+    ends = [frame.pts_seconds + (frame.duration_seconds or 0) for _, frame in ride]
+    assert [frame.pts_seconds for _, frame in ride[1:]] == pytest.approx(ends[:-1])
+    assert ends[-1] == pytest.approx(elevator.arrivals(4)[-1])
+    assert [frame.index for _, frame in ride] == list(range(len(ride)))
+    long = [picture for picture, frame in ride if (frame.duration_seconds or 0) > 0.1]
+    assert len(long) == 4
+    for layer, picture in enumerate(long):
+        alone = views.draw(FRAME, maps, settings.replace(layer=layer))
+        assert np.array_equal(picture[40:], alone[40:]), "below the number nothing else is changed"
+        assert not np.array_equal(picture[:40], alone[:40])
+    between = ride[1][0].astype(int)[40:]
+    low, high = np.minimum(long[0], long[1])[40:], np.maximum(long[0], long[1])[40:]
+    assert ((between >= low.astype(int) - 1) & (between <= high.astype(int) + 1)).all()
+
+
+@pytest.mark.parametrize(("view", "heads", "ridden"), [("heatmap", 2, "heatmap"), ("heads", 2, "heads"),
+                                                       ("pca", 2, "heatmap"), ("grid", 2, "heatmap"),
+                                                       ("heatmap", 0, "cam"), ("mask", 0, "mask")])  # fmt: skip
+def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str, heads: int, ridden: str) -> None:
+    assert elevator.ridden(Settings(view=view), heads).view == ridden
+
+
+@pytest.mark.parametrize("name", ["layers.gif", "layers.mp4"])
+def test_the_file_lasts_as_long_as_the_ride(tmp_path: Path, name: str) -> None:
+    import av
+
+    path = tmp_path / name
+    elevator.save(path, FRAME, maps_of(3), Settings())
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        assert container.duration / 1e6 == pytest.approx(elevator.arrivals(3)[-1], abs=0.1)
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    last = list(elevator.ride(FRAME, maps_of(3), Settings()))[-1][0]
+    assert np.abs(pictures[-1].astype(int) - last).mean() < 12
+    with pytest.raises(OutputExists):
+        elevator.save(path, FRAME, maps_of(3), Settings())
+    with pytest.raises(OutputUnwritable, match="moving picture"):
+        elevator.save(tmp_path / "layers.png", FRAME, maps_of(3), Settings())
+
+
+def test_a_broad_gif_is_made_smaller_unless_a_size_was_asked_for(tmp_path: Path) -> None:
+    broad = Frame(np.zeros((180, 800, 3), np.uint8))
+    elevator.save(tmp_path / "a.gif", broad, maps_of(1), Settings())
+    elevator.save(tmp_path / "b.gif", broad, maps_of(1), Settings(), OutputSettings(size=(90, 400)))
+    sizes = []
+    for name in ("a.gif", "b.gif"):
+        with Image.open(tmp_path / name) as gif:
+            sizes.append(gif.size)
+    assert sizes == [(640, 144), (400, 90)]
+
+
+def test_the_command_line_makes_one_and_tells_the_facts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(FRAME.pixels).save(tmp_path / "picture.png")
+    looking = ["--model", "random:embedded", "--device", "cpu", "--precision", "fp32", "--resolution", "64"]
+    output = tmp_path / "layers.gif"
+    assert cli.run(["elevator", str(tmp_path / "picture.png"), "-o", str(output), *looking]) == 0
+    assert "6 layers of random:embedded" in capsys.readouterr().err
+    with Image.open(output) as gif:
+        assert getattr(gif, "n_frames", 1) > 6
+    assert cli.run(["facts", str(tmp_path / "picture.png"), "--json", "--layer", "-2", *looking]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"], told["layer"], [one["head"] for one in told["heads"]]) == (
+        "random:embedded",
+        4,
+        [0, 1, 2, 3],
+    )
+    assert {one["tag"] for one in told["heads"]} <= {"foreground", "background", "diffuse"}
+    assert cli.run(["facts", str(tmp_path / "picture.png"), *looking]) == 0
+    assert capsys.readouterr().out.count(" %") == 8
+    assert cli.run(["facts", str(tmp_path / "picture.png"), "--model", "random:resnet18", *looking[2:]]) == 2
+    assert "no attention heads" in capsys.readouterr().err
+
+
+# --- in a live session -----------------------------------------------------------------------------------------------
+
+
+def shown_layers(live: LiveSession) -> object:
+    pytest.importorskip("PyQt5")
+    from rtviz.app.ride import Ride
+
+    return Ride(live, lambda layer: live.update(live.settings.replace(layer=layer)))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_ride_freezes_the_frame_shows_every_layer_and_comes_back(paused: bool) -> None:
+    engine = Engine()
+    source = Recording([number / 30 for number in range(900)])
+    with session(source, engine, settings=Settings(view="grid", layer=1), mode="locked") as live:
+        until_shown(live, lambda result: result.maps is not None)  # type: ignore[attr-defined]
+        live.pause(paused)
+        until(live, lambda status: status.paused is paused)
+        ride = shown_layers(live)
+        assert ride.start(100.0)  # type: ignore[attr-defined]
+        frozen = until(live, lambda status: status.paused)
+        assert frozen.paused
+        looks = None
+        seen = []
+        times = elevator.arrivals(3)
+        for now in sorted({*times[:-1], *(time + 0.2 for time in times[:-1])}):
+            ride.tick(100.0 + now + 1e-6)  # type: ignore[attr-defined]
+            layer = live.settings.layer
+            result = until_shown(live, lambda result, layer=layer: result.settings.layer == layer)  # type: ignore[attr-defined]
+            looks = engine.looks if looks is None else looks
+            seen.append((layer, result.settings.view))  # type: ignore[attr-defined]
+        assert [key for key, _ in itertools.groupby(seen)] == [(0, "heatmap"), (1, "heatmap"), (2, "heatmap")]
+        assert engine.looks <= looks + 1, "the layers come out of the pass that was made; the held frame may need one"
+        ride.tick(100.0 + times[-1] + 0.01)  # type: ignore[attr-defined]
+        assert not ride.running  # type: ignore[attr-defined]
+        assert (live.settings.view, live.settings.layer) == ("grid", 1)
+        until(live, lambda status: status.paused is paused)
+
+
+def test_a_ride_that_is_ended_comes_back_at_once_and_none_begins_without_a_model() -> None:
+    with session(Recording([number / 30 for number in range(900)]), settings=Settings(layer=-1)) as live:
+        ride = shown_layers(live)
+        until_shown(live, lambda result: result.maps is not None)  # type: ignore[attr-defined]
+        assert ride.start(5.0)  # type: ignore[attr-defined]
+        assert live.settings.layer == 0
+        ride.stop()  # type: ignore[attr-defined]
+        ride.stop()  # type: ignore[attr-defined]
+        assert live.settings.layer == -1
+        ride.tick(9.0)  # type: ignore[attr-defined]
+        assert live.settings.layer == -1
+    engine = Engine()
+    engine.go.clear()
+    with session(Recording([0.0]), engine) as live:
+        until_shown(live, lambda result: result.maps is None)  # type: ignore[attr-defined]
+        assert not shown_layers(live).start(5.0)  # type: ignore[attr-defined]
+        engine.go.set()
