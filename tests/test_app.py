@@ -251,7 +251,7 @@ def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make
     assert window.canvas.toast_text == "following head 2"
     wait(qtbot, lambda: window.strip.chosen == 2 and window.strip.following)
     wait(qtbot, lambda: [fact.tag for fact in window.instruments.heads.facts][2:3] == ["foreground"])
-    assert window.instruments.heads.chosen == 2
+    wait(qtbot, lambda: window.instruments.heads.chosen == 2)
     assert list(window.strip.tags) == [fact.tag for fact in window.instruments.heads.facts]
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
     assert window.session.settings.head == 2, "it stays with the head that it followed"

@@ -17,7 +17,10 @@ from rtviz.frame import Frame, Maps
 from rtviz.live import LiveSession
 from rtviz.settings import OutputSettings, Settings
 
-FRAME = Frame(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8))
+# A slope of light with a dark square: noise would not survive a video's compression.
+_PIXELS = np.repeat(np.linspace(90, 230, 128)[None, :, None], 96, 0).repeat(3, 2).astype(np.uint8)
+_PIXELS[30:60, 40:80] = (60, 30, 90)
+FRAME = Frame(_PIXELS)
 
 
 def maps_of(layers: int, heads: int = 2) -> Maps:

@@ -14,7 +14,6 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
-from rtviz.elevator import save
 from rtviz.errors import RtvizError, lacks_heads
 from rtviz.facts import most_object_like
 from rtviz.live import MODES, RECORDED, LiveSession
@@ -237,6 +236,8 @@ class Commands:
         if result is None or result.maps is None:
             self._say("the layers can be saved as soon as the model has looked", 3.0)
             return
+        from rtviz.elevator import save  # it draws, and the window opens before what draws is loaded
+
         path = self._new_file(".gif", "layers")
         frame, maps = result.frame, result.maps
         settings = self.session.settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtviz.elevator import arrivals, ridden
 from rtviz.live import LiveSession
 from rtviz.settings import Settings
 
@@ -34,6 +33,8 @@ class Ride:
         result, status = self._session.latest(), self._session.status()
         if result is None or result.maps is None or not status.layers:
             return False
+        from rtviz.elevator import arrivals, ridden  # it draws, and the window opens before what draws is loaded
+
         self._before, self._was_paused = self._session.settings, status.paused
         if not status.paused:
             self._session.pause(True)
