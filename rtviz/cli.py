@@ -18,7 +18,7 @@ from rtviz import threads, views
 from rtviz._version import __version__
 from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable, WeightsMissing
 from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
-from rtviz.settings import Option, OutputSettings, Settings, load_preset, presets
+from rtviz.settings import MODEL_FIELDS, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
     from rtviz.comparison import Comparison
@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     export = add("export", _export, "write the raw maps of all layers and heads")
     _add_inputs(export)
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
-    looking = ("model", "weights", "device", "precision", "resolution", "query")
+    looking = (*MODEL_FIELDS, "resolution", "query")
     _add_options(export, [Settings.option(name) for name in looking], "what to look with")
     taking = ("start", "end", "every", "batch", "overwrite")
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
@@ -577,7 +577,7 @@ def _gpus(tasks: Sequence[Task], settings: Settings) -> list[str]:
     """The GPUs to share several inputs out among, if there are several and none was named."""
     if len(tasks) < 2 or settings.device not in ("auto", "cuda"):
         return []
-    from rtviz.models.runner import devices
+    from rtviz.models.choices import devices
 
     found = [device for device in devices() if device.startswith("cuda")]
     return found if len(found) > 1 else []

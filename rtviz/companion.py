@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 from rtviz.artist import Artist, Seen, answers
 from rtviz.capture import Shot, rate
 from rtviz.errors import RtvizError, in_words
-from rtviz.settings import Query, Settings
+from rtviz.settings import MODEL_FIELDS, Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
     from rtviz.models import Model
-
-# What needs another model.
-MODEL_FIELDS = ("model", "weights", "device", "precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,10 @@ class Companion:
         """It is loaded."""
         self.engine = engine
         self.state, self.sentence = "ready", ""
-        if engine.model is not None and engine.model.notice:
-            self._notice(engine.model.notice)
+        if engine.model is not None:
+            engine.model.compile_soon()
+            if engine.model.notice:
+                self._notice(engine.model.notice)
 
     def fail(self, error: BaseException) -> None:
         """It cannot be had, or cannot look."""
@@ -143,4 +142,4 @@ class Companion:
         return seen
 
 
-__all__ = ["MODEL_FIELDS", "Companion", "PaneStatus"]
+__all__ = ["Companion", "PaneStatus"]

@@ -54,6 +54,7 @@ class Engine:
             weights=settings.weights,
             device=settings.device,
             precision=settings.precision,
+            backend=settings.backend,
             resolution=settings.resolution,
             progress=progress,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from rtviz import views
 from rtviz.artist import Artist, Seen, answers, fit, has_features, muted
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
-from rtviz.companion import MODEL_FIELDS, Companion, PaneStatus
+from rtviz.companion import Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.facts import HeadFacts, Watch
 from rtviz.frame import Frame, Maps, Pixels, Result
@@ -28,7 +28,7 @@ from rtviz.recorder import (
     write_snapshot,
     write_video,
 )
-from rtviz.settings import Query, Settings
+from rtviz.settings import MODEL_FIELDS, Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
@@ -361,7 +361,7 @@ class LiveSession:
                 skipped=max(0, self._capture.captured - self._drawn_shots),
                 model_name=model.name if model is not None else None,
                 device=model.device if model is not None else None,
-                precision=model.precision if model is not None else None,
+                precision=model.runs_in if model is not None else None,
                 resolution=self._settings.resolution,
                 layers=model.layers if model is not None else 0,
                 heads=model.heads if model is not None else 0,
@@ -805,6 +805,8 @@ class LiveSession:
                 else:
                     self._engine = engine
                     model = engine.model
+                    if model is not None:
+                        model.compile_soon()
                     if model is not None and model.notice:
                         self._notices.append(model.notice)
                     if sentence:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
+
 from rtviz.comparison import Comparison
 from rtviz.engine import Engine
 from rtviz.errors import SourceError, SourceUnreadable, no_heads
@@ -205,6 +207,10 @@ class _Job:
     def run(self, **stages: Callable[[], None]) -> Report:
         """Run to the end; the stages take what was looked at from `seen`."""
         begin = time.perf_counter()
+        if (self.source.info.frame_count or 0) >= _LONG:
+            frame = np.zeros((*self.source.info.size, 3), np.uint8)
+            for model in self.engine.models:
+                model.compile(frame, self.batch_length, self.settings.resolution)
         decoded: _Belt[Frame] = _Belt(2 * self.batch_length, self.line.stop)
         self.line.start("decode", lambda: self._decode(decoded))
         for name, work in stages.items():
@@ -218,7 +224,7 @@ class _Job:
         if self.engine.models:
             first = self.engine.models[0]
             report.model = ", ".join(model.name for model in self.engine.models)
-            report.device, report.precision = first.device, first.precision
+            report.device, report.precision = first.device, first.runs_in
         return report
 
     def count(self, frame: Frame) -> None:
@@ -360,6 +366,8 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
+# So many frames win back the seconds that compiling for their size takes.
+_LONG = 300
 # A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time
 # are as quick as more, and hold less memory.
 _GPU_TOKENS = 16 * 1024

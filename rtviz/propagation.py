@@ -95,6 +95,7 @@ class Propagation:
         self._features = np.zeros((1 + context, rows, columns, width), np.float32)
         self._labels = np.zeros((1 + context, rows, columns, 1 + len(masks)), np.float32)
         self._carried = 0
+        self._too_far: tuple[tuple[int, ...], Floats] | None = None  # of which tile; what is out of its patches' reach
         shares = np.moveaxis(masks, 0, 2).astype(np.float32)
         self._features[0] = _normalised(features)
         self._labels[0, ..., 1:] = shares
@@ -157,14 +158,16 @@ class Propagation:
         sources = self._features[window]
         # [patches, known frames, window rows, window columns]
         likeness = (asked.reshape(-1, width) @ sources.reshape(-1, width).T).reshape(-1, *sources.shape[:3])
-        row_gap = np.abs(np.arange(top, top + rows)[:, None] - np.arange(first_row, first_row + sources.shape[1]))
-        column_gap = np.abs(
-            np.arange(left, left + columns)[:, None] - np.arange(first_column, first_column + sources.shape[2])
-        )
-        far = (row_gap > reach)[:, None, :, None] | (column_gap > reach)[None, :, None, :]
-        if far.any():
-            far = far.reshape(len(likeness), 1, *sources.shape[1:3])
-            np.copyto(likeness, -np.inf, where=far)
+        place = top, left, rows, columns
+        if self._too_far is None or self._too_far[0] != place:  # the same in each frame that is not tiled
+            row_gap = np.abs(np.arange(top, top + rows)[:, None] - np.arange(first_row, first_row + sources.shape[1]))
+            column_gap = np.abs(
+                np.arange(left, left + columns)[:, None] - np.arange(first_column, first_column + sources.shape[2])
+            )
+            far = (row_gap > reach)[:, None, :, None] | (column_gap > reach)[None, :, None, :]
+            penalty = np.where(far, np.float32(-np.inf), np.float32(0))
+            self._too_far = place, penalty.reshape(len(likeness), 1, *sources.shape[1:3])
+        likeness += self._too_far[1]
         likeness = likeness.reshape(len(likeness), -1)
         # Several times the largest is quicker than sorting for the largest few.
         patches = np.arange(len(likeness))

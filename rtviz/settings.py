@@ -62,6 +62,7 @@ class Mark(NamedTuple):
 
 
 _MOST_MARKS = 8
+MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
 MOST_COMPARED = 3  # models beside the first one
 _SIDES = (2, 16384)  # the shortest and the longest that a "size" may have
 
@@ -350,7 +351,18 @@ class Settings(_Schema):
     )
     device: str = _option("text", "auto", "Device", "where the model runs: auto, cpu, cuda, cuda:1, mps")
     precision: str = _option(
-        "choice", "auto", "Precision", "number format of the model", choices=("auto", "fp32", "bf16", "fp16")
+        "choice",
+        "auto",
+        "Precision",
+        "number format of the model; int8 needs rtviz[openvino]",
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
+    )
+    backend: str = _option(
+        "choice",
+        "auto",
+        "Backend",
+        "what runs the model on a CPU; openvino needs rtviz[openvino]",
+        choices=("auto", "torch", "openvino"),
     )
     resolution: int = _option(
         "whole", 224, "Resolution", "short side, in pixels, of what the model sees", minimum=32, maximum=4096, step=32

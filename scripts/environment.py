@@ -8,6 +8,7 @@ import csv
 import ctypes
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -189,8 +190,19 @@ def make(extra):
     target = ".[{}]".format(",".join(extras)) if extras else "."
     if pip("install", "--editable", target, *constraints) != 0:
         stop("pip could not install what is needed; its message stands above. The next start goes on from here.")
+    install_accelerator(extras, constraints)
     write_stamp(extras)
     say("ready")
+
+
+def install_accelerator(extras, constraints):
+    """OpenVINO, which about doubles the speed of models on a CPU, where one is what they will run on."""
+    extra = "openvino"
+    wanted = read_project()["project"].get("optional-dependencies", {}).get(extra, [])
+    if wants_cuda() or extra in extras or platform.machine() not in ("x86_64", "AMD64") or not wanted:
+        return
+    if pip("install", *wanted, *constraints) != 0:
+        say("going on without OpenVINO, which is not needed: models will be slower on the CPU")
 
 
 def make_venv():

@@ -33,10 +33,14 @@ class Model:
     name: str = "tiny"
     device: str = "cpu"
     precision: str = "fp32"
+    runs_in: str = "fp32"
     layers: int = 3
     heads: int = 4
     patch_size: int = 16
     notice: str | None = None
+
+    def compile_soon(self) -> None:
+        """There is nothing to compile."""
 
     def input_size(self, frame_size: tuple[int, int], resolution: int | None = None) -> tuple[int, int]:
         return (resolution or 224, resolution or 224)

@@ -47,6 +47,7 @@ DOORS = {
     "zarr": ["sinks/maps.py"],
     "huggingface_hub": ["models/weights.py"],
     "ray": ["jobs.py"],
+    "openvino": ["models/compiled.py"],
 }
 
 HEAVY = {*DOORS, "torchvision", "scipy", "matplotlib", "safetensors"}
@@ -99,7 +100,10 @@ def test_every_library_is_declared() -> None:
         return name.lower().replace("_", "-")
 
     extras: Any = project()["optional-dependencies"]  # what one task alone needs
-    declared = {normal(re.split(r"[^\w.-]", line)[0]) for line in [*project()["dependencies"], *extras["ray"]]}
+    declared = {
+        normal(re.split(r"[^\w.-]", line)[0])
+        for line in [*project()["dependencies"], *extras["ray"], *extras["openvino"]]
+    }
     distributions = importlib.metadata.packages_distributions()
     for path in MODULES:
         for name in {name.split(".")[0] for name in imported(path)} - {"rtviz"} - set(sys.stdlib_module_names):

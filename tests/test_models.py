@@ -16,7 +16,7 @@ import torch
 import rtviz
 from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
 from rtviz.frame import Frame
-from rtviz.models import backbone, convnet, listing, runner, zoo
+from rtviz.models import backbone, choices, convnet, listing, runner, zoo
 from rtviz.settings import Point
 
 TINY = "random:vit_tiny_patch16_224"
@@ -339,7 +339,7 @@ def test_moving_keeps_the_maps(tiny):
 
 def test_precision_is_measured_once_and_kept(monkeypatch, tmp_path):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
-    monkeypatch.setattr(runner, "_measured", {})
+    monkeypatch.setattr(choices, "_measured", {})
     chosen = rtviz.load(TINY, device="cpu").precision
     assert chosen in ("bf16", "fp32")
     file = tmp_path / "cache" / "precision.json"
@@ -349,11 +349,11 @@ def test_precision_is_measured_once_and_kept(monkeypatch, tmp_path):
     # Another process believes the file; the other answer shows that it is read.
     other = {"bf16": "fp32", "fp32": "bf16"}[chosen]
     file.write_text(json.dumps({key: other}))
-    monkeypatch.setattr(runner, "_measured", {})
+    monkeypatch.setattr(choices, "_measured", {})
     assert rtviz.load(TINY, device="cpu").precision == other
     for rubbish in ("", "{", "[1, 2]", json.dumps({key: "fp3"})):
         file.write_text(rubbish)
-        monkeypatch.setattr(runner, "_measured", {})
+        monkeypatch.setattr(choices, "_measured", {})
         assert rtviz.load(TINY, device="cpu").precision in ("bf16", "fp32")
 
 

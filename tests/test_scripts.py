@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ dependencies = ["torch>=2.11", "vision"]
 
 [project.optional-dependencies]
 test = ["tools"]
+openvino = ["quicker>=1"]
 """
 
 # Builds the editable wheel. Where there is a named pipe, it first waits until somebody reads that.
@@ -134,6 +136,7 @@ class Project:
         tools = {path: TOOL if "__main__" in path else "" for path in tools}
         make_wheel(self.wheels, "tools", "1.0", tools)
         make_wheel(self.wheels, "later", "1.0", {"later.py": ""})
+        make_wheel(self.wheels, "quicker", "1.0", {"quicker.py": ""})
 
     @property
     def stamp(self) -> Path:
@@ -225,6 +228,34 @@ def test_torch_stays_as_chosen(project: Project) -> None:
     project.outdate()
     assert project.versions()["torch"] == "2.14.0"
     assert project.versions(env={"RTVIZ_TORCH": "torch==2.13.0+cpu"})["torch"] == "2.13.0+cpu"
+
+
+@pytest.mark.slow
+@no_gpu
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="it is for other processors")
+def test_what_makes_models_quicker_on_a_cpu_comes_along_and_can_be_absent(project: Project, tmp_path: Path) -> None:
+    assert project.versions()["quicker"] == "1.0"
+    project.outdate()
+    for path in project.site.glob("quicker*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(project.wheels, tmp_path / "wheels", ignore=shutil.ignore_patterns("quicker*"))
+    done = project.run(env={"PIP_FIND_LINKS": str(tmp_path / "wheels")})
+    assert done.returncode == 0
+    assert "going on without OpenVINO" in done.stderr
+    assert "quicker" not in json.loads(done.stdout)["versions"]
+    assert project.run().stderr == "", "it is not tried at each start"
+
+    # A GPU has no use for it.
+    (tmp_path / "bin").mkdir()
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.write_text("#!/bin/sh\n")
+    driver.chmod(0o755)
+    project.outdate()
+    done = project.run(env={"PATH": str(tmp_path / "bin")})
+    assert done.returncode == 0, done.stderr
+    assert "OpenVINO" not in done.stderr
+    project.outdate()
+    assert project.versions()["quicker"] == "1.0"
 
 
 @pytest.mark.slow

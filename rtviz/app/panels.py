@@ -29,7 +29,7 @@ from rtviz.app.controls import Control, HeadControl, RealControl, control_for
 from rtviz.app.graphs import LatencyGraph
 from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
-from rtviz.app.remembered import MODEL_FIELDS
+from rtviz.app.remembered import MODEL_OPTIONS
 from rtviz.app.theme import Theme, icon
 from rtviz.live import MODES, LiveStatus
 from rtviz.settings import Head, Settings
@@ -257,7 +257,7 @@ class ModelPanel(QWidget):
         form.setVerticalSpacing(6)
         form.setLabelAlignment(Qt.AlignLeft)
         self.controls: dict[str, Control] = {}
-        for name in MODEL_FIELDS:
+        for name in MODEL_OPTIONS:
             if name != "model":
                 _add(form, self.controls, name, bindings)
                 self.controls[name].changed.connect(self.changed)
@@ -388,7 +388,7 @@ class ViewPanel(QWidget):
         form.setLabelAlignment(Qt.AlignLeft)
         self.controls: dict[str, Control] = {}
         for option in Settings.options():
-            if option.name in MODEL_FIELDS or option.name == "view":
+            if option.name in MODEL_OPTIONS or option.name == "view":
                 continue
             _add(form, self.controls, option.name, bindings)
             self.controls[option.name].changed.connect(self.changed)

@@ -11,12 +11,12 @@ from typing import Any
 
 from rtviz import views
 from rtviz.errors import OutputUnwritable, RtvizError, SettingsError
-from rtviz.settings import Settings, load_preset, presets
+from rtviz.settings import MODEL_FIELDS, Settings, load_preset, presets
 
 _RECENT = 8
 _PLACES = ("query", "track")  # a place on yesterday's picture says nothing about today's
 _NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # what one tries for a while; a preset may hold it
-MODEL_FIELDS = ("model", "compare", "weights", "device", "precision", "resolution")
+MODEL_OPTIONS = ("compare", *MODEL_FIELDS, "resolution")
 
 
 def default_folder() -> Path:
@@ -116,7 +116,7 @@ class Remembered:
             raise SettingsError("preset", name, 'a name without / \\ : * ? " < > |')
         path = self.folder / "presets" / f"{stem}.toml"
         values = settings.to_mapping()
-        for dropped in ("device", "precision", *_PLACES):
+        for dropped in ("device", "precision", "backend", *_PLACES):
             values.pop(dropped, None)
         _write(path, values)
         return path
@@ -139,7 +139,7 @@ def apply_preset(path: Path, settings: Settings) -> Settings:
         RtvizError: the preset cannot be read.
     """
     values, _ = load_preset(path)
-    kept = {name: getattr(settings, name) for name in ("model", "compare", "weights", "device", "precision")}
+    kept = {name: getattr(settings, name) for name in ("compare", *MODEL_FIELDS)}
     return Settings.from_mapping({name: value for name, value in kept.items() if value is not None} | values)
 
 
@@ -175,4 +175,4 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
         raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from None
 
 
-__all__ = ["MODEL_FIELDS", "Remembered", "about", "apply_preset", "default_folder"]
+__all__ = ["MODEL_OPTIONS", "Remembered", "about", "apply_preset", "default_folder"]

@@ -46,7 +46,7 @@ from rtviz.app.transport import Timeline, Transport, clock
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
-from rtviz.settings import Mark, Point, Settings
+from rtviz.settings import MODEL_FIELDS, Mark, Point, Settings
 
 if TYPE_CHECKING:
     pass
@@ -885,7 +885,7 @@ class Window(QWidget):
 
 def _wish(settings: Settings) -> dict[str, Any]:
     """Which model is wished for."""
-    return {name: getattr(settings, name) for name in ("model", "weights", "device", "precision")}
+    return {name: getattr(settings, name) for name in MODEL_FIELDS}
 
 
 def _needs(widget: QWidget, key: str) -> bool:

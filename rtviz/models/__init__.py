@@ -26,6 +26,7 @@ def load(
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     resolution: int = 224,
     progress: Progress | None = None,
 ) -> Model:
@@ -37,7 +38,8 @@ def load(
             model; else an untrained one. `notice` of the model then says which.
         weights: a safetensors or .pth file; official checkpoints are taken as they are.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: auto, fp32, bf16, fp16.
+        precision: auto, fp32, bf16, fp16, int8 (on a CPU, with OpenVINO).
+        backend: auto, torch, openvino: what runs the model on a CPU.
         resolution: short side, in pixels, of what the model sees.
         progress: is called with the bytes of a download.
 
@@ -75,7 +77,9 @@ def load(
     kind = runner.Model
     if convnet:
         from rtviz.models.convnet import ConvNet as kind  # noqa: N813
-    return kind(network, card, device=device, precision=precision, resolution=resolution, notice=notice)
+    return kind(
+        network, card, device=device, precision=precision, resolution=resolution, backend=backend, notice=notice
+    )
 
 
 def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Path | None, str | None]:

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rtviz.models.zoo import ModelCard, safetensors_header, trained_size
@@ -212,6 +212,15 @@ def patch_size_of(network: Any) -> int:
 
 def has_cls(network: Any) -> bool:
     return any(getattr(holder, "cls_token", None) is not None for holder in (network, patch_embedding(network)))
+
+
+def last_norm(network: Any, tokens: Tensor) -> Tensor:
+    """What `forward_features` gave, normed. Models that average their tokens put the last norm behind the average; here
+    it is wanted on each token."""
+    if isinstance(network.norm, nn.Identity) and isinstance(getattr(network, "fc_norm", None), nn.Module):
+        normed: Tensor = network.fc_norm(tokens)
+        return normed
+    return tokens
 
 
 def describe(timm_name: str) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ class Entering:
     def softmax(self, rows: Tensor) -> Tensor:
         """The rows (int64 [queries]) of the softmax: float32 [batch, heads, queries, tokens]."""
         wanted = self.query.index_select(2, rows).float() * self.scale  # [batch, heads, queries, head width]
-        logits = wanted @ self.keys().mT  # [batch, heads, queries, tokens]
+        logits = wanted @ self.keys().transpose(-2, -1)  # [batch, heads, queries, tokens]
         if self.mask is not None:
             tokens = self.query.shape[2]
             mask = self.mask.expand(*self.mask.shape[:-2], tokens, tokens).index_select(-2, rows)

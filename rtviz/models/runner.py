@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import platform
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
-from rtviz.models import backbone, cams, gradcam
+from rtviz.models import backbone, cams, choices, compiled, gradcam
+from rtviz.models.compiled import Compiled
+from rtviz.models.compiler import Compiler
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
 FEATURES = frozenset({"tokens", "keys", "rows", "rollout", "intact", "grad"}) | cams.METHODS.keys()
+# What is there only at the end of a pass; attention is there before the last layer's own output.
+_AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
+_WHOLE = _AT_THE_END | {"keys"}  # what OpenVINO gives only then
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +72,9 @@ class Model:
         network: a transformer of timm (a torch module), with its weights.
         card: what is known about it.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: auto, fp32, bf16, fp16.
+        precision: auto, fp32, bf16, fp16, int8 (on a CPU, with OpenVINO).
         resolution: short side, in pixels, of what the model sees.
+        backend: auto, torch, openvino: what runs it on a CPU. What OpenVINO does not give, torch does.
         notice: one sentence that the user must see.
 
     Raises:
@@ -91,6 +90,7 @@ class Model:
         device: str = "auto",
         precision: str = "auto",
         resolution: int = 224,
+        backend: str = "auto",
         notice: str | None = None,
     ) -> None:
         self.card = card
@@ -102,6 +102,10 @@ class Model:
         self.layers = card.layers
         self.heads = card.heads
         self._asked_precision = Settings.option("precision").check(precision)
+        self._asked_backend = Settings.option("backend").check(backend)
+        self._soon = False
+        self._native = ""  # the number format of what torch runs
+        self._compiler: Compiler | None = None
         self._get_to_know(network)
         self.to(device)
 
@@ -128,6 +132,11 @@ class Model:
             f"{self.device}, {self.precision}, resolution {self.resolution})"
         )
 
+    @property
+    def runs_in(self) -> str:
+        """The number format that the last pass ran in, with what ran it if that was not torch."""
+        return self.precision if self.backend == "torch" else f"{self.precision} {self.backend}"
+
     def to(self, device: str) -> Model:
         """Move to another device; the precision is chosen anew where it was not told. Returns itself.
 
@@ -135,15 +144,73 @@ class Model:
             SettingsError: the name means no device.
             DeviceFailed: the device is absent, or the model is too large for it.
         """
-        target = _device(device)
+        target = choices.device_of(device)
         with memory_errors(str(target)):
             self.device = str(target)
-            self._set_precision(_precision(self._asked_precision, target))
+            self._set_precision(choices.precision_of(self._asked_precision, target))
         return self
 
+    def compile_soon(self) -> None:
+        """From now on inputs of sizes that come are compiled in the background, where that pays."""
+        self._soon = True
+        if self._compiler is not None:
+            self._compiler.soon()
+
+    def compile(
+        self, frame: Pixels, count: int = 1, resolution: int | None = None, features: Collection[str] = ()
+    ) -> None:
+        """Compile for batches of so many frames of this size, where that pays: on a CPU, where OpenVINO is installed.
+        Takes a few seconds; whether it pays is found out once on a machine.
+
+        Args:
+            frame: RGB uint8 [height, width, 3].
+            count: frames in a batch.
+            resolution: short side; the model's own if not given.
+            features: what else will be wanted, as for one frame.
+
+        Raises:
+            CaptureFailed: it must be compiled, and cannot be.
+        """
+        if self._compiler is not None:
+            x = self.prepare([frame] * count, resolution)
+            self._compiler.make(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
+
+    def _compiler_for(self, native: str) -> Compiler | None:
+        """What compiles this model, if anything may: on a CPU, unless a number format was asked for."""
+        asked, backend = self._asked_precision, self._asked_backend
+        if backend == "openvino" or asked == "int8":
+            wanted = ("precision", "int8") if asked == "int8" else ("backend", "openvino")
+            if self.device != "cpu":
+                raise SettingsError(*wanted, f"what {self.device} can do; OpenVINO runs models on a CPU here")
+            if backend == "torch":
+                raise SettingsError(*wanted, "fp32, bf16, fp16 with the backend torch")
+            if asked == "fp16":
+                raise SettingsError("precision", "fp16", "fp32, bf16, int8 with the backend openvino")
+            if not compiled.is_there():
+                raise compiled.missing()
+            return Compiler(self.name, self.network, self.layers, native, asked, always=True)
+        if self.device != "cpu" or backend == "torch" or asked != "auto":
+            return None
+        return Compiler(self.name, self.network, self.layers, native, asked, always=False)
+
+    def _compiled_for(self, x: Tensor, features: Collection[str], asked: Asked) -> Compiled | None:
+        """What sees this input instead of the network, if anything does."""
+        found = None
+        if self._compiler is not None and not asked.needs_gradients and asked.rolled is None and not asked.muted:
+            found = self._compiler.find(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
+        if found is None:
+            self.precision, self.backend = self._native, "torch"
+            return None
+        self.precision, self.backend = found[0], "openvino"
+        return found[1]
+
     def _set_precision(self, precision: str) -> None:
-        self.precision = precision
-        self._dtype = _DTYPES[precision]
+        self._native = self.precision = precision
+        self.backend = "torch"
+        self._compiler = self._compiler_for(precision)
+        if self._soon:
+            self.compile_soon()
+        self._dtype = choices.DTYPES[precision]
         self._positions.restore()
         self.network.to(device=self.device, dtype=self._dtype)
         mean, std = (
@@ -280,7 +347,11 @@ class Model:
                 x = torch.cat([x, x])
             rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
             muted_from = len(frames) if twice else 0
-            if asked.needs_gradients and self._tap is not None:
+            fast = self._compiled_for(x, features, asked)
+            probe = evidence = None
+            if fast is not None:
+                attention, tokens, keys = fast(x, rows)
+            elif asked.needs_gradients and self._tap is not None:
                 with self._tap.at(0) as leaves:
                     attention, tokens, probe, ended = self._forward(
                         x, rows, features, nullcontext(), asked.muted, muted_from
@@ -289,7 +360,8 @@ class Model:
                     evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], asked.target)
             else:
                 attention, tokens, probe, _ = self._forward(x, rows, features, None, asked.muted, muted_from)
-                evidence = None
+            if probe is not None:
+                keys = probe.keys
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
             if self.precision == "fp16" and not attention.isfinite().all():
                 self._leave_fp16()
@@ -300,20 +372,20 @@ class Model:
                 seen["grad"] = gradcam.look(*patches).cpu().numpy()
             tokens, keys = (
                 None if held is None else held.float().cpu()
-                for held in (tokens if "tokens" in features else None, probe.keys)
+                for held in (tokens if "tokens" in features else None, keys if "keys" in features else None)
             )
             rolled = None
-            if asked.rolled is not None:
+            if asked.rolled is not None and probe is not None:
                 rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
         size = (x.shape[2], x.shape[3])
-        entered = probe.entered if "rows" in features else []
+        ask = self._asker(x, fast, probe, asked) if "rows" in features else None
         found = [
             replace(
                 maps,
                 explained=self._explained(asked, evidence, place),
                 rollout=None if rolled is None else rolled[place].reshape(maps.grid).copy(),
                 rolled=asked.rolled,
-                rows=partial(self._rows, entered, place, maps.grid, asked.rolled) if entered else None,
+                rows=None if ask is None else partial(ask, place),
                 muted=asked.muted if place >= muted_from else (),
             )
             for place, maps in enumerate(self._maps(attention, tokens, keys, seen, query, size))
@@ -392,10 +464,27 @@ class Model:
         prefix = self.prefix_tokens
         return row[:, :, prefix:].reshape(self.layers, self.heads, *grid).copy(), row[:, :, :prefix].copy()
 
+    def _asker(
+        self, x: Tensor, fast: Compiled | None, probe: AttentionProbe | None, asked: Asked
+    ) -> Callable[[int, Query], dict[str, Floats]] | None:
+        """What answers for another query, in the frame at a place of the batch: fields of Maps."""
+        if fast is not None:  # it keeps nothing of a pass, and is quick enough for another one
+            return partial(self._looked_again, x, fast)
+        if probe is not None and probe.entered:
+            return partial(self._rows, probe.entered, self._grid_of(x), asked.rolled)
+        return None
+
+    def _looked_again(self, x: Tensor, fast: Compiled, place: int, query: Query) -> dict[str, Floats]:
+        grid = self._grid_of(x)
+        patches, prefix = self._apart(
+            fast(x, torch.tensor([self.row_of(query, grid)]))[0][place, :, :, 0].numpy(), grid
+        )
+        return {"attention": patches, "prefix": prefix}
+
     def _rows(
-        self, entered: Sequence[Entering], place: int, grid: tuple[int, int], rolled: Rolled | None, query: Query
+        self, entered: Sequence[Entering], grid: tuple[int, int], rolled: Rolled | None, place: int, query: Query
     ) -> dict[str, Floats]:
-        """What a pass that is over gives another query, in the frame at this place of its batch: fields of Maps."""
+        """Of a pass that is over."""
         with torch.inference_mode(), memory_errors(self.device):
             number = self.row_of(query, grid)
             row = torch.tensor([number], device=entered[0].query.device)
@@ -456,6 +545,10 @@ class Model:
     def _grid_of(self, x: Tensor) -> tuple[int, int]:
         return x.shape[2] // self.patch_size, x.shape[3] // self.patch_size
 
+    def _tokens_of(self, x: Tensor) -> int:
+        rows, columns = self._grid_of(x)
+        return self.prefix_tokens + rows * columns
+
     def _forward(
         self,
         x: Tensor,
@@ -480,10 +573,10 @@ class Model:
         """
         grid = self._grid_of(x)
         self._positions.fit(grid)
-        to_the_end = not {"tokens", "grad", *cams.METHODS}.isdisjoint(features)
+        to_the_end = not _AT_THE_END.isdisjoint(features)
         probe = AttentionProbe(
             rows,
-            tokens=self.prefix_tokens + grid[0] * grid[1],
+            tokens=self._tokens_of(x),
             stop_after=None if to_the_end else self.layers,
             keep_keys="keys" in features,
             keep_all=not {"rows", "rollout"}.isdisjoint(features),
@@ -503,16 +596,8 @@ class Model:
                     "rtviz cannot look into this architecture"
                 )
             if tokens is not None and to_the_end:
-                tokens = _last_norm(self.network, tokens.detach())
+                tokens = backbone.last_norm(self.network, tokens.detach())
             return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe, ended
-
-
-def _last_norm(network: Any, tokens: Tensor) -> Tensor:
-    """Models that average their tokens put the last norm behind the average; here it is wanted on each token."""
-    if isinstance(network.norm, nn.Identity) and isinstance(getattr(network, "fc_norm", None), nn.Module):
-        normed: Tensor = network.fc_norm(tokens)
-        return normed
-    return tokens
 
 
 def _resized(frame: Pixels, height: int, width: int) -> Tensor:
@@ -546,32 +631,6 @@ def _resolution(resolution: int) -> int:
     return int(Settings.option("resolution").check(resolution))
 
 
-# --- device and precision --------------------------------------------------------------------------------------------
-
-
-def devices() -> list[str]:
-    """The devices that this machine has."""
-    found = ["cpu"]
-    if torch.cuda.is_available():
-        found += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    return found
-
-
-def _device(name: str) -> torch.device:
-    here = devices()
-    if name == "auto":
-        return torch.device("cuda" if "cuda:0" in here else here[-1])
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise SettingsError("device", name, f"auto, {', '.join(here)}") from None
-    if str(device) not in here and not (name == "cuda" and "cuda:0" in here) and device.type != "cpu":
-        raise DeviceFailed(f"device {name} is not there; this machine has: {', '.join(here)}")
-    return torch.device("cpu") if device.type == "cpu" else device
-
-
 class memory_errors:  # noqa: N801 - reads as a statement: `with memory_errors(device)`
     """Turns "out of memory", which torch tells in several ways, into DeviceFailed, and gives the memory back."""
 
@@ -601,66 +660,3 @@ def _drop_locals(error: BaseException) -> None:
     import traceback
 
     traceback.clear_frames(error.__traceback__)
-
-
-def _precision(asked: str, device: torch.device) -> str:
-    if asked != "auto":
-        return asked
-    return _faster_on_cpu() if device.type == "cpu" else "fp16"
-
-
-_measured: dict[str, str] = {}  # for this process, where the disk cannot be written
-
-
-def _faster_on_cpu() -> str:
-    """bf16 or fp32, whichever this CPU is faster with: measured once for each CPU and torch, and kept on disk.
-
-    bf16 halves the time where the CPU has instructions for it (AVX512-BF16, AMX), and multiplies it elsewhere.
-    """
-    key = f"{_cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
-    if key in _measured:
-        return _measured[key]
-    import platformdirs  # a GPU asks for nothing of it
-
-    file = Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
-    known: dict[str, str] = {}
-    with suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
-        known = dict(json.loads(file.read_text()))
-    kept = known.get(key, "")
-    if kept not in ("bf16", "fp32"):
-        milliseconds = {precision: _time_a_block(dtype) for precision, dtype in _DTYPES.items() if precision != "fp16"}
-        kept = min(milliseconds, key=lambda precision: milliseconds[precision])
-        _log.debug("%s: %s", key, ", ".join(f"{name} {spent:.2f} ms" for name, spent in milliseconds.items()))
-        with suppress(OSError):  # without a cache folder it is measured again next time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps({**known, key: kept}, indent=1))
-            partial.replace(file)
-    _measured[key] = kept
-    return kept
-
-
-def _time_a_block(dtype: torch.dtype) -> float:
-    """Milliseconds that one block of a ViT-S takes on 197 tokens, the best of a few."""
-    from timm.models.vision_transformer import Block
-
-    with torch.random.fork_rng(devices=[]):
-        block = Block(dim=384, num_heads=6, qkv_bias=True).eval().to(dtype)
-        tokens = torch.randn(1, 197, 384).to(dtype)
-    best = float("inf")
-    with torch.inference_mode():
-        for _ in range(6):
-            start = time.perf_counter()
-            block(tokens)
-            best = min(best, time.perf_counter() - start)
-    return best * 1000
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -63,6 +63,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
     """
     settings = Settings(model=options.model, device=options.device, resolution=options.resolution, view=options.view)
     model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution)
+    bare_model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution, backend="torch")
     peer = Peer(options.model, model.device)
 
     def rate(run: Callable[[], object], passes: int, frames: int) -> float:
@@ -81,11 +82,13 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             frames = [frame.pixels for frame in source]
         frame_size = frames[0].shape[:2]
         agrees = agreement(model, peer, frame_size)
-        model(frames[0])
-        floor = Floor(model, model.prepare(frames[:1]))
-        run_bare, alone = bare_forward(model, frames[: options.batch or 1]), options.batch or 1
         batch = options.batch or offline.batch_length(model, frame_size, options.resolution)
-        run_arranged = bare_forward(model, frames[:batch])
+        model.compile(frames[0], batch)  # as render does by itself for clips that are worth it
+        model.batch(frames[:batch])
+        bare_model(frames[0])
+        floor = Floor(bare_model, bare_model.prepare(frames[:1]))
+        run_bare, alone = bare_forward(bare_model, frames[: options.batch or 1]), options.batch or 1
+        run_arranged = bare_forward(bare_model, frames[:batch])
         rate(run_bare, 3, 1)
         for turn in range(options.rounds):
             floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
@@ -109,11 +112,11 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
     peer_seconds = [sum(stages.values()) for stages in others]
     ratios = [w / b for w, b in zip(whole, bare, strict=True)]
     return {
-        "model": f"{model.name} on {model.device}, {model.precision}, input {model.input_size(frame_size)}",
+        "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size(frame_size)}",
         "clip": f"{Path(place).name}, {len(frames)} frames of {frame_size[1]}x{frame_size[0]} each round",
         "last layer, distance from the peer's": agrees,
-        "floor of the forward pass, ms a frame": milliseconds(floors),
-        "bare forward, frames/s": round(statistics.median(bare), 2),
+        f"floor of the forward pass in {bare_model.precision}, ms a frame": milliseconds(floors),
+        f"bare forward in torch, {bare_model.precision}, frames/s": round(statistics.median(bare), 2),
         f"the same in {lanes.count} lanes of {batch}": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render, ms a frame": milliseconds([1 / w for w in whole]),

@@ -1,0 +1,125 @@
+"""Which device a model runs on, and in which number format: what there is, and what was found to be quickest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from rtviz.errors import DeviceFailed, SettingsError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_log = logging.getLogger(__name__)
+
+
+def devices() -> list[str]:
+    """The devices that this machine has."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
+def device_of(name: str) -> torch.device:
+    """The device that is meant; auto is the quickest.
+
+    Raises:
+        SettingsError: the name means no device.
+        DeviceFailed: the device is absent.
+    """
+    here = devices()
+    if name == "auto":
+        return torch.device("cuda" if "cuda:0" in here else here[-1])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SettingsError("device", name, f"auto, {', '.join(here)}") from None
+    if str(device) not in here and not (name == "cuda" and "cuda:0" in here) and device.type != "cpu":
+        raise DeviceFailed(f"device {name} is not there; this machine has: {', '.join(here)}")
+    return torch.device("cpu") if device.type == "cpu" else device
+
+
+def precision_of(asked: str, device: torch.device) -> str:
+    """The number format that torch runs a model in; of int8, what is not int8."""
+    if asked not in ("auto", "int8"):
+        return asked
+    return faster_on_cpu() if device.type == "cpu" else "fp16"
+
+
+_measured: dict[str, str] = {}  # for this process, where the disk cannot be written
+
+
+def faster_on_cpu() -> str:
+    """bf16 or fp32, whichever this CPU is faster with: measured once for each CPU and torch, and kept on disk.
+
+    bf16 halves the time where the CPU has instructions for it (AVX512-BF16, AMX), and multiplies it elsewhere.
+    """
+    key = f"{cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
+    kept = known_choice(key)
+    if kept not in ("bf16", "fp32"):
+        milliseconds = {name: _time_a_block(DTYPES[name]) for name in ("fp32", "bf16")}
+        kept = min(milliseconds, key=lambda name: milliseconds[name])
+        _log.debug("%s: %s", key, ", ".join(f"{name} {spent:.2f} ms" for name, spent in milliseconds.items()))
+        keep_choice(key, kept)
+    return kept
+
+
+def _time_a_block(dtype: torch.dtype) -> float:
+    """Milliseconds that one block of a ViT-S takes on 197 tokens, the best of a few."""
+    from timm.models.vision_transformer import Block
+
+    with torch.random.fork_rng(devices=[]):
+        block = Block(dim=384, num_heads=6, qkv_bias=True).eval().to(dtype)
+        tokens = torch.randn(1, 197, 384).to(dtype)
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(6):
+            start = time.perf_counter()
+            block(tokens)
+            best = min(best, time.perf_counter() - start)
+    return best * 1000
+
+
+def known_choice(key: str) -> str | None:
+    """What was found out on this machine before; None if nothing was."""
+    if key not in _measured:
+        with suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
+            _measured.update({**json.loads(_file().read_text()), **_measured})
+    return _measured.get(key)
+
+
+def keep_choice(key: str, choice: str) -> None:
+    """Keep it on disk; without a cache folder it is found out again next time."""
+    known_choice(key)
+    _measured[key] = choice
+    with suppress(OSError):
+        file = _file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(_measured, indent=1))
+        partial.replace(file)
+
+
+def _file() -> Path:
+    import platformdirs  # a GPU asks for nothing of it
+
+    return Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
+
+
+def cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,167 @@
+"""A transformer's forward pass compiled by OpenVINO for one shape of input.
+
+The network is traced with the probe in it. For int8 each weight matrix gets a scale for each row, the largest value of
+which is exact, and OpenVINO quantises what is multiplied with it as it comes. Attention itself, and everything between
+the products, stays in the CPU's own number format.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rtviz.errors import MissingDependency
+from rtviz.models import backbone
+from rtviz.models.probe import AttentionProbe, SeenEnough
+
+_NAMES = {"fp32": "f32", "bf16": "bf16"}  # what OpenVINO calls number formats
+
+
+def is_there() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def missing() -> MissingDependency:
+    """What to say where it is not installed."""
+    return MissingDependency("openvino", "a compiled model", "pip install 'rtviz[openvino]'")
+
+
+def version() -> str:
+    """Of OpenVINO."""
+    from importlib.metadata import version
+
+    return version("openvino")
+
+
+class Looked(NamedTuple):
+    """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
+    [batch, tokens, width] after the last norm, and the last layer's keys [batch, heads, tokens, head width]."""
+
+    attention: Tensor
+    tokens: Tensor | None = None
+    keys: Tensor | None = None
+
+
+class Looking(nn.Module):
+    """A network under a probe, as one module that gives tensors.
+
+    Args:
+        network: a transformer of timm, fitted to the size of its input; it must be this module's own.
+        tokens: how many tokens it works on.
+        layers: how many layers it has.
+        whole: go on to the end of the last layer, for tokens and keys; attention alone is there earlier.
+    """
+
+    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.whole = whole
+        self.tokens, self._layers = tokens, layers
+
+    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+        network: Any = self.network
+        stop = None if self.whole else self._layers
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, keep_keys=self.whole)
+        ended = None
+        try:
+            with probe:
+                ended = network.forward_features(x)
+        except SeenEnough:
+            pass
+        attention = torch.stack(probe.attention, dim=1)
+        if ended is None or probe.keys is None:
+            return (attention,)
+        return attention, backbone.last_norm(network, ended), probe.keys
+
+
+class Compiled:
+    """The forward pass for inputs of one shape. Passes that meet wait for each other.
+
+    Args:
+        looking: in float32, without gradients.
+        x: [batch, 3, height, width], one input.
+        precision: int8, bf16 or fp32.
+
+    Attributes:
+        difference: from the maps in fp32: of the worst head, relative, Euclidean.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+    """
+
+    def __init__(self, looking: Looking, x: Tensor, precision: str) -> None:
+        try:
+            import openvino
+            from openvino.frontend import FrontEndManager
+            from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+        except ImportError as error:
+            raise missing() from error
+        given = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
+            exact = looking(*given)[0].numpy()
+            traced = torch.jit.trace(looking, given, check_trace=False)  # type: ignore[no-untyped-call]
+            # What convert_model does too, which besides reports to a server that a model was converted.
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            decoder = TorchScriptPythonDecoder(traced)  # must live as long as it is read from
+            model = frontend.convert(frontend.load(decoder))
+        for parameter, example, kind in zip(model.inputs, given, ("f32", "i64"), strict=True):
+            parameter.get_node().set_partial_shape(openvino.PartialShape(list(example.shape)))
+            parameter.get_node().set_element_type(getattr(openvino.Type, kind))
+        model.validate_nodes_and_infer_types()
+        core = openvino.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+        }
+        if precision == "int8":
+            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(_weights_to_int8(model))
+            precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+        settings["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
+        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._turn = threading.Lock()
+        found = self(*given).attention.numpy()
+        apart = np.linalg.norm(found - exact, axis=-1) / np.maximum(np.linalg.norm(exact, axis=-1), 1e-12)
+        self.difference = float(apart.max())
+
+    def __call__(self, x: Tensor, rows: Tensor) -> Looked:
+        """What one input shows.
+
+        Args:
+            x: [batch, 3, height, width], of the shape that it was made for.
+            rows: int64 [1], the token whose row is wanted.
+        """
+        with self._turn:
+            found = self._request.infer([x.float().numpy(), rows.numpy()])
+            return Looked(*(torch.from_numpy(value.copy()) for value in found.to_tuple()))  # the next pass overwrites
+
+
+def _weights_to_int8(model: Any) -> int:
+    """Put int8 in the place of every weight matrix; returns how many numbers a row of the first of them has."""
+    from openvino import opset13 as ops
+
+    width = 0
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "MatMul":
+            continue
+        weights = node.input_value(1).get_node()
+        if weights.get_type_name() != "Constant" or len(weights.get_output_shape(0)) != 2:
+            continue
+        values = weights.data.astype(np.float32)
+        across = 1 if node.get_attributes()["transpose_b"] else 0
+        scale = (np.abs(values).max(axis=across, keepdims=True) / 127).clip(1e-12).astype(np.float32)
+        small = ops.constant(np.rint(values / scale).astype(np.int8))
+        node.input(1).replace_source_output(ops.multiply(ops.convert(small, "f32"), ops.constant(scale)).output(0))
+        width = width or values.shape[across]
+    return width
+
+
+__all__ = ["Compiled", "Looked", "Looking", "is_there", "missing", "version"]

@@ -1,0 +1,160 @@
+"""Which forward passes of a model are compiled: those of the sizes that come, where it pays."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rtviz.errors import CaptureFailed
+from rtviz.models import choices, compiled
+from rtviz.models.compiled import Compiled, Looking
+
+WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
+PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
+_TIMES = 5
+_REMEMBERED = 6  # shapes of input; each holds the weights once more
+_LARGEST = 200_000_000  # parameters: beyond, a copy in fp32 is too much to make unasked
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
+
+
+class Compiler:
+    """The compiled passes of one model on a CPU.
+
+    Args:
+        name: of the model, under which what was found out is kept.
+        network: a transformer of timm. What is compiled is a copy.
+        layers: how many it has.
+        native: the number format that it runs in without being compiled.
+        precision: int8, bf16 or fp32; "auto" takes what is quickest, as long as the maps hold.
+        always: compile every pass, and at once; else only those that are asked for, where it pays.
+    """
+
+    def __init__(self, name: str, network: Any, layers: int, native: str, precision: str, *, always: bool) -> None:
+        self._name, self._network, self._layers = name, network, layers
+        self._native, self._precision, self._always = native, precision, always
+        self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
+        self._background = False
+        self._thread: threading.Thread | None = None
+        self._busy = threading.Lock()
+
+    def soon(self) -> None:
+        """From now on compile in the background what comes and is not compiled yet, where it pays."""
+        self._background = compiled.is_there()
+
+    def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Compiled] | None:
+        """What sees such an input, with its number format; None where the network itself is to.
+
+        Args:
+            x: [batch, 3, height, width]. The network is fitted to its size.
+            tokens: how many tokens the network works on.
+            whole: tokens and keys are wanted too.
+
+        Raises:
+            CaptureFailed: it must be compiled, and cannot be.
+        """
+        key = tuple(x.shape), whole
+        if key in self._made:
+            self._made.move_to_end(key)
+            return self._made[key]
+        if self._always:
+            return self.make(x, tokens, whole=whole)
+        if self._background and (self._thread is None or not self._thread.is_alive()):
+            copied = self._copy(tokens, whole)  # here, because nobody fits the network to another size meanwhile
+            self._thread = threading.Thread(
+                target=lambda: self._make(key, x, copied), name="rtviz-compile", daemon=True
+            )
+            self._thread.start()
+        return None
+
+    def make(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Compiled] | None:
+        """The same, compiled now where it is not yet and it pays. Takes a few seconds.
+
+        Raises:
+            CaptureFailed: it must be compiled, and cannot be.
+        """
+        key = tuple(x.shape), whole
+        if key not in self._made:
+            self._make(key, x, self._copy(tokens, whole))
+        return self._made[key]
+
+    def _copy(self, tokens: int, whole: bool) -> Looking | None:
+        if not self._always and not compiled.is_there():
+            return None
+        if not self._always and sum(held.numel() for held in self._network.parameters()) > _LARGEST:
+            return None
+        return Looking(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
+
+    def _make(self, key: Key, x: Tensor, looking: Looking | None) -> None:
+        made: tuple[str, Compiled] | None = None
+        with self._busy:
+            if key in self._made:
+                return
+            try:
+                made = None if looking is None else self._best(x, looking)
+            except Exception as error:  # whatever OpenVINO cannot do
+                if self._always:
+                    raise CaptureFailed(f"OpenVINO cannot compile {self._name}: {error}") from error
+                _log.debug("OpenVINO cannot compile %s", self._name, exc_info=True)
+            self._made[key] = made
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+
+    def _best(self, x: Tensor, looking: Looking) -> tuple[str, Compiled] | None:
+        """What is quickest for such an input, of what holds; it is found out once on a machine."""
+        wanted = self._precision
+        size = "x".join(map(str, x.shape))
+        key = f"{choices.cpu_name()} | {self._name} | {size} | {self._native} | openvino {compiled.version()}"
+        if wanted == "auto":
+            known = choices.known_choice(key)
+            wanted = known if known in ("eager", "int8", self._native) else "auto"
+        if wanted == "eager" and not self._always:
+            return None
+        candidates = [self._native, "int8"] if wanted in ("auto", "eager") else [wanted]
+        given = (x, torch.zeros(1, dtype=torch.int64))
+        with torch.no_grad():
+            times: dict[str, Callable[[], object]] = {"eager": lambda: looking(*given)}
+            exact = Looking(copy.deepcopy(looking.network).float(), looking.tokens, self._layers, whole=looking.whole)
+            made = {precision: Compiled(exact, x, precision) for precision in candidates}
+            if len(candidates) == 1:
+                # Other weights under the same name may not bear what was found out.
+                holds = self._precision != "auto" or wanted != "int8" or made[wanted].difference <= WORSE
+                return (wanted, made[wanted]) if holds else None
+            if self._always:
+                del times["eager"]
+            times |= {name: lambda one=one: one(*given) for name, one in made.items()}  # type: ignore[misc]
+            spent = in_turns(times)
+        best = next(iter(spent))
+        for name in list(spent)[1:]:
+            holds = name != "int8" or made[name].difference <= WORSE
+            if holds and spent[name] * PAYS < spent[best]:
+                best = name
+        found = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
+        _log.debug("%s: %s; int8 maps differ by %.4f: %s", key, found, made["int8"].difference, best)
+        if not self._always:
+            choices.keep_choice(key, best)
+        return None if best == "eager" else (best, made[best])
+
+
+def in_turns(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """The seconds that each takes, the best of a few, measured in turns."""
+    seconds = dict.fromkeys(runs, float("inf"))
+    for _ in range(_TIMES):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
+
+
+__all__ = ["PAYS", "WORSE", "Compiler", "in_turns"]
