@@ -219,6 +219,20 @@ def test_jaccard_of_a_model_on_voc(voc, model):
     assert score.values["jaccard_objects"] == pytest.approx(100 * np.mean(np.concatenate(each)), abs=0.2)
 
 
+def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc):
+    network = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
+    data = datasets.segmented(str(voc))
+    score = benchmarks.jaccard(network, data, resolution=64)
+    each = []
+    for picture in list(data)[:2]:
+        stage = network.batch([picture.pixels], resolution=64)[0].cams["activation"][-1]
+        each.append(slow_best_heads(stage[None].astype(float), picture.labels))
+    assert score.values["jaccard"] == pytest.approx(100 * np.mean([np.mean(best) for best in each]), abs=0.2)
+    assert score.paper is None
+    with pytest.raises(SettingsError, match="no attention heads"):
+        benchmarks.run("davis", "scene:", ["random:resnet18"], device="cpu", limit=1)
+
+
 def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch, model):
     found = iter([[0.2, 0.4, 0.6], [0.9]])
     monkeypatch.setattr(benchmarks, "best_heads", lambda attention, labels: next(found))

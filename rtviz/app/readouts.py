@@ -16,8 +16,8 @@ _READOUTS = (
     ("shown", "Frames that are painted, per second", "00.0 fps", 7),
     ("attention", "Frames that the model looks at, per second", "00.0 fps", 8),
     ("age", "From the capture of the frame on screen until it was painted", "0000 ms", 5),
-    ("skipped", "Frames that arrived and were never drawn: the newest one wins", "000000", 1),
-    ("device", "Where the model runs, and with what numbers", "cuda:0 bf16", 4),
+    ("skipped", "Frames that arrived and were never drawn: the newest one wins", "00000", 1),
+    ("device", "Where the model runs, with what numbers, and what runs it if not torch", "cpu int8 openvino", 4),
     ("resolution", "Short side, in pixels, of what the model sees", "0000 px", 3),
     (
         "mode",
@@ -27,6 +27,7 @@ _READOUTS = (
     ),
     ("past", "What the flight recorder holds, and how much memory that takes", "30 s  000 MB", 0),
 )
+_SPACING = 12
 
 
 def readings(status: LiveStatus) -> dict[str, str]:
@@ -105,7 +106,7 @@ class Readouts(QWidget):
         self.setAttribute(Qt.WA_StyledBackground)
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 0, 10, 0)
-        row.setSpacing(16)
+        row.setSpacing(_SPACING)
         self._readouts: dict[str, _Readout] = {}
         for name, tip, widest, _ in _READOUTS:
             self._readouts[name] = _Readout(name, tip, widest)
@@ -127,8 +128,8 @@ class Readouts(QWidget):
         """Where there is no room for all, the least important give way."""
         room = self.width() - 20
         for name, _, _, _ in sorted(_READOUTS, key=lambda row: -row[3]):
-            room -= self._readouts[name].sizeHint().width() + 16
-            self._readouts[name].setVisible(room > -16)
+            room -= self._readouts[name].sizeHint().width() + _SPACING
+            self._readouts[name].setVisible(room > -_SPACING)
 
 
 __all__ = ["Readouts", "readings"]

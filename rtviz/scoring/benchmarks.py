@@ -18,6 +18,7 @@ from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
+from rtviz.scoring.overlap import looked_at
 from rtviz.scoring.report import PAPERS, VOC2012, BenchmarkReport, Score, corloc_paper, paper_score, said_on
 from rtviz.settings import Point, Query, Settings
 
@@ -102,7 +103,7 @@ def run(
         load(name, weights=weights, device=device, precision=precision, resolution=resolution or 224) for name in models
     ]
     for model in loaded:
-        if not model.heads:
+        if not model.heads and benchmark != "jaccard":
             raise no_heads(model.name)
         if model.notice and notice is not None:
             notice(model.notice)
@@ -147,8 +148,10 @@ def jaccard(
     facebookresearch/dino, issue 54, the mean is taken over the objects of a picture, then over the pictures; the plain
     mean over all objects stands beside it. Void pixels do not count. A picture without objects is left out.
 
+    A convolutional network, of which the paper has no figure, has one mask: of what its last stage responds to.
+
     Args:
-        model: with a CLS token.
+        model: with a CLS token, or a convolutional network.
         data: from `datasets.segmented`.
         resolution: short side, in pixels; the data's own if not given. (The paper does not say which it took.)
         progress: is told what is being done, and how far it is.
@@ -159,7 +162,7 @@ def jaccard(
     for pictures in _batched(data):
         looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
         for picture, maps in zip(pictures, looked, strict=True):
-            best = best_heads(maps.attention[-1], picture.labels)
+            best = best_heads(looked_at(maps, Settings()), picture.labels)
             of_objects += best
             of_pictures += [float(np.mean(best))] if best else []
             told()

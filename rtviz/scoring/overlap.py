@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz.frame import Maps, Masks
+from rtviz.frame import Floats, Maps, Masks
 from rtviz.propagation import sampled
 from rtviz.scoring.measures import jaccard, largest_mass, on_pixels
 from rtviz.settings import Settings
@@ -37,6 +37,18 @@ class Overlap:
         return f"{figure}, head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}"
 
 
+def looked_at(maps: Maps, settings: Settings) -> Floats:
+    """What is scored of a model: the attention of each head of the settings' layer, [heads, rows, columns]. Of a model
+    without heads it is one map: what its stage responds to.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if maps.heads:
+        return maps.attention[layer_of(maps, settings)]
+    return positive(stage_map(maps, settings))[None]
+
+
 def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     """The Jaccard index of each object with the mask of the head that covers it best, of the settings' layer.
 
@@ -54,10 +66,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    if maps.heads:
-        attention = maps.attention[layer_of(maps, settings)]
-    else:
-        attention = positive(stage_map(maps, settings))[None]
+    attention = looked_at(maps, settings)
     grid = attention.shape[1:]
     size = (grid[0] * _FINE, grid[1] * _FINE)
     truth = np.stack([sampled(mask.astype(np.uint8), size) > 0 for mask in objects]) if len(objects) else objects
@@ -70,4 +79,4 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     return Overlap(float(scores.max(axis=1).mean()), tuple(int(head) for head in best) if maps.heads else ())
 
 
-__all__ = ["Overlap", "overlap"]
+__all__ = ["Overlap", "looked_at", "overlap"]
