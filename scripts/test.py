@@ -20,7 +20,17 @@ def main():
         "lint": ["ruff", "check", "."],
         "types": ["mypy"],
         # Two at a time, each file in one process, the longest first: half of the tests wait for programs they start.
-        "tests": ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:]],
+        "tests": [
+            "pytest",
+            "--timeout",
+            "300",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--no-loadscope-reorder",
+            *sys.argv[1:],
+        ],
     }
     environment = dict(os.environ)
     if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):

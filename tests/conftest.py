@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ threads.sleep_while_waiting()
 # A shell starts what runs in the background with Ctrl-C ignored, and every program that a test starts would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`pytest -m gpu` reads only files with such tests: they need neither a window nor a video library."""
+    if config.getoption("markexpr") == "gpu" and collection_path.name.startswith("test_"):
+        return "mark.gpu" not in collection_path.read_text("utf-8") or None
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import importlib.util
 import threading
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rtviz.errors import MissingDependency
-from rtviz.models import backbone
-from rtviz.models.probe import AttentionProbe, SeenEnough
+from rtviz.models.looking import Looked, Looking
 
 _NAMES = {"fp32": "f32", "bf16": "bf16"}  # what OpenVINO calls number formats
 
@@ -40,47 +39,6 @@ def version() -> str:
     return version("openvino")
 
 
-class Looked(NamedTuple):
-    """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
-    [batch, tokens, width] after the last norm, and the last layer's keys [batch, heads, tokens, head width]."""
-
-    attention: Tensor
-    tokens: Tensor | None = None
-    keys: Tensor | None = None
-
-
-class Looking(nn.Module):
-    """A network under a probe, as one module that gives tensors.
-
-    Args:
-        network: a transformer of timm, fitted to the size of its input; it must be this module's own.
-        tokens: how many tokens it works on.
-        layers: how many layers it has.
-        whole: go on to the end of the last layer, for tokens and keys; attention alone is there earlier.
-    """
-
-    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.whole = whole
-        self.tokens, self._layers = tokens, layers
-
-    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
-        network: Any = self.network
-        stop = None if self.whole else self._layers
-        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, keep_keys=self.whole)
-        ended = None
-        try:
-            with probe:
-                ended = network.forward_features(x)
-        except SeenEnough:
-            pass
-        attention = torch.stack(probe.attention, dim=1)
-        if ended is None or probe.keys is None:
-            return (attention,)
-        return attention, backbone.last_norm(network, ended), probe.keys
-
-
 class Compiled:
     """The forward pass for inputs of one shape. Passes that meet wait for each other.
 
@@ -88,6 +46,7 @@ class Compiled:
         looking: in float32, without gradients.
         x: [batch, 3, height, width], one input.
         precision: int8, bf16 or fp32.
+        threads: how many a pass may use.
 
     Attributes:
         difference: from the maps in fp32: of the worst head, relative, Euclidean.
@@ -96,7 +55,7 @@ class Compiled:
         MissingDependency: OpenVINO is not installed.
     """
 
-    def __init__(self, looking: Looking, x: Tensor, precision: str) -> None:
+    def __init__(self, looking: Looking, x: Tensor, precision: str, threads: int) -> None:
         try:
             import openvino
             from openvino.frontend import FrontEndManager
@@ -119,7 +78,7 @@ class Compiled:
         core = openvino.Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
+            "INFERENCE_NUM_THREADS": str(threads),
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
         if precision == "int8":
@@ -164,4 +123,4 @@ def _weights_to_int8(model: Any) -> int:
     return width
 
 
-__all__ = ["Compiled", "Looked", "Looking", "is_there", "missing", "version"]
+__all__ = ["Compiled", "is_there", "missing", "version"]

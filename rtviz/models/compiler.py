@@ -15,7 +15,8 @@ from torch import Tensor
 
 from rtviz.errors import CaptureFailed
 from rtviz.models import choices, compiled
-from rtviz.models.compiled import Compiled, Looking
+from rtviz.models.compiled import Compiled
+from rtviz.models.looking import Looking
 
 WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
 PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
@@ -40,10 +41,13 @@ class Compiler:
         always: compile every pass, and at once; else only those that are asked for, where it pays.
     """
 
+    backend = "openvino"
+
     def __init__(self, name: str, network: Any, layers: int, native: str, precision: str, *, always: bool) -> None:
         self._name, self._network, self._layers = name, network, layers
         self._native, self._precision, self._always = native, precision, always
         self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
+        self._threads = torch.get_num_threads()  # now: who looks later may have a share of them only
         self._background = False
         self._thread: threading.Thread | None = None
         self._busy = threading.Lock()
@@ -125,7 +129,7 @@ class Compiler:
         with torch.no_grad():
             times: dict[str, Callable[[], object]] = {"eager": lambda: looking(*given)}
             exact = Looking(copy.deepcopy(looking.network).float(), looking.tokens, self._layers, whole=looking.whole)
-            made = {precision: Compiled(exact, x, precision) for precision in candidates}
+            made = {precision: Compiled(exact, x, precision, self._threads) for precision in candidates}
             if len(candidates) == 1:
                 # Other weights under the same name may not bear what was found out.
                 holds = self._precision != "auto" or wanted != "int8" or made[wanted].difference <= WORSE

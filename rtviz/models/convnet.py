@@ -35,7 +35,7 @@ class ConvNet(Model):
         self.classes = gradcam.classes_of(network)
         self._tap = gradcam.Tap(self._stages.modules) if self.classes else None
 
-    def _compiler_for(self, native: str) -> None:
+    def _passes_for(self, native: str) -> None:
         asked = "int8" if self._asked_precision == "int8" else self._asked_backend
         said = f"it runs in torch, with {native}: OpenVINO is for transformers here"
         if asked in ("int8", "openvino") and said not in (self.notice or ""):

@@ -17,8 +17,9 @@ from torch import Tensor
 from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
 from rtviz.models import backbone, cams, choices, compiled, gradcam
-from rtviz.models.compiled import Compiled
 from rtviz.models.compiler import Compiler
+from rtviz.models.graphs import Graphs
+from rtviz.models.looking import Looked
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.zoo import ModelCard
@@ -30,6 +31,8 @@ _AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys"}  # what OpenVINO gives only then
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
+
+Pass = Callable[[Tensor, Tensor], Looked]  # of an input [batch, 3, height, width] and a row
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +108,7 @@ class Model:
         self._asked_backend = Settings.option("backend").check(backend)
         self._soon = False
         self._native = ""  # the number format of what torch runs
-        self._compiler: Compiler | None = None
+        self._passes: Compiler | Graphs | None = None  # those that need not be made step by step
         self._get_to_know(network)
         self.to(device)
 
@@ -135,7 +138,7 @@ class Model:
     @property
     def runs_in(self) -> str:
         """The number format that the last pass ran in, with what ran it if that was not torch."""
-        return self.precision if self.backend == "torch" else f"{self.precision} {self.backend}"
+        return f"{self.precision} openvino" if self.backend == "openvino" else self.precision
 
     def to(self, device: str) -> Model:
         """Move to another device; the precision is chosen anew where it was not told. Returns itself.
@@ -153,8 +156,8 @@ class Model:
     def compile_soon(self) -> None:
         """From now on inputs of sizes that come are compiled in the background, where that pays."""
         self._soon = True
-        if self._compiler is not None:
-            self._compiler.soon()
+        if self._passes is not None:
+            self._passes.soon()
 
     def compile(
         self, frame: Pixels, count: int = 1, resolution: int | None = None, features: Collection[str] = ()
@@ -171,12 +174,12 @@ class Model:
         Raises:
             CaptureFailed: it must be compiled, and cannot be.
         """
-        if self._compiler is not None:
+        if self._passes is not None:
             x = self.prepare([frame] * count, resolution)
-            self._compiler.make(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
+            self._passes.make(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
 
-    def _compiler_for(self, native: str) -> Compiler | None:
-        """What compiles this model, if anything may: on a CPU, unless a number format was asked for."""
+    def _passes_for(self, native: str) -> Compiler | Graphs | None:
+        """What compiles passes of this model on a CPU, if no number format was asked for, or captures them on CUDA."""
         asked, backend = self._asked_precision, self._asked_backend
         if backend == "openvino" or asked == "int8":
             wanted = ("precision", "int8") if asked == "int8" else ("backend", "openvino")
@@ -189,25 +192,30 @@ class Model:
             if not compiled.is_there():
                 raise compiled.missing()
             return Compiler(self.name, self.network, self.layers, native, asked, always=True)
-        if self.device != "cpu" or backend == "torch" or asked != "auto":
+        if backend == "torch":
+            return None
+        if self.device.startswith("cuda"):
+            return Graphs(self.network, self.layers, native)
+        if self.device != "cpu" or asked != "auto":
             return None
         return Compiler(self.name, self.network, self.layers, native, asked, always=False)
 
-    def _compiled_for(self, x: Tensor, features: Collection[str], asked: Asked) -> Compiled | None:
+    def _fast_pass(self, x: Tensor, features: Collection[str], asked: Asked) -> Pass | None:
         """What sees this input instead of the network, if anything does."""
         found = None
-        if self._compiler is not None and not asked.needs_gradients and asked.rolled is None and not asked.muted:
-            found = self._compiler.find(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
+        if self._passes is not None and not asked.needs_gradients and asked.rolled is None and not asked.muted:
+            found = self._passes.find(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
         if found is None:
             self.precision, self.backend = self._native, "torch"
             return None
-        self.precision, self.backend = found[0], "openvino"
-        return found[1]
+        assert self._passes is not None
+        (self.precision, one), self.backend = found, self._passes.backend
+        return one
 
     def _set_precision(self, precision: str) -> None:
         self._native = self.precision = precision
         self.backend = "torch"
-        self._compiler = self._compiler_for(precision)
+        self._passes = self._passes_for(precision)
         if self._soon:
             self.compile_soon()
         self._dtype = choices.DTYPES[precision]
@@ -253,10 +261,13 @@ class Model:
         """
         height, width = self.input_size(_size(frames[0]), resolution)
         with self._quietly():
-            seen = torch.cat([_resized(frame, height, width) for frame in frames])
-            pictures = seen.to(self.device)  # as bytes: a quarter of the transfer
-            # Each colour in a plane of its own, which the patch embedding is quickest with on a CPU.
-            planes = pictures.to(torch.float32, memory_format=torch.contiguous_format)
+            if self.device.startswith("cuda"):
+                planes = resized_on_device(frames, height, width, self.device)
+            else:
+                seen = torch.cat([_resized(frame, height, width) for frame in frames])
+                pictures = seen.to(self.device)  # as bytes: a quarter of the transfer
+                # Each colour in a plane of its own, which the patch embedding is quickest with on a CPU.
+                planes = pictures.to(torch.float32, memory_format=torch.contiguous_format)
             self._positions.fit(self._grid_of(planes))
             return planes.mul_(self._scale).add_(self._shift).to(self._dtype)
 
@@ -345,21 +356,23 @@ class Model:
             twice = bool(asked.intact and asked.muted)
             if twice:  # first as it is, then with heads muted: one pass is quicker than two
                 x = torch.cat([x, x])
-            rows = torch.tensor([self.row_of(query, self._grid_of(x))], device=self.device)
+            rows = torch.tensor([self.row_of(query, self._grid_of(x))])
             muted_from = len(frames) if twice else 0
-            fast = self._compiled_for(x, features, asked)
+            fast = self._fast_pass(x, features, asked)
             probe = evidence = None
             if fast is not None:
                 attention, tokens, keys = fast(x, rows)
             elif asked.needs_gradients and self._tap is not None:
                 with self._tap.at(0) as leaves:
                     attention, tokens, probe, ended = self._forward(
-                        x, rows, features, nullcontext(), asked.muted, muted_from
+                        x, rows.to(self.device), features, nullcontext(), asked.muted, muted_from
                     )
                     assert ended is not None
                     evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], asked.target)
             else:
-                attention, tokens, probe, _ = self._forward(x, rows, features, None, asked.muted, muted_from)
+                attention, tokens, probe, _ = self._forward(
+                    x, rows.to(self.device), features, None, asked.muted, muted_from
+                )
             if probe is not None:
                 keys = probe.keys
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
@@ -465,7 +478,7 @@ class Model:
         return row[:, :, prefix:].reshape(self.layers, self.heads, *grid).copy(), row[:, :, :prefix].copy()
 
     def _asker(
-        self, x: Tensor, fast: Compiled | None, probe: AttentionProbe | None, asked: Asked
+        self, x: Tensor, fast: Pass | None, probe: AttentionProbe | None, asked: Asked
     ) -> Callable[[int, Query], dict[str, Floats]] | None:
         """What answers for another query, in the frame at a place of the batch: fields of Maps."""
         if fast is not None:  # it keeps nothing of a pass, and is quick enough for another one
@@ -474,7 +487,7 @@ class Model:
             return partial(self._rows, probe.entered, self._grid_of(x), asked.rolled)
         return None
 
-    def _looked_again(self, x: Tensor, fast: Compiled, place: int, query: Query) -> dict[str, Floats]:
+    def _looked_again(self, x: Tensor, fast: Pass, place: int, query: Query) -> dict[str, Floats]:
         grid = self._grid_of(x)
         patches, prefix = self._apart(
             fast(x, torch.tensor([self.row_of(query, grid)]))[0][place, :, :, 0].numpy(), grid
@@ -610,6 +623,21 @@ def _resized(frame: Pixels, height: int, width: int) -> Tensor:
     if frame.shape[:2] == (height, width):
         return pixels
     return F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+
+
+def resized_on_device(frames: Sequence[Pixels], height: int, width: int, device: str) -> Tensor:
+    """Frames of one size as float32 [batch, 3, height, width], from 0 to 255: uploaded as bytes, and resized there.
+
+    The same resize as on the CPU, but for what bytes round away between its two directions. From memory that is pinned
+    the upload is not waited for.
+    """
+    pixels = torch.stack([torch.from_numpy(np.asarray(_Unlocked(frame))) for frame in frames])
+    if device.startswith("cuda"):
+        pixels = pixels.pin_memory()
+    planes = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+    if planes.shape[2:] == (height, width):
+        return planes
+    return F.interpolate(planes, (height, width), mode="bicubic", antialias=True).clamp_(0, 255)
 
 
 class _Unlocked:

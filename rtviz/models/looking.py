@@ -1,0 +1,55 @@
+"""A network under a probe, as one module from tensors to tensors: what can be compiled, or captured as a CUDA graph."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rtviz.models import backbone
+from rtviz.models.probe import AttentionProbe, SeenEnough
+
+
+class Looked(NamedTuple):
+    """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
+    [batch, tokens, width] after the last norm, and the last layer's keys [batch, heads, tokens, head width]."""
+
+    attention: Tensor
+    tokens: Tensor | None = None
+    keys: Tensor | None = None
+
+
+class Looking(nn.Module):
+    """A network under a probe, as one module that gives tensors.
+
+    Args:
+        network: a transformer of timm, fitted to the size of its input. Nobody fits it to another one meanwhile.
+        tokens: how many tokens it works on.
+        layers: how many layers it has.
+        whole: go on to the end of the last layer, for tokens and keys; attention alone is there earlier.
+    """
+
+    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.whole = whole
+        self.tokens, self._layers = tokens, layers
+
+    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+        network: Any = self.network
+        stop = None if self.whole else self._layers
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, keep_keys=self.whole)
+        ended = None
+        try:
+            with probe:
+                ended = network.forward_features(x)
+        except SeenEnough:
+            pass
+        attention = torch.stack(probe.attention, dim=1)
+        if ended is None or probe.keys is None:
+            return (attention,)
+        return attention, backbone.last_norm(network, ended), probe.keys
+
+
+__all__ = ["Looked", "Looking"]

@@ -1,0 +1,191 @@
+"""The path on an NVIDIA GPU: graphs, number formats, kernels, copies. `pytest -m gpu` needs neither PyQt5 nor av."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import rtviz
+from rtviz.frame import Floats
+from rtviz.models import runner
+from rtviz.models.graphs import _Remembering
+from rtviz.models.looking import Looking
+from rtviz.models.runner import Model
+from rtviz.scoring.measures import jaccard, largest_mass
+from rtviz.settings import Point
+from rtviz.sources.scene import SceneSource
+
+on_cuda = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+TINY = "random:vit_tiny_patch16_224"
+PLACE = Point(0.7, 0.3)
+
+
+def scene(number: int = 0, size: tuple[int, int] = (120, 160)) -> Any:
+    return SceneSource(size=size).frame(number).pixels
+
+
+def apart(one: Floats, other: Floats) -> float:
+    """Of the worst head, relative, Euclidean."""
+    one, other = (maps.reshape(*maps.shape[:2], -1) for maps in (one, other))
+    return float((np.linalg.norm(one - other, axis=-1) / np.linalg.norm(other, axis=-1)).max())
+
+
+def again(model: Model, frame: Any, times: int = 4, **asked: Any) -> Any:
+    """What it sees once its passes are captured."""
+    for _ in range(times):
+        maps = model(frame, **asked)
+    return maps
+
+
+# --- what can be checked without one ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [TINY, "random:dinov3-vits16", "random:beit_base_patch16_224"])
+def test_what_a_pass_reads_besides_its_input_is_found(name: str) -> None:
+    """A graph has to hold weights and positions, and must not hold what a pass computes on its way."""
+    model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
+    x = model.prepare([scene()])
+    tokens = x.shape[2] * x.shape[3] // model.patch_size**2 + model.prefix_tokens
+    looking = Looking(model.network, tokens, model.layers, whole=True)
+    rows = torch.zeros(1, dtype=torch.int64)
+    with torch.no_grad():
+        looking(x, rows)
+        with _Remembering() as remembering:
+            looking(x, rows)
+        gc.collect()
+        held = {id(tensor) for tensor in remembering.still_there()}
+        blocks = [weight for name, weight in model.network.named_parameters() if name.startswith("blocks")]
+        assert all(id(weight) in held for weight in blocks)
+        assert {id(x), id(rows)} <= held
+        # Another size changes the positions. With what is held put back, nothing else is missing.
+        own = sum(tensor.numel() for tensor in [*model.network.parameters(), *model.network.buffers()])
+        assert sum(tensor.numel() for tensor in remembering.still_there()) < 1.5 * own + x.numel() + tokens * 2000
+
+
+def test_a_resize_on_the_device_is_that_of_the_cpu() -> None:
+    frames = [scene(number, (180, 320)) for number in (0, 60)]
+    for size in ((96, 176), (180, 320), (224, 400)):
+        expected = torch.cat([runner._resized(frame, *size) for frame in frames]).float()
+        found = runner.resized_on_device(frames, *size, "cpu")
+        assert found.shape == expected.shape
+        assert found.dtype == torch.float32
+        assert float((found - expected).abs().mean()) < 0.3
+        assert float((found - expected).abs().max()) <= 6
+
+
+# --- on one ----------------------------------------------------------------------------------------------------------
+
+
+class TestOnCuda:
+    pytestmark = on_cuda
+
+    @pytest.mark.parametrize(
+        "name",
+        ["random:dino-vits16", "random:dinov2-vits14-reg", "random:dinov3-vits16", "random:deit-vits16", "embedded"],
+    )
+    def test_replayed_maps_are_those_of_fp32(self, name: str) -> None:
+        model = rtviz.load(name, device="cuda", resolution=112)
+        exact = rtviz.load(name, device="cpu", precision="fp32", resolution=112)
+        assert model.precision == "fp16"
+        for number in (0, 40, 80):
+            for query in ("cls", PLACE):
+                found, true = again(model, scene(number), query=query), exact(scene(number), query)
+                assert model.backend == "graph"
+                assert apart(found.attention, true.attention) < 2e-2
+                assert np.allclose(found.attention.sum((2, 3)) + found.prefix.sum(2), 1, atol=1e-2)
+                if name == "embedded":
+                    masks, others = (largest_mass(maps.attention) for maps in (found, true))
+                    assert jaccard(masks, others).mean() > 0.98
+
+    def test_a_replay_and_a_pass_of_the_network_agree(self) -> None:
+        model = rtviz.load("random:dino-vits16", device="cuda", resolution=112)
+        plain = rtviz.load("random:dino-vits16", device="cuda", resolution=112, backend="torch")
+        wanted = {"tokens", "keys"}
+        found, true = again(model, scene(), features=wanted), again(plain, scene(), features=wanted)
+        assert (model.backend, plain.backend) == ("graph", "torch")
+        assert apart(found.attention, true.attention) < 1e-2
+        assert np.abs(found.tokens - true.tokens).max() < 0.05
+        assert np.abs(found.keys - true.keys).max() < 0.05
+
+    def test_another_query_is_answered_from_the_same_graph(self) -> None:
+        model = rtviz.load(TINY, device="cuda", resolution=112)
+        maps = again(model, scene(), features={"rows"})
+        asked = maps.ask(PLACE)
+        assert apart(asked.attention, rtviz.load(TINY, device="cpu", resolution=112)(scene(), PLACE).attention) < 2e-2
+        assert not np.array_equal(asked.attention, maps.attention)
+
+    def test_many_sizes_come_and_go(self) -> None:
+        """More than graphs and positions are remembered: what a graph reads must outlive what the model forgets."""
+        for name in ("random:dino-vits16", "random:dinov3-vits16"):
+            model = rtviz.load(name, device="cuda", resolution=64)
+            first = again(model, scene()).attention
+            for width in range(160, 400, 16):
+                again(model, scene(0, (120, width)), times=2)
+                assert np.array_equal(model(scene()).attention, first)
+            again(model, scene(0, (120, 400)))
+            assert apart(again(model, scene()).attention, first) < 1e-2
+
+    def test_threads_that_look_at_once_get_their_own_maps(self) -> None:
+        model = rtviz.load(TINY, device="cuda", resolution=112)
+        alone = [again(model, scene(number)).attention for number in range(4)]
+        wrong: list[int] = []
+
+        def look(number: int) -> None:
+            for _ in range(20):
+                if not np.array_equal(model(scene(number)).attention, alone[number]):
+                    wrong.append(number)
+
+        threads = [threading.Thread(target=look, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+    def test_the_kernels_of_attention_are_fused(self) -> None:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        model = rtviz.load("random:dino-vits16", device="cuda", backend="torch")
+        fused = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION]
+        with sdpa_kernel(fused):
+            model(scene(), features={"tokens"})  # torch raises where none of them can run
+        activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+        with torch.profiler.profile(activities=activities) as profile:
+            model(scene(), features={"tokens"})
+        names = [event.key for event in profile.key_averages()]
+        assert any("flash" in name or "fmha" in name or "cudnn" in name for name in names), names
+        assert not any("_scaled_dot_product_attention_math" in name for name in names)
+
+    def test_nothing_waits_for_the_device_but_once(self) -> None:
+        model = rtviz.load("random:dino-vits16", device="cuda")
+        again(model, scene())
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            model(scene())
+        waits = {event.key: event.count for event in profile.key_averages() if "Synchronize" in event.key}
+        assert sum(waits.values()) <= 2, waits  # the pass's own, and the profiler's
+
+    def test_what_overflows_fp16_goes_on_in_bf16_with_a_notice(self) -> None:
+        model = rtviz.load(TINY, device="cuda", resolution=64)
+        again(model, scene())
+        with torch.no_grad():
+            model.network.blocks[3].mlp.fc2.weight.mul_(3e4)
+        maps = again(model, scene())
+        assert model.precision == "bf16"
+        assert "leaves the range of fp16" in (model.notice or "")
+        assert np.isfinite(maps.attention).all()
+        assert model.backend == "graph"
+
+    def test_rollout_muting_and_gradients_work_beside_graphs(self) -> None:
+        model = rtviz.load("random:deit-vits16", device="cuda", resolution=64)
+        again(model, scene())
+        assert model.batch([scene()], features={"rollout"})[0].rollout is not None
+        assert model.batch([scene()], mute=[(0, 1)], features={"intact"})[0].intact is not None
+        assert model.batch([scene()], features={"grad"})[0].explained is not None
+        assert model.backend == "torch"
+        again(model, scene(), times=1)
+        assert model.backend == "graph"
