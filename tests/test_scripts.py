@@ -378,7 +378,7 @@ def test_every_check_runs_and_one_failure_counts(project: Project) -> None:
         "TOOL ruff format --check .",
         "TOOL ruff check .",
         "TOOL mypy",
-        "TOOL pytest -n 2 --dist loadfile --no-loadscope-reorder -k a b",
+        "TOOL pytest --timeout 300 -n 2 --dist loadfile --no-loadscope-reorder -k a b",
     ]
     done = project.run(script="test.py", env={"FAILING": "ruff"})
     assert done.returncode == 1
