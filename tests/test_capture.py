@@ -15,6 +15,8 @@ from rtviz.errors import CaptureFailed, SettingsError
 from rtviz.models.runner import Model
 from rtviz.settings import Point
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FAMILIES = [
     "dino-vits16",
     "dino-vits8",
@@ -30,15 +32,6 @@ OTHERS = [
     "deit_tiny_distilled_patch16_224",  # CLS and a distillation token
     "vit_little_patch16_reg4_gap_256",  # q/k norm or layer scale, registers, no CLS
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def lively(name: str, precision: str = "fp32", sharpness: float = 5) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small import noise, trained_looking
 
 import rtviz
 from rtviz import figures, views
@@ -16,43 +17,14 @@ from rtviz.flow import Carrier
 from rtviz.frame import Frame
 from rtviz.live import hover
 from rtviz.models import backbone, cams, convnet, weights, zoo
-from rtviz.models.runner import Model
 from rtviz.offline import export
 from rtviz.recorder import Kept
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZES = [(64, 64), (96, 160), (130, 70)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-_models: dict[str, Model] = {}
-
-
-def cached(name: str) -> Model:
-    """A network with statistics as after some training: timm's random ResNets have branches of zeros."""
-    if name not in _models:
-        model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
-        torch.manual_seed(1)
-        for module in model.network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.uniform_(module.weight, 0.5, 1.0)
-                torch.nn.init.normal_(module.bias, 0, 0.2)
-                torch.nn.init.normal_(module.running_mean, 0, 0.2)
-        _models[name] = model
-    return _models[name]
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 # --- what the methods compute -----------------------------------------------------------------------------------------
@@ -77,7 +49,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, share: float = 2e-3) ->
 @pytest.mark.parametrize("name", ["random:resnet18", "random:convnext_atto"])
 @pytest.mark.parametrize("size", SIZES)
 def test_maps_are_computed_from_timm_s_own_features(name, size):
-    model = cached(name)
+    model = trained_looking(name)
     frame = noise(*size)
     (maps,) = model.batch([frame], features={"activation", "eigen"})
     with torch.inference_mode():
@@ -127,7 +99,7 @@ def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with():
 
 
 def test_a_batch_is_what_its_frames_are_alone():
-    model = cached("random:resnet18")
+    model = trained_looking("random:resnet18")
     frames = [noise(64, 96, seed) for seed in range(3)]
     together = model.batch(frames, features={"eigen"})
     for frame, maps in zip(frames, together, strict=True):
@@ -137,7 +109,7 @@ def test_a_batch_is_what_its_frames_are_alone():
 
 
 def test_a_query_changes_nothing():
-    model = cached("random:resnet18")
+    model = trained_looking("random:resnet18")
     maps = model(noise(64, 64), query=(0.2, 0.7))
     assert maps.query == Point(0.2, 0.7)
     asked = model(noise(64, 64)).ask(Point(0.2, 0.7))
@@ -304,7 +276,7 @@ def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path, no_caches):
 @pytest.mark.parametrize("method", ["activation", "eigen"])
 @pytest.mark.parametrize("layout", ["overlay", "alone", "side-by-side"])
 def test_the_engine_draws_every_stage(method, layout):
-    engine = Engine(cached("random:resnet18"))
+    engine = Engine(trained_looking("random:resnet18"))
     frame = Frame(noise(72, 100))
     shown = []
     for layer in (0, 1, 2, -1):
@@ -317,7 +289,7 @@ def test_the_engine_draws_every_stage(method, layout):
 
 
 def test_the_brightest_place_is_where_the_stage_responds_most():
-    engine = Engine(cached("random:resnet18"))
+    engine = Engine(trained_looking("random:resnet18"))
     pixels = np.full((128, 128, 3), 120, np.uint8)
     pixels[96:128, 32:64] = noise(32, 32)
     maps = engine.look([Frame(pixels)], Settings(view="cam", resolution=128))[0]
@@ -329,7 +301,7 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
 
 @pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
 def test_views_of_attention_say_that_there_are_no_heads(view):
-    engine = Engine(cached("random:resnet18"))
+    engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))
     allowed = "mask, cam, none (random:resnet18 has no attention heads)"
@@ -338,7 +310,7 @@ def test_views_of_attention_say_that_there_are_no_heads(view):
 
 def test_whatever_else_needs_heads_says_so(tmp_path):
     says = r"\(random:resnet18 has no attention heads\)"
-    model = cached("random:resnet18")
+    model = trained_looking("random:resnet18")
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
     with pytest.raises(SettingsError, match=says):
         model.attention(torch.zeros(1, 3, 64, 64))
@@ -350,20 +322,20 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
 
 
 def test_live_settings_are_brought_to_what_there_is():
-    maps = cached("random:resnet18")(noise(64, 64))
+    maps = trained_looking("random:resnet18")(noise(64, 64))
     fitting = fit(Settings(view="grid", head=3, layer=11, cam="eigen"), maps)
     assert (fitting.view, fitting.head, fitting.layer, fitting.cam) == ("cam", "mean", 3, "activation")
     assert fit(Settings(view="none"), maps).view == "none"
     assert head_facts(maps, 0) == ()
     frame = Frame(noise(64, 64))
-    engine = Engine(cached("random:resnet18"))
+    engine = Engine(trained_looking("random:resnet18"))
     assert hover(engine.draw(frame, maps, fitting), 0.5, 0.5) is None
 
 
 def test_maps_without_heads_are_carried_and_kept():
     pixels = np.kron(noise(12, 16), np.ones((10, 10, 1), np.uint8))
     then, now = Frame(pixels), Frame(np.roll(pixels, 8, axis=1))
-    maps = cached("random:resnet18").batch([pixels], features={"activation", "eigen"}, resolution=128)[0]
+    maps = trained_looking("random:resnet18").batch([pixels], features={"activation", "eigen"}, resolution=128)[0]
     carried = Carrier().carry(maps, then, now)
     assert carried.attention.shape == maps.attention.shape
     expected = np.roll(maps.cams["activation"][0], 2, axis=1)[4:-4, 8:-8]  # 8 pixels are two cells
@@ -376,7 +348,7 @@ def test_maps_without_heads_are_carried_and_kept():
 
 def test_the_mask_of_a_network_without_heads_is_that_of_what_its_stage_responds_to():
     frame = Frame(noise(64, 64))
-    engine = Engine(cached("random:resnet18"))
+    engine = Engine(trained_looking("random:resnet18"))
     settings = Settings(view="mask", resolution=64, layout="alone", upsampling="nearest", layer=-2)
     picture = engine.render(frame, settings).overlay
     (maps,) = engine.look([frame], settings)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from live_doubles import until, until_shown
+from small import noise, trained_looking
 
 import rtviz
 from rtviz import views
@@ -23,35 +24,9 @@ from rtviz.models import backbone
 from rtviz.models.runner import Model
 from rtviz.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONVNET, VIT, DINO = "random:resnet18", "random:vit_tiny_patch16_224", "random:embedded"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-_models: dict[str, Model] = {}
-
-
-def cached(name: str) -> Model:
-    """With statistics as after some training: timm's random ResNets have branches of zeros."""
-    if name not in _models:
-        _models[name] = model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
-        torch.manual_seed(1)
-        for module in model.network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.uniform_(module.weight, 0.5, 1.0)
-                torch.nn.init.normal_(module.running_mean, 0, 0.2)
-    return _models[name]
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np.ndarray, int]:
@@ -92,7 +67,7 @@ def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np
 @pytest.mark.parametrize("target", ["top", 7, 640])
 @pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 0), (CONVNET, 2), (VIT, -1)])
 def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, target):
-    model = cached(name)
+    model = trained_looking(name)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
     expected, number = slowly(model, frame, target, layer)
@@ -104,7 +79,7 @@ def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, tar
 
 @pytest.mark.parametrize("name", [CONVNET, VIT])
 def test_all_else_of_the_pass_is_as_without_gradients(name):
-    model = cached(name)
+    model = trained_looking(name)
     frames = [noise(64, 96, seed) for seed in range(2)]
     features = {"eigen", "activation"} | ({"tokens", "keys", "rows"} if model.heads else set())
     plain = model.batch(frames, features=features)
@@ -128,7 +103,7 @@ def test_all_else_of_the_pass_is_as_without_gradients(name):
 
 
 def test_passes_side_by_side_do_not_meet():
-    model = cached(CONVNET)
+    model = trained_looking(CONVNET)
     frames = [noise(64, 96, seed) for seed in range(12)]
 
     def look(number: int) -> np.ndarray:
@@ -165,7 +140,7 @@ def test_rotary_positions_that_were_kept_serve_a_pass_with_gradients_too():
 
 
 def test_the_class_is_named_in_the_corner():
-    engine = Engine(cached(CONVNET))
+    engine = Engine(trained_looking(CONVNET))
     frame = Frame(noise(240, 320))
     settings = Settings(view="cam", cam="grad", target=207, resolution=64)
     result = engine.render(frame, settings)
@@ -197,7 +172,7 @@ def test_what_is_no_class_is_refused(wrong):
 
 def test_a_class_that_the_model_does_not_know_is_refused():
     with pytest.raises(SettingsError, match=r"top, or a class from 0 to 999 \(random:resnet18 has 1000 classes\)"):
-        Engine(cached(CONVNET)).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", target=1000))
+        Engine(trained_looking(CONVNET)).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", target=1000))
 
 
 # --- where there is no classifier -------------------------------------------------------------------------------------
@@ -215,7 +190,7 @@ def test_a_model_without_a_classifier_says_so(name):
 
 def test_a_stream_goes_on_without_and_says_it_once():
     told = []
-    artist, engine = Artist(told.append), Engine(cached(DINO))
+    artist, engine = Artist(told.append), Engine(trained_looking(DINO))
     settings = Settings(view="cam", cam="grad", resolution=64)
     for number in range(3):
         shot = Shot(Frame(noise(64, 64, number)), 0.0, 0, number)
@@ -227,7 +202,7 @@ def test_a_stream_goes_on_without_and_says_it_once():
 
 
 def test_of_several_models_each_shows_what_it_can():
-    comparison = Comparison([Engine(cached(CONVNET)), Engine(cached(DINO))])
+    comparison = Comparison([Engine(trained_looking(CONVNET)), Engine(trained_looking(DINO))])
     settings = Settings(model=CONVNET, compare=(DINO,), view="cam", cam="grad", resolution=64)
     ((frame, seen),) = comparison.look_all([[Frame(noise(64, 64))]], settings)
     result = comparison.draw(frame, seen, settings)
@@ -236,7 +211,7 @@ def test_of_several_models_each_shows_what_it_can():
 
 
 def test_another_class_is_another_pass_and_the_old_map_stays_till_then():
-    model = cached(CONVNET)
+    model = trained_looking(CONVNET)
     settings = Settings(view="cam", cam="grad", layer=1, target=3, resolution=64)
     (maps,) = model.batch([noise(64, 64)], features={"grad"}, target=3, layer=1, resolution=64)
     assert has_features(maps, settings)
@@ -249,8 +224,8 @@ def test_another_class_is_another_pass_and_the_old_map_stays_till_then():
 
 
 def test_a_transformer_s_classifier_is_where_the_weights_have_one():
-    assert backbone.classifier_weights(cached(VIT).network) == ("head.weight", "head.bias")
-    assert cached(VIT).classes == cached(CONVNET).classes == 1000
+    assert backbone.classifier_weights(trained_looking(VIT).network) == ("head.weight", "head.bias")
+    assert trained_looking(VIT).classes == trained_looking(CONVNET).classes == 1000
     for name in (DINO, "random:dino-vits16", "random:dinov3-convnext-tiny"):
         assert rtviz.load(name, device="cpu", precision="fp32", resolution=64).classes == 0
 
@@ -260,7 +235,9 @@ def test_a_transformer_s_classifier_is_where_the_weights_have_one():
 
 def live_on(name: str, **settings: object) -> LiveSession:
     wanted = Settings(view="cam", cam="grad", resolution=64, **settings)
-    return LiveSession("scene:?size=96x64", wanted, load_engine=lambda _, progress: Engine(cached(name)), mode="locked")
+    return LiveSession(
+        "scene:?size=96x64", wanted, load_engine=lambda _, progress: Engine(trained_looking(name)), mode="locked"
+    )
 
 
 def test_live_another_class_or_stage_shows_also_on_a_paused_frame():

@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from small import noise
 
 import rtviz
 from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
@@ -19,25 +20,14 @@ from rtviz.frame import Frame
 from rtviz.models import backbone, choices, convnet, listing, runner, zoo
 from rtviz.settings import Point
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = "random:vit_tiny_patch16_224"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def tiny():
     return rtviz.load(TINY, device="cpu", precision="fp32", resolution=64)
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 # --- the zoo ----------------------------------------------------------------------------------------------------------

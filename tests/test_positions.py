@@ -19,6 +19,8 @@ from rtviz.models import weights as files
 from rtviz.models.runner import Model
 from rtviz.settings import Point
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 timm = backbone.timm
 
 # Architectures of timm, and what makes them small, or brings out a part that none of timm's names has.
@@ -45,15 +47,6 @@ ANY_SIZE = {
 }
 TRAINED = (4, 4)
 GRIDS = [TRAINED, (3, 6), (7, 2), (1, 5), TRAINED]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def build(kind: str, grid: tuple[int, int] = TRAINED) -> torch.nn.Module:

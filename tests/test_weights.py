@@ -21,16 +21,9 @@ import rtviz
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.models import backbone, load, pull, weights, zoo
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = "vit_tiny_patch16_224"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
