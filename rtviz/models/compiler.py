@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from rtviz.models.looking import Looking
 
 WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
 PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
-_TIMES = 5
+_TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
 _LARGEST = 200_000_000  # parameters: beyond, a copy in fp32 is too much to make unasked
 
@@ -137,7 +136,7 @@ class Compiler:
             if self._always:
                 del times["eager"]
             times |= {name: lambda one=one: one(*given) for name, one in made.items()}  # type: ignore[misc]
-            spent = in_turns(times)
+            spent = choices.in_turns(times, _TURNS)
         best = next(iter(spent))
         for name in list(spent)[1:]:
             holds = name != "int8" or made[name].difference <= WORSE
@@ -150,15 +149,4 @@ class Compiler:
         return None if best == "eager" else (best, made[best])
 
 
-def in_turns(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The seconds that each takes, the best of a few, measured in turns."""
-    seconds = dict.fromkeys(runs, float("inf"))
-    for _ in range(_TIMES):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
-
-
-__all__ = ["PAYS", "WORSE", "Compiler", "in_turns"]
+__all__ = ["PAYS", "WORSE", "Compiler"]
