@@ -16,7 +16,7 @@ from rtviz.frame import Frame, Maps
 from rtviz.settings import Point, Settings
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
-from rtviz.views.pca import Components
+from rtviz.views.pca import Components, paint
 from rtviz.views.similarity import similarity
 
 SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
@@ -527,10 +527,10 @@ def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
     maps, parts = figure_and_ground()
     maps = replace(maps, tokens=-maps.tokens)
     tokens, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
-    _, share = Components.fit(tokens, attended).paint(tokens)
+    _, share = paint(Components.fit(tokens, attended).project(tokens))
     np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
     few = tokens[: patches[0] * patches[1]]
-    colors, _ = Components.fit(few, attended[: len(few)]).paint(few)
+    colors, _ = paint(Components.fit(few, attended[: len(few)]).project(few))
     assert colors.shape == (len(few), 3)
     assert np.isfinite(colors).all()
 
@@ -539,12 +539,12 @@ def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
     maps, parts = figure_and_ground()
     first, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
     components = Components.fit(first, attended, 0.0)
-    before, _ = components.paint(first)
+    before, _ = paint(components.project(first))
     random = np.random.default_rng(5)
     for frame in range(1, 90):  # three seconds with noise, in which each fit alone would flip its axes now and then
         noisy = first + random.normal(size=first.shape).astype(np.float32) * 0.3
         components = components.follow(noisy, frame / 30)
-    after, _ = components.paint(first)
+    after, _ = paint(components.project(first))
     assert np.abs(after - before)[parts.ravel() > 0].mean() < 0.1
     other, _ = figure_and_ground(seed=9)
     tokens = other.tokens.reshape(-1, 20)

@@ -256,14 +256,20 @@ class Canvas(QWidget):
             painter.setPen(pen)
             painter.drawRect(cell)
         painter.setRenderHint(QPainter.Antialiasing)
+        if result.settings.view not in _OF_ATTENTION:  # its figures would be of what is not shown
+            return
         text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
         if spot.head is not None:
             which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)
             text = f"layer {spot.layer}  {which}   {text}"
         size = max(12, min(20, round(self.height() / 42)))
         font = _font(self, size)
-        extent = QFontMetricsF(font).boundingRect(text)
-        x = min(cell.right() + 10, self.width() - extent.width() - 26)
+        broad = QFontMetricsF(font).horizontalAdvance(text) + size * 1.1
+        x = cell.right() + 10
+        if x + broad > min(rect.right(), self.width() - 6):
+            x = cell.left() - 10 - broad
+        if x < 6:  # beside neither side
+            x = max(6.0, self.width() - broad - 6)
         y = max(6.0, min(cell.top() - size * 0.4, self.height() - size * 2.2))
         _pill(painter, font, text, x, y)
 
@@ -374,6 +380,10 @@ def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
     font.setPixelSize(max(1, pixels))
     font.setBold(bold)
     return font
+
+
+# The views that show one patch's share of the attention.
+_OF_ATTENTION = ("heatmap", "mask", "heads", "grid")
 
 
 def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None:

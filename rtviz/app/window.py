@@ -657,6 +657,8 @@ class Window(QWidget):
             return None
         if self.kiosk or self.hidden or self.isFullScreen():  # there the picture alone counts
             return None
+        if settings.compare:  # it would cover what tells the panes apart
+            return None
         size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
         offers = ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer"))
         more = "The real DINO: `rtviz models pull dino-vits16`, or fetch it now."

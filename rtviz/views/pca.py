@@ -14,6 +14,8 @@ from rtviz.views.selection import key_of
 
 # How fast the components and the ranges of their colours follow, in seconds of the source.
 _FOLLOW_SECONDS = 4.0
+# So many spreads of the first component are told apart: as many as lie between surely ground and surely figure.
+_REACH = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +89,19 @@ class Components:
             mean, figure, spread, figure_mean, colors, towards(self.low, low), towards(self.high, high), pts_seconds
         )
 
-    def paint(self, tokens: Floats) -> tuple[Floats, Floats]:
-        """(colours [patches, 3] from 0 to 1, how far each patch belongs to the figure [patches], 0 to 1)."""
-        share = _figure_share(np.asarray((tokens - self.mean) @ self.figure, np.float32), self.spread)
-        projected = (tokens - self.figure_mean) @ self.colors
-        colors = np.clip((projected - self.low) / np.maximum(self.high - self.low, 1e-12), 0, 1)
-        return colors.astype(np.float32), share
+    def project(self, tokens: Floats) -> Floats:
+        """Where the tokens lie along the components: float32 [4, patches], the figure's first; `paint` takes it.
+
+        Between patches these may be interpolated. What is painted of them has edges, which belong between patches.
+        """
+        along = ((tokens - self.mean) @ self.figure) / (_REACH * self.spread) + 0.5
+        colors = ((tokens - self.figure_mean) @ self.colors - self.low) / np.maximum(self.high - self.low, 1e-12)
+        return np.concatenate([along[None], colors.T]).astype(np.float32)
+
+
+def paint(projected: Floats) -> tuple[Floats, Floats]:
+    """Of places along the components, [4, ...]: (colours [3, ...] from 0 to 1, how far each belongs to the figure)."""
+    return np.clip(projected[1:], 0, 1), _figure_share(_REACH * (projected[0] - 0.5), 1.0)
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
@@ -115,15 +124,20 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         components = before
     if memory is not None:
         memory[key] = components
-    colors, share = components.paint(tokens)
-    return _lay(frame.pixels, colors.reshape(*maps.grid, 3), share.reshape(maps.grid), settings)
+    return _lay(frame.pixels, components.project(tokens).reshape(4, *maps.grid), settings)
 
 
-def _lay(pixels: Pixels, colors: Floats, share: Floats, settings: Settings) -> Pixels:
+def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     size, how = (pixels.shape[0], pixels.shape[1]), settings.upsampling
+    # At an outline the colour is the figure's, not something between it and what the ground happens to have.
+    _, of_figure = paint(projected)
+    weights = np.maximum(of_figure, np.float32(1e-3))
+    along, weight, *weighted = compose.refine(
+        np.stack([projected[0], weights, *(projected[1:] * weights)]), size, how, pixels
+    )
+    colors, share = paint(np.stack([along, *(np.stack(weighted) / np.maximum(weight, np.float32(1e-4)))]))
     # The figure's colours, from dark to light rather than from black: black is the ground.
-    planes = np.concatenate([np.moveaxis((0.15 + 0.85 * colors) * share[..., None], -1, 0), share[None]])
-    fine = compose.refine(planes, size, how, pixels)
+    fine = np.concatenate([(0.15 + 0.85 * colors) * share, share[None]])
     alone = settings.layout == "alone"
     cover = np.ones_like(fine[3]) if alone else fine[3] * np.float32(1 - (1 - settings.opacity) ** 1.5)
     ground = 0.0 if alone else min(1.0, 1.5 * settings.opacity)
