@@ -391,9 +391,11 @@ def _figure(parsed: argparse.Namespace) -> int:
     settings = Settings.from_mapping(_given(parsed))
     if not 1 <= parsed.width <= 100:
         raise SettingsError("width", parsed.width, "inches from 1 to 100")
+    names = _compared(parsed.below or "")
+    if "layer" in vars(parsed) and not names and not parsed.paper:
+        raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
     figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
     frame = _one_frame(parsed)
-    names = _compared(parsed.below or "")
     seen: dict[str, Maps] = {}
     missing: list[WeightsMissing] = []
     with _model_progress(quiet=False) as progress:
@@ -410,10 +412,10 @@ def _figure(parsed: argparse.Namespace) -> int:
             if engine.model.notice:
                 _say(engine.model.notice)
             (seen[engine.model.name],) = engine.look([frame], settings)
-    if names:
+    maps = next(iter(seen.values()))
+    if names or not maps.heads:
         figure = figures.compare(frame, seen, settings, parsed.width)
     else:
-        (maps,) = seen.values()
         draw = figures.heads if parsed.paper else figures.layers_by_heads
         figure = draw(frame, maps, settings, parsed.width)
     figures.save(figure, parsed.output, overwrite=True)
@@ -806,7 +808,7 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     from rtviz.scoring import benchmarks
 
     if parsed.data is None:
-        raise SettingsError("data", None, f"{_MEASURED_ON[parsed.name]}, or scene:")
+        raise SettingsError("data", "", f"--data with {_MEASURED_ON[parsed.name]}, or with scene:")
     if parsed.scenes is not None:
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from rtviz import compose
 from rtviz.artist import fit
 from rtviz.engine import Engine, side_by_side
 from rtviz.frame import Frame, Maps, Masks, Result
@@ -13,6 +15,7 @@ from rtviz.models import Model, Progress
 from rtviz.panes import Titled, join
 from rtviz.scoring.overlap import overlap
 from rtviz.settings import Settings
+from rtviz.views import mask as mask_view
 
 Looks = tuple[Maps, ...]
 
@@ -26,6 +29,7 @@ class Comparison:
 
     def __init__(self, engines: Sequence[Engine]) -> None:
         self.engines = tuple(engines)
+        self._unmeasured = False
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Comparison:
@@ -42,7 +46,9 @@ class Comparison:
 
     @property
     def notices(self) -> list[str]:
-        return [notice for engine in self.engines for notice in engine.notices]
+        """What the user must know; also that a Jaccard index was asked for where no object is known."""
+        said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
+        return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
@@ -56,22 +62,57 @@ class Comparison:
         for engine, maps, wanted in zip(self.engines, seen, settings.apart(), strict=True):
             drawn.append(engine.draw(frame, maps, fit(wanted, maps)))
         known = objects_of(drawn)
-        return join(
-            frame, [Titled(maps.model, facts(one, known), one) for maps, one in zip(seen, drawn, strict=True)], settings
-        )
+        self._unmeasured = settings.jaccard and known is None
+        titled = [
+            Titled(maps.model, facts(one, known), one) for maps, one in zip(seen, outlined(drawn, known), strict=True)
+        ]
+        return join(frame, titled, settings)
 
 
 def objects_of(results: Sequence[Result]) -> Masks | None:
     """The masks of the objects that all models are measured by: those of the scene, else the marked ones, wherever the
-    first model that follows them sees them; None if there are none."""
+    model sees them that follows objects best: a self-supervised one before others, and an untrained one last. None if
+    there are none."""
     for result in results:
         if result.frame.masks is not None:
             return result.frame.masks
+    following = [
+        result.maps
+        for result in results
+        if result.maps is not None and result.maps.labels is not None and len(result.maps.labels) > 1
+    ]
+    if not following:
+        return None
+    labels = min(following, key=lambda maps: _UNFIT.get(_training(maps.model), 1)).labels
+    assert labels is not None
+    return np.asarray(labels.argmax(axis=0) == np.arange(1, len(labels))[:, None, None])
+
+
+# How little the features of a model serve to follow what was marked: Caron et al. 2021, table 5. Other models: 1.
+_UNFIT = {"self-supervised": 0, "untrained": 2}
+
+
+def _training(name: str) -> str:
+    """How a model of this name was trained, as far as that matters here."""
+    if name.startswith("random:"):
+        return "untrained"
+    return "self-supervised" if name == "embedded" or "dino" in name else "supervised"
+
+
+def outlined(results: Sequence[Result], objects: Masks | None) -> list[Result]:
+    """The results with a thin white line round the objects that they are measured by, where they are."""
+    if objects is None or not any(result.settings.jaccard for result in results):
+        return list(results)
+    size = results[0].overlay.shape[0], results[0].overlay.shape[1]
+    beside = size[1] - results[0].frame.size[1]  # the frame that stands beside it, if it does
+    masks = compose.patches_pixels(objects, objects.astype(np.float32), results[0].frame.size, "smooth")
+    found = []
     for result in results:
-        if result.maps is not None and result.maps.labels is not None and len(result.maps.labels) > 1:
-            labels = result.maps.labels
-            return np.asarray(labels.argmax(axis=0) == np.arange(1, len(labels))[:, None, None])
-    return None
+        picture = result.overlay.copy()
+        for mask in masks:
+            mask_view.add(picture[:, beside:], mask, (255, 255, 255), 0.45)
+        found.append(replace(result, overlay=picture))
+    return found
 
 
 def facts(result: Result, objects: Masks | None) -> str:
@@ -88,4 +129,4 @@ def facts(result: Result, objects: Masks | None) -> str:
     return "   ".join(words)
 
 
-__all__ = ["Comparison", "facts", "objects_of"]
+__all__ = ["Comparison", "facts", "objects_of", "outlined"]

@@ -18,7 +18,7 @@ from rtviz import compose
 from rtviz.artist import fit
 from rtviz.errors import MissingDependency, OutputExists, OutputUnwritable, SettingsError, no_heads
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.settings import Settings
+from rtviz.settings import Query, Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
@@ -50,7 +50,7 @@ def layers_by_heads(frame: Frame | Pixels, maps: Maps, settings: Settings | None
     """Every layer and head: a row for each layer, a column for each head, each map in its own range of colours.
 
     Args:
-        frame: what was looked at; it stands beside the title.
+        frame: what was looked at.
         maps: what the model saw of it.
         settings: colormap and gamma; `Settings()` if not given.
         width: inches.
@@ -70,7 +70,10 @@ def layers_by_heads(frame: Frame | Pixels, maps: Maps, settings: Settings | None
         for head, place in enumerate(axes[0]):
             place.set_title(f"{head}")
         _margin_label(figure, "layer", vertical=True)
-        figure.text(0.5, 1 - 0.3 * _LABEL / figure.get_figheight(), "head", ha="center", va="top")
+        top = 1 - 0.3 * _LABEL / figure.get_figheight()
+        figure.text(0.5, top, "head", ha="center", va="top")
+        query = "CLS" if maps.query == "cls" else f"the patch at {maps.query.x:g}, {maps.query.y:g}"
+        figure.text(1 - 0.02 / width, top, f"{maps.model}, {query}", ha="right", va="top", fontsize=6, color="0.35")
         _color_bar(figure, image)
     return figure
 
@@ -94,7 +97,7 @@ def heads(frame: Frame | Pixels, maps: Maps, settings: Settings | None = None, w
     attention = maps.attention[layer_of(maps, settings)]
     with _style():
         figure, axes = _tiles(1, maps.heads + 2, width, whole.size[0] / whole.size[1], left=0.02, top=_LABEL)
-        _row(axes[0], whole, attention, settings)
+        _row(axes[0], whole, attention, settings, maps.query)
         masks = compose.mask_pixels(attention, settings.threshold, whole.size, settings.upsampling, whole.pixels)
         axes[0][-1].imshow(mask_view.all_heads(whole.pixels, masks, 0.8, alone=False))
         _titles(axes[0], maps.heads, f"top {100 * settings.threshold:.0f} % of each")
@@ -136,7 +139,7 @@ def compare(
         for places, (name, maps) in zip(axes, seen.items(), strict=True):
             if maps.heads:
                 attention = maps.attention[layer_of(maps, settings)]
-                _row(places, whole, attention, settings)
+                _row(places, whole, attention, settings, maps.query)
                 held = attention.mean(axis=0)
             else:
                 fitting = fit(settings.replace(view="mask"), maps)
@@ -260,9 +263,14 @@ def _tiles(
     return figure, grid
 
 
-def _row(places: Any, frame: Frame, attention: Floats, settings: Settings) -> None:
-    """The frame, then the heads' maps [heads, rows, columns]; places that are left over stay empty, but the last."""
+def _row(places: Any, frame: Frame, attention: Floats, settings: Settings, query: Query) -> None:
+    """The frame, with the query marked in it, then the heads' maps [heads, rows, columns]; places that are left over
+    stay empty, but the last."""
     places[0].imshow(frame.pixels)
+    if query != "cls":
+        for color, broad in (("black", 2.0), ("white", 0.9)):
+            spot = query.x * frame.size[1] - 0.5, query.y * frame.size[0] - 0.5
+            places[0].plot(*spot, marker="+", markersize=6 + broad, markeredgewidth=broad, color=color)
     for place, values in zip(places[1:], attention, strict=False):
         _map(place, values, settings)
     for place in places[1 + len(attention) : -1]:
@@ -324,6 +332,9 @@ def _color_bar(figure: Figure, image: Any) -> None:
     width, height = figure.get_size_inches()
     place = figure.add_axes((0.5 - 0.6 / width, 0.16 / height, 1.2 / width, 0.06 / height))
     bar = figure.colorbar(image, cax=place, orientation="horizontal")
-    bar.set_ticks([0, 1], labels=["least", "most attended in each map"])
-    bar.ax.tick_params(length=0, pad=1.5, labelsize=6)
+    bar.set_ticks([])
     bar.outline.set_visible(False)
+    for side, text in ((-0.04, "least"), (1.04, "most attended in each map")):
+        place.text(
+            side, 0.4, text, transform=place.transAxes, ha="right" if side < 0 else "left", va="center", fontsize=6
+        )

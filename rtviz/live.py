@@ -1046,21 +1046,39 @@ def _panes(
     shot: Shot, settings: Settings, looks: Sequence[tuple[PaneStatus, Artist, Seen | None]], focus: int
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.comparison import facts, objects_of
+    from rtviz.comparison import facts, objects_of, outlined
     from rtviz.panes import Titled, join, smaller
 
     frame = smaller(shot.frame, len(looks), settings.layout == "side-by-side")
     pairs = zip(looks, settings.apart(), strict=False)
-    drawn = [(status, artist.draw(shot, seen, wish, frame)) for (status, artist, seen), wish in pairs]
+    drawn = [
+        (status, _explained(artist.draw(shot, seen, wish, frame), status)) for (status, artist, seen), wish in pairs
+    ]
     objects = objects_of([result for _, result in drawn])
     titled = []
-    for status, result in drawn:
+    pictures = outlined([result for _, result in drawn], objects)
+    for (status, _), result in zip(drawn, pictures, strict=True):
         said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
         if result.maps is not None and not said:
             pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
             said = "   ".join(filter(None, (pace, facts(result, objects))))
         titled.append(Titled(status.name, said, result))
     return join(shot.frame, titled, settings, min(focus, len(titled) - 1), marked=True)
+
+
+def _explained(result: Result, pane: PaneStatus) -> Result:
+    """Across the frame of a pane whose model cannot look, why: in as many words as there is room for."""
+    if pane.state != "failed":
+        return result
+    from rtviz import compose
+
+    picture, size = result.overlay.copy(), compose.text_size(result.frame.size)
+    room = picture.shape[1]
+    for text in (pane.sentence, f"rtviz models pull {pane.name}", "the models' panel says more"):
+        if compose.pill_extent(text, size)[1] <= room:
+            compose.label(picture, text, compose.Box(0, 0, *picture.shape[:2]), size)
+            break
+    return replace(result, overlay=picture)
 
 
 @dataclass(frozen=True)

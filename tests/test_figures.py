@@ -187,6 +187,27 @@ def test_without_any_weights_there_is_no_figure(figure, tmp_path):
     assert "talk does not" in err
 
 
+def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path):
+    status, err = figure("--model", "random:resnet18")
+    assert status == 0, err
+    text = (tmp_path / "figure.svg").read_text()
+    assert "random:resnet18" in text
+    assert all(f"stage {number}" in text for number in range(4))
+
+
+def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_input_is(figure, tmp_path):
+    status, err = figure("--model", "embedded", "--layer", "3")
+    assert status == 2
+    assert "only with --paper or --compare" in err
+    marked = []
+    for line in (("--layer", "3"), ("--layer", "3", "--query", "0.5,0.5")):
+        status, err = figure("--model", "embedded", "--paper", "--overwrite", *line)
+        assert status == 0, err
+        tree = ElementTree.parse(tmp_path / "figure.svg")
+        marked.append(sum("line2d" in str(node.get("id")) for node in tree.iter()))
+    assert marked[1] == marked[0] + 2  # black under white
+
+
 def test_the_command_draws_a_frame_of_a_scene(tmp_path):
     command = [sys.executable, "-m", "rtviz", "figure", "scene:3", "--start", "1", "--resolution", "64"]
     command += ["--compare", "random:embedded,embedded", "-o", str(tmp_path / "figure.svg")]

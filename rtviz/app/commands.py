@@ -127,7 +127,7 @@ class Commands:
             words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
             return f"head {value}" if isinstance(value, int) else words[value]
         if name == "layer":
-            return f"layer {self.layer()}"
+            return f"{'layer' if self.session.status().heads else 'stage'} {self.layer()}"
         if name == "cam":
             return f"CAM: {value}"
         if name == "view":

@@ -91,6 +91,8 @@ class Remembered:
         if not self.stored:
             return
         values = {name: value for name, value in settings.to_mapping().items() if name not in _NOT_KEPT}
+        if settings.view in ("track", "difference"):  # of marks and muted heads, which are not kept either
+            values.pop("view", None)
         _write(
             self.folder / "state.toml",
             {"recent": self.recent, "settings": values, "window": dict(sorted(self.window.items()))},

@@ -117,7 +117,7 @@ def segmented(place: str, limit: int | None = None, first_seed: int = 0) -> Data
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
-        return DataSet(f"{len(names)} drawn scenes", names, _draw_segmented, 224, drawn=True)
+        return DataSet(_count(names, "drawn scene"), names, _draw_segmented, 224, drawn=True)
     needed = ("JPEGImages", "SegmentationObject", "ImageSets/Segmentation/val.txt")
     root = _root(place, "PASCAL VOC2012", _VOC_FOLDERS[:3], needed)
     names = _listed(root / needed[2], limit)
@@ -133,7 +133,7 @@ def boxed(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
-        return DataSet(f"{len(names)} drawn scenes", names, _draw_boxed, 224, drawn=True)
+        return DataSet(_count(names, "drawn scene"), names, _draw_boxed, 224, drawn=True)
     needed = ("JPEGImages", "Annotations", "ImageSets/Main/trainval.txt")
     root = _root(place, "PASCAL VOC2007 or VOC2012", _VOC_FOLDERS, needed)
     year = next((year for year in ("2007", "2012") if year in root.resolve().name), "")
@@ -166,6 +166,10 @@ def _read_boxed(root: Path, name: str) -> Boxed:
     return Boxed(name, read_whole(root / "JPEGImages" / f"{name}.jpg"), np.array(found) - (1, 1, 0, 0))
 
 
+def _count(names: Sequence[str], what: str) -> str:
+    return f"{len(names)} {what}{'s' if len(names) > 1 else ''}"
+
+
 # --- DAVIS -----------------------------------------------------------------------------------------------------------
 
 
@@ -178,7 +182,7 @@ def clips(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     """
     if place == SCENE:
         names = _seeds(limit or _SCENE_CLIPS, first_seed)
-        return DataSet(f"{len(names)} drawn moving scenes", names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
+        return DataSet(_count(names, "drawn moving scene"), names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
     needed = ("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/val.txt")
     root = _root(place, "DAVIS 2017", (".", "DAVIS", "DAVIS-2017"), needed)
     return DataSet("DAVIS 2017 val", _listed(root / needed[2], limit), partial(_read_clip, root), 480)
