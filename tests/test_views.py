@@ -531,7 +531,7 @@ def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
     np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
     few = tokens[: patches[0] * patches[1]]
     colors, _ = paint(Components.fit(few, attended[: len(few)]).project(few))
-    assert colors.shape == (len(few), 3)
+    assert colors.shape == (3, len(few))
     assert np.isfinite(colors).all()
 
 
@@ -545,7 +545,7 @@ def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
         noisy = first + random.normal(size=first.shape).astype(np.float32) * 0.3
         components = components.follow(noisy, frame / 30)
     after, _ = paint(components.project(first))
-    assert np.abs(after - before)[parts.ravel() > 0].mean() < 0.1
+    assert np.abs(after - before)[:, parts.ravel() > 0].mean() < 0.1
     other, _ = figure_and_ground(seed=9)
     tokens = other.tokens.reshape(-1, 20)
     for frame in range(90, 90 + 600):
