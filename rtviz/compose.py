@@ -564,6 +564,15 @@ def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | Non
     return pill
 
 
+def say(picture: Pixels, *texts: str) -> None:
+    """Write on a pill in the upper left corner the first of these texts that there is room for; the last, if there is
+    room for none."""
+    size: Size = (picture.shape[0], picture.shape[1])
+    height = text_size(size)
+    fitting = (text for text in texts if pill_extent(text, height)[1] <= size[1])
+    label(picture, next(fitting, texts[-1]), Box(0, 0, *size), height)
+
+
 def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) -> None:
     """A title and coloured dots with names in the lower left corner, in as many rows as they need."""
     size: Size = (picture.shape[0], picture.shape[1])

@@ -1072,12 +1072,8 @@ def _explained(result: Result, pane: PaneStatus) -> Result:
         return result
     from rtviz import compose
 
-    picture, size = result.overlay.copy(), compose.text_size(result.frame.size)
-    room = picture.shape[1]
-    for text in (pane.sentence, f"rtviz models pull {pane.name}", "the models' panel says more"):
-        if compose.pill_extent(text, size)[1] <= room:
-            compose.label(picture, text, compose.Box(0, 0, *picture.shape[:2]), size)
-            break
+    picture = result.overlay.copy()
+    compose.say(picture, pane.sentence, f"rtviz models pull {pane.name}", "see the models' panel")
     return replace(result, overlay=picture)
 
 

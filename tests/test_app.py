@@ -704,9 +704,14 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     rect = window.canvas.picture_rect()
     x = rect.x() + (left + width / 4) / result.overlay.shape[1] * rect.width()
     y = rect.y() + (top + height * 3 / 4) / result.overlay.shape[0] * rect.height()
-    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=QPoint(round(x), round(y)))
-    assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
+    point = QPoint(round(x), round(y))
+    qtbot.mousePress(window.canvas, Qt.LeftButton, pos=point)
+    qtbot.mouseMove(window.canvas, point + QPoint(3, 3))
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=point + QPoint(3, 3))
     wait(qtbot, lambda: window._status.focus == 1 and window.strip.count == 2)
+    assert window.session.settings.query == "cls", "the click chose a pane, and asked nothing"
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=point)
+    assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
     window.do("head_previous")
     assert window.session.settings.head == 1, "of two heads, as the model in focus has"
     window.commands.choose_model("tiny")
@@ -715,6 +720,21 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
     assert window.session.settings.compare == ()
     wait(qtbot, lambda: not panes() and window.strip.count == 4)
+
+
+def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model != "tiny":
+            raise WeightsMissing(f"the weights of {settings.model} are not here")
+        return Engine(Model("tiny", heads=4))
+
+    window = make(GREY.replace(model="tiny", compare=("dino-vits16",)), load_engine=load)
+    wait(qtbot, lambda: window.strip.count == 4 and window._status.panes[0].state == "failed")
+    window.session.focus(1)
+    wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
+    assert "not here" in window.strip.nothing
+    window.session.focus(0)
+    wait(qtbot, lambda: window.strip.count == 4)
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
@@ -752,6 +772,7 @@ def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ((0, 0),)
     assert "layer 0 head 0 is muted" in window.canvas.toast_text
+    wait(qtbot, lambda: "0.0 muted" in window.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     window.change(layer=-1)

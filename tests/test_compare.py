@@ -116,7 +116,11 @@ def test_the_index_is_that_of_the_best_head_for_each_object() -> None:
     found = overlap(maps_with(attention), Settings(), truth)
     assert found is not None
     assert found.jaccard == pytest.approx(np.mean([score for score, _ in expected]), abs=1e-6)
+    assert found.each == pytest.approx([score for score, _ in expected], abs=1e-6)
     assert found.heads == tuple(head for _, head in expected)
+    one = overlap(maps_with(attention), Settings(), truth[:1])
+    assert " (" in str(found)
+    assert " (" not in str(one)
 
 
 def test_nothing_is_said_where_there_is_nothing_to_compare_with() -> None:

@@ -240,6 +240,32 @@ def test_the_objects_of_drawn_scenes_are_found(model):
     assert means["lost"][1] > 0.45
 
 
+@pytest.mark.parametrize("grid", [(28, 38), (31, 27)])
+def test_a_cut_of_pooled_patches_is_the_cut_of_them_all(grid):
+    mask = figure(grid, (6, 5, 19, 16))
+    features = made_up(mask, noise=0.6)
+    whole, pooled = tokencut(features), tokencut(features, most=400)
+    assert pooled.vector is not None
+    assert pooled.vector.shape == grid
+    assert jaccard(whole.mask, mask) > 0.95
+    assert jaccard(pooled.mask, mask) > 0.95
+    again = tokencut(features, most=400, before=pooled)
+    np.testing.assert_array_equal(again.mask, pooled.mask)
+    np.testing.assert_array_equal(tokencut(features, most=mask.size).vector, whole.vector)
+    assert not tokencut(np.ones((*grid, 8), np.float32), most=400).mask.any()
+
+
+def test_pooled_cuts_find_the_objects_of_drawn_scenes(model):
+    scores = []
+    for seed in TUNING_SEEDS[300:316]:
+        pixels, truth = sample(seed)
+        keys = keys_of(model, pixels)
+        scores.append([jaccard(on_pixels(tokencut(keys, most=m).mask, truth.shape), truth) for m in (None, 300)])
+    exact, pooled = np.mean(scores, axis=0)
+    assert pooled > 0.6
+    assert pooled > exact - 0.05
+
+
 def test_the_object_does_not_flip_while_it_moves(model):
     source = SceneSource(seed=11, size=(224, 224), objects=1)
     before = dict.fromkeys(METHODS)

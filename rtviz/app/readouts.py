@@ -17,7 +17,7 @@ _READOUTS = (
     ("attention", "Frames that the model looks at, per second", "00.0 fps", 8),
     ("age", "From the capture of the frame on screen until it was painted", "0000 ms", 5),
     ("skipped", "Frames that arrived and were never drawn: the newest one wins", "00000", 1),
-    ("device", "Where the model runs, with what numbers, and what runs it if not torch", "cpu int8 openvino", 4),
+    ("device", "Where the model runs, with what numbers, and what runs it if not torch", "cpu bf16 openvino ", 4),
     ("resolution", "Short side, in pixels, of what the model sees", "0000 px", 3),
     (
         "mode",

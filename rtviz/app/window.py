@@ -43,6 +43,7 @@ from rtviz.app.remembered import Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
+from rtviz.artist import muted
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
@@ -85,6 +86,7 @@ class Window(QWidget):
         self._content_since = time.monotonic()
         self._status = LiveStatus()
         self._maps: Maps | None = None
+        self._points = True  # a click on the picture means a place on it, not the choice of a pane
         self._thumbnail_settings: Settings | None = None
         self._notices: tuple[str, ...] = ()
         self._last_input = time.monotonic()
@@ -203,7 +205,7 @@ class Window(QWidget):
 
         self.canvas.painted = self.session.shown
         self.canvas.pointed.connect(self._pointed)
-        self.canvas.dragged.connect(lambda spot: self._query(spot) if spot.head is None else None)
+        self.canvas.dragged.connect(self._dragged)
         self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
         self.layers.tiles.reshaped.connect(self._arrange)
@@ -448,11 +450,16 @@ class Window(QWidget):
         if self.canvas.help is not None:
             self.canvas.show_help(None)
             return
-        if spot.pane != self._status.focus:
+        self._points = spot.pane == self._status.focus
+        if not self._points:  # the click chooses a pane; the query stays where it is
             self.session.focus(spot.pane)
         if spot.head is not None:
             self.change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
-        else:
+        elif self._points:
+            self._query(spot)
+
+    def _dragged(self, spot: Spot) -> None:
+        if spot.head is None and self._points:
             self._query(spot)
 
     def _query(self, spot: Spot) -> None:
@@ -742,7 +749,14 @@ class Window(QWidget):
 
     def _show_thumbnails(self) -> None:
         result = self.session.latest()
-        if result is None or result.maps is None or self.hidden:
+        if result is None or self.hidden:
+            return
+        if result.maps is None:
+            if result.panes and self._status.focus:  # what another pane's model saw is not what this one sees
+                pane = self._status.panes[self._status.focus - 1]
+                self.strip.show_nothing(pane.sentence or f"{pane.name} has not looked yet")
+                self.layers.tiles.show_nothing("")
+                self._maps = None
             return
         if result.maps is self._maps and result.settings == self._thumbnail_settings:
             return
@@ -790,8 +804,10 @@ class Window(QWidget):
         source = status.source_info.name if status.source_info is not None else (status.place or "")
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
-        count = len(self.session.settings.mute)
-        silenced = f"{count} head{'s' if count > 1 else ''} muted" if count else ""
+        settings = self.session.settings
+        mute = muted(settings, status.layers, status.heads) if status.layers else settings.mute
+        which = ", ".join(f"{one.layer}.{one.head}" for one in mute) if len(mute) <= 3 else f"{len(mute)} heads"
+        silenced = f"{which} muted" if mute else ""
         title = "   ·   ".join(part for part in (name or source, status.model_name or "", silenced) if part)
         if title != self.title.text():
             self.title.setText(title)

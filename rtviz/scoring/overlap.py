@@ -15,6 +15,8 @@ from rtviz.views.selection import layer_of
 
 # The truth is looked at so finely: pixels along a patch's side. More change the third digit.
 _FINE = 8
+# Of so many objects the Jaccard index of each is told beside their mean.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +24,30 @@ class Overlap:
     """How well a model's best head covers each object.
 
     Attributes:
-        jaccard: mean over the objects, 0 to 1.
+        each: of every object in sight, 0 to 1; at least one.
         heads: of each object the head that covers it best; empty for a model without heads.
     """
 
-    jaccard: float
+    each: tuple[float, ...]
     heads: tuple[int, ...]
 
+    @property
+    def jaccard(self) -> float:
+        """The mean over the objects, 0 to 1."""
+        return sum(self.each) / len(self.each)
+
     def __str__(self) -> str:
-        figure = f"Jaccard {self.jaccard:.2f}".replace("0.", ".")
+        figure = f"Jaccard {_short(self.jaccard)}"
+        if 1 < len(self.each) <= _NAMED:
+            figure = f"{figure} ({' '.join(map(_short, self.each))})"
         if not self.heads:
             return f"{figure}, no heads"
         heads = sorted(set(self.heads))
         return f"{figure}, head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}"
+
+
+def _short(share: float) -> str:
+    return f"{share:.2f}".replace("0.", ".")
 
 
 def looked_at(maps: Maps, settings: Settings) -> Floats:
@@ -76,7 +89,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     masks = on_pixels(largest_mass(attention, settings.threshold), size)  # [heads, height, width]
     scores = jaccard(masks[None], truth[:, None])  # [objects, heads]
     best = scores.argmax(axis=1)
-    return Overlap(float(scores.max(axis=1).mean()), tuple(int(head) for head in best) if maps.heads else ())
+    return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.heads else ())
 
 
 __all__ = ["Overlap", "looked_at", "overlap"]

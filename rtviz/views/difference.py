@@ -21,7 +21,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not maps.muted or maps.intact is None:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        compose.label(picture, "no head is muted", compose.Box(0, 0, *frame.size), compose.text_size(frame.size))
+        compose.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
         return picture
     more, share = difference(maps, maps.intact, settings)
     key = key_of(maps, settings, "difference", layer_of(maps, settings), settings.head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,12 @@ from rtviz.settings import Settings
 from rtviz.views import Memory
 from rtviz.views.mask import add, mask_color, tint
 
-_METHODS: dict[str, tuple[str, Method]] = {"tokencut": ("TokenCut", tokencut), "lost": ("LOST", lost)}
+# A live picture does not wait for the graph of more patches than the embedded model has at 224 pixels.
+_MOST = 1200
+_METHODS: dict[str, tuple[str, Method]] = {
+    "tokencut": ("TokenCut", partial(tokencut, most=_MOST)),
+    "lost": ("LOST", lost),
+}
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:

@@ -20,8 +20,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not settings.track:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        height = compose.text_size(frame.size)
-        compose.label(picture, "no object is marked", compose.Box(0, 0, *frame.size), height)
+        compose.say(picture, "no object is marked: Shift+click, or --track X,Y", "no object is marked")
         return picture
     if maps.labels is None:
         raise ValueError("track needs labels: feed the maps to a Tracker")
