@@ -50,6 +50,7 @@ class LiveFigures:
         cpu_cores: cores that the process kept busy.
         load: of the machine, over the last minute, this process included; above the number of cores it measures the
             others too.
+        compared: the models beside the first one, each with the frames a second that it looked at.
     """
 
     place: str
@@ -77,6 +78,7 @@ class LiveFigures:
     load: float
     source_sentence: str = ""
     model_sentence: str = ""
+    compared: tuple[tuple[str, float], ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -90,6 +92,7 @@ class LiveFigures:
             f"{self.place}, {self.mode}, {looked}, {self.seconds:.0f} s (load of the machine {self.load:.1f})",
             f"frames a second  camera {self.camera_fps:.1f}  shown {self.shown_fps:.1f}  "
             f"attention {self.attention_fps:.1f}  skipped {self.skipped}",
+            *(f"  and of {name}  attention {fps:.1f}" for name, fps in self.compared),
             f"age of the picture on screen  p50 {self.age_p50_ms:.0f} ms  p95 {self.age_p95_ms:.0f} ms; its attention "
             f"is older by  p50 {self.attention_age_p50_ms:.0f} ms  p95 {self.attention_age_p95_ms:.0f} ms",
             f"a change shows after  p50 {self.changes_p50_ms:.0f} ms  at most {self.changes_max_ms:.0f} ms; "
@@ -124,6 +127,8 @@ def bench_live(
         live.wait_for(
             lambda status: (
                 status.model_state in ("ready", "failed")
+                and all(pane.state in ("ready", "failed") for pane in status.panes)
+                and len(status.panes) == len(settings.compare)
                 and (live.latest() is not None or status.source_state == "failed")
             ),
             300,
@@ -170,6 +175,7 @@ def bench_live(
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
         source_sentence=status.source_sentence,
         model_sentence=status.model_sentence,
+        compared=tuple((pane.name, pane.attention_fps) for pane in status.panes),
     )
 
 

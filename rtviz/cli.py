@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
-    _add_options(bench, [Settings.option(name) for name in looking], "what to look with")
+    _add_options(bench, [Settings.option(name) for name in (*looking, "compare")], "what to look with")
 
     score = add(
         "score", _score, "measure what a model finds, on drawn scenes or on the papers' data sets",

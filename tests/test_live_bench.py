@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from live_doubles import QUICK, Engine
+from live_doubles import QUICK, Engine, Model
 
 from rtviz.bench import bench_live
 from rtviz.errors import SourceUnreadable
 from rtviz.live import LiveSession
+from rtviz.settings import Settings
 from rtviz.sources.faulty import FaultyCamera
 
 
@@ -39,3 +40,19 @@ def test_a_source_that_cannot_be_opened_is_said_and_not_waited_for() -> None:
     figures = bench_live("clip.mp4", seconds=0.1, warm_up_seconds=0.0, session=session)
     assert figures.shown_fps == 0
     assert figures.lines()[-1] == "clip.mp4 is no video"
+
+
+def test_every_model_beside_the_first_has_its_own_rate() -> None:
+    camera = FaultyCamera(fps=40, size=(96, 128))
+
+    def session(place: str, settings: Any, **more: Any) -> LiveSession:
+        return LiveSession(
+            place, settings, open_source=camera.open, load_engine=lambda one, _: Engine(Model(one.model)), **more
+        )  # type: ignore[arg-type,return-value]
+
+    settings = Settings(model="tiny", compare=("small", "large"))
+    figures = bench_live("faulty:", settings, seconds=1.5, warm_up_seconds=0.2, session=session)
+    assert [name for name, _ in figures.compared] == ["small", "large"]
+    assert all(fps > 0 for _, fps in figures.compared)
+    assert "small" in figures.lines()[2]
+    assert "large" in figures.lines()[3]

@@ -63,9 +63,8 @@ class Compiled:
         except ImportError as error:
             raise missing() from error
         given = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
-        # Sizes are fixed here on purpose. For good, since another thread may restore what it found at any time.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
             exact = looking(*given)[0].numpy()
             traced = torch.jit.trace(looking, given, check_trace=False)  # type: ignore[no-untyped-call]
             # What convert_model does too, which besides reports to a server that a model was converted.

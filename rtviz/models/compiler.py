@@ -23,6 +23,10 @@ _TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
 _LARGEST = 200_000_000  # parameters: beyond, a copy in fp32 is too much to make unasked
 
+# Two models that are compiled at once would be timed against each other; and the tracer's warnings are silenced for the
+# whole process.
+_one_at_a_time = threading.Lock()
+
 _log = logging.getLogger(__name__)
 
 Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
@@ -49,7 +53,6 @@ class Compiler:
         self._threads = torch.get_num_threads()  # now: who looks later may have a share of them only
         self._background = False
         self._thread: threading.Thread | None = None
-        self._busy = threading.Lock()
 
     def soon(self) -> None:
         """From now on compile in the background what comes and is not compiled yet, where it pays."""
@@ -100,7 +103,7 @@ class Compiler:
 
     def _make(self, key: Key, x: Tensor, looking: Looking | None) -> None:
         made: tuple[str, Compiled] | None = None
-        with self._busy:
+        with _one_at_a_time:
             if key in self._made:
                 return
             try:
