@@ -8,7 +8,7 @@ import numpy as np
 
 from rtviz.frame import Floats, Maps, Masks
 from rtviz.propagation import sampled
-from rtviz.scoring.measures import jaccard, largest_mass, on_pixels
+from rtviz.scoring.measures import largest_mass
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
@@ -80,14 +80,16 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
         SettingsError: the maps have no such layer.
     """
     attention = looked_at(maps, settings)
-    grid = attention.shape[1:]
-    size = (grid[0] * _FINE, grid[1] * _FINE)
-    truth = np.stack([sampled(mask.astype(np.uint8), size) > 0 for mask in objects]) if len(objects) else objects
-    truth = truth[truth.any(axis=(1, 2))] if len(objects) else truth
-    if not len(truth):
+    rows, columns = attention.shape[1:]
+    truth = [sampled(mask.astype(np.uint8), (rows * _FINE, columns * _FINE)) > 0 for mask in objects]
+    # Of each patch the share that an object covers: all pixels of a patch are in a head's mask, or none.
+    shares = [mask.reshape(rows, _FINE, columns, _FINE).mean(axis=(1, 3)).ravel() for mask in truth if mask.any()]
+    if not shares:
         return None
-    masks = on_pixels(largest_mass(attention, settings.threshold), size)  # [heads, height, width]
-    scores = jaccard(masks[None], truth[:, None])  # [objects, heads]
+    covered = np.stack(shares)  # [objects, patches]
+    masks = largest_mass(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
+    both = covered @ masks.T  # [objects, heads]
+    scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)
     return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.heads else ())
 
