@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rtviz import views
+from rtviz.artist import muted
 from rtviz.capture import Patience
 from rtviz.frame import Frame, Maps
 from rtviz.live import LiveSession, LiveStatus
@@ -98,6 +99,7 @@ class Engine:
             tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needs else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needs else None,
             rollout=attention[-1, 0] if "rollout" in needs else None,
+            muted=muted(settings, layers, heads),
             cams={settings.cam: self._cams()} if "cam" in needs or not heads else {},
             rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
