@@ -177,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         help="so many models below each other, by name; or the name of a preset that compares, such as figure4, for "
         "which dino is short: untrained, supervised, DINO, ResNet-50",
     )  # fmt: skip
+    figure.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
     figure.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
@@ -189,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
     )
     elevator.add_argument("-o", "--output", required=True, metavar="OUT", help="a .gif, .mp4, .mkv, .mov or .webm")
+    elevator.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
     drawing = ("head", "view", "layout", "opacity", "colormap", "gamma", "threshold", "cam", "upsampling")
     _add_options(elevator, [Settings.option(name) for name in (*looking, *drawing)], "what to look with, and to show")
     writing = ("start", "size", "codec", "quality", "overwrite")
@@ -398,7 +400,7 @@ def _figure(parsed: argparse.Namespace) -> int:
     frame = _one_frame(parsed)
     seen: dict[str, Maps] = {}
     missing: list[WeightsMissing] = []
-    with _model_progress(quiet=False) as progress:
+    with _model_progress(parsed.quiet) as progress:
         for name in names or [settings.model]:
             try:
                 engine = Engine.for_settings(settings.replace(model=name), progress)
@@ -419,7 +421,8 @@ def _figure(parsed: argparse.Namespace) -> int:
         draw = figures.heads if parsed.paper else figures.layers_by_heads
         figure = draw(frame, maps, settings, parsed.width)
     figures.save(figure, parsed.output, overwrite=True)
-    _say(f"wrote {parsed.output}")
+    if not parsed.quiet:
+        _say(f"wrote {parsed.output}")
     return 0
 
 
@@ -434,11 +437,11 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
     return frame
 
 
-def _looker(settings: Settings) -> tuple[Engine, Model]:
+def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
     """An engine that has a model, whatever the view."""
     from rtviz.engine import Engine
 
-    with _model_progress(quiet=False) as progress:
+    with _model_progress(quiet) as progress:
         engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
     assert engine.model is not None
     if engine.model.notice:
@@ -457,10 +460,11 @@ def _elevator(parsed: argparse.Namespace) -> int:
     output_settings = OutputSettings.from_mapping(written)
     check_output(output, None, overwrite=output_settings.overwrite)
     frame = _one_frame(parsed)
-    engine, model = _looker(settings)
+    engine, model = _looker(settings, parsed.quiet)
     settings = ridden(settings, model.heads)
     save(output, frame, engine.look([frame], settings)[0], settings, output_settings)
-    _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
+    if not parsed.quiet:
+        _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
     return 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from rtviz import compose
 from rtviz.artist import fit
 from rtviz.engine import Engine, side_by_side
+from rtviz.errors import WeightsMissing
 from rtviz.frame import Frame, Maps, Masks, Result
 from rtviz.models import Model, Progress
 from rtviz.panes import Titled, join
@@ -36,9 +37,23 @@ class Comparison:
         """With the model of the settings and those that they compare it with.
 
         Raises:
-            ModelError: one of them cannot be had.
+            ModelError: one of them cannot be had; of several whose weights are missing all are told at once.
         """
-        return cls([Engine.for_settings(one, progress) for one in settings.apart()])
+        engines, missing = [], {}
+        for one in settings.apart():
+            try:
+                engines.append(Engine.for_settings(one, progress))
+            except WeightsMissing as error:
+                missing[one.model or "the model"] = error
+        if len(missing) == 1:
+            raise next(iter(missing.values()))
+        if missing:
+            *names, last = missing
+            raise WeightsMissing(
+                f"the weights of {', '.join(names)} and {last} are missing. Each of them:\n"
+                + "\n".join(f"  {error}" for error in missing.values())
+            )
+        return cls(engines)
 
     @property
     def models(self) -> tuple[Model, ...]:

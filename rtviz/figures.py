@@ -338,3 +338,6 @@ def _color_bar(figure: Figure, image: Any) -> None:
         place.text(
             side, 0.4, text, transform=place.transAxes, ha="right" if side < 0 else "left", va="center", fontsize=6
         )
+
+
+__all__ = ["SUFFIXES", "check", "compare", "heads", "layers_by_heads", "save"]

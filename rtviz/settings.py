@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import tomllib
 from collections.abc import Mapping
@@ -247,7 +248,7 @@ def _check_marks(option: Option, value: Any) -> Any:
     except (TypeError, ValueError):
         return _REFUSED
     for mark in marks:
-        inside = all(0 <= number <= 1 for number in mark) and mark.x + mark.width <= 1 and mark.y + mark.height <= 1
+        inside = all(0 <= number <= 1 for number in mark) and max(mark.x + mark.width, mark.y + mark.height) <= 1 + 1e-9
         if not inside or (mark.width > 0) != (mark.height > 0):
             return _REFUSED
     return marks if len(marks) <= _MOST_MARKS else _REFUSED
@@ -285,6 +286,7 @@ class _Schema:
             object.__setattr__(self, option.name, option.check(getattr(self, option.name)))
 
     @classmethod
+    @functools.cache
     def options(cls) -> tuple[Option, ...]:
         """The options, in the order in which they are shown."""
         return tuple(

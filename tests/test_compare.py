@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,20 @@ def test_a_jaccard_index_that_nothing_is_known_for_is_said() -> None:
     for _, seen in comparison.look_all([[frame]], settings):
         comparison.draw(frame, seen, settings)
     assert any("no object is marked" in notice for notice in comparison.notices)
+
+
+def test_of_several_models_that_are_missing_all_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("RTVIZ_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    wanted = Settings(model="dino-vits16", compare=("embedded", "deit-vits16", "resnet50"))
+    with pytest.raises(WeightsMissing, match="dino-vits16, deit-vits16 and resnet50") as caught:
+        Comparison.for_settings(wanted)
+    assert str(caught.value).count("are not on this machine") == 3
+    with pytest.raises(WeightsMissing, match=r"^the weights of deit-vits16 are not on this machine"):
+        Comparison.for_settings(wanted.replace(model="embedded", compare=("deit-vits16",)))
 
 
 # --- offline ---------------------------------------------------------------------------------------------------------

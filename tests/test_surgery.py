@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import rtviz
+from rtviz import compose
 from rtviz.artist import answers, fit
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
@@ -136,6 +137,15 @@ def test_the_difference_is_what_has_moved_and_sums_to_nothing() -> None:
     assert quiet.maps is not None
     assert quiet.maps.intact is None
     assert (quiet.overlay != result.overlay).any()
+
+
+@pytest.mark.parametrize(("layer", "said"), [(-1, False), (1, True), (0, True)])
+def test_the_difference_says_why_nothing_can_move(layer: int, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Settings(view="difference", mute="1.0", layer=layer, head=0, resolution=64)
+    texts: list[str] = []
+    monkeypatch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
+    Engine(model()).render(frame(), wanted)
+    assert (texts == [f"nothing moves: no head below layer {layer} is muted"]) == said
 
 
 def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew() -> None:

@@ -310,10 +310,14 @@ class Canvas(QWidget):
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
 
-        At the top, because views write their legends at the bottom; below what is said there already.
+        At the top, because views write their legends at the bottom; below what is said there already, and the titles of
+        several models' pictures.
         """
         margin = self.height() * 0.025
-        top = max(rect.y(), float(self.covered)) + margin
+        titles = 0.0
+        if self.result is not None and self.result.panes:
+            titles = self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
+        top = max(rect.y() + titles, float(self.covered)) + margin
         for place, line in enumerate(self.hud):
             size = max(14, round(self.height() / (20 if place == 0 else 36)))
             _pill(painter, _font(self, size, bold=place == 0), line, max(rect.x(), 0) + margin, top)

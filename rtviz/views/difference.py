@@ -29,7 +29,10 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     values = np.stack([np.where(more > 0, strength, 0), np.where(more < 0, strength, 0)]).astype(np.float32)
     picture = heatmap.heads_light(frame.pixels, values, settings, alone)
     colors = [compose.head_color(place) for place in (0, 1)]
+    layer = layer_of(maps, settings)
     said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
+    if layer <= min(one.layer for one in maps.muted):  # attention is made before what a head says is heard
+        said = f"nothing moves: no head below layer {layer} is muted"
     compose.legend(picture, said, list(zip(("more", "less"), colors, strict=True)))
     if maps.query != "cls":
         compose.marker(picture, *maps.query)
