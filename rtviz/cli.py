@@ -759,17 +759,21 @@ def _refuse_hopeless_outputs(tasks: Sequence[Task], output_settings: OutputSetti
 
 
 @contextmanager
-def _model_progress(quiet: bool) -> Any:
-    """A progress callback for downloads that draws one bar for each file."""
+def _progress(quiet: bool, **style: Any) -> Any:
+    """A progress callback that draws one bar for each thing that is done; the next one ends the one before.
+
+    Args:
+        style: how tqdm draws a bar.
+    """
     from tqdm import tqdm
 
     bars: dict[str, Any] = {}
 
     def progress(what: str, done: int, total: int | None) -> None:
         if what not in bars:
-            bars[what] = tqdm(
-                total=total, desc=what, unit="B", unit_scale=True, unit_divisor=1024, disable=quiet, dynamic_ncols=True
-            )
+            for bar in bars.values():
+                bar.close()
+            bars[what] = tqdm(total=total, desc=what, disable=quiet, dynamic_ncols=True, **style)
         bars[what].update(done - bars[what].n)
 
     try:
@@ -777,6 +781,11 @@ def _model_progress(quiet: bool) -> Any:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+def _model_progress(quiet: bool) -> Any:
+    """The same for downloads, in bytes."""
+    return _progress(quiet, unit="B", unit_scale=True, unit_divisor=1024)
 
 
 def _score(parsed: argparse.Namespace) -> int:
@@ -794,7 +803,7 @@ def _score(parsed: argparse.Namespace) -> int:
     scenes = 200 if parsed.scenes is None else parsed.scenes
     if scenes < 1 or seed < 0:
         raise SettingsError("scenes", scenes, "at least 1, and a seed of at least 0")
-    with _scoring_progress(parsed.quiet) as progress:
+    with _progress(parsed.quiet) as progress:
         report = score_scenes(parsed.name, scenes=scenes, seed=seed, progress=progress, **given)
     print(json.dumps(report.to_mapping(), indent=2) if parsed.json else report.table())
     return 0
@@ -822,7 +831,7 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
-    with _scoring_progress(parsed.quiet) as progress:
+    with _progress(parsed.quiet) as progress:
         report = benchmarks.run(
             parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
             seed=seed, objects=parsed.objects or "tokencut", progress=progress, notice=_say, **given,
@@ -837,27 +846,6 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
             marks = ("#", ".")
         print(f"{report.table()}\n\n{report.bars(*marks)}")
     return 0
-
-
-@contextmanager
-def _scoring_progress(quiet: bool) -> Any:
-    """A progress callback that draws one bar for each thing that is done."""
-    from tqdm import tqdm
-
-    bars: dict[str, Any] = {}
-
-    def progress(what: str, done: int, total: int) -> None:
-        if what not in bars:
-            for bar in bars.values():
-                bar.close()
-            bars[what] = tqdm(total=total, desc=what, disable=quiet, dynamic_ncols=True)
-        bars[what].update(done - bars[what].n)
-
-    try:
-        yield progress
-    finally:
-        for bar in bars.values():
-            bar.close()
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
