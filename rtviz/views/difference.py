@@ -28,12 +28,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     strength = normalize(np.abs(more), frame, settings, memory, key)
     values = np.stack([np.where(more > 0, strength, 0), np.where(more < 0, strength, 0)]).astype(np.float32)
     picture = heatmap.heads_light(frame.pixels, values, settings, alone)
-    colors = [compose.head_color(place) for place in (0, 1)]
     layer = layer_of(maps, settings)
-    said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
     if layer <= min(one.layer for one in maps.muted):  # attention is made before what a head says is heard
-        said = f"nothing moves: no head below layer {layer} is muted"
-    compose.legend(picture, said, list(zip(("more", "less"), colors, strict=True)))
+        compose.legend(picture, f"nothing moves: no head below layer {layer} is muted", [])
+    else:
+        said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
+        compose.legend(
+            picture, said, [(name, compose.head_color(place)) for place, name in enumerate(("more", "less"))]
+        )
     if maps.query != "cls":
         compose.marker(picture, *maps.query)
     return picture
