@@ -12,7 +12,7 @@ import torch
 
 import rtviz
 from rtviz.frame import Floats
-from rtviz.models import runner
+from rtviz.models import resizing
 from rtviz.models.graphs import _Remembering
 from rtviz.models.looking import Looking
 from rtviz.models.runner import Model
@@ -70,8 +70,8 @@ def test_what_a_pass_reads_besides_its_input_is_found(name: str) -> None:
 def test_a_resize_on_the_device_is_that_of_the_cpu() -> None:
     frames = [scene(number, (180, 320)) for number in (0, 60)]
     for size in ((96, 176), (180, 320), (224, 400)):
-        expected = torch.cat([runner._resized(frame, *size) for frame in frames]).float()
-        found = runner.resized_on_device(frames, *size, "cpu")
+        expected = torch.cat([resizing.resized(frame, *size) for frame in frames]).float()
+        found = resizing.resized_on_device(frames, *size, "cpu")
         assert found.shape == expected.shape
         assert found.dtype == torch.float32
         assert float((found - expected).abs().mean()) < 0.3

@@ -17,7 +17,7 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
 from rtviz.frame import Frame
-from rtviz.models import backbone, choices, convnet, listing, runner, zoo
+from rtviz.models import backbone, choices, convnet, listing, resizing, runner, zoo
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -209,6 +209,23 @@ def test_resizing_is_that_of_the_papers_evaluation(tiny):
     seen = ((x * std + mean) * 255).permute(1, 2, 0).numpy()
     pillow = np.asarray(PIL.Image.fromarray(frame).resize((128, 96), PIL.Image.Resampling.BICUBIC), np.float32)
     assert np.abs(seen - pillow).max() <= 1.5
+
+
+def test_a_frame_is_resized_once_for_all_models_and_a_buffer_each_time(tiny):
+    frame = Frame(noise(64, 96))
+    found = resizing.resized(frame.pixels, 32, 48)
+    assert resizing.resized(frame.pixels, 32, 48) is found
+    assert resizing.resized(frame.pixels, 48, 72) is not found
+    buffer = noise(64, 96)
+    first = resizing.resized(buffer, 32, 48).clone()
+    maps = tiny(buffer)
+    buffer[:] = 255 - buffer
+    assert (resizing.resized(buffer, 32, 48) != first).any()
+    assert (tiny(buffer).attention != maps.attention).any()
+    for number in range(40):  # the number of a frame that is gone may come again
+        pixels = Frame(np.full((64, 96, 3), number, np.uint8)).pixels
+        assert (resizing.resized(pixels, 32, 48) == number).all()
+        del pixels
 
 
 def test_frames_are_left_alone_and_may_be_read_only_or_strided(tiny):
