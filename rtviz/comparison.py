@@ -65,6 +65,11 @@ class Comparison:
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
+    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+        """As `Engine.compile`, for each model."""
+        for engine, wanted in zip(self.engines, settings.apart(), strict=True):
+            engine.compile(frame, count, wanted)
+
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, Looks]]:

@@ -85,8 +85,9 @@ class Engine:
         if len(frames) > length:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
             return [maps for part in parts for maps in self.look(part, settings, features)]
+        told = self.model.notice or ""
         try:
-            return self.model.batch(
+            found = self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
                 self._features(settings).union(features),
@@ -96,6 +97,9 @@ class Engine:
                 rollout=(settings.rollout, settings.discard),
                 mute=settings.mute,
             )
+            if (self.model.notice or "") != told:  # the number format was changed
+                self.notices.append((self.model.notice or "")[len(told) :].lstrip("; "))
+            return found
         except DeviceFailed:
             with self._falling_back:  # passes side by side may run out of memory together
                 half = len(frames) // 2
@@ -108,6 +112,15 @@ class Engine:
                 elif not half:
                     raise
         return self.look(frames, settings, features)
+
+    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+        """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
+
+        Raises:
+            CaptureFailed: they must be compiled, and cannot be.
+        """
+        if self.model is not None:
+            self.model.compile(frame.pixels, count, settings.resolution, self._features(settings))
 
     def _features(self, settings: Settings) -> set[str]:
         """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
@@ -210,7 +223,9 @@ def side_by_side(
                 each = zip(engines, seen, settings, strict=True)
                 yield frame, tuple(engine.follow(frame, maps, wanted) for engine, maps, wanted in each)
 
-    with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
+    models = [engine.model for engine in engines if engine.model is not None]
+    fp16 = any(model.precision == "fp16" for model in models)  # it leaves that where its numbers overflow
+    with Lanes(models[0].device if models else "cpu", alone=fp16) as lanes:
         size: tuple[int, int] | None = None
         for batch in batches:
             if batch[0].size != size:  # a model is made ready for another size only when nobody is looking

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import queue
+import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +27,8 @@ MANIFEST = "rtviz-jobs.jsonl"
 
 # How often an input is begun anew whose process was killed, before that is its error.
 _ATTEMPTS = 2
+# So long a process that is stopped may take to put away what it has half written.
+_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,10 @@ class Order:
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, which tell two orders apart."""
-        output = self.output.to_mapping()
+        output, settings = self.output.to_mapping(), self.settings.to_mapping()
         output.pop("overwrite", None)  # says how, not what
-        return {"settings": self.settings.to_mapping(), "output": output, "exporting": self.exporting}
+        settings.pop("device", None)
+        return {"settings": settings, "output": output, "exporting": self.exporting}
 
 
 class Worker:
@@ -66,8 +72,12 @@ class Worker:
         from rtviz.engine import Engine
 
         self._order = order
+        self._broken: RtvizError | None = None  # why nothing can be done here
         self._panes = not order.exporting and bool(order.settings.compare or order.settings.jaccard)
-        self._models = (Comparison if self._panes else Engine).for_settings(order.settings).models
+        try:
+            self._models = (Comparison if self._panes else Engine).for_settings(order.settings).models
+        except RtvizError as error:
+            self._broken = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row with "input" and "output" -> the same with "report", as JSON."""
@@ -79,6 +89,8 @@ class Worker:
         from rtviz.engine import Engine
         from rtviz.sources import open_source
 
+        if self._broken is not None:
+            return failed(task, self._broken)
         order = self._order
         part = order.output
         engine = Comparison([Engine(model) for model in self._models]) if self._panes else Engine(*self._models)
@@ -109,7 +121,25 @@ _worker: Worker | None = None  # of a process that works for another
 
 def _begin(order: Order) -> None:
     global _worker
+    # Ctrl-C reaches every process of a terminal; the one that ordered the work decides what comes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stopped)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = Worker(order)
+
+
+def _stopped(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # on the way out what was half written is taken away
+
+
+def _end_with_parent() -> None:
+    """A process that works for one that is gone would hold its GPU for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        os._exit(1)
 
 
 def _work(row: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +159,7 @@ def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) ->
         waiting.put(task)
     done: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     stop = threading.Event()
+    pools: list[ProcessPoolExecutor] = []
 
     def serve(device: str) -> None:
         here = Order(order.settings.replace(device=device), order.output, order.exporting)
@@ -139,17 +170,25 @@ def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) ->
                     task = waiting.get_nowait()
                 except queue.Empty:
                     return
-                report = failed(task, f"the process that worked on {task.place} was killed {_ATTEMPTS} times")
+                report: dict[str, Any] = failed(
+                    task, f"the process that worked on {task.place} was killed {_ATTEMPTS} times"
+                )
                 for _ in range(_ATTEMPTS):
-                    pool = pool or ProcessPoolExecutor(
-                        1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(here,)
-                    )
+                    if stop.is_set():
+                        return
+                    if pool is None:
+                        spawn = multiprocessing.get_context("spawn")
+                        pool = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(here,))
+                        pools.append(pool)
                     try:
                         row = pool.submit(_work, {"input": task.place, "output": str(task.output)}).result()
                     except BrokenProcessPool:
                         pool = None
                         continue
-                    report = json.loads(row["report"])
+                    except BaseException as error:  # the edge of the process: whoever waits for a report gets one
+                        report = failed(task, error)
+                    else:
+                        report = json.loads(row["report"])
                     break
                 done.put(report)
         finally:
@@ -162,10 +201,16 @@ def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) ->
     try:
         for _ in tasks:
             yield done.get()
+    except BaseException:  # nobody wants the rest any more
+        stop.set()
+        for pool in pools:
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+        raise
     finally:
         stop.set()
-    for server in servers:
-        server.join()
+        for server in servers:
+            server.join(_GRACE_SECONDS)
 
 
 # --- a Ray cluster ---------------------------------------------------------------------------------------------------
@@ -201,11 +246,13 @@ def _on_ray(
 ) -> Iterator[dict[str, Any]]:
     import logging
 
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to a server that it is used
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         ray.init(address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise RtvizError(f"no Ray cluster at {address or 'this machine'}: {in_words(error)}") from error
+        why = "nobody answers there" if isinstance(error, ConnectionError) else in_words(error)
+        raise RtvizError(f"no Ray cluster at {address or 'this machine'}: {why}") from error
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -264,10 +311,12 @@ class Manifest:
         ordered = json.loads(json.dumps(order.to_mapping(), default=str))
         if known and known[0].get("order") != ordered:
             raise SettingsError(
-                "output", str(path.parent), f"a folder without {path.name}, whose job had other settings"
+                "output",
+                str(path.parent),
+                f"a folder without {path.name}, whose job had other settings: {_apart(known[0].get('order'), ordered)}",
             )
         for row in known[1:]:
-            if "error" not in row and Path(row["output"]).exists():
+            if "error" not in row and Path(row["output"]).exists() and row.get("of") == _stamp(row["input"]):
                 self._done[row["input"], row["output"]] = row
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -294,12 +343,34 @@ class Manifest:
 
     def done(self, task: Task) -> dict[str, Any] | None:
         """The report of an input that is done, and whose output is still there."""
-        return self._done.get((task.place, str(task.output)))
+        row = self._done.get((_absolute(task.place), str(task.output.resolve())))
+        return None if row is None else {**row, "input": task.place, "output": str(task.output)}
 
     def add(self, report: dict[str, Any]) -> None:
         """An input is done, or has failed."""
+        place = _absolute(report["input"])
+        row = {**report, "input": place, "output": str(Path(report["output"]).resolve()), "of": _stamp(place)}
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(report, default=str) + "\n")
+            file.write(json.dumps(row, default=str) + "\n")
+
+
+def _stamp(place: str) -> list[int] | None:
+    """What tells a file from another one that has come under its name; None of what is no file."""
+    try:
+        status = os.stat(place)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _apart(one: Any, other: Any) -> str:
+    """What differs between two orders, in words."""
+    said = []
+    for part in ("settings", "output"):
+        had, has = ((order or {}).get(part) or {} for order in (one, other))
+        names = [name for name in {**had, **has} if had.get(name) != has.get(name)]
+        said += [f"{name} {had.get(name, 'not given')}, not {has.get(name, 'not given')}" for name in names]
+    return "; ".join(said) or "maps were exported, not pictures, or the other way round"
 
 
 def plain(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,13 +6,11 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-import numpy as np
 
 from rtviz.comparison import Comparison
 from rtviz.engine import Engine
@@ -194,6 +192,7 @@ class _Job:
         self.source = source
         self.engine = engine
         self.settings = settings
+        self._part = output_settings
         self.batch_length = output_settings.batch or min(
             (batch_length(model, source.info.size, settings.resolution) for model in engine.models), default=1
         )
@@ -207,10 +206,6 @@ class _Job:
     def run(self, **stages: Callable[[], None]) -> Report:
         """Run to the end; the stages take what was looked at from `seen`."""
         begin = time.perf_counter()
-        if (self.source.info.frame_count or 0) >= _LONG:
-            frame = np.zeros((*self.source.info.size, 3), np.uint8)
-            for model in self.engine.models:
-                model.compile(frame, self.batch_length, self.settings.resolution)
         decoded: _Belt[Frame] = _Belt(2 * self.batch_length, self.line.stop)
         self.line.start("decode", lambda: self._decode(decoded))
         for name, work in stages.items():
@@ -256,12 +251,27 @@ class _Job:
             self.report.frames_in += 1
             decoded.put(frame)
 
+    def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
+        """The batches; before the first of many the passes that look at them are compiled, where that pays."""
+        for number, batch in enumerate(batches):
+            if not number and self._frames_expected() >= _LONG:
+                self.engine.compile(batch[0], self.batch_length, self.settings)
+            yield batch
+
+    def _frames_expected(self) -> float:
+        """How many frames will come of the part that was asked for; 0 where nobody knows."""
+        info, part = self.source.info, self._part
+        if not info.frame_count or not info.fps:
+            return 0
+        whole = info.frame_count / info.fps
+        return max(0.0, min(part.end or whole, whole) - (part.start or 0)) * info.fps / part.every
+
     def _look(self, decoded: _Belt[Frame]) -> None:
         seen: Iterable[tuple[Frame, Any]]
         if not self.engine.models:
             seen = ((frame, None) for frame in decoded)
         else:
-            batches = _batches(decoded, self.batch_length)
+            batches = self._compiled(_batches(decoded, self.batch_length))
             seen = self.engine.look_all(batches, self.settings, lambda spent: self.line.spent("forward", spent))
         for pair in seen:
             self.seen.put(pair)

@@ -57,9 +57,27 @@ def test_a_job_with_other_settings_is_another_job(tmp_path: Path) -> None:
     task.output.write_bytes(b"a video")
     Manifest(tmp_path / MANIFEST, ORDER).add({"input": task.place, "output": str(task.output)})
     other = Order(SETTINGS.replace(head=1), OutputSettings())
-    with pytest.raises(SettingsError, match=MANIFEST):
+    with pytest.raises(SettingsError, match=rf"{MANIFEST}.*: head .*, not 1$"):
         Manifest(tmp_path / MANIFEST, other)
+    elsewhere = Order(SETTINGS.replace(device="cuda"), OutputSettings())
+    assert Manifest(tmp_path / MANIFEST, elsewhere).done(task) is not None, "where it runs is not what is done"
     assert Manifest(tmp_path / MANIFEST, other, overwrite=True).done(task) is None
+
+
+def test_a_file_is_known_by_any_name_and_not_when_another_came_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"a clip")
+    (tmp_path / "out.mp4").write_bytes(b"a video")
+    typed = Task(str(tmp_path / "clip.mp4"), tmp_path / "out.mp4")
+    Manifest(tmp_path / MANIFEST, ORDER).add({"input": typed.place, "output": str(typed.output)})
+    monkeypatch.chdir(tmp_path)
+    short = Task("clip.mp4", Path("out.mp4"))
+    done = Manifest(tmp_path / MANIFEST, ORDER).done(short)
+    assert done is not None
+    assert (done["input"], done["output"]) == ("clip.mp4", "out.mp4")
+    (tmp_path / "clip.mp4").write_bytes(b"another clip")
+    assert Manifest(tmp_path / MANIFEST, ORDER).done(short) is None
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -77,6 +95,51 @@ def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(t
     for task in tasks[:3]:
         assert reports[task.place]["frames_out"] == frames_in(task.output) == 30
     assert "absent.mp4" in reports[tasks[3].place]["error"]
+
+
+def test_a_model_that_cannot_be_had_is_the_error_of_every_input(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(SETTINGS.replace(model="vit_tiny_patch16_224", weights=tmp_path / "absent.safetensors"), ORDER.output)
+    reports = list(in_processes(scenes(tmp_path, 3), order, ["cpu", "cpu"]))
+    assert len(reports) == 3
+    assert all("absent.safetensors is not there" in report["error"] for report in reports)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+_LONG_JOB = """
+import sys
+from pathlib import Path
+from test_jobs import ORDER, scenes
+from rtviz.jobs import in_processes
+
+if __name__ == "__main__":
+    for report in in_processes(scenes(Path(sys.argv[1]), 2, seconds=600), ORDER, ["cpu", "cpu"]):
+        print(report)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_who_ordered_the_work(tmp_path: Path, number: signal.Signals) -> None:
+    program = tmp_path / "job.py"
+    program.write_text(_LONG_JOB)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with subprocess.Popen([sys.executable, str(program), str(tmp_path)], env=paths, stderr=subprocess.PIPE) as job:
+        started = time.monotonic()
+        while len(list(tmp_path.glob("*partial*"))) < 2:
+            assert time.monotonic() - started < 60
+            time.sleep(0.1)
+        workers = children(job.pid)
+        assert len(workers) >= 2
+        job.send_signal(number)
+        job.wait(30)
+    started = time.monotonic()
+    while any(
+        Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes() for worker in workers
+    ):
+        assert time.monotonic() - started < 30
+        time.sleep(0.1)
+    assert not [path for path in tmp_path.glob("*.mp4") if "partial" not in path.name]
 
 
 def children(parent: int, command: str = "spawn_main") -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import safetensors.torch
 import torch
 from small import noise
 
@@ -375,6 +376,29 @@ def test_fp16_that_overflows_goes_on_in_bf16_and_says_so():
     assert np.isfinite(maps.attention).all()
     assert model.precision == "bf16"
     assert "leaves the range of fp16" in model.notice
+
+
+def test_fp16_that_overflows_in_the_last_layers_output_alone_is_noticed_too():
+    model = rtviz.load(TINY, device="cpu", precision="fp16", resolution=32)
+    with torch.no_grad():
+        model.network.blocks[-1].attn.proj.bias.fill_(60000)
+        model.network.blocks[-1].mlp.fc2.bias.fill_(60000)
+    assert np.isfinite(model(noise(32, 32), features={"tokens"}).tokens).all()
+    assert model.precision == "bf16"
+
+
+def test_weights_beyond_fp16_run_in_bf16(tmp_path):
+    network = rtviz.load(TINY, device="cpu", precision="fp32").network
+    with torch.no_grad():
+        network.blocks[2].mlp.fc2.weight[3, 5] = 3e5
+    safetensors.torch.save_file(network.state_dict(), tmp_path / "large.safetensors")
+    model = rtviz.load(
+        TINY.removeprefix("random:"), weights=tmp_path / "large.safetensors", device="cpu", precision="fp16",
+        resolution=32,
+    )  # fmt: skip
+    assert model.precision == "bf16"
+    assert "has weights that fp16 cannot hold" in model.notice
+    assert np.isfinite(model(noise(32, 32), features={"tokens"}).tokens).all()
 
 
 @pytest.mark.parametrize(

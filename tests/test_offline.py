@@ -144,6 +144,31 @@ def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path, model):
     assert any("CPU" in warning for warning in report.warnings)
 
 
+def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path):
+    model = rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp16", resolution=32)
+    with torch.no_grad():
+        for block in model.network.blocks[4:6]:
+            block.mlp.fc2.bias.fill_(60000)
+    with open_source("scene:?seed=2&size=64x48&seconds=0.5") as source:
+        report = render(source, tmp_path / "out.mp4", Engine(model), Settings(resolution=32), OutputSettings(batch=1))
+    assert report.frames_out == 15
+    assert report.precision == "bf16"
+    assert sum("leaves the range of fp16" in warning for warning in report.warnings) == 1
+
+
+@pytest.mark.parametrize(("part", "compiled"), [({}, True), ({"end": 0.5}, False), ({"every": 20}, False)])
+def test_what_a_render_looks_at_is_compiled_where_that_wins_back_its_time(tmp_path, model, monkeypatch, part, compiled):
+    asked = []
+    monkeypatch.setattr(
+        model, "compile", lambda frame, count, resolution, features: asked.append((frame.any(), count, features))
+    )
+    part = OutputSettings(batch=2, **part)
+    with open_source("scene:?seed=2&size=64x48&seconds=12", end=part.end, every=part.every) as source:
+        settings = Settings(resolution=32, view="similarity")
+        render(source, tmp_path / "out.mp4", Engine(model), settings, part)
+    assert asked == ([(True, 2, {"keys"})] if compiled else [])
+
+
 def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path, model):
     from rtviz.sinks import leftover
 

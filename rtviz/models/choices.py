@@ -100,10 +100,16 @@ def in_turns(runs: Mapping[str, Callable[[], object]], turns: int = 10) -> dict[
     return seconds
 
 
+def fits_fp16(network: torch.nn.Module) -> bool:
+    """Whether fp16 can hold every weight of a network."""
+    largest = torch.finfo(torch.float16).max
+    return all(float(one.detach().abs().max()) <= largest for one in network.parameters() if one.numel())
+
+
 def known_choice(key: str) -> str | None:
     """What was found out on this machine before; None if nothing was."""
     if key not in _measured:
-        with suppress(OSError, ValueError, TypeError):  # the first time, or something else wrote there
+        with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
             _measured.update({**json.loads(_file().read_text()), **_measured})
     return _measured.get(key)
 
@@ -112,7 +118,7 @@ def keep_choice(key: str, choice: str) -> None:
     """Keep it on disk; without a cache folder it is found out again next time."""
     known_choice(key)
     _measured[key] = choice
-    with suppress(OSError):
+    with suppress(ImportError, OSError):
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{os.getpid()}")

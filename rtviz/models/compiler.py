@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,12 +16,13 @@ from torch import Tensor
 from rtviz.errors import CaptureFailed
 from rtviz.models import choices, compiled
 from rtviz.models.compiled import Compiled
-from rtviz.models.looking import Looking
+from rtviz.models.looking import Looked, Looking
 
 WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
 PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
 _TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
+_FULL = 16  # frames of a batch, beyond which the last one of a video is not filled up
 _LARGEST = 200_000_000  # parameters: beyond, a copy in fp32 is too much to make unasked
 
 # Two models that are compiled at once would be timed against each other; and the tracer's warnings are silenced for the
@@ -29,6 +31,7 @@ _one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
+Pass = Callable[[Tensor, Tensor], Looked]
 Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
 
 
@@ -58,7 +61,7 @@ class Compiler:
         """From now on compile in the background what comes and is not compiled yet, where it pays."""
         self._background = compiled.is_there()
 
-    def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Compiled] | None:
+    def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Pass] | None:
         """What sees such an input, with its number format; None where the network itself is to.
 
         Args:
@@ -73,6 +76,9 @@ class Compiler:
         if key in self._made:
             self._made.move_to_end(key)
             return self._made[key]
+        for (shape, knows_whole), made in list(self._made.items()):
+            if made and knows_whole == whole and shape[1:] == x.shape[1:] and len(x) < shape[0] <= _FULL:
+                return made[0], partial(_padded, made[1], shape[0])
         if self._always:
             return self.make(x, tokens, whole=whole)
         if self._background and (self._thread is None or not self._thread.is_alive()):
@@ -120,7 +126,8 @@ class Compiler:
         """What is quickest for such an input, of what holds; it is found out once on a machine."""
         wanted = self._precision
         size = "x".join(map(str, x.shape))
-        key = f"{choices.cpu_name()} | {self._name} | {size} | {self._native} | openvino {compiled.version()}"
+        both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
+        key = f"{choices.cpu_name()} | {self._name} | {size} | {self._native} | {both}"
         if wanted == "auto":
             known = choices.known_choice(key)
             wanted = known if known in ("eager", "int8", self._native) else "auto"
@@ -150,6 +157,12 @@ class Compiler:
         if not self._always:
             choices.keep_choice(key, best)
         return None if best == "eager" else (best, made[best])
+
+
+def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> Looked:
+    """A batch that is not full, as the last of a video: seen as the others were, so that its maps are of one kind."""
+    filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
+    return Looked(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 
 
 __all__ = ["PAYS", "WORSE", "Compiler"]

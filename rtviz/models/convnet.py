@@ -58,7 +58,7 @@ class ConvNet(Model):
                     seen, _ = self._stages.look(x, methods)
             stages = {method: [stage.cpu().numpy() for stage in maps] for method, maps in seen.items()}
             if self.precision == "fp16" and not all(np.isfinite(map).all() for maps in stages.values() for map in maps):
-                self._leave_fp16()
+                self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
                 return self._look_at(frames, query, features, resolution, asked)
         return [
             self._maps_of(

@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves
 from rtviz.models.looking import Looked, Looking
 
 _COMES_AGAIN = 3  # a shape that was seen so often is captured
-_REMEMBERED = 4  # shapes; each holds the memory of one pass
+_REMEMBERED = 6  # shapes; each holds the memory of one pass
+_RARELY = 30  # a shape that gave way must be seen so often to be captured again: sizes that take turns are not worth it
 _WARM_UP = 3  # passes before the capture, in which kernels are chosen
 _SAME = 1e-2  # a replay's maps may be so far from a pass of the network: relative, Euclidean, of the worst row
 
@@ -71,13 +72,17 @@ class Graphs:
             if key not in self._made:
                 try:
                     self._made[key] = Graph(Looking(self._network, tokens, self._layers, whole=whole), x)
-                except torch.OutOfMemoryError:
-                    raise
+                except torch.OutOfMemoryError:  # there may be room for a pass, if not for what a graph holds
+                    _log.debug("no room for a CUDA graph of a pass for inputs of %s", key)
+                    self._made.clear()
+                    self._made[key] = None
+                    torch.cuda.empty_cache()
                 except Exception:  # whatever cannot be captured runs as it is
                     _log.debug("no CUDA graph of a pass for inputs of %s", key, exc_info=True)
                     self._made[key] = None
                 while len(self._made) > _REMEMBERED:
-                    self._made.popitem(last=False)
+                    gone, _ = self._made.popitem(last=False)
+                    self._came[gone] = _COMES_AGAIN - _RARELY
             self._made.move_to_end(key)
             graph = self._made[key]
         return None if graph is None else (self._native, graph)
@@ -160,8 +165,11 @@ class _Remembering(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def still_there(self) -> list[Tensor]:
-        """Those that somebody holds: weights, and positions that were computed once."""
-        return [tensor for met in self._met.values() if (tensor := met()) is not None]
+        """The memory of those that somebody holds: weights, and positions that were computed once.
+
+        Aliases, because a parameter that moves to another device or number format stays the same object.
+        """
+        return [tensor.detach() for met in self._met.values() if (tensor := met()) is not None]
 
 
 __all__ = ["Graph", "Graphs"]

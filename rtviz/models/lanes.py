@@ -23,13 +23,17 @@ class Lanes:
     product for a thread whose core was lent to decoding or drawing. Measured with ViT-S/16 on two cores: two passes of
     one thread side by side see a tenth to a fifth more frames a second than one pass of two threads.
 
+    Args:
+        device: where the passes run.
+        alone: no pass beside another, because one of them may change the model.
+
     Attributes:
         count: how many passes run at once.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, alone: bool = False) -> None:
         self._threads_before = torch.get_num_threads()
-        self.count = max(1, min(self._threads_before, _MOST)) if device == "cpu" else 1
+        self.count = max(1, min(self._threads_before, _MOST)) if device == "cpu" and not alone else 1
         self._pool = ThreadPoolExecutor(self.count, "rtviz-forward", self._take_a_share)
 
     def __enter__(self) -> Lanes:

@@ -137,7 +137,7 @@ class Model:
     @property
     def runs_in(self) -> str:
         """The number format that the last pass ran in, with what ran it if that was not torch."""
-        return f"{self.precision} openvino" if self.backend == "openvino" else self.precision
+        return self.precision if self.backend == "torch" else f"{self.precision} {self.backend}"
 
     def to(self, device: str) -> Model:
         """Move to another device; the precision is chosen anew where it was not told. Returns itself.
@@ -212,6 +212,9 @@ class Model:
         return one
 
     def _set_precision(self, precision: str) -> None:
+        if precision == "fp16" and not choices.fits_fp16(self.network):
+            self._leave_fp16("has weights that fp16 cannot hold; it runs in bf16")
+            return
         self._native = self.precision = precision
         self.backend = "torch"
         self._passes = self._passes_for(precision)
@@ -375,9 +378,6 @@ class Model:
             if probe is not None:
                 keys = probe.keys
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
-            if self.precision == "fp16" and not attention.isfinite().all():
-                self._leave_fp16()
-                return self._look_at(frames, query, features, resolution, asked)
             seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x))
             if evidence is not None:
                 patches = [self._laid_out(held, self._grid_of(x)) for held in (evidence.features, evidence.gradient)]
@@ -386,6 +386,10 @@ class Model:
                 None if held is None else held.float().cpu()
                 for held in (tokens if "tokens" in features else None, keys if "keys" in features else None)
             )
+            shown = [attention, tokens, keys, *map(torch.from_numpy, seen.values())]
+            if self.precision == "fp16" and not all(one.isfinite().all() for one in shown if one is not None):
+                self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
+                return self._look_at(frames, query, features, resolution, asked)
             rolled = None
             if asked.rolled is not None and probe is not None:
                 rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
@@ -431,8 +435,8 @@ class Model:
             patches = self._laid_out(tokens, grid)
             return {name: look(patches).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
 
-    def _leave_fp16(self) -> None:
-        said = f"{self.name} leaves the range of fp16 on this input; it goes on in bf16"
+    def _leave_fp16(self, why: str) -> None:
+        said = f"{self.name} {why}"
         self.notice = f"{self.notice}; {said}" if self.notice else said
         self._set_precision("bf16")
 
