@@ -384,9 +384,14 @@ _GPU_TOKENS = 16 * 1024
 _CPU_FRAMES = 2
 
 
+# And not with more pixels than these: they are resized there, as floats.
+_GPU_PIXELS = 64 * 1280 * 720
+
+
 def batch_length(model: Model, frame_size: tuple[int, int], resolution: int | None) -> int:
     """How many frames of this (height, width) go into one forward pass where nothing else was asked for."""
     if model.device == "cpu":
         return _CPU_FRAMES
     height, width = model.input_size(frame_size, resolution)
-    return max(1, min(64, _GPU_TOKENS * model.patch_size**2 // (height * width)))
+    tokens = height * width // model.patch_size**2
+    return max(1, min(64, _GPU_TOKENS // tokens, _GPU_PIXELS // (frame_size[0] * frame_size[1])))

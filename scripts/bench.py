@@ -11,7 +11,7 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,25 @@ def size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """What reads a number above 0."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benches that were asked for, print ratios and the machine; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", nargs="?", choices=[*BENCHES, "all"], default="all")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", help="random:dino-vits16 if not given: weights do not matter for speed")
-    parser.add_argument("--resolution", type=int, help="224 if not given")
+    parser.add_argument("--resolution", type=positive(int), help="224 if not given")
     parser.add_argument(
         "--frame",
         type=size,
@@ -53,16 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--view", default="heatmap")
     parser.add_argument("--input", help="a video; the real clip if it is there, else the built-in scene")
-    parser.add_argument("--seconds", type=float, help="of the clip in one round, of live, of each model in latency")
-    parser.add_argument("--rounds", type=int, help="turns of the things that are compared: 5, of all benches 3")
-    parser.add_argument("--batch", type=int, help="frames in one forward pass")
+    parser.add_argument(
+        "--seconds", type=positive(float), help="of the clip in one round, of live, of each model in latency"
+    )
+    parser.add_argument(
+        "--rounds", type=positive(int), help="turns of the things that are compared: 5, of all benches 3"
+    )
+    parser.add_argument("--batch", type=positive(int), help="frames in one forward pass")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     for folder in (ROOT, ROOT / "scripts"):  # also where rtviz is not installed
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-    from rtviz import threads
-    from rtviz.errors import RtvizError
+    from rtviz import threads, views
+    from rtviz.errors import RtvizError, in_words
+    from rtviz.models import choices
+    from rtviz.settings import Settings
 
     threads.draw_in_one_thread()
     threads.sleep_while_waiting()
@@ -71,6 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.asked = any(value is not None for value in (given.model, given.resolution, given.frame))
     given.model, given.resolution = given.model or "random:dino-vits16", given.resolution or 224
 
+    from benches.limits import machine
+
+    try:
+        choices.device_of(given.device)
+        where = machine(given.device)
+        Settings(view=given.view, resolution=given.resolution)
+        views.find(given.view)
+    except RtvizError as error:
+        parser.error(in_words(error))
+
     results = {}
     for name in BENCHES if every else [given.bench]:
         seconds = given.seconds or SECONDS.get(name, (0.0, 0.0))[every]
@@ -78,15 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             results[name] = bench(argparse.Namespace(**{**vars(given), "seconds": seconds}))
         except (RtvizError, ImportError, RuntimeError, subprocess.CalledProcessError) as error:
+            if not every and isinstance(error, RtvizError | ImportError):
+                parser.error(in_words(error))
             if not every:
                 raise
             # A machine without PyQt5, PyAV or Matplotlib can still say how fast it looks.
             results[name] = {"not measured": str(error).splitlines()[-1]}
         if not given.json:
             tell(name, results[name])
-    from benches.limits import machine
-
-    where = machine(given.device)
     if given.json:
         print(json.dumps({**results, "machine": {"machine": where}}, indent=2))
     else:

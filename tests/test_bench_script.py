@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import rtviz
-from rtviz.errors import MissingDependency, UnknownModel
+from rtviz.errors import MissingDependency
 from rtviz.sources.scene import SceneSource
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -163,8 +163,29 @@ def test_ratios_and_the_machine_are_printed(benches: Any, capsys: pytest.Capture
     assert 0 < row["floor ms"] < row["p50 ms"] <= row["p95 ms"]
     assert row["peer / rtviz"] > 0
     assert f"torch {torch.__version__}" in told["machine"]["machine"]
-    with pytest.raises(UnknownModel):
-        bench.main(["latency", *common[:3], "no-such-model"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["latency", "--model", "no-such-model"], "no model is called 'no-such-model'"),
+        (["forward", "--model", "random:resnet18"], "has no attention heads"),
+        (["latency", "--seconds", "-1"], "-1 is not above 0"),
+        (["forward", "--rounds", "0"], "0 is not above 0"),
+        (["views", "--resolution", "7"], "resolution cannot be 7"),
+        (["render", "--view", "nosuch"], "view cannot be 'nosuch'"),
+        (["render", "--input", "absent.mp4"], "absent.mp4"),
+        (["all", "--device", "cuda:77"], "device cuda:77 is not there"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_words(
+    benches: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    device = [] if "--device" in arguments else ["--device", "cpu"]
+    with pytest.raises(SystemExit) as ended:
+        benches("bench").main([*arguments, *device])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_all_goes_on_where_a_library_is_missing(
@@ -183,5 +204,6 @@ def test_all_goes_on_where_a_library_is_missing(
     assert re.search(r"render\n  not measured +reading video needs av: pip install av\n", told)
     assert re.search(r"live\n  frames +a 1, b 2\n", told)
     assert (given["model"], given["resolution"], given["seconds"], given["rounds"]) == ("random:dino-vits16", 224, 8, 3)
-    with pytest.raises(MissingDependency):
+    with pytest.raises(SystemExit):
         benches("bench").main(["render"])
+    assert "pip install av" in capsys.readouterr().err

@@ -172,7 +172,7 @@ class TestOnCuda:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             model(scene())
         waits = {event.key: event.count for event in profile.key_averages() if "Synchronize" in event.key}
-        assert sum(waits.values()) <= 2, waits  # the pass's own, and the profiler's
+        assert 1 <= sum(waits.values()) <= 2, waits  # the pass's own, and the profiler's
 
     def test_what_overflows_fp16_goes_on_in_bf16_with_a_notice(self) -> None:
         model = rtviz.load(TINY, device="cuda", resolution=64)

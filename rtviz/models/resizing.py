@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rtviz.frame import Pixels
 
+_STEEPEST = 24  # so many times smaller CUDA's antialiasing may make a frame: the kernel has to fit its shared memory
 _REMEMBERED = 16  # frames: a batch of a render, for the next model
 
 
@@ -38,6 +39,8 @@ def resized_on_device(frames: Sequence[Pixels], height: int, width: int, device:
     The same resize as on the CPU, but for what bytes round away between its two directions. From memory that is pinned
     the upload is not waited for.
     """
+    if max(frames[0].shape[0] / height, frames[0].shape[1] / width) > _STEEPEST:
+        return torch.cat([resized(frame, height, width) for frame in frames]).to(device).to(torch.float32)
     pixels = torch.stack([torch.from_numpy(np.asarray(_Unlocked(frame))) for frame in frames])
     if device.startswith("cuda"):
         pixels = pixels.pin_memory()

@@ -10,6 +10,7 @@ import rtviz
 from benches.frames import bare_forward, noise
 from benches.turns import in_turns
 from rtviz.bench import bench_live
+from rtviz.errors import RtvizError
 from rtviz.settings import Settings
 
 
@@ -18,7 +19,7 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
     settings = Settings(model=options.model, device=options.device, resolution=options.resolution)
     figures = bench_live(settings=settings, seconds=options.seconds)
     if figures.model is None:
-        raise SystemExit(f"nothing looks: {figures.model_sentence}")
+        raise RtvizError(f"nothing looks: {figures.model_sentence}")
     model: Any = rtviz.load(options.model, device=options.device, resolution=figures.resolution, backend="torch")
     taken = in_turns({"bare": bare_forward(model, [noise(480, 640)])}, 20, model.device)["bare"]
     allowed = min(1 / statistics.median(taken), figures.camera_fps)
