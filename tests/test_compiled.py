@@ -272,3 +272,15 @@ def test_render_says_what_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "random:embedded on cpu, int8 openvino" in capsys.readouterr().err
     assert output.stat().st_size > 0
     assert compiled.is_there()
+
+
+def test_a_batch_that_is_not_full_is_seen_as_the_full_ones_were() -> None:
+    model = load(precision="int8")
+    frames = [picture(number) for number in range(4)]
+    full = model.batch(frames, "cls", {"tokens", "rows"})
+    rest = model.batch(frames[:3], "cls", {"tokens", "rows"})
+    assert model.runs_in == "int8 openvino"
+    for one, other in zip(rest, full, strict=False):
+        np.testing.assert_array_equal(one.attention, other.attention)
+        np.testing.assert_array_equal(one.tokens, other.tokens)
+        np.testing.assert_allclose(one.ask(PLACE).attention, other.ask(PLACE).attention, atol=1e-6)
