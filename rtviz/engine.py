@@ -38,7 +38,8 @@ class Engine:
         self._memory = views.Memory()
         self._tracker = Tracker()
         self._largest_batch: int | None = None
-        self._falling_back = threading.Lock()
+        self._told = self._said()
+        self._turn = threading.Lock()  # of passes side by side, which may meet the same trouble
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Engine:
@@ -85,7 +86,7 @@ class Engine:
         if len(frames) > length:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
             return [maps for part in parts for maps in self.look(part, settings, features)]
-        told = self.model.notice or ""
+        device = self.model.device
         try:
             found = self.model.batch(
                 [frame.pixels for frame in frames],
@@ -97,21 +98,27 @@ class Engine:
                 rollout=(settings.rollout, settings.discard),
                 mute=settings.mute,
             )
-            if (self.model.notice or "") != told:  # the number format was changed
-                self.notices.append((self.model.notice or "")[len(told) :].lstrip("; "))
-            return found
         except DeviceFailed:
-            with self._falling_back:  # passes side by side may run out of memory together
+            with self._turn:
                 half = len(frames) // 2
                 if half and half < (self._largest_batch or len(frames)):
                     self._largest_batch = half
-                    self.notices.append(f"{self.model.device} is out of memory: going on with batches of {half}")
-                elif not half and self.model.device != "cpu":
-                    self.notices.append(f"{self.model.device} is out of memory: going on with the CPU, which is slower")
-                    self.model = self.model.to("cpu")
-                elif not half:
+                    self.notices.append(f"{device} is out of memory: going on with batches of {half}")
+                elif not half and device == "cpu":
                     raise
-        return self.look(frames, settings, features)
+                elif not half and self.model.device == device:  # no other pass has left it meanwhile
+                    self.notices.append(f"{device} is out of memory: going on with the CPU, which is slower")
+                    self.model = self.model.to("cpu")
+            return self.look(frames, settings, features)
+        with self._turn:
+            if (said := self._said()) != self._told:  # the number format was changed
+                self.notices.append(said[len(self._told) :].lstrip("; "))
+                self._told = said
+        return found
+
+    def _said(self) -> str:
+        """What the model has given notice of so far."""
+        return self.model.notice or "" if self.model is not None else ""
 
     def compile(self, frame: Frame, count: int, settings: Settings) -> None:
         """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
@@ -143,7 +150,7 @@ class Engine:
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, Maps]]:
-        """Every frame of a row of batches with its maps, in order; on a CPU, forward passes run side by side.
+        """Every frame of a row of batches with its maps, in order; passes run side by side in the lanes of the device.
 
         Args:
             batches: frames of one size each; they are taken as there is room for them, and only a few are held.
@@ -195,7 +202,7 @@ def side_by_side(
     settings: Sequence[Settings],
     on_pass: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
-    """Every frame of a row of batches with the maps of each engine, in order; on a CPU, passes run side by side.
+    """Every frame of a row of batches with the maps of each engine, in order; passes run side by side as lanes allow.
 
     Args:
         engines: with a model each; all of them look at every frame.
@@ -223,9 +230,7 @@ def side_by_side(
                 each = zip(engines, seen, settings, strict=True)
                 yield frame, tuple(engine.follow(frame, maps, wanted) for engine, maps, wanted in each)
 
-    models = [engine.model for engine in engines if engine.model is not None]
-    fp16 = any(model.precision == "fp16" for model in models)  # it leaves that where its numbers overflow
-    with Lanes(models[0].device if models else "cpu", alone=fp16) as lanes:
+    with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
         size: tuple[int, int] | None = None
         for batch in batches:
             if batch[0].size != size:  # a model is made ready for another size only when nobody is looking

@@ -385,7 +385,7 @@ _CPU_FRAMES = 2
 
 
 # And not with more pixels than these: they are resized there, as floats.
-_GPU_PIXELS = 64 * 1280 * 720
+_GPU_PIXELS = 32 * 1280 * 720
 
 
 def batch_length(model: Model, frame_size: tuple[int, int], resolution: int | None) -> int:

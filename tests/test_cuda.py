@@ -11,13 +11,14 @@ import pytest
 import torch
 
 import rtviz
-from rtviz.frame import Floats
+from rtviz.engine import Engine
+from rtviz.frame import Floats, Frame
 from rtviz.models import resizing
 from rtviz.models.graphs import _Remembering
 from rtviz.models.looking import Looking
 from rtviz.models.runner import Model
 from rtviz.scoring.measures import jaccard, largest_mass
-from rtviz.settings import Point
+from rtviz.settings import Point, Settings
 from rtviz.sources.scene import SceneSource
 
 on_cuda = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -160,6 +161,18 @@ class TestOnCuda:
         for thread in threads:
             thread.join()
         assert not wrong
+
+    def test_a_video_is_seen_the_same_in_two_lanes(self) -> None:
+        frames = [Frame(scene(number), number, number / 30) for number in range(0, 96, 3)]
+        settings = Settings(resolution=112)
+        model = rtviz.load("random:dino-vits16", device="cuda", resolution=112)
+        alone = [again(model, frame, times=1).attention for frame in frames]
+        batches = [frames[start : start + 4] for start in range(0, len(frames), 4)]
+        for _ in range(3):
+            seen = list(Engine(model).look_all(batches, settings))
+            assert [frame.index for frame, _ in seen] == [frame.index for frame in frames]
+            worst = max(apart(maps.attention, true) for (_, maps), true in zip(seen, alone, strict=True))
+            assert worst < 1e-2
 
     def test_the_kernels_of_attention_are_fused(self) -> None:
         from torch.nn.attention import SDPBackend, sdpa_kernel

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ import rtviz
 from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
 from rtviz.frame import Frame
 from rtviz.models import backbone, choices, convnet, listing, resizing, runner, zoo
+from rtviz.models.gate import Gate
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -376,6 +379,42 @@ def test_fp16_that_overflows_goes_on_in_bf16_and_says_so():
     assert np.isfinite(maps.attention).all()
     assert model.precision == "bf16"
     assert "leaves the range of fp16" in model.notice
+
+
+def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change():
+    gate, order = Gate(), []
+    inside, go, changing, done = (threading.Event() for _ in range(4))
+
+    def look(name, *wait):
+        with gate.beside_others():
+            order.append(f"{name} in")
+            inside.set()
+            for event in wait:
+                assert event.wait(20)
+            order.append(f"{name} out")
+
+    def change():
+        with gate.alone():
+            order.append("change")
+            changing.set()
+            assert done.wait(20)
+            order.append("changed")
+
+    running = [threading.Thread(target=look, args=("first", go))]
+    running[0].start()
+    assert inside.wait(20)
+    running.append(threading.Thread(target=change))
+    running[1].start()
+    assert not changing.wait(0.2), "somebody is inside"
+    go.set()
+    assert changing.wait(20)
+    running.append(threading.Thread(target=look, args=("second",)))
+    running[2].start()
+    time.sleep(0.2)
+    done.set()
+    for thread in running:
+        thread.join(20)
+    assert order == ["first in", "first out", "change", "changed", "second in", "second out"]
 
 
 def test_fp16_that_overflows_in_the_last_layers_output_alone_is_noticed_too():

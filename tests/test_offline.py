@@ -156,6 +156,22 @@ def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path
     assert sum("leaves the range of fp16" in warning for warning in report.warnings) == 1
 
 
+def test_passes_that_run_out_of_memory_together_move_the_model_once(model):
+    together = threading.Barrier(2, timeout=20)
+
+    class Full(Forgetful):
+        def batch(self, frames, *arguments, **more):
+            together.wait()
+            return super().batch(frames, *arguments, **more)
+
+    engine = Engine(Full(model, 0))
+    frames = [Frame(np.full((48, 64, 3), level, np.uint8)) for level in (40, 80)]
+    seen = list(engine.look_all([[frame] for frame in frames], SETTINGS))
+    assert [frame for frame, _ in seen] == frames
+    assert engine.model.device == "cpu"
+    assert len(engine.notices) == 1
+
+
 @pytest.mark.parametrize(("part", "compiled"), [({}, True), ({"end": 0.5}, False), ({"every": 20}, False)])
 def test_what_a_render_looks_at_is_compiled_where_that_wins_back_its_time(tmp_path, model, monkeypatch, part, compiled):
     asked = []

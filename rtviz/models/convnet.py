@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from rtviz.errors import no_heads
 from rtviz.frame import Explained, Floats, Maps, Pixels
 from rtviz.models import backbone, cams, gradcam
-from rtviz.models.runner import Asked, Model, memory_errors
+from rtviz.models.runner import Asked, Model, Overflow, memory_errors
 from rtviz.settings import Query
 
 
@@ -58,8 +58,7 @@ class ConvNet(Model):
                     seen, _ = self._stages.look(x, methods)
             stages = {method: [stage.cpu().numpy() for stage in maps] for method, maps in seen.items()}
             if self.precision == "fp16" and not all(np.isfinite(map).all() for maps in stages.values() for map in maps):
-                self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
-                return self._look_at(frames, query, features, resolution, asked)
+                raise Overflow
         return [
             self._maps_of(
                 {name: [stage[place] for stage in maps] for name, maps in stages.items()},

@@ -14,26 +14,25 @@ Answer = TypeVar("Answer")
 
 # More passes at once than these would each want the weights from memory at the same time.
 _MOST = 4
+_ON_CUDA = 2
 
 
 class Lanes:
     """Threads for forward passes on one device; a context manager.
 
-    A GPU has one lane. A CPU's cores are shared out: with one core to each pass nobody waits at the end of each matrix
-    product for a thread whose core was lent to decoding or drawing. Measured with ViT-S/16 on two cores: two passes of
-    one thread side by side see a tenth to a fifth more frames a second than one pass of two threads.
-
-    Args:
-        device: where the passes run.
-        alone: no pass beside another, because one of them may change the model.
+    CUDA has two: while it computes for one, the frames of the other are uploaded. Apple's GPUs have one. A CPU's cores
+    are shared out: with one core to each pass nobody waits at the end of each matrix product for a thread whose core
+    was lent to decoding or drawing. Measured with ViT-S/16 on two cores: two passes of one thread side by side see a
+    tenth to a fifth more frames a second than one pass of two threads.
 
     Attributes:
         count: how many passes run at once.
     """
 
-    def __init__(self, device: str, *, alone: bool = False) -> None:
+    def __init__(self, device: str) -> None:
         self._threads_before = torch.get_num_threads()
-        self.count = max(1, min(self._threads_before, _MOST)) if device == "cpu" and not alone else 1
+        at_once = {"cpu": min(self._threads_before, _MOST), "cuda": _ON_CUDA}
+        self.count = max(1, at_once.get(device.partition(":")[0], 1))
         self._pool = ThreadPoolExecutor(self.count, "rtviz-forward", self._take_a_share)
 
     def __enter__(self) -> Lanes:
@@ -54,4 +53,4 @@ class Lanes:
     def _take_a_share(self) -> None:
         # torch sets a new thread's number from the global one at its first use: that has to be over.
         torch.get_num_threads()
-        torch.set_num_threads(self._threads_before // self.count)
+        torch.set_num_threads(max(1, self._threads_before // self.count))

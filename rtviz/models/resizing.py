@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,18 +38,34 @@ def resized(frame: Pixels, height: int, width: int) -> Tensor:
 def resized_on_device(frames: Sequence[Pixels], height: int, width: int, device: str) -> Tensor:
     """Frames of one size as float32 [batch, 3, height, width], from 0 to 255: uploaded as bytes, and resized there.
 
-    The same resize as on the CPU, but for what bytes round away between its two directions. From memory that is pinned
-    the upload is not waited for.
+    The same resize as on the CPU, but for what bytes round away between its two directions.
     """
     if max(frames[0].shape[0] / height, frames[0].shape[1] / width) > _STEEPEST:
         return torch.cat([resized(frame, height, width) for frame in frames]).to(device).to(torch.float32)
     pixels = torch.stack([torch.from_numpy(np.asarray(_Unlocked(frame))) for frame in frames])
-    if device.startswith("cuda"):
-        pixels = pixels.pin_memory()
-    planes = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+    planes = _uploaded(pixels, device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
     if planes.shape[2:] == (height, width):
         return planes
     return F.interpolate(planes, (height, width), mode="bicubic", antialias=True).clamp_(0, 255)
+
+
+def _uploaded(pixels: Tensor, device: str) -> Tensor:
+    """Bytes on a device. On CUDA nobody waits for that: they go from pinned memory, in a stream of their own, so that
+    what another thread has given the device to compute goes on meanwhile."""
+    if not device.startswith("cuda"):
+        return pixels.to(device)
+    streams: dict[str, Any] = vars(_own).setdefault("streams", {})
+    if device not in streams:
+        streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(streams[device]):
+        there = pixels.pin_memory().to(device, non_blocking=True)
+    here = torch.cuda.current_stream(device)
+    here.wait_stream(streams[device])
+    there.record_stream(here)  # its memory is not given away before it was read here
+    return there
+
+
+_own = threading.local()  # of a thread: the streams in which it uploads
 
 
 class _Unlocked:

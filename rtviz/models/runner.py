@@ -16,6 +16,7 @@ from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
 from rtviz.models import backbone, cams, choices, compiled, gradcam
 from rtviz.models.compiler import Compiler
+from rtviz.models.gate import Gate
 from rtviz.models.graphs import Graphs
 from rtviz.models.looking import Looked
 from rtviz.models.positions import Positions
@@ -65,10 +66,14 @@ class Asked:
     intact: bool = False
 
 
+class Overflow(Exception):
+    """What was seen is not finite in fp16."""
+
+
 class Model:
     """A vision transformer that shows its attention.
 
-    One thread owns it. Others may look at the same time while all inputs are of one size and nobody moves it.
+    One thread owns it. Others may look at the same time while all inputs are of one size; who moves it waits for them.
 
     Args:
         network: a transformer of timm (a torch module), with its weights.
@@ -106,6 +111,7 @@ class Model:
         self._asked_precision = Settings.option("precision").check(precision)
         self._asked_backend = Settings.option("backend").check(backend)
         self._soon = False
+        self._gate = Gate()
         self._native = ""  # the number format of what torch runs
         self._passes: Compiler | Graphs | None = None  # those that need not be made step by step
         self._get_to_know(network)
@@ -147,7 +153,7 @@ class Model:
             DeviceFailed: the device is absent, or the model is too large for it.
         """
         target = choices.device_of(device)
-        with memory_errors(str(target)):
+        with memory_errors(str(target)), self._gate.alone():
             self.device = str(target)
             self._set_precision(choices.precision_of(self._asked_precision, target))
         return self
@@ -338,7 +344,16 @@ class Model:
             of_size.setdefault(self.input_size(_size(frame), resolution), []).append(place)
         found: dict[int, Maps] = {}
         for places in of_size.values():
-            maps = self._look_at([frames[place] for place in places], query, features, resolution, asked)
+            given = [frames[place] for place in places], query, features, resolution, asked
+            try:
+                with self._gate.beside_others():
+                    maps = self._look_at(*given)
+            except Overflow:
+                with self._gate.alone():
+                    if self.precision == "fp16":  # another pass may have left it meanwhile
+                        self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
+                with self._gate.beside_others():
+                    maps = self._look_at(*given)
             found |= dict(zip(places, maps, strict=True))
         return [found[place] for place in range(len(frames))]
 
@@ -388,8 +403,7 @@ class Model:
             )
             shown = [attention, tokens, keys, *map(torch.from_numpy, seen.values())]
             if self.precision == "fp16" and not all(one.isfinite().all() for one in shown if one is not None):
-                self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
-                return self._look_at(frames, query, features, resolution, asked)
+                raise Overflow
             rolled = None
             if asked.rolled is not None and probe is not None:
                 rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
