@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,6 +24,12 @@ from rtviz.live import LiveSession
 from rtviz.models import backbone
 from rtviz.models.runner import Model
 from rtviz.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from pytorch_grad_cam import EigenCAM, GradCAM
+    from pytorch_grad_cam.utils.image import scale_cam_image
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,6 +82,47 @@ def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, tar
     (found,) = maps.cams["grad"]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(expected.max(), 1e-6))
+
+
+@pytest.mark.parametrize("target", ["top", 640])
+@pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 1), ("random:convnext_atto", -1), (VIT, -1)])
+def test_the_map_is_that_of_pytorch_grad_cam(name, layer, target):
+    model = trained_looking(name)
+    frame = noise(64, 96)
+    (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
+    number = None if target == "top" else [ClassifierOutputTarget(target)]
+    with GradCAM(model.network, [inside(model, layer)], patches_of if model.heads else None) as library:
+        (expected,) = library(model.prepare([frame]).clone().requires_grad_(), number)
+    np.testing.assert_allclose(as_in_the_library(maps.cams["grad"][0]), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", range(4))
+def test_eigen_is_that_of_pytorch_grad_cam_but_for_its_sign(layer):
+    model = trained_looking(CONVNET)
+    frame = noise(64, 96)
+    (maps,) = model.batch([frame], features={"eigen"})
+    with EigenCAM(model.network, [inside(model, layer)]) as library:
+        (expected,) = library(model.prepare([frame]).clone())
+    found = maps.cams["eigen"][layer]
+    apart = [np.abs(as_in_the_library(np.maximum(one, 0)) - expected).max() for one in (found, -found)]
+    assert min(apart) < 1e-3
+
+
+def inside(model: Model, layer: int) -> torch.nn.Module:
+    """The module whose output is explained, as pytorch-grad-cam wants it named."""
+    network = model.network
+    if model.heads:
+        return network.blocks[-1].norm1
+    stages = network.stages if hasattr(network, "stages") else [getattr(network, f"layer{n}") for n in range(1, 5)]
+    return stages[layer]
+
+
+def patches_of(tokens: torch.Tensor) -> torch.Tensor:
+    return tokens[:, 1:].mT.reshape(len(tokens), -1, 4, 6)
+
+
+def as_in_the_library(values: np.ndarray) -> np.ndarray:
+    return scale_cam_image(scale_cam_image(values[None], (96, 64)))[0]
 
 
 @pytest.mark.parametrize("name", [CONVNET, VIT])

@@ -7,8 +7,7 @@ class; the sum of the channels, weighed by that, is the map, and what speaks aga
 Only what lies behind the chosen layer runs with gradients, in the same forward pass that everything else comes from:
 the layers before it, which are most of the work, cost no more than without.
 
-The maps are those of the package pytorch-grad-cam 1.5.7 to within 2e-6 of their largest value (ResNet-50, ConvNeXt,
-DeiT, ViT, untrained). It is no dependency of the tests, because it brings another build of OpenCV into the same folder.
+The maps are those of the package pytorch-grad-cam, which the tests compare them with.
 """
 
 from __future__ import annotations
