@@ -111,10 +111,13 @@ def test_a_change_shows_at_once_while_the_model_is_busy() -> None:
 @pytest.mark.parametrize("mode", ["locked", "smooth"])
 def test_a_change_shows_while_paused_and_without_the_model(mode: str) -> None:
     engine = Engine()
-    with session(FaultyCamera(fps=60, size=(96, 128)), engine, mode=mode) as live:
+    camera = FaultyCamera(fps=60, size=(96, 128))
+    with session(camera, engine, mode=mode) as live:
         until_shown(live, lambda result: result.maps is not None)
         live.pause()
-        until(live, lambda status: status.source_state == "paused")
+        paused_at = camera.frames
+        # One frame may have been on its way to the screen.
+        until(live, lambda status: status.source_state == "paused" and camera.frames > paused_at + 2)
         held = _settled(live)
         looks = engine.looks
         live.update(Settings(head=2, layer=1))
@@ -127,8 +130,12 @@ def test_a_change_shows_while_paused_and_without_the_model(mode: str) -> None:
 
 
 def _settled(live: LiveSession) -> Result:
-    """What is shown when the held frame has its own attention."""
-    shown = until_shown(live, lambda result: result.maps.prefix[0, 0, 0] == result.frame.index)
+    """What is shown when the held frame, which is the newest, has its own attention."""
+    newest = live.status().position_seconds
+    shown = until_shown(
+        live,
+        lambda result: result.frame.pts_seconds == newest and result.maps.prefix[0, 0, 0] == result.frame.index,
+    )
     assert isinstance(shown, Result)
     return shown
 
