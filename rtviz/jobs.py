@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ MANIFEST = "rtviz-jobs.jsonl"
 
 # How often an input is begun anew whose process was killed, before that is its error.
 _ATTEMPTS = 2
+# How a process ends whose GPU has failed it: another one may begin anew.
+_LOST = 70
 # So long a process that is stopped may take to put away what it has half written.
 _GRACE_SECONDS = 5.0
 
@@ -72,11 +74,11 @@ class Worker:
         from rtviz.engine import Engine
 
         self._order = order
-        self._broken: RtvizError | None = None  # why nothing can be done here
+        self._broken: Exception | None = None  # why nothing can be done here
         self._panes = not order.exporting and bool(order.settings.compare or order.settings.jaccard)
         try:
             self._models = (Comparison if self._panes else Engine).for_settings(order.settings).models
-        except RtvizError as error:
+        except Exception as error:  # the edge of the process: each input's report tells
             self._broken = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -102,8 +104,17 @@ class Worker:
                 else:
                     report = offline.render(source, task.output, engine, order.settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
+            if _is_lost(error):
+                os._exit(_LOST)
             return failed(task, error)
         return {**report.to_mapping(), "input": task.place, "output": str(task.output)}
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether it left the GPU of no more use to this process: everything else there would fail in an instant, too."""
+    from torch import AcceleratorError  # want of memory is another error
+
+    return isinstance(error, AcceleratorError)
 
 
 def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
@@ -125,7 +136,17 @@ def _begin(order: Order) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stopped)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = Worker(order)
+    _worker = Worker(_with_one_gpu(order))
+
+
+def _with_one_gpu(order: Order) -> Order:
+    """The order for a process that sees no GPU but its own: what any library does on the first one stays with it."""
+    kind, _, number = order.settings.device.partition(":")
+    if kind != "cuda" or not number:
+        return order
+    listed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    os.environ["CUDA_VISIBLE_DEVICES"] = listed[int(number)] if int(number) < len(listed) else number
+    return replace(order, settings=order.settings.replace(device="cuda"))
 
 
 def _stopped(number: int, frame: object) -> None:
@@ -162,7 +183,7 @@ def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) ->
     pools: list[ProcessPoolExecutor] = []
 
     def serve(device: str) -> None:
-        here = Order(order.settings.replace(device=device), order.output, order.exporting)
+        here = replace(order, settings=order.settings.replace(device=device))
         pool: ProcessPoolExecutor | None = None
         try:
             while not stop.is_set():
@@ -261,6 +282,8 @@ def _on_ray(
         resources = ray.cluster_resources()
         gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
         count = workers or gpus or max(1, cores // 2)
+        if gpus and order.settings.device.startswith("cuda:"):  # each worker sees one GPU, which is its first
+            order = replace(order, settings=order.settings.replace(device="cuda"))
         each: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": max(1, cores // count)}
         rows = [{"input": _absolute(task.place), "output": str(task.output.resolve())} for task in tasks]
         reports = ray.data.from_items(rows, override_num_blocks=len(rows)).map(

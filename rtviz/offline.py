@@ -253,8 +253,10 @@ class _Job:
 
     def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
         """The batches; before the first of many the passes that look at them are compiled, where that pays."""
+        on_cpu = any(model.device == "cpu" for model in self.engine.models)
+        enough = _LONG if on_cpu else _SOON * self.batch_length
         for number, batch in enumerate(batches):
-            if not number and self._frames_expected() >= _LONG:
+            if not number and self._frames_expected() >= enough:
                 self.engine.compile(batch[0], self.batch_length, self.settings)
             yield batch
 
@@ -376,8 +378,10 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-# So many frames win back the seconds that compiling for their size takes.
+# So many frames win back the seconds that compiling for their size takes on a CPU.
 _LONG = 300
+# On a GPU, where a pass is captured in a fraction of a second, so many batches do; before any other pass is under way.
+_SOON = 3
 # A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time
 # are as quick as more, and hold less memory.
 _GPU_TOKENS = 16 * 1024

@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_cli import TINY, one_line_error, rtviz
 
 from rtviz.errors import SettingsError
-from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes
+from rtviz.jobs import MANIFEST, Manifest, Order, Task, _with_one_gpu, failed, in_processes
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 
@@ -84,17 +86,79 @@ def test_a_file_is_known_by_any_name_and_not_when_another_came_in_its_place(
 
 
 def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(tmp_path: Path) -> None:
-    tasks = [*scenes(tmp_path, 3, seconds=1), Task(str(tmp_path / "absent.mp4"), tmp_path / "absent-out.mp4")]
-    reports = {}
-    for report in in_processes(tasks, ORDER, ["cpu", "cpu"]):
-        if not reports:
-            victim = next(iter(children(os.getpid())))
-            os.kill(victim, signal.SIGKILL)
-        reports[report["input"]] = report
+    tasks = [*scenes(tmp_path, 3, seconds=2), Task(str(tmp_path / "absent.mp4"), tmp_path / "absent-out.mp4")]
+    killed: list[int] = []
+
+    def kill_one_when_both_are_busy() -> None:
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("*partial*"))) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        killed.append(children(os.getpid())[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one_when_both_are_busy)
+    killer.start()
+    reports = {report["input"]: report for report in in_processes(tasks, ORDER, ["cpu", "cpu"])}
+    killer.join()
+    assert killed
     assert set(reports) == {task.place for task in tasks}
     for task in tasks[:3]:
-        assert reports[task.place]["frames_out"] == frames_in(task.output) == 30
+        assert reports[task.place]["frames_out"] == frames_in(task.output) == 60
     assert "absent.mp4" in reports[tasks[3].place]["error"]
+
+
+_FAILING_GPU = """
+import sys
+from pathlib import Path
+import torch
+from rtviz import offline
+from test_jobs import ORDER, scenes
+from rtviz.jobs import in_processes
+
+folder, failures = Path(sys.argv[1]), int(sys.argv[2])
+render = offline.render
+
+def failing(source, output, *rest):
+    attempt = len(list(folder.glob(f"{output.name}.try*")))
+    (folder / f"{output.name}.try{attempt}").touch()
+    if output.name == "0.mp4" and attempt < failures:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+    return render(source, output, *rest)
+
+offline.render = failing
+
+if __name__ == "__main__":
+    for report in in_processes(scenes(folder, 3), ORDER, ["cpu"]):
+        print(report.get("error", report.get("frames_out")))
+"""
+
+
+@pytest.mark.parametrize(("failures", "first"), [(1, "6"), (2, "was killed 2 times")])
+def test_a_process_whose_gpu_fails_it_gives_way_to_another(tmp_path: Path, failures: int, first: str) -> None:
+    """In the same process every other input would fail, too, in an instant."""
+    program = tmp_path / "job.py"
+    program.write_text(_FAILING_GPU)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, str(program), str(tmp_path), str(failures)]
+    done = subprocess.run(command, env=paths, capture_output=True, text=True)
+    told = done.stdout.splitlines()
+    assert len(told) == 3, done.stderr
+    assert first in told[0]
+    assert told[1:] == ["6", "6"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "seen", "wanted"),
+    [(None, "cuda:1", "1", "cuda"), ("4,GPU-7", "cuda:1", "GPU-7", "cuda"), ("2,3", "cpu", "2,3", "cpu")],
+)
+def test_a_process_sees_its_own_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, device: str, seen: str, wanted: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    order = _with_one_gpu(replace(ORDER, settings=SETTINGS.replace(device=device)))
+    assert (os.environ["CUDA_VISIBLE_DEVICES"], order.settings.device) == (seen, wanted)
 
 
 def test_a_model_that_cannot_be_had_is_the_error_of_every_input(

@@ -18,13 +18,19 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.looking import Looked, Looking, Overflow
 
 _COMES_AGAIN = 3  # a shape that was seen so often is captured
 _REMEMBERED = 6  # shapes; each holds the memory of one pass
 _RARELY = 30  # a shape that gave way must be seen so often to be captured again: sizes that take turns are not worth it
 _WARM_UP = 3  # passes before the capture, in which kernels are chosen
 _SAME = 1e-2  # a replay's maps may be so far from a pass of the network: relative, Euclidean, of the worst row
+
+# One capture at a time in a process: each begins by waiting for all of the device, which would break off another one.
+_capturing = threading.Lock()
+# A stream of each device to capture in and one to replay in. torch hands out streams from a ring, so that with many of
+# them what another thread gives to its own might end up in a capture.
+_streams: dict[tuple[torch.device, str], Any] = {}
 
 _log = logging.getLogger(__name__)
 
@@ -71,10 +77,12 @@ class Graphs:
         with self._turn:
             if key not in self._made:
                 try:
-                    self._made[key] = Graph(Looking(self._network, tokens, self._layers, whole=whole), x)
-                except torch.OutOfMemoryError:  # there may be room for a pass, if not for what a graph holds
+                    with _capturing:
+                        self._made[key] = Graph(Looking(self._network, tokens, self._layers, whole=whole), x)
+                except torch.OutOfMemoryError:  # there may be room for a pass, if not for what graphs hold
                     _log.debug("no room for a CUDA graph of a pass for inputs of %s", key)
-                    self._made.clear()
+                    for held in [held for held, graph in self._made.items() if graph is not None]:
+                        del self._made[held]
                     self._made[key] = None
                     torch.cuda.empty_cache()
                 except Exception:  # whatever cannot be captured runs as it is
@@ -101,47 +109,73 @@ class Graph:
 
     def __init__(self, looking: Looking, x: Tensor) -> None:
         self._device = x.device
-        self._stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
         self._turn = threading.Lock()
         with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(x.device):
+            self._stream = _stream(x.device, "replay")
             self._x = torch.zeros_like(x)
             self._rows = torch.zeros(1, dtype=torch.int64, device=x.device)
             self._x.copy_(x)
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream), _Remembering() as remembering:
+            before, capturing = torch.cuda.current_stream(), _stream(x.device, "capture")
+            capturing.wait_stream(before)
+            with torch.cuda.stream(capturing), _Remembering() as remembering:
                 for _ in range(_WARM_UP):
-                    looking(self._x, self._rows)
-            self._stream.synchronize()
+                    self._look(looking)
+            capturing.synchronize()
             self._held = remembering.still_there()
             self._graph = torch.cuda.CUDAGraph()
-            # Other threads go on using the device meanwhile.
-            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
-                self._found = looking(self._x, self._rows)
-            self._hosts = [torch.empty(found.shape, dtype=found.dtype, pin_memory=True) for found in self._found]
+            try:
+                # Other threads go on using the device meanwhile.
+                with torch.cuda.graph(self._graph, stream=capturing, capture_error_mode="thread_local"):
+                    self._found, self._finite = self._look(looking)
+            finally:
+                torch.cuda.set_stream(before)  # torch leaves the capture's in its place where that fails
             # Another input and another row than those of the capture show whether it reads what it is given.
-            other, row = x.flip(-1), torch.ones(1, dtype=torch.int64, device=x.device)
-            expected = looking(other, row)[0].cpu()
+            other, row = x.flip(-1), torch.ones(1, dtype=torch.int64)
+            expected = looking(other, row.to(x.device))[0].cpu()
             apart = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
             if not bool((apart <= _SAME).all()):
                 raise RuntimeError(f"a replay is {float(apart.max()):.2g} away from the network")
+
+    def _look(self, looking: Looking) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What is captured: what the input shows, and whether all of it is finite, which is quicker told here."""
+        found = looking(self._x, self._rows)
+        return found, torch.stack([one.isfinite().all() for one in found]).all()
 
     def __call__(self, x: Tensor, rows: Tensor) -> Looked:
         """What one input shows, in memory of the CPU.
 
         Args:
             x: [batch, 3, height, width], of the shape that was captured, on the device.
-            rows: int64 [1], the token whose row is wanted.
+            rows: int64 [1], the token whose row is wanted, in memory of the CPU.
+
+        Raises:
+            Overflow: what it shows is not finite in fp16.
         """
-        with self._turn, torch.no_grad(), torch.cuda.device(self._device):
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                self._x.copy_(x, non_blocking=True)
-                self._rows.copy_(rows, non_blocking=True)
-                self._graph.replay()
-                for host, found in zip(self._hosts, self._found, strict=True):
-                    host.copy_(found, non_blocking=True)
-            self._stream.synchronize()  # the only wait of a pass
-            return Looked(*(host.clone() for host in self._hosts))
+        given = (*self._found, self._finite)
+        hosts = [torch.empty(found.shape, dtype=found.dtype, pin_memory=True) for found in given]
+        with torch.no_grad(), torch.cuda.device(self._device):
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            with self._turn:  # until everything is ordered; the next pass is ordered while this one is waited for
+                self._stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(self._stream):
+                    self._x.copy_(x, non_blocking=True)
+                    self._rows.fill_(int(rows[0]))
+                    self._graph.replay()
+                    for host, found in zip(hosts, given, strict=True):
+                        host.copy_(found, non_blocking=True)
+                    done.record()
+            done.synchronize()  # the only wait of a pass
+        *shown, finite = hosts
+        if x.dtype == torch.float16 and not bool(finite):
+            raise Overflow
+        return Looked(*shown)
+
+
+def _stream(device: torch.device, purpose: str) -> Any:
+    """The stream of a device to "capture" or to "replay" in."""
+    if (device, purpose) not in _streams:
+        _streams[device, purpose] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return _streams[device, purpose]
 
 
 class _Remembering(TorchFunctionMode):

@@ -11,6 +11,10 @@ from rtviz.models import backbone
 from rtviz.models.probe import AttentionProbe, SeenEnough
 
 
+class Overflow(Exception):
+    """What was seen is not finite in fp16."""
+
+
 class Looked(NamedTuple):
     """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
     [batch, tokens, width] after the last norm, and the last layer's keys [batch, heads, tokens, head width]."""
@@ -52,4 +56,4 @@ class Looking(nn.Module):
         return attention, backbone.last_norm(network, ended), probe.keys
 
 
-__all__ = ["Looked", "Looking"]
+__all__ = ["Looked", "Looking", "Overflow"]

@@ -38,30 +38,37 @@ def resized(frame: Pixels, height: int, width: int) -> Tensor:
 def resized_on_device(frames: Sequence[Pixels], height: int, width: int, device: str) -> Tensor:
     """Frames of one size as float32 [batch, 3, height, width], from 0 to 255: uploaded as bytes, and resized there.
 
-    The same resize as on the CPU, but for what bytes round away between its two directions.
+    The resize of the CPU, which on bytes goes along the rows first and rounds after each direction: left out, that
+    alone would move sharp attention by 2 %.
     """
     if max(frames[0].shape[0] / height, frames[0].shape[1] / width) > _STEEPEST:
         return torch.cat([resized(frame, height, width) for frame in frames]).to(device).to(torch.float32)
-    pixels = torch.stack([torch.from_numpy(np.asarray(_Unlocked(frame))) for frame in frames])
-    planes = _uploaded(pixels, device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
-    if planes.shape[2:] == (height, width):
-        return planes
-    return F.interpolate(planes, (height, width), mode="bicubic", antialias=True).clamp_(0, 255)
+    planes = _uploaded(frames, device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+    for size in ((planes.shape[2], width), (height, width)):
+        if planes.shape[2:] != size:
+            planes = F.interpolate(planes, size, mode="bicubic", antialias=True).round_().clamp_(0, 255)
+    return planes
 
 
-def _uploaded(pixels: Tensor, device: str) -> Tensor:
-    """Bytes on a device. On CUDA nobody waits for that: they go from pinned memory, in a stream of their own, so that
-    what another thread has given the device to compute goes on meanwhile."""
-    if not device.startswith("cuda"):
+def _uploaded(frames: Sequence[Pixels], device: str) -> Tensor:
+    """The bytes [batch, height, width, 3] on a device. On CUDA nobody waits for that: they go from pinned memory, in a
+    stream of their own, so that what another thread has given the device to compute goes on meanwhile."""
+    on_cuda = device.startswith("cuda")
+    pixels = torch.empty((len(frames), *frames[0].shape), dtype=torch.uint8, pin_memory=on_cuda)
+    for place, frame in zip(pixels.numpy(), frames, strict=True):
+        np.copyto(place, frame)
+    if not on_cuda:
         return pixels.to(device)
     streams: dict[str, Any] = vars(_own).setdefault("streams", {})
-    if device not in streams:
-        streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    with torch.cuda.stream(streams[device]):
-        there = pixels.pin_memory().to(device, non_blocking=True)
-    here = torch.cuda.current_stream(device)
-    here.wait_stream(streams[device])
-    there.record_stream(here)  # its memory is not given away before it was read here
+    with torch.cuda.device(device):  # leaving a stream of another device would begin to use the first one, too
+        if device not in streams:
+            # Urgent ones come from a ring of their own: none of them is ever one that a graph is captured in.
+            streams[device] = torch.cuda.Stream(priority=-1)  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(streams[device]):
+            there = pixels.to(device, non_blocking=True)
+        here = torch.cuda.current_stream()
+        here.wait_stream(streams[device])
+        there.record_stream(here)  # its memory is not given away before it was read here
     return there
 
 

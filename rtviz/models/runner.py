@@ -18,7 +18,7 @@ from rtviz.models import backbone, cams, choices, compiled, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
 from rtviz.models.graphs import Graphs
-from rtviz.models.looking import Looked
+from rtviz.models.looking import Looked, Overflow
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
 from rtviz.models.resizing import resized, resized_on_device
@@ -64,10 +64,6 @@ class Asked:
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
     intact: bool = False
-
-
-class Overflow(Exception):
-    """What was seen is not finite in fp16."""
 
 
 class Model:
@@ -401,9 +397,12 @@ class Model:
                 None if held is None else held.float().cpu()
                 for held in (tokens if "tokens" in features else None, keys if "keys" in features else None)
             )
-            shown = [attention, tokens, keys, *map(torch.from_numpy, seen.values())]
-            if self.precision == "fp16" and not all(one.isfinite().all() for one in shown if one is not None):
-                raise Overflow
+            if self.precision == "fp16":
+                shown = [*map(torch.from_numpy, seen.values())]
+                if fast is None:  # a graph looks at the rest itself
+                    shown += [one for one in (attention, tokens, keys) if one is not None]
+                if not all(one.isfinite().all() for one in shown):
+                    raise Overflow
             rolled = None
             if asked.rolled is not None and probe is not None:
                 rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
@@ -506,9 +505,12 @@ class Model:
 
     def _looked_again(self, x: Tensor, fast: Pass, place: int, query: Query) -> dict[str, Floats]:
         grid = self._grid_of(x)
-        patches, prefix = self._apart(
-            fast(x, torch.tensor([self.row_of(query, grid)]))[0][place, :, :, 0].numpy(), grid
-        )
+        try:
+            with memory_errors(self.device):
+                attention = fast(x, torch.tensor([self.row_of(query, grid)])).attention
+        except Overflow as error:
+            raise CaptureFailed(f"what {self.name} sees from there leaves the range of fp16") from error
+        patches, prefix = self._apart(attention[place, :, :, 0].numpy(), grid)
         return {"attention": patches, "prefix": prefix}
 
     def _rows(
