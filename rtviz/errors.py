@@ -17,7 +17,8 @@ Every message says what was wrong, what was given and what is allowed or what to
         ├── WeightsMissing          the weights are neither given, nor cached, nor reachable
         ├── WeightsRefused          the file is unsafe, damaged, or belongs to another model
         ├── CaptureFailed           the forward pass did not show the attention of every layer
-        └── DeviceFailed            the device is absent, or out of memory
+        ├── DeviceFailed            the device is absent, or out of memory
+        └── DeviceLost              the device failed in the midst of it, and is of no more use to this process
 """
 
 from __future__ import annotations
@@ -121,6 +122,10 @@ class CaptureFailed(ModelError):
 
 class DeviceFailed(ModelError):
     """The device that was asked for is absent or out of memory."""
+
+
+class DeviceLost(ModelError):
+    """The device failed in the midst of its work: whatever this process asks of it now will fail, too."""
 
 
 def in_words(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rtviz import threads
-from rtviz.errors import MissingDependency, OutputUnwritable, RtvizError, SettingsError, in_words
+from rtviz.errors import DeviceLost, MissingDependency, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.settings import OutputSettings, Settings
 
 MANIFEST = "rtviz-jobs.jsonl"
@@ -104,17 +104,10 @@ class Worker:
                 else:
                     report = offline.render(source, task.output, engine, order.settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
-            if _is_lost(error):
+            if isinstance(error, DeviceLost):  # the others would fail in an instant, too
                 os._exit(_LOST)
             return failed(task, error)
         return {**report.to_mapping(), "input": task.place, "output": str(task.output)}
-
-
-def _is_lost(error: Exception) -> bool:
-    """Whether it left the GPU of no more use to this process: everything else there would fail in an instant, too."""
-    from torch import AcceleratorError  # want of memory is another error
-
-    return isinstance(error, AcceleratorError)
 
 
 def failed(task: Task, error: BaseException | str) -> dict[str, Any]:

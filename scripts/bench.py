@@ -22,13 +22,21 @@ BENCHES = {
     "forward": "frames",
     "latency": "frames",
     "views": "frames",
+    "looks": "videos",
     "render": "videos",
     "live": "live",
+    "costs": "live",
     "startup": "starts",
     "memory": "videos",
 }
 # Of each bench: alone, and as one of all.
-SECONDS = {"latency": (10.0, 4.0), "render": (4.0, 2.0), "live": (20.0, 8.0), "memory": (4.0, 2.0)}
+SECONDS = {
+    "latency": (10.0, 4.0),
+    "render": (4.0, 2.0),
+    "live": (20.0, 8.0),
+    "memory": (4.0, 2.0),
+    "costs": (40.0, 16.0),
+}
 ROUNDS = (5, 3)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from rtviz.errors import CaptureFailed, DeviceFailed, SettingsError
+from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
 from rtviz.models import backbone, cams, choices, compiled, gradcam
 from rtviz.models.compiler import Compiler
@@ -642,7 +642,8 @@ def _resolution(resolution: int) -> int:
 
 
 class memory_errors:  # noqa: N801 - reads as a statement: `with memory_errors(device)`
-    """Turns "out of memory", which torch tells in several ways, into DeviceFailed, and gives the memory back."""
+    """Turns "out of memory", which torch tells in several ways, into DeviceFailed, and gives the memory back; and what
+    a GPU never recovers from into DeviceLost."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -657,6 +658,9 @@ class memory_errors:  # noqa: N801 - reads as a statement: `with memory_errors(d
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
             sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
         ):
+            if isinstance(error, torch.AcceleratorError):
+                why = text.partition("\n")[0]
+                raise DeviceLost(f"{self._device} failed, and rtviz has to be started anew: {why}") from error
             return
         if error.__traceback__ is not None:
             _drop_locals(error)

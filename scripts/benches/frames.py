@@ -18,6 +18,7 @@ from benches.peer import Peer, agreement, difference
 from benches.turns import in_turns, milliseconds, percentile, ratio, settle
 from rtviz import views as drawing
 from rtviz.errors import no_heads
+from rtviz.models.looking import Looking
 from rtviz.models.probe import AttentionProbe
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Mark, Settings
@@ -31,14 +32,33 @@ def noise(height: int, width: int) -> Any:
 
 
 def bare_forward(model: Any, frames: list[Any]) -> Callable[[], None]:
-    """A function that runs the network alone, on a batch that is already prepared."""
+    """A function that runs the network alone, on a batch that is already prepared; on CUDA as a graph, like rtviz."""
     prepared = model.prepare(frames)
 
     def run() -> None:
         with torch.inference_mode():
             model.network.forward_features(prepared)
 
-    return run
+    return replayed(run, model.device)
+
+
+def replayed(run: Callable[[], None], device: str) -> Callable[[], None]:
+    """What does the same in one launch of a CUDA graph; on other devices the function itself.
+
+    Else a comparison would tell how fast Python launches kernels, and not how fast the device runs them.
+    """
+    if not on_cuda(device):
+        return run
+    with torch.cuda.device(device):
+        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                run()
+        stream.synchronize()
+        with torch.cuda.graph(graph, stream=stream):
+            run()
+    return graph.replay  # type: ignore[no-any-return]
 
 
 def with_heads(model: Any) -> Any:
@@ -56,9 +76,9 @@ def quickest(name: str, device: str, resolution: int, frame: Any) -> Any:
     return model
 
 
-def exactness(models: Sequence[Any], name: str, resolution: int) -> dict[str, str]:
-    """How far each model's maps are from those of the same network in fp32, on the drawn scene: the worst head of each
-    of a few frames, and the overlap of the masks of 60 % of each head's attention, the mean of all heads."""
+def exactness(models: Sequence[Any], name: str, resolution: int) -> dict[str, tuple[float, float]]:
+    """How far each model's maps are from those of the same network in fp32, on the drawn scene: the distance of the
+    worst head of a few frames, and the overlap of the masks of 60 % of each head's attention, the mean of all heads."""
     exact = rtviz.load(name, device=models[0].device, precision="fp32", backend="torch", resolution=resolution)
     frames = [SceneSource(size=(240, 320)).frame(number).pixels for number in (0, 40, 80, 120)]
     told = {}
@@ -69,8 +89,13 @@ def exactness(models: Sequence[Any], name: str, resolution: int) -> dict[str, st
             found, true = ((maps := one(frame)).attention.reshape(-1, *maps.grid) for one in (model, exact))
             worst = max(worst, difference(found, true))
             overlaps.append(jaccard(largest_mass(found), largest_mass(true)).mean())
-        told[model.runs_in] = f"worst head {worst:.2g} away, masks overlap by {np.mean(overlaps):.3f}"
+        told[model.runs_in] = worst, float(np.mean(overlaps))
     return told
+
+
+def in_short(exact: tuple[float, float]) -> str:
+    """One of them, for people."""
+    return "worst head {:.2g} away, masks overlap by {:.3f}".format(*exact)
 
 
 def forward(options: argparse.Namespace) -> dict[str, Any]:
@@ -88,20 +113,30 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
     floor, own, row = Floor(model, prepared), OwnProducts(model, prepared), torch.tensor([0], device=model.device)
     quick_product = Product(quick.precision, quick.device)
     tokens = prepared.shape[2] * prepared.shape[3] // model.patch_size**2 + model.prefix_tokens
-    run_bare = bare_forward(model, [frame])
+    looking, seen = Looking(model.network, tokens, model.layers, whole=False), {}
+
+    def go_to_the_end() -> None:
+        with torch.inference_mode():
+            model.network.forward_features(prepared)
 
     def capture_to_the_end() -> None:
         with AttentionProbe(row, tokens=tokens):
-            run_bare()
+            go_to_the_end()
+
+    def look() -> None:
+        with torch.inference_mode():
+            seen["maps"] = looking(prepared, row)[0]
+
+    look_at_once = replayed(look, model.device)
 
     taken = in_turns(
         {
             "product": floor.product,
             "copy": floor.copy,
             "own": own,
-            "bare": run_bare,
-            "captured": capture_to_the_end,
-            "maps": lambda: model.attention(prepared).cpu(),
+            "bare": replayed(go_to_the_end, model.device),
+            "captured": replayed(capture_to_the_end, model.device),
+            "maps": lambda: (look_at_once(), seen["maps"].cpu()),
             "whole": lambda: model(frame),
             "quick": lambda: quick(frame),
             "quick product": quick_product,
@@ -144,12 +179,18 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
         "frame to maps / bare forward": round(ratio(taken["whole"], taken["bare"]), 3),
         "peer / frame to maps": round(ratio(taken["peer"], taken["whole"]), 2),
         **(compiled if quick.backend != "torch" else {}),
-        "away from fp32": exactness([model, quick], options.model, options.resolution),
+        "away from fp32": {
+            runs_in: in_short(exact)
+            for runs_in, exact in exactness([model, quick], options.model, options.resolution).items()
+        },
     }
 
 
 # What is aimed at on an H100-class GPU: (p50 in ms at most, peer / rtviz at least).
 AIMS_ON_CUDA = {("random:dino-vits16", 224): (1.0, 10), ("random:dino-vits8", 480): (1000 / 60, 10)}
+# As many tokens as the first model of the table, and a few more: so many times its p50 at most.
+AIM_OF_ITS_SIZE, OF_ITS_SIZE = 1.1, ("random:dinov3-vits16", "random:dinov2-vits14-reg")
+AIM_AWAY, AIM_OVERLAP = 2e-2, 0.98  # in half precision, from fp32
 
 
 def latency_cases(options: argparse.Namespace) -> list[tuple[str, int, tuple[int, int]]]:
@@ -163,7 +204,9 @@ def latency_cases(options: argparse.Namespace) -> list[tuple[str, int, tuple[int
         ("random:dino-vits8", 224, (224, 224)),
         ("embedded", 224, (640, 480)),
     ]
-    return cases + ([("random:dino-vits8", 480, (640, 480))] if on_cuda(options.device) else [])
+    if on_cuda(options.device):
+        cases += [("random:dino-vits16", 224, (640, 480)), ("random:dino-vits8", 480, (640, 480))]
+    return cases
 
 
 def latency(options: argparse.Namespace) -> dict[str, Any]:
@@ -205,12 +248,21 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
             "in": model.runs_in,
             "turns": len(taken["rtviz"]),
         }
-        if on_cuda(model.device) and (name, resolution) in AIMS_ON_CUDA:
-            most, least = AIMS_ON_CUDA[name, resolution]
+        if on_cuda(model.device):
             row = rows[f"{name} at {resolution}, frame {width}x{height}"]
-            met = row["p50 ms"] <= most and row["peer / rtviz"] >= least
-            row["target"] = f"p50 {most:.3g} ms, {least} x the peer: {'met' if met else 'missed'}"
+            row["targets"] = aims(name, resolution, row, *exactness([model], name, resolution).values())
     return rows
+
+
+def aims(name: str, resolution: int, row: dict[str, Any], exact: tuple[float, float]) -> str:
+    """What is aimed at on CUDA in a row of `latency`, and whether it is met."""
+    told = [(in_short(exact), exact[0] <= AIM_AWAY and exact[1] >= AIM_OVERLAP)]
+    if (name, resolution) in AIMS_ON_CUDA:
+        most, least = AIMS_ON_CUDA[name, resolution]
+        told.append((f"p50 {most:.3g} ms, {least} x the peer", row["p50 ms"] <= most and row["peer / rtviz"] >= least))
+    if name in OF_ITS_SIZE:
+        told.append((f"{AIM_OF_ITS_SIZE} x the first p50", row["of the first p50"] <= AIM_OF_ITS_SIZE))
+    return "; ".join(f"{aim}: {'met' if met else 'missed'}" for aim, met in told)
 
 
 def views(options: argparse.Namespace) -> dict[str, Any]:

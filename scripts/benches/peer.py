@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import rtviz
+from rtviz.errors import RtvizError
 from rtviz.sources.scene import SceneSource
 
 MASS = 0.6  # of the attention, that the masks keep: the recipe's default
@@ -144,13 +145,16 @@ def agreement(model: Any, peer: Peer, frame_size: tuple[int, int]) -> float:
     """How far the last layer's maps are from the peer's, on a frame of the very size that both look at.
 
     So both go their own way from pixels to maps; neither resizes, which each does in its own manner.
+
+    Raises:
+        RtvizError: they are too far away for times to be worth comparing.
     """
     seen = model.input_size(frame_size)
     frame = SceneSource(size=seen).frame(30).pixels
     expected = peer.attention(peer.prepare(frame, seen)).cpu().numpy()
     found = difference(model(frame).attention[-1], expected)
     if not found <= AGREEMENT:
-        raise SystemExit(
+        raise RtvizError(
             f"rtviz's maps of {model.name} are {found:.3g} away from the peer's; at most {AGREEMENT} is allowed"
         )
     return float(f"{found:.2g}")

@@ -18,12 +18,14 @@ import rtviz
 from benches.frames import bare_forward
 from benches.limits import Floor
 from benches.peer import Peer, agreement
-from benches.turns import milliseconds, settle
+from benches.turns import milliseconds, ratio, settle
 from rtviz import offline
 from rtviz.engine import Engine
+from rtviz.errors import RtvizError
 from rtviz.models.lanes import Lanes
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
+from rtviz.sources.scene import SceneSource
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIP = ROOT.parent / "shared" / "media" / "bottle-detection.mp4"
@@ -53,6 +55,50 @@ def as_file(place: str, folder: Path) -> str:
     with open_source(place) as source:
         offline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
     return str(path)
+
+
+def in_lanes(run: Callable[[], None], passes: int, model: Any) -> tuple[float, int]:
+    """(seconds, lanes) that so many passes take side by side, as a render arranges them."""
+    with Lanes(model.device) as lanes:
+        passes = max(lanes.count, passes)
+        start = time.perf_counter()
+        for done in [lanes.submit(run) for _ in range(passes)]:
+            done.result()
+        settle(model.device)
+        return (time.perf_counter() - start) / passes, lanes.count
+
+
+def looks(options: argparse.Namespace) -> dict[str, Any]:
+    """How fast the frames of a video that lies in memory are looked at, as in a render, without decoding, drawing and
+    encoding: against the forward pass alone in the same batches, in turns."""
+    model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution)
+    bare_model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution, backend="torch")
+    width, height = options.frame or (640, 360)
+    source = SceneSource(size=(height, width))
+    batch = options.batch or offline.batch_length(model, (height, width), options.resolution)
+    frames = [source.frame(number) for number in range(max(4, options.rounds) * batch)]
+    model.compile(frames[0].pixels, batch)
+    model.batch([frame.pixels for frame in frames[:batch]])
+    bare_model(frames[0].pixels)
+    run = bare_forward(bare_model, [frame.pixels for frame in frames[:batch]])
+    batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
+    settings = Settings(resolution=options.resolution)
+    looked, bare = [], []
+    for turn in range(options.rounds + 1):
+        start = time.perf_counter()
+        seen = sum(1 for _ in Engine(model).look_all(batches, settings))
+        taken = (time.perf_counter() - start) / seen
+        alone, lanes = in_lanes(run, len(batches), bare_model)
+        if turn:  # the first warms up
+            looked.append(taken)
+            bare.append(alone / batch)
+    return {
+        "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size((height, width))}",
+        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {lanes} lanes",
+        "looked at, frames/s": round(1 / statistics.median(looked), 1),
+        f"bare forward in torch, {bare_model.precision}, frames/s": round(1 / statistics.median(bare), 1),
+        "looked at / bare forward": round(1 / ratio(looked, bare), 3),
+    }
 
 
 def render(options: argparse.Namespace) -> dict[str, Any]:
@@ -93,13 +139,8 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         for turn in range(options.rounds):
             floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
             bare.append(rate(run_bare, max(1, len(frames) // alone), alone))
-            with Lanes(model.device) as lanes:
-                passes = max(lanes.count, len(frames) // batch)
-                start = time.perf_counter()
-                for done in [lanes.submit(run_arranged) for _ in range(passes)]:
-                    done.result()
-                settle(model.device)
-            arranged.append(passes * batch / (time.perf_counter() - start))
+            seconds, lanes = in_lanes(run_arranged, len(frames) // batch, model)
+            arranged.append(batch / seconds)
             with open_source(place, end=options.seconds) as source:
                 report = offline.render(
                     source, Path(folder) / f"{turn}.mp4", Engine(model), settings, OutputSettings(batch=options.batch)
@@ -117,13 +158,13 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         "last layer, distance from the peer's": agrees,
         f"floor of the forward pass in {bare_model.precision}, ms a frame": milliseconds(floors),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(statistics.median(bare), 2),
-        f"the same in {lanes.count} lanes of {batch}": round(statistics.median(arranged), 2),
+        f"the same in {lanes} lanes of {batch}": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render, ms a frame": milliseconds([1 / w for w in whole]),
         "peer, ms a frame": milliseconds(peer_seconds),
         "peer, stages, ms a frame": {stage: milliseconds([other[stage] for other in others]) for stage in others[0]},
         "render / bare forward (target 0.9)": round(statistics.median(ratios), 3),
-        "ratio of each round": [round(ratio, 3) for ratio in ratios],
+        "ratio of each round": [round(each, 3) for each in ratios],
         "render / forward in lanes": round(statistics.median(w / a for w, a in zip(whole, arranged, strict=True)), 3),
         "peer / render, a frame (target 3)": round(
             statistics.median(w * p for w, p in zip(whole, peer_seconds, strict=True)), 2
@@ -142,8 +183,11 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
         for seconds in (options.seconds, 4 * options.seconds):
             arguments = ["render", clip(options.input, seconds), "-o", f"{folder}/{seconds}.mp4", "--quiet"]
             arguments += ["--end", f"{seconds:g}", "--model", options.model, "--resolution", "64"]
+            arguments += ["--device", options.device]
             code = f"import sys; from rtviz.cli import run; status = run({arguments!r}); {PEAK}; sys.exit(status)"
-            done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+            if done.returncode:
+                raise RtvizError(done.stderr.strip().splitlines()[-1])
             peaks[seconds] = float(done.stdout)
     short, long = peaks.values()
     return {
