@@ -66,7 +66,8 @@ class Artist:
                 from rtviz.flow import Carrier
 
                 self._carrier = Carrier()
-            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
+            needs = views.find(settings.view).needs
+            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame, needs)
         carried = time.perf_counter()
         fitting = views.settled(frame, maps, fit(settings, maps), self._memory)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import cast
 
@@ -25,8 +26,12 @@ class Carrier:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._then: tuple[Frame, NDArray[np.uint8]] | None = None
 
-    def carry(self, maps: Maps, then: Frame, now: Frame) -> Maps:
-        """The maps of frame `then`, laid where its things are in frame `now`, which has the same size."""
+    def carry(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = ("tokens", "keys")) -> Maps:
+        """The maps of frame `then`, laid where its things are in frame `now`, which has the same size.
+
+        Args:
+            features: which of the wide ones, tokens and keys, are wanted; the others are left out.
+        """
         if then is now:
             return maps
         motion = self.motion(then, now)
@@ -36,13 +41,13 @@ class Carrier:
         before = maps.attention.sum(axis=(2, 3), keepdims=True)
         attention *= before / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-12)
         tokens = keys = None
-        if maps.tokens is not None:
+        if maps.tokens is not None and "tokens" in features:
             tokens = np.moveaxis(sampler(np.moveaxis(maps.tokens, -1, 0)), 0, -1)
-        if maps.keys is not None:
+        if maps.keys is not None and "keys" in features:
             keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
         labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
         rollout = None if maps.rollout is None else np.maximum(sampler(maps.rollout[None])[0], 0)
-        intact = None if maps.intact is None else self.carry(maps.intact, then, now)
+        intact = None if maps.intact is None else self.carry(maps.intact, then, now, features)
         cams = {
             method: tuple(_Sampler(motion, (stage.shape[0], stage.shape[1]))(stage) for stage in stages)
             for method, stages in maps.cams.items()
@@ -97,6 +102,10 @@ def _explains(flow: Floats, before: NDArray[np.uint8], now: NDArray[np.uint8]) -
     return difference < 8 or difference < 0.7 * cv2.norm(before, now, cv2.NORM_L1) / now.size
 
 
+_MARGIN = 3  # columns that cubic sampling up to one beyond the grid reaches into
+_WIDEST = 16_384  # columns of a picture that OpenCV samples; it stops at twice as many
+
+
 class _Sampler:
     """Samples planes on the patch grid at the places that a motion field names.
 
@@ -105,17 +114,33 @@ class _Sampler:
     """
 
     def __init__(self, motion: Floats, grid: tuple[int, int]) -> None:
-        rows, columns = grid
+        self._grid = rows, columns = grid
         offsets = cv2.resize(motion, (columns, rows), interpolation=cv2.INTER_AREA)
-        self._x = np.arange(columns, dtype=np.float32)[None] + offsets[..., 0] * np.float32(columns)
+        x = np.arange(columns, dtype=np.float32)[None] + offsets[..., 0] * np.float32(columns)
+        self._x = np.clip(x, -1, columns) + _MARGIN
         self._y = np.arange(rows, dtype=np.float32)[:, None] + offsets[..., 1] * np.float32(rows)
 
     def __call__(self, planes: Floats) -> Floats:
         """Planes [..., rows, columns], sampled."""
-        flat = planes.reshape(-1, *planes.shape[-2:])
-        sampled = np.empty_like(flat)
-        for start in range(0, len(flat), 4):  # OpenCV samples up to four planes at once
-            few = np.ascontiguousarray(np.moveaxis(flat[start : start + 4], 0, -1))
-            moved = cv2.remap(few, self._x, self._y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            sampled[start : start + 4] = np.moveaxis(moved.reshape(few.shape), -1, 0)
-        return sampled.reshape(planes.shape)
+        flat = planes.reshape(-1, *self._grid)
+        most = 4 * (_WIDEST // (self._grid[1] + 2 * _MARGIN))
+        parts = [self._sampled(flat[start : start + most]) for start in range(0, len(flat), most)]
+        return np.concatenate(parts).reshape(planes.shape)
+
+    def _sampled(self, planes: Floats) -> Floats:
+        """Planes [planes, rows, columns], in one call: OpenCV samples pictures of four colours, and so all planes lie
+        beside each other in one, four deep, each with its margins."""
+        rows, columns = self._grid
+        given, count = len(planes), -(-len(planes) // 4)
+        planes = np.concatenate([planes, np.zeros((4 * count - given, rows, columns), np.float32)])
+        wide = np.empty((rows, count, columns + 2 * _MARGIN, 4), np.float32)
+        wide[:, :, _MARGIN:-_MARGIN] = planes.reshape(count, 4, rows, columns).transpose(2, 0, 3, 1)
+        wide[:, :, :_MARGIN] = wide[:, :, _MARGIN : _MARGIN + 1]
+        wide[:, :, -_MARGIN:] = wide[:, :, -_MARGIN - 1 : -_MARGIN]
+        starts = np.arange(count, dtype=np.float32)[:, None] * np.float32(columns + 2 * _MARGIN)
+        x = (self._x[:, None] + starts).reshape(rows, -1)
+        y = np.broadcast_to(self._y[:, None], (rows, count, columns)).reshape(rows, -1)
+        moved = cv2.remap(wide.reshape(rows, -1, 4), x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved.reshape(rows, count, columns, 4).transpose(1, 3, 0, 2).reshape(-1, rows, columns))[
+            :given
+        ]

@@ -94,3 +94,31 @@ def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
     assert figures.iou_fresh - figures.iou_carried < 0.4 * lost
     assert figures.error_carried < 0.75 * figures.error_still
     assert "carried" in figures.line()
+
+
+@pytest.mark.parametrize(("planes", "grid"), [((3,), (5, 7)), ((2, 9), (6, 4)), ((700,), (4, 90))])
+def test_planes_are_sampled_as_each_alone(planes: tuple[int, ...], grid: tuple[int, int]) -> None:
+    """However many there are, and beyond every edge: what lies beside a plane for sampling never shows in it."""
+    rng = np.random.default_rng(0)
+    values = rng.random((*planes, *grid)).astype(np.float32)
+    then, now = world(0, 0), world(-40, 30)
+    carrier = Carrier()
+    found = carrier.carry_planes(values, then, now).reshape(-1, *grid)
+    motion = cv2.resize(carrier.motion(then, now), grid[::-1], interpolation=cv2.INTER_AREA)
+    x, y = (
+        np.clip(axis + motion[..., number] * side, -1, side)
+        for number, (axis, side) in enumerate(zip(np.meshgrid(*map(np.arange, grid[::-1])), grid[::-1], strict=True))
+    )
+    for plane, expected in zip(found, values.reshape(-1, *grid), strict=True):
+        alone = cv2.remap(
+            expected, x.astype(np.float32), y.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        assert np.abs(plane - alone).max() < 2e-3
+
+
+def test_what_no_view_needs_is_not_carried() -> None:
+    tokens = np.ones((15, 20, 6), np.float32)
+    before = maps_of(np.ones((1, 2, 15, 20)) / 300, tokens=tokens, keys=np.ones((2, 15, 20, 3), np.float32))
+    after = Carrier().carry(before, world(0, 0), world(16, 0), {"keys"})
+    assert after.tokens is None
+    assert after.keys is not None

@@ -58,7 +58,7 @@ _VIEWS = (
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query", "i", _KEYS),
     ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS),
-    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _TOKENS),
+    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _ATTENTION),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
 )
