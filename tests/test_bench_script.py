@@ -165,6 +165,28 @@ def test_ratios_and_the_machine_are_printed(benches: Any, capsys: pytest.Capture
     assert f"torch {torch.__version__}" in told["machine"]["machine"]
 
 
+def test_it_is_said_which_aims_on_cuda_are_met(benches: Any) -> None:
+    aims = benches("frames").aims
+    row = {"p50 ms": 0.9, "peer / rtviz": 9.5, "of the first p50": 1.12}
+    told = aims("random:dino-vits16", 224, row, (0.001, 0.995))
+    assert told == "worst head 0.001 away, masks overlap by 0.995: met; p50 1 ms, 10 x the peer: missed"
+    assert aims("random:dino-vits16", 224, {**row, "peer / rtviz": 10}, (0.001, 0.97)).count("missed") == 1
+    assert aims("random:dinov3-vits16", 224, row, (0.03, 0.99)).count("missed") == 2
+    assert aims("embedded", 224, row, (0.01, 0.99)).count(";") == 0
+
+
+@pytest.mark.parametrize("view", ["pca", "track"])
+def test_what_a_view_costs_a_live_session_is_told_beside_its_aim(
+    benches: Any, view: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benches("live"), "ADDED", {view: 0.15})
+    common = ["--device", "cpu", "--model", "random:embedded", "--resolution", "32", "--json"]
+    assert benches("bench").main(["costs", *common, "--seconds", "0.5", "--rounds", "1"]) == 0
+    told = json.loads(capsys.readouterr().out)["costs"]
+    assert told["from look to look with the heatmap, ms"] > 0
+    assert -1 < told[f"{view}, of a frame's time (target 0.15)"] < 50
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -175,6 +197,7 @@ def test_ratios_and_the_machine_are_printed(benches: Any, capsys: pytest.Capture
         (["views", "--resolution", "7"], "resolution cannot be 7"),
         (["render", "--view", "nosuch"], "view cannot be 'nosuch'"),
         (["render", "--input", "absent.mp4"], "absent.mp4"),
+        (["memory", "--model", "no-such-model"], "no model is called 'no-such-model'"),
         (["all", "--device", "cuda:77"], "device cuda:77 is not there"),
     ],
 )
