@@ -363,8 +363,8 @@ class Settings(_Schema):
         "choice",
         "auto",
         "Backend",
-        "what runs the model on a CPU; openvino needs rtviz[openvino]",
-        choices=("auto", "torch", "openvino"),
+        "what runs the model where there is no CUDA; those of openvino need rtviz[openvino]",
+        choices=("auto", "torch", "openvino", "openvino-gpu", "openvino-npu"),
     )
     resolution: int = _option(
         "whole", 224, "Resolution", "short side, in pixels, of what the model sees", minimum=32, maximum=4096, step=32

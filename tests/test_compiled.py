@@ -15,7 +15,7 @@ import pytest
 
 import rtviz
 from rtviz import cli
-from rtviz.errors import CaptureFailed, MissingDependency, SettingsError
+from rtviz.errors import CaptureFailed, DeviceFailed, MissingDependency, SettingsError
 from rtviz.frame import Maps
 from rtviz.models import choices, compiled, compiler
 from rtviz.models.runner import Model
@@ -247,9 +247,38 @@ def test_where_openvino_fails_torch_goes_on_unless_it_was_asked_for(monkeypatch:
         load(precision="int8")(picture())
 
 
+@pytest.mark.parametrize(("precision", "runs_in"), [("auto", "fp16"), ("int8", "int8"), ("fp32", "fp32")])
+def test_another_device_of_openvino_gives_the_same_maps(
+    monkeypatch: pytest.MonkeyPatch, precision: str, runs_in: str
+) -> None:
+    """In the place of a device that few machines have, a plugin that is none of the CPU's own."""
+    monkeypatch.setattr(compiled, "device_of", lambda backend: "HETERO:CPU")
+    model, exact = load(precision=precision, backend="openvino-gpu"), load(precision="fp32", backend="torch")
+    assert apart(model(picture(), PLACE).attention, exact(picture(), PLACE).attention) < 2e-2
+    assert model.runs_in == f"{runs_in} openvino-gpu"
+
+
+@pytest.mark.parametrize("backend", ["openvino-gpu", "openvino-npu"])
+def test_a_device_that_openvino_does_not_find_is_named(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    import openvino
+
+    monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPUX"])
+    with pytest.raises(
+        DeviceFailed, match=rf"{backend}: OpenVINO finds no {backend[-3:].upper()} here, only CPU, GPUX"
+    ):
+        load(backend=backend)
+    monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPU.0", "GPU.1", "NPU"])
+    assert load(backend=backend).name == TINY
+
+
 @pytest.mark.parametrize(
     "asked",
-    [{"precision": "int8", "backend": "torch"}, {"precision": "fp16", "backend": "openvino"}, {"backend": "tvm"}],
+    [
+        {"precision": "int8", "backend": "torch"},
+        {"precision": "fp16", "backend": "openvino"},
+        {"precision": "bf16", "backend": "openvino-gpu"},
+        {"backend": "tvm"},
+    ],
 )
 def test_what_contradicts_itself_is_refused(asked: dict[str, str]) -> None:
     with pytest.raises(SettingsError):

@@ -18,7 +18,7 @@ import torch
 from small import noise
 
 import rtviz
-from rtviz.errors import DeviceFailed, SettingsError, UnknownModel
+from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame
 from rtviz.models import backbone, choices, convnet, listing, resizing, runner, zoo
 from rtviz.models.gate import Gate
@@ -458,6 +458,16 @@ def test_out_of_memory_is_a_device_failure_and_the_model_lives_on(fail):
         model.attention(torch.zeros(1, 3, 32, 32))
     hook.remove()
     np.testing.assert_array_equal(model(noise(32, 32)).attention, expected)
+
+
+def test_a_device_that_fails_for_good_is_told_from_one_without_room():
+    model = rtviz.load(TINY, device="cpu", precision="fp32", resolution=32)
+    said = "CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA"
+    model.network.blocks[2].register_forward_pre_hook(
+        lambda *_: (_ for _ in ()).throw(torch.AcceleratorError(said)),
+    )
+    with pytest.raises(DeviceLost, match=r"cpu failed, and rtviz has to be started anew: CUDA error: an illegal .*d$"):
+        model(noise(32, 32))
 
 
 def test_other_errors_are_not_taken_for_memory():

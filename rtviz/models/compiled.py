@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rtviz.errors import MissingDependency
+from rtviz.errors import DeviceFailed, MissingDependency
 from rtviz.models.looking import Looked, Looking
 
-_NAMES = {"fp32": "f32", "bf16": "bf16"}  # what OpenVINO calls number formats
+_NAMES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # what OpenVINO calls number formats
+# What OpenVINO calls the devices of backends: Intel's graphics and neural processors.
+_DEVICES = {"openvino-gpu": "GPU", "openvino-npu": "NPU"}
 
 
 def is_there() -> bool:
@@ -39,14 +41,34 @@ def version() -> str:
     return version("openvino")
 
 
+def device_of(backend: str) -> str:
+    """What OpenVINO calls the device of a backend.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+        DeviceFailed: it finds no such device.
+    """
+    if not is_there():
+        raise missing()
+    device = _DEVICES.get(backend, "CPU")
+    if device != "CPU":
+        import openvino
+
+        here = openvino.Core().available_devices
+        if not any(name.partition(".")[0] == device for name in here):  # the second one is GPU.1
+            raise DeviceFailed(f"{backend}: OpenVINO finds no {device} here, only {', '.join(here)}")
+    return device
+
+
 class Compiled:
     """The forward pass for inputs of one shape. Passes that meet wait for each other.
 
     Args:
         looking: in float32, without gradients.
         x: [batch, 3, height, width], one input.
-        precision: int8, bf16 or fp32.
+        precision: int8, bf16 or fp32; fp16 for bf16 on what is no CPU.
         threads: how many a pass may use.
+        device: as OpenVINO calls it.
 
     Attributes:
         difference: from the maps in fp32: of the worst head, relative, Euclidean.
@@ -55,7 +77,7 @@ class Compiled:
         MissingDependency: OpenVINO is not installed.
     """
 
-    def __init__(self, looking: Looking, x: Tensor, precision: str, threads: int) -> None:
+    def __init__(self, looking: Looking, x: Tensor, precision: str, threads: int, device: str = "CPU") -> None:
         try:
             import openvino
             from openvino.frontend import FrontEndManager
@@ -76,16 +98,17 @@ class Compiled:
             parameter.get_node().set_element_type(getattr(openvino.Type, kind))
         model.validate_nodes_and_infer_types()
         core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": str(threads),
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-        }
+        settings = {"PERFORMANCE_HINT": "LATENCY"}
+        if device == "CPU":
+            settings |= {"INFERENCE_NUM_THREADS": str(threads), "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
         if precision == "int8":
-            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(_weights_to_int8(model))
-            precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+            width = _weights_to_int8(model)
+            precision = "fp16"
+            if device == "CPU":
+                settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(width)
+                precision = "bf16" if "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES") else "fp32"
         settings["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._request = core.compile_model(model, device, settings).create_infer_request()
         self._turn = threading.Lock()
         found = self(*given).attention.numpy()
         apart = np.linalg.norm(found - exact, axis=-1) / np.maximum(np.linalg.norm(exact, axis=-1), 1e-12)
@@ -123,4 +146,4 @@ def _weights_to_int8(model: Any) -> int:
     return width
 
 
-__all__ = ["Compiled", "is_there", "missing", "version"]
+__all__ = ["Compiled", "device_of", "is_there", "missing", "version"]

@@ -45,11 +45,25 @@ class Compiler:
         native: the number format that it runs in without being compiled.
         precision: int8, bf16 or fp32; "auto" takes what is quickest, as long as the maps hold.
         always: compile every pass, and at once; else only those that are asked for, where it pays.
+        backend: which of OpenVINO's devices.
+
+    Raises:
+        MissingDependency, DeviceFailed: as `compiled.device_of`.
     """
 
-    backend = "openvino"
-
-    def __init__(self, name: str, network: Any, layers: int, native: str, precision: str, *, always: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        layers: int,
+        native: str,
+        precision: str,
+        *,
+        always: bool,
+        backend: str = "openvino",
+    ) -> None:
+        self.backend = backend
+        self._device = compiled.device_of(backend) if always else "CPU"
         self._name, self._network, self._layers = name, network, layers
         self._native, self._precision, self._always = native, precision, always
         self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
@@ -133,12 +147,14 @@ class Compiler:
             wanted = known if known in ("eager", "int8", self._native) else "auto"
         if wanted == "eager" and not self._always:
             return None
+        if wanted in ("auto", "eager") and self._device != "CPU":
+            wanted = "fp16"
         candidates = [self._native, "int8"] if wanted in ("auto", "eager") else [wanted]
         given = (x, torch.zeros(1, dtype=torch.int64))
         with torch.no_grad():
             times: dict[str, Callable[[], object]] = {"eager": lambda: looking(*given)}
             exact = Looking(copy.deepcopy(looking.network).float(), looking.tokens, self._layers, whole=looking.whole)
-            made = {precision: Compiled(exact, x, precision, self._threads) for precision in candidates}
+            made = {precision: Compiled(exact, x, precision, self._threads, self._device) for precision in candidates}
             if len(candidates) == 1:
                 # Other weights under the same name may not bear what was found out.
                 holds = self._precision != "auto" or wanted != "int8" or made[wanted].difference <= WORSE

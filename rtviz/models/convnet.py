@@ -39,7 +39,7 @@ class ConvNet(Model):
     def _passes_for(self, native: str) -> None:
         asked = "int8" if self._asked_precision == "int8" else self._asked_backend
         said = f"it runs in torch, with {native}: OpenVINO is for transformers here"
-        if asked in ("int8", "openvino") and said not in (self.notice or ""):
+        if asked not in ("auto", "torch") and said not in (self.notice or ""):
             self.notice = f"{self.notice}; {said}" if self.notice else f"{self.name}: {said}"
 
     def _set_precision(self, precision: str) -> None:

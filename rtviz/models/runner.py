@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
-from rtviz.models import backbone, cams, choices, compiled, gradcam
+from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
 from rtviz.models.graphs import Graphs
@@ -77,7 +77,8 @@ class Model:
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto, fp32, bf16, fp16, int8 (on a CPU, with OpenVINO).
         resolution: short side, in pixels, of what the model sees.
-        backend: auto, torch, openvino: what runs it on a CPU. What OpenVINO does not give, torch does.
+        backend: auto, torch, openvino: what runs it on a CPU; openvino-gpu, openvino-npu: on Intel's other processors.
+            What OpenVINO does not give, torch does on the CPU.
         notice: one sentence that the user must see.
 
     Raises:
@@ -182,17 +183,17 @@ class Model:
     def _passes_for(self, native: str) -> Compiler | Graphs | None:
         """What compiles passes of this model on a CPU, if no number format was asked for, or captures them on CUDA."""
         asked, backend = self._asked_precision, self._asked_backend
-        if backend == "openvino" or asked == "int8":
-            wanted = ("precision", "int8") if asked == "int8" else ("backend", "openvino")
+        if backend.startswith("openvino") or asked == "int8":
+            field, value = ("precision", "int8") if asked == "int8" else ("backend", backend)
+            backend = "openvino" if backend == "auto" else backend
             if self.device != "cpu":
-                raise SettingsError(*wanted, f"what {self.device} can do; OpenVINO runs models on a CPU here")
+                raise SettingsError(field, value, f"what {self.device} can do; with OpenVINO the device is cpu")
             if backend == "torch":
-                raise SettingsError(*wanted, "fp32, bf16, fp16 with the backend torch")
-            if asked == "fp16":
-                raise SettingsError("precision", "fp16", "fp32, bf16, int8 with the backend openvino")
-            if not compiled.is_there():
-                raise compiled.missing()
-            return Compiler(self.name, self.network, self.layers, native, asked, always=True)
+                raise SettingsError(field, value, "fp32, bf16, fp16 with the backend torch")
+            formats = ("auto", "fp32", "bf16", "int8") if backend == "openvino" else ("auto", "fp32", "int8")
+            if asked not in formats:  # elsewhere auto means fp16
+                raise SettingsError("precision", asked, f"{', '.join(formats)} with the backend {backend}")
+            return Compiler(self.name, self.network, self.layers, native, asked, always=True, backend=backend)
         if backend == "torch":
             return None
         if self.device.startswith("cuda"):
