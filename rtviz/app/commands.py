@@ -374,8 +374,11 @@ class Commands:
         if status.past_seconds is not None:
             self.session.rewind(max(0.0, status.past_seconds - seconds))
         elif status.source_info is not None and not status.source_info.live:
-            self.session.seek(max(0.0, status.position_seconds + seconds))
-            self._say(clock(max(0.0, status.position_seconds + seconds)))
+            to = max(0.0, status.position_seconds + seconds)
+            if status.source_info.duration_seconds is not None:
+                to = min(to, status.source_info.duration_seconds)
+            self.session.seek(to)
+            self._say(clock(to))
 
     def _restart(self) -> None:
         self.session.seek(0.0)
