@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,16 @@ def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
     """Makes windows that have shown attention, and closes them."""
     windows: list[Window] = []
 
-    def make(settings: Settings = GREY, *, kiosk: bool = False, shown: bool = True, **more: object) -> Window:
+    def make(
+        settings: Settings = GREY,
+        *,
+        kiosk: bool = False,
+        shown: bool = True,
+        told: Collection[str] = (),
+        **more: object,
+    ) -> Window:
         remembered = Remembered.read(tmp_path)
+        remembered.tell(settings, told)
         remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
         source = Recording([number / 30 for number in range(90)], (120, 160))
         options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "patience": QUICK}
@@ -486,7 +494,40 @@ def test_a_model_asked_for_at_the_start_is_never_replaced_without_a_word(
     assert "model" not in Remembered.read(tmp_path).settings
 
 
+def test_a_preset_does_not_become_what_the_next_start_shows(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    preset = tmp_path / "loud.toml"
+    preset.write_text('model = "random:tiny"\nview = "mask"\nopacity = 1.0\nupsampling = "nearest"\n')
+    window = make()
+    window.change(threshold=0.3)
+    window._use_preset(preset)
+    assert (window.session.settings.view, window.session.settings.model) == ("mask", "random:tiny")
+    window.change(gamma=2.0)
+    wait(qtbot, lambda: window._working.model == "random:tiny")
+    window.close()
+    assert Settings.from_mapping(Remembered.read(tmp_path).settings) == GREY.replace(threshold=0.3, gamma=2.0)
+
+
+def test_a_model_that_the_command_line_asked_for_in_vain_leaves_the_chosen_one(
+    make: Make, qtbot: QtBot, tmp_path: Path
+) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model == "dino-vits8":
+            raise WeightsMissing("the weights of dino-vits8 are not here")
+        return Engine()
+
+    Remembered.read(tmp_path).write(GREY.replace(model="tiny"))
+    shown = GREY.replace(model="dino-vits8")
+    window = make(shown, load_engine=load, told=["model"])
+    wait(qtbot, lambda: window.messages.shown)
+    window.do("dismiss_model")
+    window.close()
+    assert Remembered.read(tmp_path).settings["model"] == "tiny"
+
+
 def test_what_was_asked_for_stands_over_what_is_remembered() -> None:
+    chosen = {"model": "tiny", "weights": "tiny.pth", "head": 2}
+    assert starting_settings({"model": "dino-vits8"}, chosen) == Settings(model="dino-vits8", head=2)
+    assert starting_settings({"weights": "dino.pth"}, chosen) == Settings(weights="dino.pth", head=2)
     kept = {"head": 3, "opacity": 0.2}
     assert starting_settings({"head": 1}, kept) == Settings(head=1, opacity=0.2)
     assert starting_settings(None, kept) == Settings(head=3, opacity=0.2)

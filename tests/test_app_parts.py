@@ -223,6 +223,37 @@ def test_settings_window_and_recent_places_come_back(tmp_path: Path) -> None:
     assert Settings.from_mapping(second.settings) == Settings(head=3, opacity=0.4, model="deit-vits16")
 
 
+def test_what_a_command_line_or_a_preset_said_is_not_remembered(tmp_path: Path) -> None:
+    first = Remembered.read(tmp_path)
+    first.write(Settings(model="deit-vits16", weights="deit.pth", head=3, opacity=0.4, resolution=320))
+    second = Remembered.read(tmp_path)
+    shown = Settings(model="dino-vits8", head=1, opacity=0.4, resolution=112)
+    second.tell(shown, ("model", "head", "resolution"))
+    second.write(shown.replace(head=2, gamma=2.0, weights=None))
+    third = Remembered.read(tmp_path)
+    kept = Settings(model="deit-vits16", weights="deit.pth", head=2, opacity=0.4, resolution=320, gamma=2.0)
+    assert Settings.from_mapping(third.settings) == kept, "the head and gamma were chosen by hand, the rest was said"
+    preset = kept.replace(view="mask", upsampling="nearest", head="mean", model="random:dino-vits16", weights=None)
+    third.learn(kept.replace(opacity=0.9))
+    third.tell(preset)
+    third.write(preset.replace(model="random:dino-vits8", threshold=0.3))
+    chosen = kept.replace(opacity=0.9, threshold=0.3)
+    assert Settings.from_mapping(Remembered.read(tmp_path).settings) == chosen, "nor is an untrained model"
+
+
+def test_what_a_config_file_says_of_the_window_does_not_outlive_it(tmp_path: Path) -> None:
+    state = Remembered.read(tmp_path)
+    state.window |= {"theme": "dark", "size": [900, 600]}
+    state.write(Settings())
+    preset = tmp_path / "stage.toml"
+    preset.write_text('[window]\ntheme = "light"\nidle_seconds = 5\nmode = "locked"\n')
+    staged = Remembered.read(tmp_path, preset)
+    assert staged.window["theme"] == "light"
+    staged.window |= {"size": [700, 500], "mode": "smooth"}
+    staged.write(Settings())
+    assert Remembered.read(tmp_path).window == {"theme": "dark", "size": [700, 500], "mode": "smooth"}
+
+
 def test_the_config_file_wins_and_is_never_written(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[keys]\nsnapshot = "x"\n[window]\ntheme = "light"\n# mine\n')
     preset = tmp_path / "stand.toml"

@@ -39,7 +39,7 @@ from rtviz.app.messages import Card, Messages, cards
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
 from rtviz.app.pointing import Spot
 from rtviz.app.readouts import Readouts
-from rtviz.app.remembered import Remembered, about, apply_preset
+from rtviz.app.remembered import ONE_MODEL, Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
@@ -357,9 +357,13 @@ class Window(QWidget):
         if not self.isFullScreen() and not self.isMaximized():
             window["size"] = [self.width(), self.height()]
         try:
-            self.remembered.write(self.session.settings.replace(**_wish(self._working)))
+            self.remembered.write(self._chosen())
         except RtvizError as error:
             _log.warning("%s", error)
+
+    def _chosen(self) -> Settings:
+        """What is shown, with the model that could be had."""
+        return self.session.settings.replace(**_wish(self._working))
 
     def set_theme(self, theme: Theme) -> None:
         """Dress everything in a theme."""
@@ -587,10 +591,15 @@ class Window(QWidget):
 
     def _use_preset(self, path: Path) -> None:
         try:
-            self.session.update(apply_preset(path, self.session.settings))
+            settings = apply_preset(path, self.session.settings)
         except RtvizError as error:
             self.canvas.toast(str(error), 4.0)
             return
+        before = self.session.settings
+        same = {name for name in MODEL_FIELDS if getattr(settings, name) == getattr(before, name)}  # it leaves them be
+        self.remembered.learn(self._chosen())
+        self.remembered.tell(settings, {option.name for option in Settings.options()} - same)
+        self.session.update(settings)
         self._show_settings()
         self.canvas.toast(f"preset: {path.stem}")
 
@@ -690,7 +699,7 @@ class Window(QWidget):
 
     def _return_to_what_works(self) -> bool:
         """Forget a wish for a model that was cancelled or failed, so that the next start does not wish it again."""
-        settings = self.session.settings.replace(**_wish(self._working))
+        settings = self._chosen()
         if settings == self.session.settings:
             return False
         self.session.update(settings)
@@ -742,6 +751,7 @@ class Window(QWidget):
         settings = self.session.settings
         if status.model_state == "ready" and status.model_sentence and _wish(settings) == _wish(self._working):
             self._working = settings.replace(model=None, weights=None)  # the very first wish did not come true
+            self.remembered.tell(self._working, ONE_MODEL & self.remembered.told.keys())
         elif _wish(settings) == _wish(self._working) or status.model_state != "ready" or status.model_sentence:
             self._content_since = now
         elif now - self._content_since > 0.5:
