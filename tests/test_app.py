@@ -269,8 +269,19 @@ def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make
     assert window.session.settings.head == 3
 
 
-@pytest.mark.parametrize("key", [Qt.Key_Escape, Qt.Key_E, Qt.Key_5])
-def test_any_key_ends_the_run_through_the_layers(make: Make, qtbot: QtBot, key: int) -> None:
+@pytest.mark.parametrize(
+    ("key", "modifier", "change"),
+    [
+        (Qt.Key_Escape, Qt.NoModifier, {}),
+        (Qt.Key_E, Qt.ShiftModifier, {}),
+        (Qt.Key_2, Qt.NoModifier, {"head": 2}),
+        (Qt.Key_Down, Qt.NoModifier, {"layer": 1}),
+        (Qt.Key_K, Qt.NoModifier, {"view": "mask"}),
+    ],
+)
+def test_any_key_ends_the_run_through_the_layers_and_does_what_it_does(
+    make: Make, qtbot: QtBot, key: int, modifier: Qt.KeyboardModifier, change: dict[str, Any]
+) -> None:
     window = make(GREY.replace(layer=-1))
     qtbot.keyClick(window.canvas, "E", Qt.ShiftModifier)
     assert window.commands.ride.running
@@ -279,9 +290,11 @@ def test_any_key_ends_the_run_through_the_layers(make: Make, qtbot: QtBot, key: 
     assert window.canvas.toast_text == "layer 1"
     qtbot.keyPress(window.canvas, Qt.Key_Shift)
     assert window.commands.ride.running
-    qtbot.keyClick(window.canvas, key)
+    qtbot.keyClick(window.canvas, key, modifier)
     assert not window.commands.ride.running
-    assert window.session.settings == GREY.replace(layer=-1), "the key does nothing else"
+    assert window.session.settings == GREY.replace(**{"layer": -1, **change})
+    said = {"head": "head 2", "layer": "layer 1", "view": "mask"}
+    assert window.canvas.toast_text == said.get(next(iter(change), ""), "layer 2"), "not the layer that was passed last"
     wait(qtbot, lambda: not window.session.status().paused)
 
 
@@ -798,9 +811,20 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     assert window.session.settings.track[1] == pytest.approx((0.4, 0.4, 0.4, 0.5), abs=0.01)
     assert window.session.settings.query == "cls"
     wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "track")
+    qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ControlModifier)
+    assert [mark[2:] for mark in window.session.settings.track] == [(0, 0)], "the point is still followed, the box not"
+    assert window.session.settings.view == "track"
     window.do("clear_marks")
     assert (window.session.settings.track, window.session.settings.view) == ((), "heatmap")
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ControlModifier)
+    assert (window.session.settings.track, window.session.settings.view) == ((), "heatmap")
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    assert "Shift+drag" in window.canvas.toast_text, "there is nothing to compare with"
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    assert window.canvas.toast_text == "Jaccard index of the best head"
     window.open_place("another:")
     assert window.session.settings.track == (), "a mark means nothing in another picture"
 

@@ -863,7 +863,8 @@ class Window(QWidget):
             self._arrange()
 
     def _ends_ride(self, watched: QWidget, event: QEvent) -> bool:
-        """A key, or the mouse, ends the run through the layers; whether that is all that it does."""
+        """A key, or the mouse, ends the run through the layers, and then does what it always does; whether that was
+        all, as of the keys that lead back."""
         if watched.window() is not self:
             return False
         if event.type() == QEvent.MouseButtonPress:
@@ -877,7 +878,7 @@ class Window(QWidget):
         if not event.isAutoRepeat():
             self.commands.ride.stop()
             self._show_settings()
-        return True
+        return event.isAutoRepeat() or action in ("elevator", "escape")
 
     # --- keys --------------------------------------------------------------------------------------------------------
 
