@@ -18,7 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_doubles import LIMIT, QUICK, Engine, Model, Recording
-from PyQt5.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
+from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -325,6 +325,32 @@ def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, q
     wait(qtbot, lambda: window.canvas.result.maps.query == window.session.settings.query)  # type: ignore[union-attr]
     qtbot.keyClick(window.canvas, Qt.Key_Escape)
     assert window.session.settings.query == "cls"
+
+
+def test_similarity_follows_the_pointer_until_a_click_pins_it(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(view="similarity"))
+    wait(qtbot, lambda: window.canvas.result.maps.keys is not None)  # type: ignore[union-attr]
+
+    def asked(*patch: int) -> bool:  # (row, column) of the engine's 6 x 8
+        query = window.canvas.result.maps.query  # type: ignore[union-attr]
+        return query != "cls" and (int(query.y * 6), int(query.x * 8)) == patch
+
+    for x, y, patch in ((0.3, 0.3, (1, 2)), (0.9, 0.6, (3, 7))):
+        qtbot.mouseMove(window.canvas, _at(window, x, y))
+        wait(qtbot, lambda patch=patch: asked(*patch))
+    assert window.session.settings.query == "cls"
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=_at(window, 0.9, 0.6))
+    qtbot.mouseMove(window.canvas, _at(window, 0.1, 0.1))
+    assert window.session.settings.query == pytest.approx((0.9, 0.6), abs=0.01)
+    wait(qtbot, lambda: window.canvas.result.settings.query == window.session.settings.query)  # type: ignore[union-attr]
+    qtbot.mousePress(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
+    window.canvas.dragged.emit(window.canvas.spot(QPointF(_at(window, 0.1, 0.1))))  # a hand that is not quite still
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
+    assert window.session.settings.query == "cls", "a click on the pinned patch lets go of it"
+    qtbot.mouseMove(window.canvas, _at(window, 0.1, 0.1))
+    wait(qtbot, lambda: asked(0, 0))
+    QApplication.sendEvent(window.canvas, QEvent(QEvent.Leave))
+    wait(qtbot, lambda: window.canvas.result.maps.query == "cls")  # type: ignore[union-attr]
 
 
 def test_the_patch_under_the_pointer_is_outlined(make: Make, qtbot: QtBot) -> None:

@@ -69,6 +69,7 @@ class Canvas(QWidget):
 
     pointed = pyqtSignal(object)  # Spot: pressed on the picture
     dragged = pyqtSignal(object)  # Spot: moved with the button down
+    hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
     first_paint = pyqtSignal()  # the window stands
 
@@ -165,9 +166,10 @@ class Canvas(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
-        if event.buttons() & Qt.LeftButton and self._band is None:
+        if self._band is None:
             spot = self.spot(event.localPos())
-            if spot is not None:
+            self.hovered.emit(spot)
+            if spot is not None and event.buttons() & Qt.LeftButton:
                 self.dragged.emit(spot)
         self.update()
 
@@ -192,6 +194,7 @@ class Canvas(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._pointer = None
+        self.hovered.emit(None)
         self.update()
 
     # --- painting --------------------------------------------------------------------------------------------------
@@ -252,7 +255,10 @@ class Canvas(QWidget):
         )
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
-        for pen in (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
+        asked = "cls" if result.maps is None else result.maps.query
+        place = None if asked == "cls" else (int(asked.y * found.rows), int(asked.x * found.columns))
+        marked = place == (found.row, found.column)  # the view has put its own sign there
+        for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
             painter.setPen(pen)
             painter.drawRect(cell)
         painter.setRenderHint(QPainter.Antialiasing)

@@ -134,6 +134,8 @@ class Commands:
         if name == "view":
             return views.find(value).label.lower()
         if name == "query":
+            if views.find(settings.view).follows_pointer and value == "cls":
+                return "query: the patch under the pointer"
             return "query: CLS" if value == "cls" else "query: this patch"
         if name == "model":
             return str(value or "the model that is here")

@@ -37,7 +37,7 @@ from rtviz.app.commands import Commands
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.messages import Card, Messages, cards
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
-from rtviz.app.pointing import Spot
+from rtviz.app.pointing import Spot, result_at
 from rtviz.app.readouts import Readouts
 from rtviz.app.remembered import ONE_MODEL, Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
@@ -206,6 +206,7 @@ class Window(QWidget):
         self.canvas.painted = self.session.shown
         self.canvas.pointed.connect(self._pointed)
         self.canvas.dragged.connect(self._dragged)
+        self.canvas.hovered.connect(lambda spot: self.session.point(self._patch_of(spot)))
         self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
         self.layers.tiles.reshaped.connect(self._arrange)
@@ -459,8 +460,29 @@ class Window(QWidget):
             self.session.focus(spot.pane)
         if spot.head is not None:
             self.change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
+        elif self._points and self._is_pinned(spot):  # it lets go of the patch, until the next click
+            self._points = False
+            self.change(query="cls")
         elif self._points:
             self._query(spot)
+
+    def _is_pinned(self, spot: Spot) -> bool:
+        """Whether a view that follows the pointer was made to stay with this patch."""
+        settings = self.session.settings
+        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+            return False
+        return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
+
+    def _patch_of(self, spot: Spot | None) -> Point | None:
+        """The middle of the patch that lies under a spot."""
+        if spot is None or self.canvas.result is None:
+            return None
+        maps = result_at(self.canvas.result, spot).maps
+        if maps is None:
+            return None
+        rows, columns = maps.grid
+        row, column = min(int(spot.y * rows), rows - 1), min(int(spot.x * columns), columns - 1)
+        return Point((column + 0.5) / columns, (row + 0.5) / rows)
 
     def _dragged(self, spot: Spot) -> None:
         if spot.head is None and self._points:
@@ -795,7 +817,8 @@ class Window(QWidget):
         lines: list[str] = []
         if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
-            query = "query: CLS" if settings.query == "cls" else "query: one patch"
+            asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
+            query = "query: CLS" if asked == "cls" else "query: one patch"
             rest = (self._status.model_name or "", views.find(settings.view).label.lower(), query)
             if self._status.layers and not self._status.heads:  # a convolutional network
                 lines = [where.replace("layer", "stage"), f"{self._status.model_name}   {self.commands.said('cam')}"]
