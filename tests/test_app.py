@@ -180,12 +180,41 @@ def test_each_view_is_shown_by_its_key_and_its_button(make: Make, qtbot: QtBot, 
 
 def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot) -> None:
     window = make()
-    before = window.canvas.grab().toImage()
     qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
-    assert window.canvas.help == window.bindings.help()
-    assert window.canvas.grab().toImage() != before
-    qtbot.keyClick(window.canvas, Qt.Key_Escape)
-    assert window.canvas.help is None
+    assert window.help.isVisible()
+    assert window.childAt(window.canvas.geometry().center()) is window.help
+    pages = window.help.pages()
+    shown = [line for page in pages for column in page for _, lines in column for line in lines]
+    assert shown == [line for _, lines in window.bindings.help() for line in lines]
+    for page in range(len(pages)):
+        assert window.help.page == page
+        qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
+    assert not window.help.isVisible()
+    for close in (
+        lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
+        lambda: qtbot.mouseClick(window.help, Qt.LeftButton),
+    ):
+        window.do("help")
+        assert window.help.isVisible()
+        close()
+        assert not window.help.isVisible()
+    assert window.session.settings.query == "cls", "the click closed the help, and asked nothing"
+
+
+def test_what_takes_another_pass_is_said_to_be_looked_for_until_it_is_there(make: Make, qtbot: QtBot) -> None:
+    engine = Engine()
+    window = make(load_engine=lambda settings, progress: engine)
+    assert window.canvas.awaited == ""
+    engine.go.clear()
+    qtbot.keyClick(window.canvas, "p")
+    wait(qtbot, lambda: window.canvas.awaited == "pca: looking …")
+    qtbot.keyClick(window.canvas, "e")  # which the maps that are here can show
+    wait(qtbot, lambda: window.canvas.awaited == "")
+    qtbot.keyClick(window.canvas, "p")
+    wait(qtbot, lambda: window.canvas.awaited)
+    engine.go.set()
+    wait(qtbot, lambda: window.canvas.result.settings.view == "pca")  # type: ignore[union-attr]
+    wait(qtbot, lambda: window.canvas.awaited == "")
 
 
 def test_hiding_leaves_nothing_but_the_picture(make: Make, qtbot: QtBot) -> None:
@@ -206,6 +235,29 @@ def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> Non
     assert window.minimumSizeHint().height() < 500
     boxes = window.layers.tiles.boxes()
     assert all(window.layers.tiles.rect().contains(box.toAlignedRect()) for box in boxes)
+
+
+def test_a_small_window_shows_every_button_and_the_timeline(make: Make, qtbot: QtBot) -> None:
+    window = make(shown=False, load_engine=lambda settings, progress: Engine(Model(layers=4, heads=8)))
+    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.facts) == 8)
+    window.resize(800, 500)
+    wait(qtbot, lambda: window.size() == QSize(800, 500))
+    fusion = [button.geometry() for button in window._fusion.values()]
+    assert not any(one.intersects(other) for one in fusion for other in fusion if one is not other)
+    for button in window._fusion.values():
+        assert button.height() >= button.fontMetrics().ascent(), "nothing of the word is cut"
+        assert window.heads.rect().contains(button.rect().translated(button.mapTo(window.heads, QPoint(0, 0))))
+    assert window.transport.timeline.width() >= 100
+    seen = window.panels.viewport()
+    for button in window.view.views.values():
+        box = button.rect().translated(button.mapTo(seen, QPoint(0, 0)))
+        assert seen.rect().contains(box), button.text()
+    window.resize(1000, 800)
+    wait(qtbot, lambda: window._standing.indexOf(window.sections[-1]) >= 0)
+    broad = window.layers.width()
+    window.layers.tiles.show_count(24, 1.0)
+    window._arrange()
+    assert window.layers.width() == broad, "another model in focus does not move the picture"
 
 
 def test_full_screen_shows_a_line_that_can_be_read_from_afar(make: Make, qtbot: QtBot) -> None:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PyQt5.QtCore import QEvent, Qt
 from PyQt5.QtGui import QKeyEvent
+from PyQt5.QtWidgets import QWidget
 
 from rtviz import views
 from rtviz.app import why_not
 from rtviz.app.canvas import to_qimage
+from rtviz.app.helpsheet import HelpSheet, laid_out
 from rtviz.app.keys import ACTIONS, Bindings, names_of, plain, pretty
 from rtviz.app.messages import Card, cards, sentence
 from rtviz.app.pointing import spot_at
@@ -50,6 +52,34 @@ def test_what_the_help_shows_is_what_the_keys_do() -> None:
         assert pretty(first) in bindings.tip(action.name)
     assert "Ctrl+J" in helped
     assert bindings.action_of(["S"]) is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (800, 500), (640, 400), (360, 640)])
+def test_every_line_of_the_help_is_seen_whole_and_large_enough(qapp: object, width: int, height: int) -> None:
+    window = QWidget()
+    window.resize(width, height)
+    sheet = HelpSheet(window)
+    groups = Bindings().help()
+    sheet.open(groups, "?", "Esc")
+    pages = sheet.pages()
+    assert [line for page in pages for column in page for _, lines in column for line in lines] == [
+        line for _, lines in groups for line in lines
+    ]
+    size, _ = laid_out(sheet.rect(), groups, sheet.font())
+    assert size >= 12
+    assert len(pages) == 1 or height < 900, "there is room for all on one page"
+    shown = set()
+    for page in range(len(pages)):
+        assert sheet.page == page
+        picture = sheet.grab().toImage()
+        ground = picture.pixelColor(0, 0)
+        border = [(x, y) for x in range(width) for y in (0, 1, height - 2, height - 1)]
+        border += [(x, y) for y in range(height) for x in (0, 1, width - 2, width - 1)]
+        assert all(picture.pixelColor(x, y) == ground for x, y in border), "nothing is cut"
+        shown.add(bytes(picture.constBits().asstring(picture.sizeInBytes())))  # type: ignore[union-attr]
+        sheet.turn()
+    assert len(shown) == len(pages)
+    assert sheet.isHidden(), "after the last page it goes"
 
 
 def test_each_view_has_its_direct_key() -> None:

@@ -34,6 +34,7 @@ from PyQt5.QtWidgets import (
 from rtviz import views
 from rtviz.app.canvas import Canvas
 from rtviz.app.commands import Commands
+from rtviz.app.helpsheet import HelpSheet
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.messages import Card, Messages, cards
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
@@ -43,7 +44,7 @@ from rtviz.app.remembered import ONE_MODEL, Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
-from rtviz.artist import muted
+from rtviz.artist import has_features, muted
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
@@ -58,6 +59,8 @@ _POLL_MS = 16
 _REFRESH_MS = 120
 _IDLE_SECONDS = 60.0
 _HIDE_CURSOR_SECONDS = 3.0
+_MOMENT_SECONDS = 0.25  # as long as this nobody asks why nothing happens
+_LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltGr)
 _BESIDE_A_RIDE = ("elevator_save", "snapshot", "record")  # what may be done while the layers run
@@ -89,7 +92,7 @@ class Window(QWidget):
         self._points = True  # a click on the picture means a place on it, not the choice of a pane
         self._thumbnail_settings: Settings | None = None
         self._notices: tuple[str, ...] = ()
-        self._last_input = time.monotonic()
+        self._last_input = self._answered_at = time.monotonic()
         self._refreshes = 0
         self._cameras: list[tuple[str, str]] = []
         self._dismissed_model = ""
@@ -131,6 +134,7 @@ class Window(QWidget):
     def _build(self) -> None:
         self.canvas = Canvas()
         self.messages = Messages(self.canvas)
+        self.help = HelpSheet(self)
         self.strip, self.layers = HeadStrip(), LayerColumn()
         self.transport = Transport(self.bindings)
         self.readouts = Readouts()
@@ -155,6 +159,7 @@ class Window(QWidget):
         for section in self.sections[:-1]:
             column.addWidget(section)
         column.addStretch(1)
+        self._scrolled = column
         self.panels = QScrollArea()
         self.panels.setWidget(inside)
         self.panels.setWidgetResizable(True)
@@ -168,7 +173,8 @@ class Window(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.panels, 1)
-        column.addWidget(self.sections[-1])  # the instruments stay in sight, however far the rest is scrolled
+        column.addWidget(self.sections[-1])
+        self._standing = column
 
         heads = QWidget()
         heads.setObjectName("strip")
@@ -209,7 +215,6 @@ class Window(QWidget):
         self.canvas.hovered.connect(lambda spot: self.session.point(self._patch_of(spot)))
         self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
-        self.layers.tiles.reshaped.connect(self._arrange)
         self.instruments.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         self.strip.setToolTip(
@@ -316,6 +321,7 @@ class Window(QWidget):
             button.setToolTip(self.bindings.tip("heads_all", tip))
             button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
             button.setMinimumWidth(60)
+            button.setProperty("low", True)  # three fit beside the lowest strip, and they grow with it
             button.clicked.connect(lambda _=False, name=name: self.change(head=name))
             self._fusion[name] = button
             column.addWidget(button)
@@ -396,12 +402,26 @@ class Window(QWidget):
         self.heads.setVisible(not hidden)
         self.layers.setVisible(not hidden)
         share = 0.135 if full else 0.125
-        self.heads.setFixedHeight(int(min(max(72, self.height() * share), 190)))
-        self.layers.fit_height(self.height() - (self.heads.height() if not hidden else 0))
+        low = int(min(max(72, self.height() * share), 190))
+        self.heads.setFixedHeight(low)
+        self._place_instruments()
+        self.layers.fit_height(self.height() - (0 if hidden else low))
         self._show_hud()
+
+    def _place_instruments(self) -> None:
+        """They stay in sight, however far the rest is scrolled; where that would leave the rest too little room, they
+        are its end."""
+        section, content = self.sections[-1], self.instruments
+        full = section.button.sizeHint().height() + content.sizeHint().height()  # whether they are open or not
+        if self.height() - self.header.sizeHint().height() - full >= _LEAST_PANELS:
+            if self._standing.indexOf(section) < 0:
+                self._standing.addWidget(section)
+        elif self._scrolled.indexOf(section) < 0:
+            self._scrolled.insertWidget(self._scrolled.count() - 1, section)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         self._arrange()
+        self.help.cover()
         QTimer.singleShot(0, self.messages.place)
 
     # --- what keys and buttons ask -----------------------------------------------------------------------------------
@@ -452,9 +472,6 @@ class Window(QWidget):
 
     def _pointed(self, spot: Spot) -> None:
         self._last_input = time.monotonic()
-        if self.canvas.help is not None:
-            self.canvas.show_help(None)
-            return
         self._points = spot.pane == self._status.focus
         if not self._points:  # the click chooses a pane; the query stays where it is
             self.session.focus(spot.pane)
@@ -666,8 +683,8 @@ class Window(QWidget):
         self._arrange()
 
     def _escape(self) -> None:
-        if self.canvas.help is not None:
-            self.canvas.show_help(None)
+        if self.help.isVisible():
+            self.help.hide()
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
@@ -679,7 +696,10 @@ class Window(QWidget):
         self.canvas.setFocus()
 
     def _help(self) -> None:
-        self.canvas.show_help(None if self.canvas.help is not None else self.bindings.help())
+        if self.help.isVisible():
+            self.help.turn()
+        else:
+            self.help.open(self.bindings.help(), self.bindings.shown("help"), self.bindings.shown("escape"))
 
     def _quit(self) -> None:
         self.close()
@@ -745,8 +765,6 @@ class Window(QWidget):
         self._show_settings()
         self.transport.show_status(status)
         said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer())
-        if self.canvas.help is not None:
-            said = []
         self.messages.show_cards(
             [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
         )
@@ -763,6 +781,7 @@ class Window(QWidget):
             self.source.show_status(status)
             self.models.show_status(status)
             self.instruments.show_status(status, self.commands.shown_head())
+            self._place_instruments()
             self._show_title(status)
         self._look_after_the_stand()
 
@@ -828,10 +847,27 @@ class Window(QWidget):
                     "   ".join(filter(None, rest)),
                 ]
         self.commands.silent = ("head", "layer", "view", "query") if lines else ()
+        awaited = f"{views.find(settings.view).label.lower()}: looking …" if self._awaited() else ""
         covered = self.messages.geometry().bottom() if self.messages.isVisible() else 0
-        if lines != self.canvas.hud or covered != self.canvas.covered:
-            self.canvas.hud, self.canvas.covered = lines, covered
+        if (lines, awaited, covered) != (self.canvas.hud, self.canvas.awaited, self.canvas.covered):
+            self.canvas.hud, self.canvas.awaited, self.canvas.covered = lines, awaited, covered
             self.canvas.update()
+
+    def _awaited(self) -> bool:
+        """Whether for more than a moment what is shown has not been what was asked for: another pass is under way, as a
+        view, a muted head or an object needs it."""
+        result, status = self.session.latest(), self._status
+        now = time.monotonic()
+        if result is None or status.model_state != "ready" or status.model_sentence:
+            self._answered_at = now
+        else:
+            focus = status.focus if result.panes else 0
+            asked = self.session.settings.apart()[min(focus, len(self.session.settings.compare))]
+            shown = result.panes[focus].result if focus < len(result.panes) else result
+            here = not views.find(asked.view).needs if shown.maps is None else has_features(shown.maps, asked)
+            if here or status.source_state in ("failed", "connecting"):
+                self._answered_at = now
+        return now - self._answered_at > _MOMENT_SECONDS
 
     def _show_title(self, status: LiveStatus) -> None:
         source = status.source_info.name if status.source_info is not None else (status.place or "")
@@ -881,7 +917,7 @@ class Window(QWidget):
             self.session.live()
             self.session.pause(False)
             self.session.update(self._started_as)
-            self.canvas.show_help(None)
+            self.help.hide()
             self.hidden = False
             self._arrange()
 
