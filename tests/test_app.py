@@ -865,6 +865,9 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
     window.session.focus(1)
     wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
     assert "not here" in window.strip.nothing
+    window._answered_at -= 60
+    window._refresh()
+    assert window.canvas.awaited == "", "nor is it said to be looking, however long one waits"
     window.session.focus(0)
     wait(qtbot, lambda: window.strip.count == 4)
 

@@ -25,6 +25,7 @@ from rtviz.app.pointing import spot_at
 from rtviz.app.readouts import readings
 from rtviz.app.remembered import Remembered, apply_preset
 from rtviz.app.theme import THEMES, Theme
+from rtviz.app.transport import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live import LiveStatus
@@ -217,6 +218,15 @@ def test_every_tile_of_a_mosaic_is_found_where_it_was_drawn(view: str, layout: s
         assert (layer, head) in found
         others = {(place, which) for place, which in found if isinstance(which, int)} - {(layer, head)}
         assert not others
+
+
+def test_quick_steps_on_the_timeline_add_up(qapp: object) -> None:
+    timeline, sought = Timeline(), []
+    timeline.show_time(2.0, 10.0)
+    timeline.sought.connect(sought.append)
+    for key in (Qt.Key_Right, Qt.Key_Right, Qt.Key_Left, Qt.Key_PageDown):
+        timeline.keyPressEvent(QKeyEvent(QEvent.KeyPress, key, Qt.NoModifier))
+    assert sought == [3.0, 4.0, 3.0, 10.0]
 
 
 # --- themes ----------------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ class Timeline(QWidget):
 
     def _go(self, seconds: float) -> None:
         if self.length_seconds > 0:
-            self.sought.emit(min(max(seconds, 0.0), self.length_seconds))
+            self.show_time(min(max(seconds, 0.0), self.length_seconds), self.length_seconds)  # quick steps add up
+            self.sought.emit(self.at_seconds)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)

@@ -858,12 +858,13 @@ class Window(QWidget):
         view, a muted head or an object needs it."""
         result, status = self.session.latest(), self._status
         now = time.monotonic()
-        if result is None or status.model_state != "ready" or status.model_sentence:
+        focus = status.focus if result is not None and status.focus < len(result.panes) else 0
+        state = status.panes[focus - 1].state if focus else status.model_state
+        if result is None or state != "ready":  # which is told elsewhere
             self._answered_at = now
         else:
-            focus = status.focus if result.panes else 0
             asked = self.session.settings.apart()[min(focus, len(self.session.settings.compare))]
-            shown = result.panes[focus].result if focus < len(result.panes) else result
+            shown = result.panes[focus].result if result.panes else result
             here = not views.find(asked.view).needs if shown.maps is None else has_features(shown.maps, asked)
             if here or status.source_state in ("failed", "connecting"):
                 self._answered_at = now
