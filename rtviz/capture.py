@@ -129,6 +129,7 @@ class Capture:
         self._loop = False
         self._speed = 1.0
         self._jump: float | None = None
+        self._sought_seconds: float | None = None  # where a jump goes, until its first frame has come
         self._steps = 0
         self._anchor: tuple[float, float] | None = None  # (monotonic, pts_seconds) from which due times are counted
 
@@ -152,7 +153,7 @@ class Capture:
             self._place = place
             self._request += 1
             self._paused = False
-            self._jump, self._steps = None, 0
+            self._jump, self._sought_seconds, self._steps = None, None, 0
             if self._opening is not None:
                 self._opening.over = True
             self._changed.notify_all()
@@ -163,7 +164,7 @@ class Capture:
             self._paused = paused
             self._anchor = None
             if self._ended and not paused:
-                self._jump = 0.0
+                self._jump = self._sought_seconds = 0.0
             self._changed.notify_all()
 
     def step(self, count: int) -> None:
@@ -176,7 +177,7 @@ class Capture:
     def seek(self, seconds: float) -> None:
         """Go on from there; a live source does nothing of the kind."""
         with self._changed:
-            self._jump = max(0.0, seconds)
+            self._jump = self._sought_seconds = max(0.0, seconds)
             self._steps = 0
             self._changed.notify_all()
 
@@ -198,7 +199,7 @@ class Capture:
         with self._changed:
             self._loop = loop
             if loop and self._ended and not self._paused and not self._is_one_picture():
-                self._jump = 0.0
+                self._jump = self._sought_seconds = 0.0
             self._changed.notify_all()
 
     def tell_to_close(self) -> None:
@@ -247,8 +248,10 @@ class Capture:
 
     @property
     def position_seconds(self) -> float:
-        """Where the newest frame stands in its source."""
-        return self._position_seconds
+        """Where the newest frame stands in its source; while another place is sought, that place, so that who goes five
+        seconds on six times in a row goes on by thirty."""
+        sought = self._sought_seconds
+        return self._position_seconds if sought is None else sought
 
     @property
     def stream_began_at(self) -> float:
@@ -336,7 +339,7 @@ class Capture:
             if opening.frames:
                 # What lived a while starts again without a long pause; what dies at once is left in peace for longer.
                 failures = 0 if time.monotonic() - opening.began_at > 2 * self._patience.stalled_seconds else failures
-                start = 0.0 if opening.info is None or opening.info.live else self._position_seconds
+                start = 0.0 if opening.info is None or opening.info.live else self.position_seconds
             with self._changed:
                 self._ever_delivered = self._ever_delivered or opening.frames > 0
                 self._failure = opening.error or SourceLost(f"{opening.place} has stopped")
@@ -445,7 +448,7 @@ class Capture:
                         self._pts_offset = now
                     # Its own clock starts anew with every opening; this one goes on.
                     frame = replace(frame, pts_seconds=now - self._pts_offset)
-                    self._jump, self._steps = None, 0
+                    self._jump, self._sought_seconds, self._steps = None, None, 0
                 if held:
                     opening.frames += 1
                     self._arrivals.append(now)
@@ -585,6 +588,8 @@ class Capture:
             self._failure = None
             self._arrivals.append(now)
             self._position_seconds = frame.pts_seconds
+            if self._jump is None:
+                self._sought_seconds = None
             self._number += 1
             shot = Shot(frame, now, self._stream, self._number)
         self._on_shot(shot)

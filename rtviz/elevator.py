@@ -43,7 +43,8 @@ def ridden(settings: Settings, heads: int) -> Settings:
 
 
 def ride(frame: Frame, maps: Maps, settings: Settings) -> Iterator[tuple[Pixels, Frame]]:
-    """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next.
+    """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next, but for the
+    tiles of the view heads, whose labels would shine through each other.
 
     Yields:
         RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
@@ -52,14 +53,15 @@ def ride(frame: Frame, maps: Maps, settings: Settings) -> Iterator[tuple[Pixels,
     settings = ridden(settings, maps.heads)
     times = arrivals(maps.layers)
     before: Pixels | None = None
+    between = 0 if settings.view == "heads" else _BETWEEN
     index = 0
     for layer in range(maps.layers):
         here = views.settled(frame, maps, settings.replace(layer=layer))
         picture = views.draw(frame, maps, here)
         start = times[layer]
         if before is not None:
-            for step in range(1, _BETWEEN + 1):
-                share = step / (_BETWEEN + 1)
+            for step in range(1, between + 1):
+                share = step / (between + 1)
                 mixed: Pixels = cv2.addWeighted(picture, share, before, 1 - share, 0)
                 yield _numbered(mixed, frame, maps, here), Frame(frame.pixels, index, start, _STEP_SECONDS)
                 index, start = index + 1, start + _STEP_SECONDS

@@ -28,7 +28,7 @@ from rtviz.recorder import (
     write_snapshot,
     write_video,
 )
-from rtviz.settings import MODEL_FIELDS, Query, Settings
+from rtviz.settings import MODEL_FIELDS, Point, Query, Settings
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
@@ -241,6 +241,7 @@ class LiveSession:
 
         # Drawing.
         self._picture_wanted = False
+        self._pointer: Point | None = None
         self._refit = False
         self._drawn: _Drawn | None = None
         self._recently_drawn: deque[_Drawn] = deque(maxlen=4)
@@ -424,6 +425,22 @@ class LiveSession:
             self._picture_wanted = True
             self._look_again_if_needed()
             self._changed.notify_all()
+
+    def point(self, at: Point | None) -> None:
+        """Where the pointer is on the frame; None off it. A view that follows it asks about the patch there, without a
+        forward pass, as long as the settings name no other; they stay as they are."""
+        with self._changed:
+            before, self._pointer = self._asked_for(), at
+            if self._asked_for().query != before.query:
+                self._picture_wanted = True
+                self._changed.notify_all()
+
+    def _asked_for(self) -> Settings:
+        """The settings, with the query that the pointer makes where nothing else does."""
+        settings, pointer = self._settings, self._pointer
+        if pointer is None or settings.query != "cls" or not views.find(settings.view).follows_pointer:
+            return settings
+        return settings.replace(query=pointer)
 
     def focus(self, pane: int) -> None:
         """Tell the facts of another of the models that are compared: 0 is the first."""
@@ -757,7 +774,7 @@ class LiveSession:
         if (
             self._mode == "locked"
             or before is None
-            or before.maps.query != seen.maps.query
+            or (before.maps.query != seen.maps.query and seen.maps.rows is None)
             or shot is None
             or shot is seen.shot
             or time.monotonic() - shot.captured_at > 0.05
@@ -911,7 +928,7 @@ class LiveSession:
     def _paint_present(self, artist: Artist) -> tuple[_Drawn | None, int, float | None]:
         """(what was drawn, the number of its shot, when to come again unasked)."""
         with self._changed:
-            shot, seen, settings, mode = self._shot, self._seen, self._settings, self._mode
+            shot, seen, settings, mode = self._shot, self._seen, self._asked_for(), self._mode
             looking = self._engine is not None and not self._look_failed
             before = self._drawn
         if shot is None:
@@ -973,6 +990,7 @@ class LiveSession:
                     self._to_look.put(shot)
         if seen is not None and mode == "locked" and seen.shot.number != kept.number:
             seen = None
+        settings = self._asked_for()
         if seen is not None:
             seen = self._asked(seen, settings.query)
         result = self._draw_all(shot, seen, settings, artist)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_doubles import LIMIT, QUICK, Engine, Model, Recording
-from PyQt5.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
+from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -56,8 +56,16 @@ def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
     """Makes windows that have shown attention, and closes them."""
     windows: list[Window] = []
 
-    def make(settings: Settings = GREY, *, kiosk: bool = False, shown: bool = True, **more: object) -> Window:
+    def make(
+        settings: Settings = GREY,
+        *,
+        kiosk: bool = False,
+        shown: bool = True,
+        told: Collection[str] = (),
+        **more: object,
+    ) -> Window:
         remembered = Remembered.read(tmp_path)
+        remembered.tell(settings, told)
         remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
         source = Recording([number / 30 for number in range(90)], (120, 160))
         options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "patience": QUICK}
@@ -172,12 +180,41 @@ def test_each_view_is_shown_by_its_key_and_its_button(make: Make, qtbot: QtBot, 
 
 def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot) -> None:
     window = make()
-    before = window.canvas.grab().toImage()
     qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
-    assert window.canvas.help == window.bindings.help()
-    assert window.canvas.grab().toImage() != before
-    qtbot.keyClick(window.canvas, Qt.Key_Escape)
-    assert window.canvas.help is None
+    assert window.help.isVisible()
+    assert window.childAt(window.canvas.geometry().center()) is window.help
+    pages = window.help.pages()
+    shown = [line for page in pages for column in page for _, lines in column for line in lines]
+    assert shown == [line for _, lines in window.bindings.help() for line in lines]
+    for page in range(len(pages)):
+        assert window.help.page == page
+        qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
+    assert not window.help.isVisible()
+    for close in (
+        lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
+        lambda: qtbot.mouseClick(window.help, Qt.LeftButton),
+    ):
+        window.do("help")
+        assert window.help.isVisible()
+        close()
+        assert not window.help.isVisible()
+    assert window.session.settings.query == "cls", "the click closed the help, and asked nothing"
+
+
+def test_what_takes_another_pass_is_said_to_be_looked_for_until_it_is_there(make: Make, qtbot: QtBot) -> None:
+    engine = Engine()
+    window = make(load_engine=lambda settings, progress: engine)
+    assert window.canvas.awaited == ""
+    engine.go.clear()
+    qtbot.keyClick(window.canvas, "p")
+    wait(qtbot, lambda: window.canvas.awaited == "pca: looking …")
+    qtbot.keyClick(window.canvas, "e")  # which the maps that are here can show
+    wait(qtbot, lambda: window.canvas.awaited == "")
+    qtbot.keyClick(window.canvas, "p")
+    wait(qtbot, lambda: window.canvas.awaited)
+    engine.go.set()
+    wait(qtbot, lambda: window.canvas.result.settings.view == "pca")  # type: ignore[union-attr]
+    wait(qtbot, lambda: window.canvas.awaited == "")
 
 
 def test_hiding_leaves_nothing_but_the_picture(make: Make, qtbot: QtBot) -> None:
@@ -198,6 +235,29 @@ def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> Non
     assert window.minimumSizeHint().height() < 500
     boxes = window.layers.tiles.boxes()
     assert all(window.layers.tiles.rect().contains(box.toAlignedRect()) for box in boxes)
+
+
+def test_a_small_window_shows_every_button_and_the_timeline(make: Make, qtbot: QtBot) -> None:
+    window = make(shown=False, load_engine=lambda settings, progress: Engine(Model(layers=4, heads=8)))
+    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.facts) == 8)
+    window.resize(800, 500)
+    wait(qtbot, lambda: window.size() == QSize(800, 500))
+    fusion = [button.geometry() for button in window._fusion.values()]
+    assert not any(one.intersects(other) for one in fusion for other in fusion if one is not other)
+    for button in window._fusion.values():
+        assert button.height() >= button.fontMetrics().ascent(), "nothing of the word is cut"
+        assert window.heads.rect().contains(button.rect().translated(button.mapTo(window.heads, QPoint(0, 0))))
+    assert window.transport.timeline.width() >= 100
+    seen = window.panels.viewport()
+    for button in window.view.views.values():
+        box = button.rect().translated(button.mapTo(seen, QPoint(0, 0)))
+        assert seen.rect().contains(box), button.text()
+    window.resize(1000, 800)
+    wait(qtbot, lambda: window._standing.indexOf(window.sections[-1]) >= 0)
+    broad = window.layers.width()
+    window.layers.tiles.show_count(24, 1.0)
+    window._arrange()
+    assert window.layers.width() == broad, "another model in focus does not move the picture"
 
 
 def test_full_screen_shows_a_line_that_can_be_read_from_afar(make: Make, qtbot: QtBot) -> None:
@@ -261,8 +321,19 @@ def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make
     assert window.session.settings.head == 3
 
 
-@pytest.mark.parametrize("key", [Qt.Key_Escape, Qt.Key_E, Qt.Key_5])
-def test_any_key_ends_the_run_through_the_layers(make: Make, qtbot: QtBot, key: int) -> None:
+@pytest.mark.parametrize(
+    ("key", "modifier", "change"),
+    [
+        (Qt.Key_Escape, Qt.NoModifier, {}),
+        (Qt.Key_E, Qt.ShiftModifier, {}),
+        (Qt.Key_2, Qt.NoModifier, {"head": 2}),
+        (Qt.Key_Down, Qt.NoModifier, {"layer": 1}),
+        (Qt.Key_K, Qt.NoModifier, {"view": "mask"}),
+    ],
+)
+def test_any_key_ends_the_run_through_the_layers_and_does_what_it_does(
+    make: Make, qtbot: QtBot, key: int, modifier: Qt.KeyboardModifier, change: dict[str, Any]
+) -> None:
     window = make(GREY.replace(layer=-1))
     qtbot.keyClick(window.canvas, "E", Qt.ShiftModifier)
     assert window.commands.ride.running
@@ -271,9 +342,11 @@ def test_any_key_ends_the_run_through_the_layers(make: Make, qtbot: QtBot, key: 
     assert window.canvas.toast_text == "layer 1"
     qtbot.keyPress(window.canvas, Qt.Key_Shift)
     assert window.commands.ride.running
-    qtbot.keyClick(window.canvas, key)
+    qtbot.keyClick(window.canvas, key, modifier)
     assert not window.commands.ride.running
-    assert window.session.settings == GREY.replace(layer=-1), "the key does nothing else"
+    assert window.session.settings == GREY.replace(**{"layer": -1, **change})
+    said = {"head": "head 2", "layer": "layer 1", "view": "mask"}
+    assert window.canvas.toast_text == said.get(next(iter(change), ""), "layer 2"), "not the layer that was passed last"
     wait(qtbot, lambda: not window.session.status().paused)
 
 
@@ -304,6 +377,32 @@ def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, q
     wait(qtbot, lambda: window.canvas.result.maps.query == window.session.settings.query)  # type: ignore[union-attr]
     qtbot.keyClick(window.canvas, Qt.Key_Escape)
     assert window.session.settings.query == "cls"
+
+
+def test_similarity_follows_the_pointer_until_a_click_pins_it(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(view="similarity"))
+    wait(qtbot, lambda: window.canvas.result.maps.keys is not None)  # type: ignore[union-attr]
+
+    def asked(*patch: int) -> bool:  # (row, column) of the engine's 6 x 8
+        query = window.canvas.result.maps.query  # type: ignore[union-attr]
+        return query != "cls" and (int(query.y * 6), int(query.x * 8)) == patch
+
+    for x, y, patch in ((0.3, 0.3, (1, 2)), (0.9, 0.6, (3, 7))):
+        qtbot.mouseMove(window.canvas, _at(window, x, y))
+        wait(qtbot, lambda patch=patch: asked(*patch))
+    assert window.session.settings.query == "cls"
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=_at(window, 0.9, 0.6))
+    qtbot.mouseMove(window.canvas, _at(window, 0.1, 0.1))
+    assert window.session.settings.query == pytest.approx((0.9, 0.6), abs=0.01)
+    wait(qtbot, lambda: window.canvas.result.settings.query == window.session.settings.query)  # type: ignore[union-attr]
+    qtbot.mousePress(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
+    window.canvas.dragged.emit(window.canvas.spot(QPointF(_at(window, 0.1, 0.1))))  # a hand that is not quite still
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
+    assert window.session.settings.query == "cls", "a click on the pinned patch lets go of it"
+    qtbot.mouseMove(window.canvas, _at(window, 0.1, 0.1))
+    wait(qtbot, lambda: asked(0, 0))
+    QApplication.sendEvent(window.canvas, QEvent(QEvent.Leave))
+    wait(qtbot, lambda: window.canvas.result.maps.query == "cls")  # type: ignore[union-attr]
 
 
 def test_the_patch_under_the_pointer_is_outlined(make: Make, qtbot: QtBot) -> None:
@@ -486,7 +585,40 @@ def test_a_model_asked_for_at_the_start_is_never_replaced_without_a_word(
     assert "model" not in Remembered.read(tmp_path).settings
 
 
+def test_a_preset_does_not_become_what_the_next_start_shows(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    preset = tmp_path / "loud.toml"
+    preset.write_text('model = "random:tiny"\nview = "mask"\nopacity = 1.0\nupsampling = "nearest"\n')
+    window = make()
+    window.change(threshold=0.3)
+    window._use_preset(preset)
+    assert (window.session.settings.view, window.session.settings.model) == ("mask", "random:tiny")
+    window.change(gamma=2.0)
+    wait(qtbot, lambda: window._working.model == "random:tiny")
+    window.close()
+    assert Settings.from_mapping(Remembered.read(tmp_path).settings) == GREY.replace(threshold=0.3, gamma=2.0)
+
+
+def test_a_model_that_the_command_line_asked_for_in_vain_leaves_the_chosen_one(
+    make: Make, qtbot: QtBot, tmp_path: Path
+) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model == "dino-vits8":
+            raise WeightsMissing("the weights of dino-vits8 are not here")
+        return Engine()
+
+    Remembered.read(tmp_path).write(GREY.replace(model="tiny"))
+    shown = GREY.replace(model="dino-vits8")
+    window = make(shown, load_engine=load, told=["model"])
+    wait(qtbot, lambda: window.messages.shown)
+    window.do("dismiss_model")
+    window.close()
+    assert Remembered.read(tmp_path).settings["model"] == "tiny"
+
+
 def test_what_was_asked_for_stands_over_what_is_remembered() -> None:
+    chosen = {"model": "tiny", "weights": "tiny.pth", "head": 2}
+    assert starting_settings({"model": "dino-vits8"}, chosen) == Settings(model="dino-vits8", head=2)
+    assert starting_settings({"weights": "dino.pth"}, chosen) == Settings(weights="dino.pth", head=2)
     kept = {"head": 3, "opacity": 0.2}
     assert starting_settings({"head": 1}, kept) == Settings(head=1, opacity=0.2)
     assert starting_settings(None, kept) == Settings(head=3, opacity=0.2)
@@ -733,6 +865,9 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
     window.session.focus(1)
     wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
     assert "not here" in window.strip.nothing
+    window._answered_at -= 60
+    window._refresh()
+    assert window.canvas.awaited == "", "nor is it said to be looking, however long one waits"
     window.session.focus(0)
     wait(qtbot, lambda: window.strip.count == 4)
 
@@ -757,9 +892,20 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     assert window.session.settings.track[1] == pytest.approx((0.4, 0.4, 0.4, 0.5), abs=0.01)
     assert window.session.settings.query == "cls"
     wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "track")
+    qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ControlModifier)
+    assert [mark[2:] for mark in window.session.settings.track] == [(0, 0)], "the point is still followed, the box not"
+    assert window.session.settings.view == "track"
     window.do("clear_marks")
     assert (window.session.settings.track, window.session.settings.view) == ((), "heatmap")
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ControlModifier)
+    assert (window.session.settings.track, window.session.settings.view) == ((), "heatmap")
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    assert "Shift+drag" in window.canvas.toast_text, "there is nothing to compare with"
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
+    qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
+    assert window.canvas.toast_text == "Jaccard index of the best head"
     window.open_place("another:")
     assert window.session.settings.track == (), "a mark means nothing in another picture"
 

@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 from PyQt5.QtCore import QEvent, Qt
 from PyQt5.QtGui import QKeyEvent
+from PyQt5.QtWidgets import QWidget
 
 from rtviz import views
 from rtviz.app import why_not
 from rtviz.app.canvas import to_qimage
+from rtviz.app.helpsheet import HelpSheet, laid_out
 from rtviz.app.keys import ACTIONS, Bindings, names_of, plain, pretty
 from rtviz.app.messages import Card, cards, sentence
 from rtviz.app.pointing import spot_at
 from rtviz.app.readouts import readings
 from rtviz.app.remembered import Remembered, apply_preset
 from rtviz.app.theme import THEMES, Theme
+from rtviz.app.transport import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live import LiveStatus
@@ -50,6 +53,34 @@ def test_what_the_help_shows_is_what_the_keys_do() -> None:
         assert pretty(first) in bindings.tip(action.name)
     assert "Ctrl+J" in helped
     assert bindings.action_of(["S"]) is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (800, 500), (640, 400), (360, 640)])
+def test_every_line_of_the_help_is_seen_whole_and_large_enough(qapp: object, width: int, height: int) -> None:
+    window = QWidget()
+    window.resize(width, height)
+    sheet = HelpSheet(window)
+    groups = Bindings().help()
+    sheet.open(groups, "?", "Esc")
+    pages = sheet.pages()
+    assert [line for page in pages for column in page for _, lines in column for line in lines] == [
+        line for _, lines in groups for line in lines
+    ]
+    size, _ = laid_out(sheet.rect(), groups, sheet.font())
+    assert size >= 12
+    assert len(pages) == 1 or height < 900, "there is room for all on one page"
+    shown = set()
+    for page in range(len(pages)):
+        assert sheet.page == page
+        picture = sheet.grab().toImage()
+        ground = picture.pixelColor(0, 0)
+        border = [(x, y) for x in range(width) for y in (0, 1, height - 2, height - 1)]
+        border += [(x, y) for y in range(height) for x in (0, 1, width - 2, width - 1)]
+        assert all(picture.pixelColor(x, y) == ground for x, y in border), "nothing is cut"
+        shown.add(bytes(picture.constBits().asstring(picture.sizeInBytes())))  # type: ignore[union-attr]
+        sheet.turn()
+    assert len(shown) == len(pages)
+    assert sheet.isHidden(), "after the last page it goes"
 
 
 def test_each_view_has_its_direct_key() -> None:
@@ -189,6 +220,15 @@ def test_every_tile_of_a_mosaic_is_found_where_it_was_drawn(view: str, layout: s
         assert not others
 
 
+def test_quick_steps_on_the_timeline_add_up(qapp: object) -> None:
+    timeline, sought = Timeline(), []
+    timeline.show_time(2.0, 10.0)
+    timeline.sought.connect(sought.append)
+    for key in (Qt.Key_Right, Qt.Key_Right, Qt.Key_Left, Qt.Key_PageDown):
+        timeline.keyPressEvent(QKeyEvent(QEvent.KeyPress, key, Qt.NoModifier))
+    assert sought == [3.0, 4.0, 3.0, 10.0]
+
+
 # --- themes ----------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +261,37 @@ def test_settings_window_and_recent_places_come_back(tmp_path: Path) -> None:
     assert second.window == {"theme": "light"}
     assert second.recent == ["a.mp4", "b.mp4"]
     assert Settings.from_mapping(second.settings) == Settings(head=3, opacity=0.4, model="deit-vits16")
+
+
+def test_what_a_command_line_or_a_preset_said_is_not_remembered(tmp_path: Path) -> None:
+    first = Remembered.read(tmp_path)
+    first.write(Settings(model="deit-vits16", weights="deit.pth", head=3, opacity=0.4, resolution=320))
+    second = Remembered.read(tmp_path)
+    shown = Settings(model="dino-vits8", head=1, opacity=0.4, resolution=112)
+    second.tell(shown, ("model", "head", "resolution"))
+    second.write(shown.replace(head=2, gamma=2.0, weights=None))
+    third = Remembered.read(tmp_path)
+    kept = Settings(model="deit-vits16", weights="deit.pth", head=2, opacity=0.4, resolution=320, gamma=2.0)
+    assert Settings.from_mapping(third.settings) == kept, "the head and gamma were chosen by hand, the rest was said"
+    preset = kept.replace(view="mask", upsampling="nearest", head="mean", model="random:dino-vits16", weights=None)
+    third.learn(kept.replace(opacity=0.9))
+    third.tell(preset)
+    third.write(preset.replace(model="random:dino-vits8", threshold=0.3))
+    chosen = kept.replace(opacity=0.9, threshold=0.3)
+    assert Settings.from_mapping(Remembered.read(tmp_path).settings) == chosen, "nor is an untrained model"
+
+
+def test_what_a_config_file_says_of_the_window_does_not_outlive_it(tmp_path: Path) -> None:
+    state = Remembered.read(tmp_path)
+    state.window |= {"theme": "dark", "size": [900, 600]}
+    state.write(Settings())
+    preset = tmp_path / "stage.toml"
+    preset.write_text('[window]\ntheme = "light"\nidle_seconds = 5\nmode = "locked"\n')
+    staged = Remembered.read(tmp_path, preset)
+    assert staged.window["theme"] == "light"
+    staged.window |= {"size": [700, 500], "mode": "smooth"}
+    staged.write(Settings())
+    assert Remembered.read(tmp_path).window == {"theme": "dark", "size": [700, 500], "mode": "smooth"}
 
 
 def test_the_config_file_wins_and_is_never_written(tmp_path: Path) -> None:

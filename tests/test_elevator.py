@@ -58,6 +58,14 @@ def test_every_layer_is_shown_as_its_view_draws_it_and_without_a_gap() -> None:
     assert ((between >= low.astype(int) - 1) & (between <= high.astype(int) + 1)).all()
 
 
+def test_tiles_do_not_dissolve_into_each_other() -> None:
+    maps, settings = maps_of(3), Settings(view="heads")
+    ride = list(elevator.ride(FRAME, maps, settings))
+    assert [frame.pts_seconds for _, frame in ride] == pytest.approx(elevator.arrivals(3)[:-1])
+    for layer, (picture, _) in enumerate(ride):
+        assert np.array_equal(picture, views.draw(FRAME, maps, settings.replace(layer=layer)))
+
+
 @pytest.mark.parametrize(("view", "heads", "ridden"), [("heatmap", 2, "heatmap"), ("heads", 2, "heads"),
                                                        ("pca", 2, "heatmap"), ("grid", 2, "heatmap"),
                                                        ("heatmap", 0, "cam"), ("mask", 0, "mask")])  # fmt: skip

@@ -189,6 +189,38 @@ def test_another_query_needs_no_other_pass_also_when_paused() -> None:
         until(live, lambda status: engine.looks == looks + 1)
 
 
+def test_similarity_asks_what_is_under_the_pointer_in_every_pane_without_a_pass() -> None:
+    engines = {name: Engine(Model(name)) for name in ("tiny", "small")}
+    settings = Settings(model="tiny", compare=("small",), view="similarity")
+    load = {"load_engine": lambda settings, progress: engines[settings.model]}
+    with session(Recording([0.0]), settings=settings, **load) as live:
+
+        def queries(result: Any) -> list[object]:
+            return [pane.result.maps.query for pane in result.panes if pane.result.maps is not None]
+
+        until_shown(live, lambda result: queries(result) == ["cls", "cls"])
+        until(live, lambda status: engines["tiny"].looks and engines["small"].looks)
+        for engine in engines.values():
+            engine.go.clear()  # another pass would never end
+        under, pinned = Point(0.25, 0.75), Point(0.9, 0.1)
+        for point in (under, Point(0.5, 0.5)):
+            live.point(point)
+            until_shown(live, lambda result, point=point: queries(result) == [point, point])
+        assert live.settings == settings, "what was asked for is as it was"
+        live.update(settings.replace(query=pinned))
+        until_shown(live, lambda result: queries(result) == [pinned, pinned])
+        live.point(under)
+        live.update(settings)
+        until_shown(live, lambda result: queries(result) == [under, under])
+        live.point(None)
+        until_shown(live, lambda result: queries(result) == ["cls", "cls"])
+        live.point(under)
+        live.update(settings.replace(view="mask"))
+        until_shown(live, lambda result: result.settings.view == "mask" and queries(result) == ["cls", "cls"])
+        for engine in engines.values():
+            engine.go.set()
+
+
 def test_refitting_forgets_the_range_of_the_colours() -> None:
     engine = Engine()
     with session(Recording([0.0, 0.02]), engine, settings=Settings(normalization="steady")) as live:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from live_doubles import Engine, Recording, session, until, until_shown
+from live_doubles import LIMIT, Engine, Recording, session, until, until_shown
 
 from rtviz.errors import SettingsError
 from rtviz.frame import Result
@@ -51,6 +52,29 @@ def test_seeking_is_exact_and_beyond_the_end_is_the_last_frame() -> None:
         index_shown(live, 9)
         live.step(-1)
         index_shown(live, 8)
+
+
+def test_a_place_that_is_sought_is_where_one_is_before_its_frame_has_come() -> None:
+    recording = Recording([float(second) for second in range(60)])
+    let_in = threading.Event()
+
+    def slow(place: str, **part: float) -> object:
+        if "start" in part:
+            let_in.wait(LIMIT)
+        return recording.open(place, **part)
+
+    with session(recording, open_source=slow) as live:
+        live.pause()
+        index_shown(live, 0)
+        for _ in range(6):  # as quickly as a key can be pressed
+            live.seek(live.status().position_seconds + 5)
+        assert live.status().position_seconds == 30.0
+        let_in.set()
+        index_shown(live, 30)
+        assert live.status().position_seconds == 30.0
+        live.step(1)
+        index_shown(live, 31)
+        assert live.status().position_seconds == 31.0
 
 
 def test_a_held_frame_gets_its_own_attention() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from PyQt5 import sip
-from PyQt5.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
     QFont,
@@ -18,7 +18,6 @@ from PyQt5.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
-    QPixmap,
 )
 from PyQt5.QtWidgets import QWidget
 
@@ -28,10 +27,6 @@ from rtviz.frame import Pixels, Result
 from rtviz.live import hover
 from rtviz.settings import Mark
 
-Group = tuple[str, Sequence[tuple[Sequence[str], str]]]  # heading, (keys, what they do)
-Help = Sequence[Group]
-
-_SHEET = QColor(8, 9, 12, 226)
 _PILL = QColor(10, 11, 14, 190)
 _INK = QColor(244, 244, 240)
 _FAINT = QColor(176, 179, 186)
@@ -62,13 +57,14 @@ class Canvas(QWidget):
     Attributes:
         painted: called with a result after it was painted for the first time.
         hud: lines that are written large into a corner, for full screen; empty for none.
-        help: what the help shows, while it is open; None otherwise.
+        awaited: what is being looked for, in a word or two, while something else is shown; empty for nothing.
         covered: how many pixels at the top are covered by messages.
         recording: what stands beside the red dot; empty for none.
     """
 
     pointed = pyqtSignal(object)  # Spot: pressed on the picture
     dragged = pyqtSignal(object)  # Spot: moved with the button down
+    hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
     first_paint = pyqtSignal()  # the window stands
 
@@ -82,7 +78,7 @@ class Canvas(QWidget):
         self.setMinimumSize(240, 160)
         self.painted: Callable[[Result], None] = lambda result: None
         self.hud: list[str] = []
-        self.help: Help | None = None
+        self.awaited = ""
         self.covered = 0
         self.recording = ""
         self.ground = QColor(DARK.ground)
@@ -93,7 +89,6 @@ class Canvas(QWidget):
         self._band: tuple[QPointF, Spot] | None = None  # where a box was begun
         self._toast, self._toast_at, self._toast_seconds = "", 0.0, _TOAST_SECONDS
         self._waiting: tuple[str, ...] = ()
-        self._help_picture: tuple[object, QPixmap] | None = None
         self._stands = False
         self._looked = False
         self._began_at = time.monotonic()
@@ -129,10 +124,6 @@ class Canvas(QWidget):
         """What is being said large; empty when nothing is."""
         return self._toast if time.monotonic() - self._toast_at < self._toast_seconds else ""
 
-    def show_help(self, lines: Help | None) -> None:
-        self.help = lines
-        self.update()
-
     def tick(self) -> None:
         """Once for each poll: what moves by itself is painted again."""
         if self.result is None or (self._toast and time.monotonic() - self._toast_at > self._toast_seconds):
@@ -165,9 +156,10 @@ class Canvas(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
-        if event.buttons() & Qt.LeftButton and self._band is None:
+        if self._band is None:
             spot = self.spot(event.localPos())
-            if spot is not None:
+            self.hovered.emit(spot)
+            if spot is not None and event.buttons() & Qt.LeftButton:
                 self.dragged.emit(spot)
         self.update()
 
@@ -192,6 +184,7 @@ class Canvas(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._pointer = None
+        self.hovered.emit(None)
         self.update()
 
     # --- painting --------------------------------------------------------------------------------------------------
@@ -209,11 +202,8 @@ class Canvas(QWidget):
                 self._paint_hover(painter, rect)
         else:
             self._paint_waiting(painter)
-        if self.help is not None:
-            self._paint_help(painter)
-        else:
-            self._paint_hud(painter, rect)
-            self._paint_toast(painter, rect)
+        self._paint_hud(painter, rect)
+        self._paint_toast(painter, rect)
         if self.recording:
             self._paint_recording(painter, rect)
         painter.end()
@@ -229,7 +219,7 @@ class Canvas(QWidget):
 
     def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:
         """The patch under the pointer, outlined in black and white, and its value beside the pointer."""
-        if self._pointer is None or self.result is None or self.help is not None:
+        if self._pointer is None or self.result is None:
             return
         spot = self.spot(self._pointer)
         if spot is None:
@@ -252,7 +242,10 @@ class Canvas(QWidget):
         )
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
-        for pen in (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
+        asked = "cls" if result.maps is None else result.maps.query
+        place = None if asked == "cls" else (int(asked.y * found.rows), int(asked.x * found.columns))
+        marked = place == (found.row, found.column)  # the view has put its own sign there
+        for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
             painter.setPen(pen)
             painter.drawRect(cell)
         painter.setRenderHint(QPainter.Antialiasing)
@@ -318,9 +311,10 @@ class Canvas(QWidget):
         if self.result is not None and self.result.panes:
             titles = self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
         top = max(rect.y() + titles, float(self.covered)) + margin
-        for place, line in enumerate(self.hud):
-            size = max(14, round(self.height() / (20 if place == 0 else 36)))
-            _pill(painter, _font(self, size, bold=place == 0), line, max(rect.x(), 0) + margin, top)
+        lines = [(line, 20 if place == 0 else 36) for place, line in enumerate(self.hud)]
+        for line, share in [*lines, *([(self.awaited, 36)] if self.awaited else [])]:
+            size = max(14, round(self.height() / share))
+            _pill(painter, _font(self, size, bold=share == 20), line, max(rect.x(), 0) + margin, top)
             top += size * 1.75
 
     def _paint_toast(self, painter: QPainter, rect: QRectF) -> None:
@@ -364,20 +358,6 @@ class Canvas(QWidget):
         painter.setPen(_INK)
         painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
 
-    def _paint_help(self, painter: QPainter) -> None:
-        ratio = self.devicePixelRatioF()
-        key = (self.size(), ratio, self.help)
-        if self._help_picture is None or self._help_picture[0] != key:
-            pixmap = QPixmap(self.size() * ratio)
-            pixmap.setDevicePixelRatio(ratio)
-            pixmap.fill(Qt.transparent)
-            sheet = QPainter(pixmap)
-            sheet.setRenderHints(QPainter.Antialiasing | QPainter.TextAntialiasing)
-            paint_help(sheet, self.rect(), self.help or (), self.font())
-            sheet.end()
-            self._help_picture = (key, pixmap)
-        painter.drawPixmap(0, 0, self._help_picture[1])
-
 
 def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
     font = QFont(widget.font())
@@ -403,115 +383,4 @@ def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None
     painter.drawText(box, Qt.AlignCenter, text)
 
 
-# --- the help --------------------------------------------------------------------------------------------------------
-
-
-def paint_help(painter: QPainter, rect: QRect, groups: Help, font: QFont) -> None:
-    """The table of keys over the whole rectangle, in as many columns and as large as it fits."""
-    painter.fillRect(rect, _SHEET)
-    size, columns = _largest_fit(rect, groups, font)
-    key_font, text_font, title_font = QFont(font), QFont(font), QFont(font)
-    for each, share, bold in ((key_font, 0.86, True), (text_font, 1.0, False), (title_font, 1.0, True)):
-        each.setPixelSize(max(1, round(size * share)))
-        each.setBold(bold)
-    line, gap = size * 1.72, size * 1.1
-    widths = [_column_widths(column, key_font, text_font, title_font) for column in columns]
-    spacing = size * 2.6
-    total = sum(keys + text for keys, text in widths) + spacing * (len(columns) - 1)
-    x = rect.x() + (rect.width() - total) / 2
-    tallest = max(_height(column, line, gap) for column in columns) if columns else 0
-    top = rect.y() + max(size, (rect.height() - tallest) / 2)
-    for column, (keys_width, text_width) in zip(columns, widths, strict=True):
-        y = top
-        for title, lines in column:
-            painter.setFont(title_font)
-            painter.setPen(_ACCENT)
-            painter.drawText(QRectF(x, y, keys_width + text_width, line), int(Qt.AlignLeft | Qt.AlignVCenter), title)
-            y += line * 1.12
-            for keys, text in lines:
-                cap = x
-                for key in keys:
-                    cap = _cap(painter, key_font, key, cap, y, line) + size * 0.25
-                painter.setFont(text_font)
-                painter.setPen(_INK)
-                painter.drawText(
-                    QRectF(x + keys_width, y, text_width + size, line), int(Qt.AlignLeft | Qt.AlignVCenter), text
-                )
-                y += line
-            y += gap
-        x += keys_width + text_width + spacing
-
-
-def _cap(painter: QPainter, font: QFont, key: str, x: float, y: float, line: float) -> float:
-    """One key cap; returns where it ends."""
-    size = font.pixelSize()
-    width = _cap_width(key, font)
-    painter.setFont(font)
-    if key == "…":
-        painter.setPen(_FAINT)
-    else:
-        painter.setPen(QPen(QColor(255, 255, 255, 90), 1))
-        painter.setBrush(QColor(255, 255, 255, 26))
-        painter.drawRoundedRect(QRectF(x, y + line * 0.1, width, line * 0.8), size * 0.28, size * 0.28)
-        painter.setPen(_INK)
-    painter.drawText(QRectF(x, y, width, line), Qt.AlignCenter, key)
-    return x + width
-
-
-def _cap_width(key: str, font: QFont) -> float:
-    size = font.pixelSize()
-    if key == "…":
-        return size * 1.0
-    return max(size * 1.6, QFontMetricsF(font).horizontalAdvance(key) + size * 0.9)
-
-
-def _column_widths(column: Help, keys: QFont, text: QFont, title: QFont) -> tuple[float, float]:
-    gap = text.pixelSize()
-    caps = [
-        sum(_cap_width(key, keys) + gap * 0.25 for key in shown) for _, lines in column for shown, _ in lines
-    ]  # fmt: skip
-    texts = [QFontMetricsF(text).horizontalAdvance(said) for _, lines in column for _, said in lines]
-    titles = [QFontMetricsF(title).horizontalAdvance(name) for name, _ in column]
-    keys_width = max(caps, default=0.0) + gap * 0.6
-    return keys_width, max([*texts, *(width - keys_width for width in titles)], default=0.0)
-
-
-def _height(column: Help, line: float, gap: float) -> float:
-    return sum(line * (1.12 + len(lines)) for _, lines in column) + gap * max(0, len(column) - 1)
-
-
-def _largest_fit(rect: QRect, groups: Help, font: QFont) -> tuple[int, list[list[Group]]]:
-    """(size of the text, groups by column): the largest text with which everything has room."""
-    for size in range(min(30, max(12, rect.height() // 18)), 6, -1):
-        fonts = [QFont(font) for _ in range(3)]
-        for each, share, bold in zip(fonts, (0.86, 1.0, 1.0), (True, False, True), strict=True):
-            each.setPixelSize(max(1, round(size * share)))
-            each.setBold(bold)
-        for count in range(1, 5):
-            columns = _split(groups, count)
-            wide = sum(sum(_column_widths(column, *fonts)) for column in columns) + size * 2.6 * (len(columns) + 0.6)
-            tall = max((_height(column, size * 1.72, size * 1.1) for column in columns), default=0.0) + 2 * size
-            if wide <= rect.width() and tall <= rect.height():
-                return size, columns
-    return 7, _split(groups, 4)
-
-
-def _split(groups: Help, count: int) -> list[list[Group]]:
-    """Groups in order, in so many columns, the tallest as low as can be."""
-    heights = [len(lines) + 2 for _, lines in groups]
-    limit = max(heights, default=0)
-    while True:
-        columns: list[list[Group]] = [[]]
-        filled = 0
-        for group, height in zip(groups, heights, strict=True):
-            if columns[-1] and filled + height > limit:
-                columns.append([])
-                filled = 0
-            columns[-1].append(group)
-            filled += height
-        if len(columns) <= count:
-            return columns
-        limit += 1
-
-
-__all__ = ["Canvas", "paint_help", "to_qimage"]
+__all__ = ["Canvas", "to_qimage"]

@@ -68,7 +68,8 @@ class Commands:
             "pane_add": self._add_pane,
             "pane_remove": self._remove_pane,
             "jaccard": self._jaccard,
-            "clear_marks": self._clear_marks,
+            "unmark": lambda: self._unmark(1),
+            "clear_marks": lambda: self._unmark(len(self.session.settings.track)),
             "mute": self._mute,
             "mute_none": self._mute_none,
             "view_next": lambda: self._cycle("view", views.names(), 1),
@@ -133,6 +134,8 @@ class Commands:
         if name == "view":
             return views.find(value).label.lower()
         if name == "query":
+            if views.find(settings.view).follows_pointer and value == "cls":
+                return "query: the patch under the pointer"
             return "query: CLS" if value == "cls" else "query: this patch"
         if name == "model":
             return str(value or "the model that is here")
@@ -330,18 +333,25 @@ class Commands:
         self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else "track"))
         self._say(f"object {len(marks)} marked")
 
-    def _clear_marks(self) -> None:
-        if not self.session.settings.track:
-            self._say("no object is marked: Shift and the mouse mark one", 3.0)
+    def _unmark(self, count: int) -> None:
+        """Take back so many of the marks that were made last."""
+        settings = self.session.settings
+        if not settings.track:
+            self._say("no object is marked: Shift+drag marks one", 3.0)
             return
-        view = "heatmap" if self.session.settings.view == "track" else self.session.settings.view
-        self.session.update(self.session.settings.replace(track=(), view=view))
-        self._say("no object is marked")
+        marks = settings.track[:-count]
+        view = "heatmap" if settings.view == "track" and not marks else settings.view
+        self.session.update(settings.replace(track=marks, view=view))
+        self._say(f"object {len(settings.track)} is not marked any more" if marks else "no object is marked")
 
     def _jaccard(self) -> None:
-        shown = not self.session.settings.jaccard
+        shown, result = not self.session.settings.jaccard, self.session.latest()
         self.change(jaccard=shown)
-        self._say("Jaccard index of the best head" if shown else "no Jaccard index")
+        known = self.session.settings.track or (result is not None and result.frame.masks is not None)
+        if shown and not known:
+            self._say("Jaccard index of the best head: with what? Mark an object by Shift+drag", 4.0)
+        else:
+            self._say("Jaccard index of the best head" if shown else "no Jaccard index")
 
     def _set_mode(self, mode: str) -> None:
         self.session.set_mode(mode)
@@ -374,8 +384,11 @@ class Commands:
         if status.past_seconds is not None:
             self.session.rewind(max(0.0, status.past_seconds - seconds))
         elif status.source_info is not None and not status.source_info.live:
-            self.session.seek(max(0.0, status.position_seconds + seconds))
-            self._say(clock(max(0.0, status.position_seconds + seconds)))
+            to = max(0.0, status.position_seconds + seconds)
+            if status.source_info.duration_seconds is not None:
+                to = min(to, status.source_info.duration_seconds)
+            self.session.seek(to)
+            self._say(clock(to))
 
     def _restart(self) -> None:
         self.session.seek(0.0)

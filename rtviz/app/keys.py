@@ -62,6 +62,7 @@ def _rows() -> tuple[Action, ...]:
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
         Action("mute", "Heads and layers", "mute this head, or let it speak", ("Z",)),
         Action("mute_none", "Heads and layers", "mute no head", ("Shift+Z",)),
+        Action("unmark", "Models and objects", "take the last mark back", ("Ctrl+Z",)),
         Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),

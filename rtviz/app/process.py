@@ -17,7 +17,7 @@ from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
 from rtviz import views
-from rtviz.app.remembered import Remembered, default_folder
+from rtviz.app.remembered import ONE_MODEL, Remembered, default_folder
 from rtviz.app.window import Window
 from rtviz.errors import RtvizError
 from rtviz.live import MODES, LiveSession
@@ -37,7 +37,9 @@ def run(
     kiosk = kiosk or remembered.window.get("kiosk") is True
     if kiosk:
         remembered.stored = False
-    settings = starting_settings(settings, {} if kiosk or config is not None else remembered.settings)
+    given = settings
+    settings = starting_settings(given, {} if kiosk or config is not None else remembered.settings)
+    remembered.tell(settings, None if isinstance(given, Settings) or config is not None else given or ())
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
@@ -65,7 +67,13 @@ def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[
     Raises:
         SettingsError: a value is not allowed.
     """
-    settings = given if isinstance(given, Settings) else Settings.from_mapping({**kept, **(given or {})})
+    if isinstance(given, Settings):
+        settings = given
+    else:
+        given = given or {}
+        aside = ONE_MODEL if ONE_MODEL & given.keys() else frozenset()  # another model's weights are of no use to it
+        kept = {name: value for name, value in kept.items() if name not in aside}
+        settings = Settings.from_mapping({**kept, **given})
     views.find(settings.view)
     return settings
 

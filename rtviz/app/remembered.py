@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rtviz.settings import MODEL_FIELDS, Settings, load_preset, presets
 _RECENT = 8
 _PLACES = ("query", "track")  # a place on yesterday's picture says nothing about today's
 _NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # what one tries for a while; a preset may hold it
+ONE_MODEL = frozenset({"model", "weights"})  # who says one of them says both
 MODEL_OPTIONS = ("compare", *MODEL_FIELDS, "resolution")
 
 
@@ -33,20 +34,28 @@ class Remembered:
     `config.toml` in the folder is the user's own and never written: its tables `[keys]` and `[window]` are read.
     `state.toml` beside it is written when the window closes. Presets are in `presets/`.
 
+    Only what the user chose by hand is remembered: a command line and a preset say what is shown this time.
+
     Attributes:
         folder: where the files are.
         keys: action -> key or list of keys.
-        settings: what was shown last, as `Settings.from_mapping` takes it.
+        settings: what the user chose last, as `Settings.from_mapping` takes it.
+        told: settings and their plain values that a command line or a preset said, and not the user's hand.
         window: theme, mode, size, which panels are open...; the config file's values win over the remembered ones.
         recent: places that were opened, newest first.
         problems: one sentence for each file that could not be read.
+        told_window: what of `window` a config file said.
+        kept_window: what `window` was without that.
         stored: False keeps everything in memory, as in kiosk mode.
     """
 
     folder: Path
     keys: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
     window: dict[str, Any] = field(default_factory=dict)
+    told_window: dict[str, Any] = field(default_factory=dict)
+    kept_window: dict[str, Any] = field(default_factory=dict)
     recent: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     stored: bool = True
@@ -63,7 +72,9 @@ class Remembered:
             if path is not None:
                 own = found._read(path)
                 found.keys |= _table(own, "keys")
-                found.window |= _table(own, "window")
+                found.told_window |= _table(own, "window")
+        found.kept_window = dict(found.window)
+        found.window |= found.told_window
         return found
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -82,6 +93,33 @@ class Remembered:
         """A place was opened: it is the newest of the recent ones."""
         self.recent = [place, *(other for other in self.recent if other != place)][:_RECENT]
 
+    def tell(self, settings: Settings, names: Collection[str] | None = None) -> None:
+        """A command line or a preset has said these settings; all of them, or those of these names. They stay out of
+        what is remembered until another value is chosen by hand."""
+        values = settings.to_mapping()
+        told = {option.name for option in Settings.options()} if names is None else set(names)
+        if told & ONE_MODEL:
+            told |= ONE_MODEL
+        self.told |= {name: values.get(name) for name in told}
+
+    def learn(self, settings: Settings) -> None:
+        """Take over from the settings that are shown what was chosen by hand."""
+        values = settings.to_mapping()
+        untrained = (settings.model or "").startswith("random:")  # to compare with, for a while
+        for option in Settings.options():
+            name, value = option.name, values.get(option.name)
+            if (
+                (name in self.told and self.told[name] == value)
+                or name in _NOT_KEPT
+                or (name == "view" and value in ("track", "difference"))  # of what is not kept either
+                or (untrained and name in ONE_MODEL)
+            ):
+                continue
+            if value is None:
+                self.settings.pop(name, None)
+            else:
+                self.settings[name] = value
+
     def write(self, settings: Settings) -> None:
         """Remember all this for the next start.
 
@@ -90,12 +128,13 @@ class Remembered:
         """
         if not self.stored:
             return
-        values = {name: value for name, value in settings.to_mapping().items() if name not in _NOT_KEPT}
-        if settings.view in ("track", "difference"):  # of marks and muted heads, which are not kept either
-            values.pop("view", None)
+        self.learn(settings)
+        told = {name for name, value in self.told_window.items() if self.window.get(name) == value}
+        window = {name: value for name, value in self.window.items() if name not in told}
+        window |= {name: self.kept_window[name] for name in told & self.kept_window.keys()}
         _write(
             self.folder / "state.toml",
-            {"recent": self.recent, "settings": values, "window": dict(sorted(self.window.items()))},
+            {"recent": self.recent, "settings": self.settings, "window": dict(sorted(window.items()))},
         )
 
     # --- presets -----------------------------------------------------------------------------------------------------
@@ -177,4 +216,4 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
         raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from None
 
 
-__all__ = ["MODEL_OPTIONS", "Remembered", "about", "apply_preset", "default_folder"]
+__all__ = ["MODEL_OPTIONS", "ONE_MODEL", "Remembered", "about", "apply_preset", "default_folder"]

@@ -61,7 +61,8 @@ class Ride:
         before, self._before = self._before, None
         if before is None:
             return
-        self._session.update(self._session.settings.replace(layer=before.layer, view=before.view, cam=before.cam))
+        self._session.update(self._session.settings.replace(view=before.view, cam=before.cam))
+        self._change(before.layer)
         if not self._was_paused:
             self._session.pause(False)
 

@@ -58,6 +58,7 @@ QToolButton, QPushButton {{
     padding: 4px 9px; min-height: 18px;
 }}
 QToolButton[dense="true"] {{ padding: 4px 1px; }}
+QToolButton[low="true"] {{ padding: 0 6px; min-height: 14px; }}
 QToolButton[flat="true"] {{ background: transparent; border: 1px solid transparent; padding: 4px 7px; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {faint}; }}
 QToolButton:pressed, QPushButton:pressed {{ background: {line}; }}

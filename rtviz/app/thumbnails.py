@@ -56,7 +56,6 @@ class Tiles(QWidget):
     """
 
     picked = pyqtSignal(int)
-    reshaped = pyqtSignal()  # another number of tiles, or other ones
 
     def __init__(self, name: str, word: str, vertical: bool) -> None:
         super().__init__()
@@ -95,7 +94,6 @@ class Tiles(QWidget):
             self._count, self._aspect = count, aspect
             self._images = []
             self.update()
-            self.reshaped.emit()
 
     def show_nothing(self, sentence: str) -> None:
         """There are no tiles, and why."""
@@ -314,9 +312,10 @@ class LayerColumn(QWidget):
         return QSize(88, 300)
 
     def fit_height(self, height: int) -> None:
-        """As broad as the tiles get at such a height of the window."""
-        tile = (height - 60) / max(1, self.tiles.count or 12) - 6
-        self.setFixedWidth(round(min(max(76, tile * self.tiles.aspect + 30), 0.16 * height, 190)))
+        """As broad as a dozen tiles get at such a height of the window: the picture beside them must not move when
+        another model with more layers, or with stages, comes into focus."""
+        tile = (height - 60) / 12 - 6
+        self.setFixedWidth(round(min(max(76, tile * 4 / 3 + 30), 0.16 * height)))
 
     def _slid(self, layer: int) -> None:
         if layer != self.tiles.chosen:

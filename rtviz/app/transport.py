@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt5.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from rtviz.app.keys import Bindings
 from rtviz.app.theme import DARK, Theme, icon
 from rtviz.live import LiveStatus
+
+_NARROW = 520  # pixels: a row that is less wide shows the timeline rather than the speed
 
 
 def clock(seconds: float) -> str:
@@ -69,7 +71,8 @@ class Timeline(QWidget):
 
     def _go(self, seconds: float) -> None:
         if self.length_seconds > 0:
-            self.sought.emit(min(max(seconds, 0.0), self.length_seconds))
+            self.show_time(min(max(seconds, 0.0), self.length_seconds), self.length_seconds)  # quick steps add up
+            self.sought.emit(self.at_seconds)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
@@ -125,19 +128,25 @@ class Transport(QWidget):
         self.live = self._button("live", "back to now")
         self.live.hide()
         row.addWidget(self.live)
-        row.addWidget(self._button("slower", "−"))
+        slower, faster = self._button("slower", "−"), self._button("faster", "+")
+        row.addWidget(slower)
         self.speed = QLabel("1×")
         self.speed.setMinimumWidth(34)
         self.speed.setAlignment(Qt.AlignCenter)
         self.speed.setToolTip("Speed at which a file or the past plays")
         row.addWidget(self.speed)
-        row.addWidget(self._button("faster", "+"))
+        row.addWidget(faster)
+        self._less = (slower, self.speed, faster)  # what gives way to the timeline
         self.loop = self._button("loop")
         self.loop.setCheckable(True)
         row.addWidget(self.loop)
         self._past = True
         self._theme = DARK
         self._playing: bool | None = None
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        for part in self._less:
+            part.setVisible(self.width() >= _NARROW)
 
     def _button(self, action: str, text: str = "") -> QToolButton:
         button = QToolButton()

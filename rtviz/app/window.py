@@ -34,16 +34,17 @@ from PyQt5.QtWidgets import (
 from rtviz import views
 from rtviz.app.canvas import Canvas
 from rtviz.app.commands import Commands
+from rtviz.app.helpsheet import HelpSheet
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.messages import Card, Messages, cards
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
-from rtviz.app.pointing import Spot
+from rtviz.app.pointing import Spot, result_at
 from rtviz.app.readouts import Readouts
-from rtviz.app.remembered import Remembered, about, apply_preset
+from rtviz.app.remembered import ONE_MODEL, Remembered, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
-from rtviz.artist import muted
+from rtviz.artist import has_features, muted
 from rtviz.errors import RtvizError
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
@@ -58,6 +59,8 @@ _POLL_MS = 16
 _REFRESH_MS = 120
 _IDLE_SECONDS = 60.0
 _HIDE_CURSOR_SECONDS = 3.0
+_MOMENT_SECONDS = 0.25  # as long as this nobody asks why nothing happens
+_LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltGr)
 _BESIDE_A_RIDE = ("elevator_save", "snapshot", "record")  # what may be done while the layers run
@@ -89,7 +92,7 @@ class Window(QWidget):
         self._points = True  # a click on the picture means a place on it, not the choice of a pane
         self._thumbnail_settings: Settings | None = None
         self._notices: tuple[str, ...] = ()
-        self._last_input = time.monotonic()
+        self._last_input = self._answered_at = time.monotonic()
         self._refreshes = 0
         self._cameras: list[tuple[str, str]] = []
         self._dismissed_model = ""
@@ -131,6 +134,7 @@ class Window(QWidget):
     def _build(self) -> None:
         self.canvas = Canvas()
         self.messages = Messages(self.canvas)
+        self.help = HelpSheet(self)
         self.strip, self.layers = HeadStrip(), LayerColumn()
         self.transport = Transport(self.bindings)
         self.readouts = Readouts()
@@ -155,6 +159,7 @@ class Window(QWidget):
         for section in self.sections[:-1]:
             column.addWidget(section)
         column.addStretch(1)
+        self._scrolled = column
         self.panels = QScrollArea()
         self.panels.setWidget(inside)
         self.panels.setWidgetResizable(True)
@@ -168,7 +173,8 @@ class Window(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.panels, 1)
-        column.addWidget(self.sections[-1])  # the instruments stay in sight, however far the rest is scrolled
+        column.addWidget(self.sections[-1])
+        self._standing = column
 
         heads = QWidget()
         heads.setObjectName("strip")
@@ -206,9 +212,9 @@ class Window(QWidget):
         self.canvas.painted = self.session.shown
         self.canvas.pointed.connect(self._pointed)
         self.canvas.dragged.connect(self._dragged)
+        self.canvas.hovered.connect(lambda spot: self.session.point(self._patch_of(spot)))
         self.canvas.marked.connect(self._marked)
         self.strip.picked.connect(lambda head: self.change(head=head))
-        self.layers.tiles.reshaped.connect(self._arrange)
         self.instruments.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         self.strip.setToolTip(
@@ -315,6 +321,7 @@ class Window(QWidget):
             button.setToolTip(self.bindings.tip("heads_all", tip))
             button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
             button.setMinimumWidth(60)
+            button.setProperty("low", True)  # three fit beside the lowest strip, and they grow with it
             button.clicked.connect(lambda _=False, name=name: self.change(head=name))
             self._fusion[name] = button
             column.addWidget(button)
@@ -357,9 +364,13 @@ class Window(QWidget):
         if not self.isFullScreen() and not self.isMaximized():
             window["size"] = [self.width(), self.height()]
         try:
-            self.remembered.write(self.session.settings.replace(**_wish(self._working)))
+            self.remembered.write(self._chosen())
         except RtvizError as error:
             _log.warning("%s", error)
+
+    def _chosen(self) -> Settings:
+        """What is shown, with the model that could be had."""
+        return self.session.settings.replace(**_wish(self._working))
 
     def set_theme(self, theme: Theme) -> None:
         """Dress everything in a theme."""
@@ -391,12 +402,26 @@ class Window(QWidget):
         self.heads.setVisible(not hidden)
         self.layers.setVisible(not hidden)
         share = 0.135 if full else 0.125
-        self.heads.setFixedHeight(int(min(max(72, self.height() * share), 190)))
-        self.layers.fit_height(self.height() - (self.heads.height() if not hidden else 0))
+        low = int(min(max(72, self.height() * share), 190))
+        self.heads.setFixedHeight(low)
+        self._place_instruments()
+        self.layers.fit_height(self.height() - (0 if hidden else low))
         self._show_hud()
+
+    def _place_instruments(self) -> None:
+        """They stay in sight, however far the rest is scrolled; where that would leave the rest too little room, they
+        are its end."""
+        section, content = self.sections[-1], self.instruments
+        full = section.button.sizeHint().height() + content.sizeHint().height()  # whether they are open or not
+        if self.height() - self.header.sizeHint().height() - full >= _LEAST_PANELS:
+            if self._standing.indexOf(section) < 0:
+                self._standing.addWidget(section)
+        elif self._scrolled.indexOf(section) < 0:
+            self._scrolled.insertWidget(self._scrolled.count() - 1, section)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         self._arrange()
+        self.help.cover()
         QTimer.singleShot(0, self.messages.place)
 
     # --- what keys and buttons ask -----------------------------------------------------------------------------------
@@ -447,16 +472,34 @@ class Window(QWidget):
 
     def _pointed(self, spot: Spot) -> None:
         self._last_input = time.monotonic()
-        if self.canvas.help is not None:
-            self.canvas.show_help(None)
-            return
         self._points = spot.pane == self._status.focus
         if not self._points:  # the click chooses a pane; the query stays where it is
             self.session.focus(spot.pane)
         if spot.head is not None:
             self.change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
+        elif self._points and self._is_pinned(spot):  # it lets go of the patch, until the next click
+            self._points = False
+            self.change(query="cls")
         elif self._points:
             self._query(spot)
+
+    def _is_pinned(self, spot: Spot) -> bool:
+        """Whether a view that follows the pointer was made to stay with this patch."""
+        settings = self.session.settings
+        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+            return False
+        return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
+
+    def _patch_of(self, spot: Spot | None) -> Point | None:
+        """The middle of the patch that lies under a spot."""
+        if spot is None or self.canvas.result is None:
+            return None
+        maps = result_at(self.canvas.result, spot).maps
+        if maps is None:
+            return None
+        rows, columns = maps.grid
+        row, column = min(int(spot.y * rows), rows - 1), min(int(spot.x * columns), columns - 1)
+        return Point((column + 0.5) / columns, (row + 0.5) / rows)
 
     def _dragged(self, spot: Spot) -> None:
         if spot.head is None and self._points:
@@ -587,10 +630,15 @@ class Window(QWidget):
 
     def _use_preset(self, path: Path) -> None:
         try:
-            self.session.update(apply_preset(path, self.session.settings))
+            settings = apply_preset(path, self.session.settings)
         except RtvizError as error:
             self.canvas.toast(str(error), 4.0)
             return
+        before = self.session.settings
+        same = {name for name in MODEL_FIELDS if getattr(settings, name) == getattr(before, name)}  # it leaves them be
+        self.remembered.learn(self._chosen())
+        self.remembered.tell(settings, {option.name for option in Settings.options()} - same)
+        self.session.update(settings)
         self._show_settings()
         self.canvas.toast(f"preset: {path.stem}")
 
@@ -635,8 +683,8 @@ class Window(QWidget):
         self._arrange()
 
     def _escape(self) -> None:
-        if self.canvas.help is not None:
-            self.canvas.show_help(None)
+        if self.help.isVisible():
+            self.help.hide()
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
@@ -648,7 +696,10 @@ class Window(QWidget):
         self.canvas.setFocus()
 
     def _help(self) -> None:
-        self.canvas.show_help(None if self.canvas.help is not None else self.bindings.help())
+        if self.help.isVisible():
+            self.help.turn()
+        else:
+            self.help.open(self.bindings.help(), self.bindings.shown("help"), self.bindings.shown("escape"))
 
     def _quit(self) -> None:
         self.close()
@@ -690,7 +741,7 @@ class Window(QWidget):
 
     def _return_to_what_works(self) -> bool:
         """Forget a wish for a model that was cancelled or failed, so that the next start does not wish it again."""
-        settings = self.session.settings.replace(**_wish(self._working))
+        settings = self._chosen()
         if settings == self.session.settings:
             return False
         self.session.update(settings)
@@ -714,8 +765,6 @@ class Window(QWidget):
         self._show_settings()
         self.transport.show_status(status)
         said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer())
-        if self.canvas.help is not None:
-            said = []
         self.messages.show_cards(
             [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
         )
@@ -732,6 +781,7 @@ class Window(QWidget):
             self.source.show_status(status)
             self.models.show_status(status)
             self.instruments.show_status(status, self.commands.shown_head())
+            self._place_instruments()
             self._show_title(status)
         self._look_after_the_stand()
 
@@ -742,6 +792,7 @@ class Window(QWidget):
         settings = self.session.settings
         if status.model_state == "ready" and status.model_sentence and _wish(settings) == _wish(self._working):
             self._working = settings.replace(model=None, weights=None)  # the very first wish did not come true
+            self.remembered.tell(self._working, ONE_MODEL & self.remembered.told.keys())
         elif _wish(settings) == _wish(self._working) or status.model_state != "ready" or status.model_sentence:
             self._content_since = now
         elif now - self._content_since > 0.5:
@@ -785,7 +836,8 @@ class Window(QWidget):
         lines: list[str] = []
         if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
-            query = "query: CLS" if settings.query == "cls" else "query: one patch"
+            asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
+            query = "query: CLS" if asked == "cls" else "query: one patch"
             rest = (self._status.model_name or "", views.find(settings.view).label.lower(), query)
             if self._status.layers and not self._status.heads:  # a convolutional network
                 lines = [where.replace("layer", "stage"), f"{self._status.model_name}   {self.commands.said('cam')}"]
@@ -795,10 +847,28 @@ class Window(QWidget):
                     "   ".join(filter(None, rest)),
                 ]
         self.commands.silent = ("head", "layer", "view", "query") if lines else ()
+        awaited = f"{views.find(settings.view).label.lower()}: looking …" if self._awaited() else ""
         covered = self.messages.geometry().bottom() if self.messages.isVisible() else 0
-        if lines != self.canvas.hud or covered != self.canvas.covered:
-            self.canvas.hud, self.canvas.covered = lines, covered
+        if (lines, awaited, covered) != (self.canvas.hud, self.canvas.awaited, self.canvas.covered):
+            self.canvas.hud, self.canvas.awaited, self.canvas.covered = lines, awaited, covered
             self.canvas.update()
+
+    def _awaited(self) -> bool:
+        """Whether for more than a moment what is shown has not been what was asked for: another pass is under way, as a
+        view, a muted head or an object needs it."""
+        result, status = self.session.latest(), self._status
+        now = time.monotonic()
+        focus = status.focus if result is not None and status.focus < len(result.panes) else 0
+        state = status.panes[focus - 1].state if focus else status.model_state
+        if result is None or state != "ready":  # which is told elsewhere
+            self._answered_at = now
+        else:
+            asked = self.session.settings.apart()[min(focus, len(self.session.settings.compare))]
+            shown = result.panes[focus].result if result.panes else result
+            here = not views.find(asked.view).needs if shown.maps is None else has_features(shown.maps, asked)
+            if here or status.source_state in ("failed", "connecting"):
+                self._answered_at = now
+        return now - self._answered_at > _MOMENT_SECONDS
 
     def _show_title(self, status: LiveStatus) -> None:
         source = status.source_info.name if status.source_info is not None else (status.place or "")
@@ -848,12 +918,13 @@ class Window(QWidget):
             self.session.live()
             self.session.pause(False)
             self.session.update(self._started_as)
-            self.canvas.show_help(None)
+            self.help.hide()
             self.hidden = False
             self._arrange()
 
     def _ends_ride(self, watched: QWidget, event: QEvent) -> bool:
-        """A key, or the mouse, ends the run through the layers; whether that is all that it does."""
+        """A key, or the mouse, ends the run through the layers, and then does what it always does; whether that was
+        all, as of the keys that lead back."""
         if watched.window() is not self:
             return False
         if event.type() == QEvent.MouseButtonPress:
@@ -867,7 +938,7 @@ class Window(QWidget):
         if not event.isAutoRepeat():
             self.commands.ride.stop()
             self._show_settings()
-        return True
+        return event.isAutoRepeat() or action in ("elevator", "escape")
 
     # --- keys --------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class ViewInfo:
         needs: what Maps must hold: "attention", "tokens", "keys", "cam", "rollout", "intact";
             nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
+        follows_pointer: whether, live, it asks about the patch under the pointer as long as none was clicked.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ViewInfo:
     key: str
     needs: frozenset[str]
     headless: bool = False
+    follows_pointer: bool = False
 
     @property
     def needs_heads(self) -> bool:
@@ -56,7 +58,14 @@ _VIEWS = (
     ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT),
     ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
-    ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query", "i", _KEYS),
+    ViewInfo(
+        "similarity",
+        "Similarity",
+        "how like each patch is to the one under the query, or the pointer",
+        "i",
+        _KEYS,
+        follows_pointer=True,
+    ),
     ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _ATTENTION),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
