@@ -132,9 +132,9 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     needs = views.find(settings.view).needs
     if settings.view == "track" and settings.track and maps.labels is None:
         return False
-    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout}
     if "intact" in needs and maps.muted and maps.intact is None:
         return False
+    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needs and values is None for name, values in held.items())
 
 
