@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What the model saw of a shot."""
+    """What the model saw of a shot.
+
+    Attributes:
+        carry_ms: how long it took to carry it there from the shot that was looked at.
+    """
 
     shot: Shot
     maps: Maps
     forward_ms: float
+    carry_ms: float = 0.0
 
 
 class Artist:
@@ -42,8 +47,24 @@ class Artist:
         """Begin anew with what pictures have in common."""
         self._memory.reset()
 
+    def lay(self, shot: Shot, seen: Seen | None) -> Seen | None:
+        """What was seen of a shot, or, carried by optical flow to it, of another one a moment away."""
+        if seen is None or seen.shot.number == shot.number:
+            return seen
+        start = time.perf_counter()
+        if self._carrier is None:
+            from rtviz.flow import Carrier
+
+            self._carrier = Carrier()
+        try:
+            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
+        except Exception as error:  # the edge of the thread: the frame itself can be shown always
+            self._notice(f"carrying failed: {in_words(error)}")
+            return None
+        return Seen(shot, maps, seen.forward_ms, (time.perf_counter() - start) * 1000)
+
     def draw(self, shot: Shot, seen: Seen | None, settings: Settings, on: Frame | None = None) -> Result:
-        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away.
+        """A shot with what was seen of it, or of another one a moment away.
 
         Args:
             on: the shot's frame at another size, to be drawn on instead of itself.
@@ -52,30 +73,23 @@ class Artist:
             self._stream = shot.stream
             self.forget()
         try:
-            return self._draw(shot, seen, settings, on or shot.frame)
+            return self._draw(on or shot.frame, self.lay(shot, seen), settings)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"drawing failed: {in_words(error)}")
             frame = on or shot.frame
             return Result(frame.pixels, frame, None, settings.replace(view="none", layout="overlay"))
 
-    def _draw(self, shot: Shot, seen: Seen | None, settings: Settings, frame: Frame) -> Result:
+    def _draw(self, frame: Frame, seen: Seen | None, settings: Settings) -> Result:
         start = time.perf_counter()
         maps = seen.maps if seen is not None else None
-        if seen is not None and seen.shot.number != shot.number:
-            if self._carrier is None:
-                from rtviz.flow import Carrier
-
-                self._carrier = Carrier()
-            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame)
-        carried = time.perf_counter()
         fitting = views.settled(frame, maps, fit(settings, maps), self._memory)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
             self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
         overlay = views.draw(frame, maps, fitting, self._memory)
         timings_ms = {
             "forward": seen.forward_ms if seen is not None else 0.0,
-            "carry": (carried - start) * 1000,
-            "draw": (time.perf_counter() - carried) * 1000,
+            "carry": seen.carry_ms if seen is not None else 0.0,
+            "draw": (time.perf_counter() - start) * 1000,
         }
         return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
 

@@ -256,6 +256,7 @@ class LiveSession:
         self._age_ms: float | None = None
         self._attention_age_ms: float | None = None
         self._ages = _MinuteOfAges()
+        self._screen: tuple[int, int] | None = None
 
         self._notices: deque[str] = deque(maxlen=20)
         self._watch = Watch()
@@ -330,6 +331,14 @@ class LiveSession:
             if not self._capture.still:
                 self._age_ms = (now - drawn.captured_at) * 1000
                 self._ages.add(now, self._age_ms)
+
+    def shown_on(self, size: tuple[int, int]) -> None:
+        """The canvas is so many pixels (height, width) large: what is written above panes is made to be read there."""
+        with self._changed:
+            if size != self._screen:
+                self._screen = size
+                self._picture_wanted = True
+                self._changed.notify_all()
 
     def status(self) -> LiveStatus:
         """What is going on; cheap enough to ask ten times a second."""
@@ -940,7 +949,7 @@ class LiveSession:
             return artist.draw(shot, seen, settings)
         others = [(one.status(), one.artist, one.seen_for(shot, settings.query)) for one in companions]
         first = PaneStatus(self._model_name() or "", "ready", "", rate(self._looked_at) if companions else 0.0)
-        return _panes(shot, settings, [(first, artist, seen), *others], focus)
+        return _panes(shot, settings, [(first, artist, seen), *others], focus, self._screen)
 
     def _asked(self, seen: Seen, query: Query) -> Seen:
         """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
@@ -1020,7 +1029,7 @@ class LiveSession:
                         looks.append(
                             (replace(companion.status(), attention_fps=0.0), its_artist, companion.see(shot, settings))
                         )
-                result = _panes(shot, settings, looks, 0)
+                result = _panes(shot, settings, looks, 0, None)
             else:
                 result = artist.draw(shot, seen, settings)
             frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
@@ -1043,27 +1052,29 @@ class LiveSession:
 
 
 def _panes(
-    shot: Shot, settings: Settings, looks: Sequence[tuple[PaneStatus, Artist, Seen | None]], focus: int
+    shot: Shot,
+    settings: Settings,
+    looks: Sequence[tuple[PaneStatus, Artist, Seen | None]],
+    focus: int,
+    screen: tuple[int, int] | None,
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.comparison import facts, objects_of, outlined
-    from rtviz.panes import Titled, join, smaller
+    from rtviz.comparison import apart, on_objects, outlined, titled
+    from rtviz.panes import join, smaller
 
-    frame = smaller(shot.frame, len(looks), settings.layout == "side-by-side")
-    pairs = zip(looks, settings.apart(), strict=False)
-    drawn = [
-        (status, _explained(artist.draw(shot, seen, wish, frame), status)) for (status, artist, seen), wish in pairs
-    ]
-    objects = objects_of([result for _, result in drawn])
-    titled = []
-    pictures = outlined([result for _, result in drawn], objects)
-    for (status, _), result in zip(drawn, pictures, strict=True):
+    wishes = apart(settings)
+    laid = [artist.lay(shot, seen) for _, artist, seen in looks]
+    frame = smaller(shot.frame, len(looks) + (wishes[0].layout != settings.layout))
+    frame = on_objects(frame, [None if seen is None else seen.maps for seen in laid], settings)
+    each = zip(looks, laid, wishes, strict=False)
+    drawn = [_explained(artist.draw(shot, seen, wish, frame), status) for (status, artist, _), seen, wish in each]
+    panes = []
+    for (status, _, _), result, wish in zip(looks, outlined(drawn), wishes, strict=False):
+        pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
+        pane = replace(titled(result, wish, pace), name=status.name)
         said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
-        if result.maps is not None and not said:
-            pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-            said = "   ".join(filter(None, (pace, facts(result, objects))))
-        titled.append(Titled(status.name, said, result))
-    return join(shot.frame, titled, settings, min(focus, len(titled) - 1), marked=True)
+        panes.append(replace(pane, facts=(said,)) if said else pane)
+    return join(shot.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
 
 
 def _explained(result: Result, pane: PaneStatus) -> Result:
