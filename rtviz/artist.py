@@ -152,10 +152,17 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     return not any(name in needs and values is None for name, values in held.items())
 
 
-def muted(settings: Settings, layers: int, heads: int) -> tuple[HeadOf, ...]:
-    """Those of the muted heads that a model has, their layers counted from 0."""
-    there = [of for of in settings.mute if -layers <= of.layer < layers and of.head < heads]
+def muted(settings: Settings, layers: int, heads: int, pane: int = 0) -> tuple[HeadOf, ...]:
+    """Those of the muted heads that the model of a pane has, their layers counted from 0."""
+    there = [of for of in settings.muted_in(pane) if -layers <= of.layer < layers and of.head < heads]
     return tuple(sorted({HeadOf(of.layer % layers, of.head) for of in there}))
+
+
+def having(settings: Settings, model: Model | None) -> Settings:
+    """The settings without those muted heads that a model does not have, as another one had them."""
+    if model is None or not settings.mute:
+        return settings
+    return settings.replace(mute=muted(settings, model.layers, model.heads))
 
 
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
@@ -169,4 +176,4 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["Artist", "Seen", "answers", "fit", "has_features", "muted"]
+__all__ = ["Artist", "Seen", "answers", "fit", "has_features", "having", "muted"]

@@ -203,11 +203,10 @@ def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tu
         word, letter = ("layer", "L") if maps.heads else ("stage", "S")
         method = {"activation": "activation", "eigen": "EigenCAM", "grad": "Grad-CAM"}[settings.cam]
         texts = (f"{word} {layer} · {method}", f"{letter}{layer} {method}", f"{letter}{layer}")
-        needs = views.find(asked.view).needs
-        if maps.heads or "attention" not in needs:
+        wanted = views.find(asked.view)
+        if maps.heads or "attention" not in wanted.needs:
             return texts
-        lacks = "patch tokens" if needs & {"tokens", "keys"} else "attention heads"
-        return (f"{texts[0]} (no {lacks})", f"{texts[1]} (no {lacks.split()[1]})", *texts)
+        return (f"{texts[0]} (no {wanted.subject})", f"{texts[1]} (no {wanted.subject.split()[1]})", *texts)
     if settings.view in _OF_LAST_LAYER:
         name = settings.objects if settings.view == "objects" else view.label
         name = {"tokencut": "TokenCut", "lost": "LOST"}.get(name, name)

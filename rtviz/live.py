@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz import views
-from rtviz.artist import Artist, Seen, answers, fit, has_features, muted
+from rtviz.artist import Artist, Seen, answers, fit, has_features, having
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
 from rtviz.companion import Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
@@ -115,6 +115,8 @@ class LiveStatus:
         facts: of each head of the current layer; told anew four times a second.
         panes: the models that are compared with the first one.
         focus: which of them all the facts about a model are of: 0 the first, 1 the first pane's, and so on.
+        first_name: of the first model, whichever is in focus.
+        most_heads: the most that one of them all has.
         notices: the last few sentences about what has happened, oldest first.
     """
 
@@ -153,6 +155,8 @@ class LiveStatus:
     facts: tuple[HeadFacts, ...] = ()
     panes: tuple[PaneStatus, ...] = ()
     focus: int = 0
+    first_name: str | None = None
+    most_heads: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -385,6 +389,8 @@ class LiveSession:
                 facts=self._facts_of(seen.maps) if seen is not None else (),
                 panes=tuple(companion.status() for companion in self._companions),
                 focus=self._focus,
+                first_name=self._model_name(),
+                most_heads=max((model.heads for model in self._models()), default=0),
                 notices=tuple(self._notices),
             )
 
@@ -394,6 +400,11 @@ class LiveSession:
             companion = self._companions[self._focus - 1]
             return companion.model, companion.seen
         return self._engine.model if self._engine is not None else None, self._seen
+
+    def _models(self) -> list[Model]:
+        """All that are here."""
+        engines = [self._engine, *(companion.engine for companion in self._companions)]
+        return [engine.model for engine in engines if engine is not None and engine.model is not None]
 
     def counts(self) -> tuple[int, int]:
         """How many frames have come, and how many the model has looked at."""
@@ -445,12 +456,13 @@ class LiveSession:
         """The models to compare with: those that are here already stay, others are loaded, the rest may go."""
         known = list(self._companions)
         self._companions = []
-        for wish in settings.apart()[1:]:
+        for pane, wish in enumerate(settings.apart()[1:], 1):
             companion = next((one for one in known if one.is_for(wish)), None)
             if companion is None:
                 companion = Companion(wish, self._notice)
             else:
                 known.remove(companion)
+            companion.pane = pane
             self._companions.append(companion)
         for companion in known:
             companion.gone = True
@@ -696,9 +708,7 @@ class LiveSession:
             try:
                 start = time.monotonic()
                 with self._engine_lock:
-                    if engine.model is not None and settings.mute:  # a head that another model had
-                        there = muted(settings, engine.model.layers, engine.model.heads)
-                        settings = settings.replace(mute=there)
+                    settings = having(settings, engine.model)
                     maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
@@ -1067,24 +1077,25 @@ def _panes(
     frame = smaller(shot.frame, len(looks) + (wishes[0].layout != settings.layout))
     frame = on_objects(frame, [None if seen is None else seen.maps for seen in laid], settings)
     each = zip(looks, laid, wishes, strict=False)
-    drawn = [_explained(artist.draw(shot, seen, wish, frame), status) for (status, artist, _), seen, wish in each]
+    drawn = [artist.draw(shot, seen, wish, frame) for (_, artist, _), seen, wish in each]
     panes = []
     for (status, _, _), result, wish in zip(looks, outlined(drawn), wishes, strict=False):
         pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-        pane = replace(titled(result, wish, pace), name=status.name)
-        said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
-        panes.append(replace(pane, facts=(said,)) if said else pane)
+        pane = replace(titled(_explained(result, status), wish, pace), name=status.name)
+        said = {"failed": "not here" if status.missing else "failed", "ready": ""}
+        told = said.get(status.state, status.sentence or status.state)
+        panes.append(replace(pane, facts=(told,)) if told else pane)
     return join(shot.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
 
 
 def _explained(result: Result, pane: PaneStatus) -> Result:
-    """Across the frame of a pane whose model cannot look, why: in as many words as there is room for."""
+    """In the middle of the frame of a pane whose model cannot look, why."""
     if pane.state != "failed":
         return result
     from rtviz import compose
 
-    picture = result.overlay.copy()
-    compose.say(picture, pane.sentence, f"rtviz models pull {pane.name}", "see the models' panel")
+    picture = compose.dimmed(result.overlay)
+    compose.paragraph(picture, pane.explanation)
     return replace(result, overlay=picture)
 
 
@@ -1113,9 +1124,14 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
     maps = result.maps
     if maps is None or not maps.heads or result.settings.view == "cam" or not (0 <= x <= 1 and 0 <= y <= 1):
         return None
+    from rtviz.views.overlap import best_heads  # it draws, and the window opens before what draws is loaded
+
     settings = fit(result.settings, maps)
     heads = maps.attention[settings.layer]
-    if isinstance(settings.head, int):
+    measured = best_heads(result.frame, maps, settings) if settings.view == "mask" else ()
+    if measured:
+        shown = heads[list(measured)].max(axis=0)
+    elif isinstance(settings.head, int):
         shown = heads[settings.head]
     else:
         shown = heads.max(axis=0) if settings.head == "max" else heads.mean(axis=0)

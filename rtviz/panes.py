@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -107,6 +108,8 @@ def join(
             each = titled[place - first]
             picture = each.result.overlay
             panes.append(Pane(each.result, (top + strip, left, height, width)))
+        elif place and first:  # it stands there already
+            continue
         else:
             each = Titled("frame", ("",), ("",), chosen)
             picture = chosen.frame.pixels
@@ -172,11 +175,15 @@ def _title(picture: Pixels, titled: Titled, box: compose.Box, letters: int, acce
         compose.write(picture, facts, top, box.left + box.width + pad - extent(facts), letters, compose.INK)
 
 
-def _shorter(shown: Sequence[str], facts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Ever shorter words of both, each in its turn."""
-    for step in range(max(len(shown), len(facts))):
-        for pair in ((step, step), (step + 1, step)):
-            yield shown[min(pair[0], len(shown) - 1)], facts[min(pair[1], len(facts) - 1)]
+def _shorter(shown: Sequence[str], facts: Sequence[str]) -> list[tuple[str, str]]:
+    """Ever shorter words of both, each as far from its longest ones as the other."""
+
+    def lost(pair: tuple[int, int]) -> tuple[float, float]:
+        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, facts), strict=True)]
+        return sum(shares), max(shares)
+
+    pairs = sorted(product(range(len(shown)), range(len(facts))), key=lost)
+    return [(shown[one], facts[other]) for one, other in pairs]
 
 
 __all__ = ["Titled", "arrange", "join", "smaller"]

@@ -464,11 +464,44 @@ def test_a_model_that_cannot_be_had_says_so_and_the_others_go_on() -> None:
         status = until(live, lambda status: len(status.panes) == 2 and status.panes[1].attention_fps > 0)
         assert status.panes[0].state == "failed"
         assert status.panes[0].sentence == "the weights of absent are not here"
+        assert "`rtviz models pull absent` fetches them" in status.panes[0].explanation
+        result = until_shown(live, lambda result: bool(result.panes) and result.panes[2].result.maps is not None)
+        assert isinstance(result, Result)
+        height = result.panes[1].result.frame.size[0]
+        written = result.panes[1].result.overlay[height // 3 : 2 * height // 3]
+        assert written.max() > result.frame.pixels.max() / 2 + 60, "bright letters on the dimmed frame"
         assert "the weights of absent are not here" in status.notices
         models.engines["b"].errors.append(RuntimeError("b broke"))
-        until(live, lambda status: status.panes[1].state == "failed")
+        status = until(live, lambda status: status.panes[1].state == "failed")
+        assert not status.panes[1].missing
         looks = models.engines["a"].looks
         until(live, lambda status: models.engines["a"].looks > looks + 2)
+
+
+def test_a_head_is_muted_in_the_pane_that_it_was_muted_in() -> None:
+    models = zoo()
+
+    def muted_in(result: Any) -> list[Any]:
+        return [pane.result.maps.muted if pane.result.maps else None for pane in result.panes]
+
+    settings = Settings(model="a", compare="b,c", mute="1:0.1,1.2,2:0.0,1:9.9")
+    with session(Recording([0.0]), load_engine=models, settings=settings) as live:
+        until_shown(live, lambda result: muted_in(result) == [((1, 2),), ((0, 1),), ()])
+        live.update(live.settings.replace(mute="1:0.1,1:2.0"))
+        until_shown(live, lambda result: muted_in(result) == [(), ((0, 1), (2, 0)), ()])
+        looks = models.engines["a"].looks
+        live.update(live.settings.replace(mute=""))
+        until_shown(live, lambda result: muted_in(result) == [(), (), ()])
+        assert models.engines["a"].looks == looks, "nothing has changed for the first model"
+
+
+def test_each_models_muted_heads_are_told_apart_in_the_settings() -> None:
+    settings = Settings(model="a", compare="b,c", mute="3.1,1:-1.2,2:0.0")
+    assert [[str(of) for of in one.mute] for one in settings.apart()] == [["3.1"], ["-1.2"], ["0.0"]]
+    assert Settings.from_mapping(settings.to_mapping()) == settings
+    for wrong in ("4:0.0", "-1:0.0", ":0", "1:0", "a:0.0", "1:0.0.0", [(0,)]):
+        with pytest.raises(SettingsError, match="mute"):
+            Settings(mute=wrong)  # type: ignore[arg-type]
 
 
 def test_a_slow_model_does_not_hold_up_the_picture() -> None:

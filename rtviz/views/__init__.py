@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rtviz.errors import SettingsError, lacks_heads
+from rtviz.errors import SettingsError, lacks
 
 if TYPE_CHECKING:
     from rtviz.compose import Box
@@ -39,6 +39,11 @@ class ViewInfo:
     @property
     def needs_heads(self) -> bool:
         return "attention" in self.needs and not self.headless
+
+    @property
+    def subject(self) -> str:
+        """What it shows something of, and a convolutional network does not have."""
+        return "patch tokens" if self.needs & {"tokens", "keys"} else "attention heads"
 
 
 _ATTENTION = frozenset({"attention"})
@@ -149,7 +154,7 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
     view = find(settings.view)
     if maps is not None and not maps.heads and view.needs_heads:
         others = ", ".join(other.name for other in _VIEWS if not other.needs_heads)
-        raise SettingsError("view", view.name, f"{others} ({lacks_heads(maps.model)})")
+        raise SettingsError("view", view.name, f"{others} ({lacks(maps.model, view.subject)})")
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")
     if settings.head == "follow":
