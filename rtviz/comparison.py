@@ -173,15 +173,16 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
     words = []
     if settings.view == "cam" and maps.explained is not None and maps.explained.number is None:
         words.append(f"no classifier: {settings.cam}")
-    short = mean = best = ""
+    short = mean = least = best = ""
     if settings.jaccard and result.frame.masks is not None:
         found = overlap(maps, settings, result.frame.masks)
-        short = mean = "no object in sight"
+        short, mean, least = "no object in sight", "no object", "–"
         if found is not None:
             short, mean, best = str(found), found.mean, found.best
+            least = mean.removeprefix("Jaccard ")
         in_picture = settings.view == "mask"  # what is shown says which heads
         words.append(f"{short}, {best}" if best and not in_picture else short)
-    facts = ("   ".join(filter(None, (pace, *words))), "   ".join(words), short, mean)
+    facts = ("   ".join(filter(None, (pace, *words))), "   ".join(words), short, mean, least)
     return Titled(maps.model, shown(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
 
 

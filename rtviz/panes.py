@@ -145,7 +145,7 @@ def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:
 
 def _title(picture: Pixels, titled: Titled, box: compose.Box, letters: int, accent: bool) -> None:
     """A name on the left of a strip, what is shown beside it, facts on the right: in the longest words that there is
-    room for. A name that has no room even then loses its middle."""
+    room for. Where there is none even then, only name and facts stay, and the name loses its middle."""
     pad = letters // 2
     room = box.width - 2 * pad
 
@@ -156,12 +156,11 @@ def _title(picture: Pixels, titled: Titled, box: compose.Box, letters: int, acce
     for shown, facts in _shorter(titled.shown, titled.facts):
         if extent(name) + extent(shown) + extent(facts) - 2 * pad <= room:
             break
-    else:
-        if extent(name) - 2 * pad > room / 2:
-            shown = ""
-        if extent(facts) > room / 2:
+    else:  # the score is what cannot be seen in the picture
+        shown = ""
+        if extent(facts) > 0.6 * room:
             facts = ""
-        left = room - extent(shown) - extent(facts)
+        left = room - extent(facts)
         kept = len(name)
         while kept > 2 and extent(name) - 2 * pad > left:
             kept -= 1

@@ -815,6 +815,22 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
         qtbot.keyClick(window.canvas, Qt.Key_M)
 
 
+def test_esc_closes_the_card_of_a_model_that_cannot_be_had(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model == "absent":
+            raise WeightsMissing("the weights of absent are not here")
+        return Engine()
+
+    window = make(GREY.replace(model="absent"), load_engine=load)
+    wait(qtbot, lambda: any("absent" in card.sentence for card in window.messages.shown))
+    window.change(query=Point(0.5, 0.5))
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    wait(qtbot, lambda: not any("absent" in card.sentence for card in window.messages.shown))
+    assert window.session.settings.query == (0.5, 0.5), "one step at a time"
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    assert window.session.settings.query == "cls"
+
+
 # --- marks -----------------------------------------------------------------------------------------------------------
 
 

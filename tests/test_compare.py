@@ -83,6 +83,29 @@ def test_a_large_frame_is_drawn_small_enough_for_a_screen_with_its_masks() -> No
     assert smaller(frame, 1).size == (1080, 1920)
 
 
+def test_where_there_is_little_room_the_score_stays_and_the_name_loses_its_middle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def written(width: int) -> list[str]:
+        texts: list[str] = []
+        monkeypatch.setattr(compose, "write", lambda picture, text, *more: texts.append(text))
+        shown_words = ("layer 11 · best head 4", "L11 best 4", "L11")
+        facts = ("3.1/s   Jaccard .41 (.35 .47)", "Jaccard .41 (.35 .47)", "Jaccard .41", ".41")
+        join(grey(0).frame, [Titled("random:dino-vits16", shown_words, facts, grey(0, (90, width)))], Settings())
+        return texts
+
+    assert written(900) == ["random:dino-vits16", "layer 11 · best head 4", "3.1/s   Jaccard .41 (.35 .47)"]
+    name, *rest = written(300)
+    assert name == "random:dino-vits16"
+    assert rest[0].startswith("L11")
+    name, score = written(100)
+    assert score == ".41"
+    head, _, tail = name.partition("…")
+    assert "random:dino-vits16".startswith(head)
+    assert "random:dino-vits16".endswith(tail)
+    assert min(len(head), len(tail)) >= 2
+
+
 @pytest.mark.parametrize("screen", [(300, 500), (720, 1280), (1440, 2560)])
 @pytest.mark.parametrize(("count", "size"), [(4, (480, 640)), (2, (1080, 1920)), (3, (360, 640))])
 def test_titles_can_be_read_where_the_panes_are_shown(count: int, size: Any, screen: Any) -> None:
@@ -162,7 +185,7 @@ def test_nothing_is_said_where_there_is_nothing_to_compare_with() -> None:
     empty = np.zeros((1, 64, 64), np.bool_)
     asked = Settings(jaccard=True)
     assert titled(result_of(maps, asked), asked).facts == ("",)
-    assert titled(result_of(maps, asked, empty), asked).facts == ("no object in sight",)
+    assert titled(result_of(maps, asked, empty), asked).facts == ("no object in sight", "no object", "–")
     assert titled(result_of(maps, Settings(), empty), Settings()).facts == ("",)
     assert titled(result_of(maps, Settings(), empty), Settings(), "3.1/s").facts == ("3.1/s", "")
 
