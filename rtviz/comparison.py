@@ -178,7 +178,7 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
         found = overlap(maps, settings, result.frame.masks)
         short, mean, least = "no object in sight", "no object", "–"
         if found is not None:
-            short, mean, best = str(found), found.mean, found.best
+            short, mean, best = found.figure, found.mean, found.best
             least = mean.removeprefix("Jaccard ")
         in_picture = settings.view == "mask"  # what is shown says which heads
         words.append(f"{short}, {best}" if best and not in_picture else short)

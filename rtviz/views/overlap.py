@@ -47,9 +47,14 @@ class Overlap:
         heads = sorted(set(self.heads))
         return f"best head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}" if heads else ""
 
-    def __str__(self) -> str:
+    @property
+    def figure(self) -> str:
+        """The mean, and where objects are few that of each, in words."""
         several = 1 < len(self.each) <= _NAMED
         return f"{self.mean} ({' '.join(map(_short, self.each))})" if several else self.mean
+
+    def __str__(self) -> str:
+        return f"{self.figure}, {self.best or 'no heads'}"
 
 
 def _short(share: float) -> str:
