@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What the model saw of a shot."""
+    """What the model saw of a shot.
+
+    Attributes:
+        carry_ms: how long it took to carry it there from the shot that was looked at.
+    """
 
     shot: Shot
     maps: Maps
     forward_ms: float
+    carry_ms: float = 0.0
 
 
 class Artist:
@@ -42,8 +47,26 @@ class Artist:
         """Begin anew with what pictures have in common."""
         self._memory.reset()
 
+    def lay(self, shot: Shot, seen: Seen | None, settings: Settings) -> Seen | None:
+        """What was seen of a shot, or, carried by optical flow to it, of another one a moment away: as much of it as
+        the settings draw."""
+        if seen is None or seen.shot.number == shot.number:
+            return seen
+        start = time.perf_counter()
+        if self._carrier is None:
+            from rtviz.flow import Carrier
+
+            self._carrier = Carrier()
+        try:
+            needs = views.find(settings.view).needs
+            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame, needs)
+        except Exception as error:  # the edge of the thread: the frame itself can be shown always
+            self._notice(f"carrying failed: {in_words(error)}")
+            return None
+        return Seen(shot, maps, seen.forward_ms, (time.perf_counter() - start) * 1000)
+
     def draw(self, shot: Shot, seen: Seen | None, settings: Settings, on: Frame | None = None) -> Result:
-        """A shot with what was seen of it, or, carried by optical flow, of another one a moment away.
+        """A shot with what was seen of it, or of another one a moment away.
 
         Args:
             on: the shot's frame at another size, to be drawn on instead of itself.
@@ -52,31 +75,23 @@ class Artist:
             self._stream = shot.stream
             self.forget()
         try:
-            return self._draw(shot, seen, settings, on or shot.frame)
+            return self._draw(on or shot.frame, self.lay(shot, seen, settings), settings)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"drawing failed: {in_words(error)}")
             frame = on or shot.frame
             return Result(frame.pixels, frame, None, settings.replace(view="none", layout="overlay"))
 
-    def _draw(self, shot: Shot, seen: Seen | None, settings: Settings, frame: Frame) -> Result:
+    def _draw(self, frame: Frame, seen: Seen | None, settings: Settings) -> Result:
         start = time.perf_counter()
         maps = seen.maps if seen is not None else None
-        if seen is not None and seen.shot.number != shot.number:
-            if self._carrier is None:
-                from rtviz.flow import Carrier
-
-                self._carrier = Carrier()
-            needs = views.find(settings.view).needs
-            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame, needs)
-        carried = time.perf_counter()
         fitting = views.settled(frame, maps, fit(settings, maps), self._memory)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
             self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
         overlay = views.draw(frame, maps, fitting, self._memory)
         timings_ms = {
             "forward": seen.forward_ms if seen is not None else 0.0,
-            "carry": (carried - start) * 1000,
-            "draw": (time.perf_counter() - carried) * 1000,
+            "carry": seen.carry_ms if seen is not None else 0.0,
+            "draw": (time.perf_counter() - start) * 1000,
         }
         return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
 
@@ -133,16 +148,23 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     needs = views.find(settings.view).needs
     if settings.view == "track" and settings.track and maps.labels is None:
         return False
-    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout}
     if "intact" in needs and maps.muted and maps.intact is None:
         return False
+    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needs and values is None for name, values in held.items())
 
 
-def muted(settings: Settings, layers: int, heads: int) -> tuple[HeadOf, ...]:
-    """Those of the muted heads that a model has, their layers counted from 0."""
-    there = [of for of in settings.mute if -layers <= of.layer < layers and of.head < heads]
+def muted(settings: Settings, layers: int, heads: int, pane: int = 0) -> tuple[HeadOf, ...]:
+    """Those of the muted heads that the model of a pane has, their layers counted from 0."""
+    there = [of for of in settings.muted_in(pane) if -layers <= of.layer < layers and of.head < heads]
     return tuple(sorted({HeadOf(of.layer % layers, of.head) for of in there}))
+
+
+def having(settings: Settings, model: Model | None) -> Settings:
+    """The settings without those muted heads that a model does not have, as another one had them."""
+    if model is None or not settings.mute:
+        return settings
+    return settings.replace(mute=muted(settings, model.layers, model.heads))
 
 
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
@@ -156,4 +178,4 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["Artist", "Seen", "answers", "fit", "has_features", "muted"]
+__all__ = ["Artist", "Seen", "answers", "fit", "has_features", "having", "muted"]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtviz.artist import Artist, Seen, answers
+from rtviz.artist import Artist, Seen, answers, having
 from rtviz.capture import Shot, rate
-from rtviz.errors import RtvizError, in_words
+from rtviz.errors import RtvizError, WeightsMissing, in_words
 from rtviz.settings import MODEL_FIELDS, Query, Settings
 
 if TYPE_CHECKING:
@@ -27,12 +27,21 @@ class PaneStatus:
         state: waiting, loading, ready or failed.
         sentence: why it failed, or what is being fetched; empty otherwise.
         attention_fps: frames a second that it has looked at.
+        missing: whether it failed because its weights are not here.
     """
 
     name: str
     state: str
     sentence: str
     attention_fps: float
+    missing: bool = False
+
+    @property
+    def explanation(self) -> str:
+        """Why it does not look, and what to do, as briefly as a pane has room for."""
+        if self.missing:
+            return f"the weights of {self.name} are not here: `rtviz models pull {self.name}` fetches them"
+        return self.sentence
 
 
 class Companion:
@@ -45,7 +54,9 @@ class Companion:
     Attributes:
         state: waiting (to be loaded), loading, ready or failed.
         sentence: why it failed, or what is being fetched.
+        pane: where it stands beside the session's own, from 1.
         gone: nobody wants it any more.
+        missing: its weights are not here.
         engine: which looks; None until it is ready.
         seen: what it saw last.
         artist: who draws it.
@@ -54,7 +65,9 @@ class Companion:
     def __init__(self, settings: Settings, notice: Callable[[str], None]) -> None:
         self.settings = settings
         self.state, self.sentence = "waiting", ""
+        self.pane = 1
         self.gone = False
+        self.missing = False
         self.engine: Engine | None = None
         self.seen: Seen | None = None
         self.artist = Artist(notice)
@@ -71,7 +84,7 @@ class Companion:
         return self.model.name if self.model is not None else self.settings.model or "the model that is here"
 
     def status(self) -> PaneStatus:
-        return PaneStatus(self.name, self.state, self.sentence, rate(self._looked_at))
+        return PaneStatus(self.name, self.state, self.sentence, rate(self._looked_at), self.missing)
 
     def is_for(self, settings: Settings) -> bool:
         """Whether these settings mean the same model, in the same place and number format."""
@@ -89,6 +102,7 @@ class Companion:
     def fail(self, error: BaseException) -> None:
         """It cannot be had, or cannot look."""
         self.state, self.sentence = "failed", in_words(error)
+        self.missing = isinstance(error, WeightsMissing)
         self._notice(self.sentence)
 
     def wants(self, shot: Shot, settings: Settings) -> bool:
@@ -99,8 +113,12 @@ class Companion:
         return (
             seen is None
             or seen.shot.number != shot.number
-            or not answers(seen.maps, self.model, settings.replace(mute=()), shot.frame.size)
+            or not answers(seen.maps, self.model, self._own(settings), shot.frame.size)
         )
+
+    def _own(self, settings: Settings) -> Settings:
+        """The session's settings with the heads that are muted in this one's pane."""
+        return settings.replace(mute=settings.muted_in(self.pane)) if settings.mute else settings
 
     def look(self, shot: Shot, settings: Settings) -> None:
         """Look at a shot; a failure is told, and ends it."""
@@ -119,7 +137,7 @@ class Companion:
         """
         assert self.engine is not None
         start = time.monotonic()
-        settings = settings.replace(mute=())  # it stays intact, to compare with
+        settings = having(self._own(settings), self.model)
         maps = self.engine.look([shot.frame], settings, {"rows"})[0]
         maps = self.engine.follow(shot.frame, maps, settings)
         while self.engine.notices:

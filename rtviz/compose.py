@@ -572,6 +572,41 @@ def say(picture: Pixels, *texts: str) -> None:
     label(picture, next(fitting, texts[-1]), Box(0, 0, *size), height)
 
 
+def paragraph(picture: Pixels, text: str) -> None:
+    """Write a text of any length on a pill in the middle, in as many lines as it takes."""
+    size: Size = (picture.shape[0], picture.shape[1])
+    height = text_size(size)
+    pad = _pad(height)
+    broadest = 0.8 * size[1]
+    lines = _wrapped(text, height, broadest)
+    while len(even := _wrapped(text, height, broadest := 0.95 * broadest)) == len(lines) > 1:  # no word is left alone
+        lines = even
+    extents = [text_extent(line, height) for line in lines]
+    step = round(1.25 * extents[0][0])
+    pill: Size = (step * (len(lines) - 1) + extents[0][0] + 4 * pad, max(width for _, width in extents) + 4 * pad)
+    top, left = (size[0] - pill[0]) // 2, (size[1] - pill[1]) // 2
+    _stamp(picture, _rounded(pill, height // 2) * _PILL, _PILL_COLOR, top, left)
+    for row, (line, (_, width)) in enumerate(zip(lines, extents, strict=True)):
+        write(picture, line, top + 2 * pad + row * step, (size[1] - width) // 2, height)
+
+
+def _wrapped(text: str, height: int, broadest: float) -> list[str]:
+    """The lines of a text, none broader than so many pixels unless it is a single word."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_extent(longer, height)[1] > broadest:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def dimmed(pixels: Pixels) -> Pixels:
+    """A picture of which nothing is to be seen but that it is there."""
+    return lay(pixels, np.zeros(pixels.shape[:2], np.uint8), Paint.mix(np.zeros(256), np.zeros((256, 3)), 0.5, 0.6))
+
+
 def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) -> None:
     """A title and coloured dots with names in the lower left corner, in as many rows as they need."""
     size: Size = (picture.shape[0], picture.shape[1])

@@ -96,7 +96,7 @@ class Engine:
                 target=settings.target,
                 layer=settings.layer,
                 rollout=(settings.rollout, settings.discard),
-                mute=settings.mute,
+                mute=settings.muted_in(0),
             )
         except DeviceFailed:
             with self._turn:

@@ -51,7 +51,12 @@ def no_heads(model: str) -> SettingsError:
 
 def lacks_heads(model: str) -> str:
     """The sentence that stands wherever heads would be."""
-    return f"{model} has no attention heads"
+    return lacks(model, "attention heads")
+
+
+def lacks(model: str, what: str) -> str:
+    """The same of anything else that a convolutional network does not have."""
+    return f"{model} has no {what}"
 
 
 def no_classifier(model: str) -> SettingsError:

@@ -48,7 +48,8 @@ class Frame(_Shown):
         index: position in the source, counted from 0 over every frame that the source had, skipped ones included.
         pts_seconds: presentation time from the start of the source.
         duration_seconds: how long the frame is shown, where the source knows it.
-        masks: true object masks, bool [objects, height, width]; only the built-in scene knows them.
+        masks: of the objects that a Jaccard index is measured by, bool [objects, height, width], at any size; the
+            built-in scene knows the true ones.
     """
 
     pixels: Pixels

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz import views
-from rtviz.artist import Artist, Seen, answers, fit, has_features, muted
+from rtviz.artist import Artist, Seen, answers, fit, has_features, having
 from rtviz.capture import Capture, OpenSource, Patience, Shot, rate
 from rtviz.companion import Companion, PaneStatus
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
@@ -115,6 +115,8 @@ class LiveStatus:
         facts: of each head of the current layer; told anew four times a second.
         panes: the models that are compared with the first one.
         focus: which of them all the facts about a model are of: 0 the first, 1 the first pane's, and so on.
+        first_name: of the first model, whichever is in focus.
+        most_heads: the most that one of them all has.
         notices: the last few sentences about what has happened, oldest first.
     """
 
@@ -153,6 +155,8 @@ class LiveStatus:
     facts: tuple[HeadFacts, ...] = ()
     panes: tuple[PaneStatus, ...] = ()
     focus: int = 0
+    first_name: str | None = None
+    most_heads: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -257,6 +261,7 @@ class LiveSession:
         self._age_ms: float | None = None
         self._attention_age_ms: float | None = None
         self._ages = _MinuteOfAges()
+        self._screen: tuple[int, int] | None = None
 
         self._notices: deque[str] = deque(maxlen=20)
         self._watch = Watch()
@@ -332,6 +337,14 @@ class LiveSession:
                 self._age_ms = (now - drawn.captured_at) * 1000
                 self._ages.add(now, self._age_ms)
 
+    def shown_on(self, size: tuple[int, int]) -> None:
+        """The canvas is so many pixels (height, width) large: what is written above panes is made to be read there."""
+        with self._changed:
+            if size != self._screen:
+                self._screen = size
+                self._picture_wanted = True
+                self._changed.notify_all()
+
     def status(self) -> LiveStatus:
         """What is going on; cheap enough to ask ten times a second."""
         state, sentence = self._capture.state()
@@ -377,6 +390,8 @@ class LiveSession:
                 facts=self._facts_of(seen.maps) if seen is not None else (),
                 panes=tuple(companion.status() for companion in self._companions),
                 focus=self._focus,
+                first_name=self._model_name(),
+                most_heads=max((model.heads for model in self._models()), default=0),
                 notices=tuple(self._notices),
             )
 
@@ -386,6 +401,11 @@ class LiveSession:
             companion = self._companions[self._focus - 1]
             return companion.model, companion.seen
         return self._engine.model if self._engine is not None else None, self._seen
+
+    def _models(self) -> list[Model]:
+        """All that are here."""
+        engines = [self._engine, *(companion.engine for companion in self._companions)]
+        return [engine.model for engine in engines if engine is not None and engine.model is not None]
 
     def counts(self) -> tuple[int, int]:
         """How many frames have come, and how many the model has looked at."""
@@ -453,12 +473,13 @@ class LiveSession:
         """The models to compare with: those that are here already stay, others are loaded, the rest may go."""
         known = list(self._companions)
         self._companions = []
-        for wish in settings.apart()[1:]:
+        for pane, wish in enumerate(settings.apart()[1:], 1):
             companion = next((one for one in known if one.is_for(wish)), None)
             if companion is None:
                 companion = Companion(wish, self._notice)
             else:
                 known.remove(companion)
+            companion.pane = pane
             self._companions.append(companion)
         for companion in known:
             companion.gone = True
@@ -693,7 +714,7 @@ class LiveSession:
             if shot is None:
                 return
             with self._changed:
-                engine, settings = self._engine, self._settings
+                engine, settings = self._engine, self._asked_for()
                 companion = self._whose_turn(shot)
                 self._looking = None if companion is not None else shot
             if companion is not None:
@@ -704,9 +725,7 @@ class LiveSession:
             try:
                 start = time.monotonic()
                 with self._engine_lock:
-                    if engine.model is not None and settings.mute:  # a head that another model had
-                        there = muted(settings, engine.model.layers, engine.model.heads)
-                        settings = settings.replace(mute=there)
+                    settings = having(settings, engine.model)
                     maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
@@ -957,7 +976,7 @@ class LiveSession:
             return artist.draw(shot, seen, settings)
         others = [(one.status(), one.artist, one.seen_for(shot, settings.query)) for one in companions]
         first = PaneStatus(self._model_name() or "", "ready", "", rate(self._looked_at) if companions else 0.0)
-        return _panes(shot, settings, [(first, artist, seen), *others], focus)
+        return _panes(shot, settings, [(first, artist, seen), *others], focus, self._screen)
 
     def _asked(self, seen: Seen, query: Query) -> Seen:
         """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
@@ -1038,7 +1057,7 @@ class LiveSession:
                         looks.append(
                             (replace(companion.status(), attention_fps=0.0), its_artist, companion.see(shot, settings))
                         )
-                result = _panes(shot, settings, looks, 0)
+                result = _panes(shot, settings, looks, 0, None)
             else:
                 result = artist.draw(shot, seen, settings)
             frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
@@ -1061,37 +1080,40 @@ class LiveSession:
 
 
 def _panes(
-    shot: Shot, settings: Settings, looks: Sequence[tuple[PaneStatus, Artist, Seen | None]], focus: int
+    shot: Shot,
+    settings: Settings,
+    looks: Sequence[tuple[PaneStatus, Artist, Seen | None]],
+    focus: int,
+    screen: tuple[int, int] | None,
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.comparison import facts, objects_of, outlined
-    from rtviz.panes import Titled, join, smaller
+    from rtviz.comparison import apart, on_objects, outlined, titled
+    from rtviz.panes import join, smaller
 
-    frame = smaller(shot.frame, len(looks), settings.layout == "side-by-side")
-    pairs = zip(looks, settings.apart(), strict=False)
-    drawn = [
-        (status, _explained(artist.draw(shot, seen, wish, frame), status)) for (status, artist, seen), wish in pairs
-    ]
-    objects = objects_of([result for _, result in drawn])
-    titled = []
-    pictures = outlined([result for _, result in drawn], objects)
-    for (status, _), result in zip(drawn, pictures, strict=True):
-        said = {"failed": "is not here", "ready": ""}.get(status.state, status.sentence or status.state)
-        if result.maps is not None and not said:
-            pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-            said = "   ".join(filter(None, (pace, facts(result, objects))))
-        titled.append(Titled(status.name, said, result))
-    return join(shot.frame, titled, settings, min(focus, len(titled) - 1), marked=True)
+    wishes = apart(settings)
+    laid = [artist.lay(shot, seen, wish) for (_, artist, seen), wish in zip(looks, wishes, strict=False)]
+    frame = smaller(shot.frame, len(looks) + (wishes[0].layout != settings.layout))
+    frame = on_objects(frame, [None if seen is None else seen.maps for seen in laid], settings)
+    each = zip(looks, laid, wishes, strict=False)
+    drawn = [artist.draw(shot, seen, wish, frame) for (_, artist, _), seen, wish in each]
+    panes = []
+    for (status, _, _), result, wish in zip(looks, outlined(drawn), wishes, strict=False):
+        pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
+        pane = replace(titled(_explained(result, status), wish, pace), name=status.name)
+        said = {"failed": "not here" if status.missing else "failed", "ready": ""}
+        told = said.get(status.state, status.sentence or status.state)
+        panes.append(replace(pane, facts=(told,)) if told else pane)
+    return join(shot.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
 
 
 def _explained(result: Result, pane: PaneStatus) -> Result:
-    """Across the frame of a pane whose model cannot look, why: in as many words as there is room for."""
+    """In the middle of the frame of a pane whose model cannot look, why."""
     if pane.state != "failed":
         return result
     from rtviz import compose
 
-    picture = result.overlay.copy()
-    compose.say(picture, pane.sentence, f"rtviz models pull {pane.name}", "see the models' panel")
+    picture = compose.dimmed(result.overlay)
+    compose.paragraph(picture, pane.explanation)
     return replace(result, overlay=picture)
 
 
@@ -1120,9 +1142,14 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
     maps = result.maps
     if maps is None or not maps.heads or result.settings.view == "cam" or not (0 <= x <= 1 and 0 <= y <= 1):
         return None
+    from rtviz.views.overlap import best_heads  # it draws, and the window opens before what draws is loaded
+
     settings = fit(result.settings, maps)
     heads = maps.attention[settings.layer]
-    if isinstance(settings.head, int):
+    measured = best_heads(result.frame, maps, settings) if settings.view == "mask" else ()
+    if measured:
+        shown = heads[list(measured)].max(axis=0)
+    elif isinstance(settings.head, int):
         shown = heads[settings.head]
     else:
         shown = heads.max(axis=0) if settings.head == "max" else heads.mean(axis=0)

@@ -42,6 +42,17 @@ class HeadOf(NamedTuple):
         return f"{self.layer}.{self.head}"
 
 
+class Muted(NamedTuple):
+    """A head that is muted, of the first model or (`pane` from 1) of one that is compared with it."""
+
+    layer: int
+    head: int
+    pane: int = 0
+
+    def __str__(self) -> str:
+        return f"{f'{self.pane}:' if self.pane else ''}{self.layer}.{self.head}"
+
+
 class Rolled(NamedTuple):
     """How an attention rollout was made."""
 
@@ -117,7 +128,8 @@ class Option:
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
             "marks": f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT, from 0 to 1, with ; between",
-            "heads": "heads as LAYER.HEAD, separated by commas, such as 10.3,10.5",
+            "heads": "heads as LAYER.HEAD, separated by commas, such as 10.3,10.5; those of the models in `compare` as "
+            f"1:LAYER.HEAD to {MOST_COMPARED}:LAYER.HEAD",
             "names": f"at most {MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
@@ -231,13 +243,20 @@ def _check_names(option: Option, value: Any) -> Any:
 
 
 def _check_heads(option: Option, value: Any) -> Any:
-    if isinstance(value, str):
-        value = [part.split(".") for part in value.split(",") if part.strip()]
     try:
-        heads = tuple(HeadOf(*(int(number) for number in pair)) for pair in value)
+        if isinstance(value, str):
+            value = [_head_of(part) for part in value.split(",") if part.strip()]
+        heads = tuple(Muted(*(int(number) for number in one)) for one in value)
     except (TypeError, ValueError):
         return _REFUSED
-    return heads if all(head.head >= 0 for head in heads) else _REFUSED
+    return heads if all(one.head >= 0 and 0 <= one.pane <= MOST_COMPARED for one in heads) else _REFUSED
+
+
+def _head_of(text: str) -> tuple[str, str, str]:
+    """LAYER.HEAD or PANE:LAYER.HEAD, taken apart."""
+    pane, _, which = text.rpartition(":")
+    layer, head = which.split(".")
+    return layer, head, pane or "0"
 
 
 def _check_marks(option: Option, value: Any) -> Any:
@@ -420,8 +439,12 @@ class Settings(_Schema):
         "real", 0.9, "Discard", "share of each layer's attention values, the weakest, that the view rollout leaves out",
         minimum=0, maximum=0.99, step=0.05,
     )  # fmt: skip
-    mute: tuple[HeadOf, ...] = _option(
-        "heads", (), "Mute", "heads whose output counts as 0, as LAYER.HEAD; the view difference shows what changes"
+    mute: tuple[Muted, ...] = _option(
+        "heads",
+        (),
+        "Mute",
+        "heads whose output counts as 0, as LAYER.HEAD, or 1:LAYER.HEAD of the first model in `compare`; the view "
+        "difference shows what changes",
     )
     track: tuple[Mark, ...] = _option("marks", (), "Track", "objects to follow: points on them, or boxes round them")
     upsampling: str = _option(
@@ -440,9 +463,13 @@ class Settings(_Schema):
     )
 
     def apart(self) -> list[Settings]:
-        """The settings of each model on its own: the first, then those that it is compared with, which stay intact."""
-        others = [self.replace(model=name, weights=None, mute=()) for name in self.compare]
-        return [one.replace(compare=()) for one in (self, *others)]
+        """The settings of each model on its own: the first, then those that it is compared with."""
+        others = [self.replace(model=name, weights=None) for name in self.compare]
+        return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
+
+    def muted_in(self, pane: int) -> tuple[HeadOf, ...]:
+        """The muted heads of one of the models that are compared, 0 the first, as for a model on its own."""
+        return tuple(HeadOf(one.layer, one.head) for one in self.mute if one.pane == pane)
 
 
 CODECS = ("auto", "h264", "h265", "av1", "vp9")

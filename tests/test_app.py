@@ -864,12 +864,106 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
     wait(qtbot, lambda: window.strip.count == 4 and window._status.panes[0].state == "failed")
     window.session.focus(1)
     wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
-    assert "not here" in window.strip.nothing
+    assert (
+        window.strip.nothing == "the weights of dino-vits16 are not here: `rtviz models pull dino-vits16` fetches them"
+    )
     window._answered_at -= 60
     window._refresh()
     assert window.canvas.awaited == "", "nor is it said to be looking, however long one waits"
     window.session.focus(0)
     wait(qtbot, lambda: window.strip.count == 4)
+
+
+def test_what_is_asked_goes_to_every_pane_that_can_show_it(make: Make, qtbot: QtBot) -> None:
+    """With a convolutional network in focus, too."""
+    engines = {"net": Engine(Model("net", heads=0)), "vit": Engine(Model("vit", heads=4))}
+    window = make(
+        GREY.replace(model="net", compare=("vit",)), shown=False, load_engine=lambda wanted, _: engines[wanted.model]
+    )
+    wait(qtbot, lambda: window._status.most_heads == 4 and window._status.layers)
+    assert (window._status.focus, window._status.heads) == (0, 0)
+
+    def views_shown() -> list[str]:
+        result = window.canvas.result
+        return [] if result is None else [pane.result.settings.view for pane in result.panes if pane.result.maps]
+
+    qtbot.keyClick(window.canvas, Qt.Key_P)
+    assert window.session.settings.view == "pca"
+    assert "net has no patch tokens" in window.canvas.toast_text
+    wait(qtbot, lambda: views_shown() == ["cam", "pca"])
+    qtbot.keyClick(window.canvas, Qt.Key_3)
+    assert window.session.settings.head == 3
+    assert window.canvas.toast_text == "head 3; net has no attention heads"
+    qtbot.keyClick(window.canvas, Qt.Key_4)
+    assert "they are 0 to 3" in window.canvas.toast_text
+    qtbot.keyClick(window.canvas, Qt.Key_F, Qt.ShiftModifier)
+    assert window.session.settings.head == "follow"
+    assert window.view.views["heads"].isEnabled()
+    assert window._fusion["mean"].isEnabled()
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ()
+    assert window.canvas.toast_text == "net has no attention heads"
+
+
+def test_a_key_mutes_a_head_in_the_pane_in_focus(make: Make, qtbot: QtBot) -> None:
+    engines = {name: Engine(Model(name)) for name in ("one", "two", "three")}
+    window = make(
+        GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
+    )
+    window.change(head=1, layer=0)
+
+    def muted_in() -> list[Any]:
+        result = window.canvas.result
+        return [] if result is None else [pane.result.maps.muted for pane in result.panes if pane.result.maps]
+
+    window.session.focus(2)
+    wait(qtbot, lambda: window._status.focus == 2 and window._status.model_name == "three" and len(muted_in()) == 3)
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    wait(qtbot, lambda: muted_in() == [(), (), ((0, 1),)])
+    wait(qtbot, lambda: "three" in window.title.text() and "0.1 muted" in window.title.text())
+    wait(qtbot, lambda: list(window.strip.struck) == [1])
+    window.session.focus(1)
+    wait(qtbot, lambda: "two" in window.title.text() and "muted" not in window.title.text())
+    qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
+    assert window.session.settings.compare == ("three",)
+    wait(qtbot, lambda: muted_in() == [(), ((0, 1),)])
+    window.session.focus(1)
+    wait(qtbot, lambda: window._status.model_name == "three")
+    qtbot.keyClick(window.canvas, Qt.Key_Z)
+    assert window.session.settings.mute == ()
+
+
+def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: QtBot) -> None:
+    engines = {name: Engine(Model(name)) for name in ("one", "two", "three", "four")}
+    window = make(
+        GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
+    )
+    wait(qtbot, lambda: window._status.model_name == "one")
+    window.commands._models_here = lambda: list(engines)
+    qtbot.keyClick(window.canvas, Qt.Key_M)
+    assert window.session.settings.model == "four"
+    wait(qtbot, lambda: window._status.first_name == "four")
+    window.session.focus(1)
+    for there, then in (("two", "three"), ("one", "three"), ("two", "three")):
+        wait(qtbot, lambda there=there: window._status.model_name == there)
+        assert window.session.settings.compare == (there, then)
+        qtbot.keyClick(window.canvas, Qt.Key_M)
+
+
+def test_esc_closes_the_card_of_a_model_that_cannot_be_had(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model == "absent":
+            raise WeightsMissing("the weights of absent are not here")
+        return Engine()
+
+    window = make(GREY.replace(model="absent"), load_engine=load)
+    wait(qtbot, lambda: any("absent" in card.sentence for card in window.messages.shown))
+    window.change(query=Point(0.5, 0.5))
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    wait(qtbot, lambda: not any("absent" in card.sentence for card in window.messages.shown))
+    assert window.session.settings.query == (0.5, 0.5), "one step at a time"
+    qtbot.keyClick(window.canvas, Qt.Key_Escape)
+    assert window.session.settings.query == "cls"
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
@@ -916,14 +1010,14 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
 def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make, qtbot: QtBot) -> None:
     window = make()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ((0, 0),)
+    assert window.session.settings.mute == ((0, 0, 0),)
     assert "layer 0 head 0 is muted" in window.canvas.toast_text
     wait(qtbot, lambda: "0.0 muted" in window.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     window.change(layer=-1)
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ((2, 0),)
+    assert window.session.settings.mute == ((2, 0, 0),)
     assert "no attention changes" in window.canvas.toast_text
     qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ShiftModifier)
     assert window.session.settings.mute == ()

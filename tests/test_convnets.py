@@ -299,12 +299,26 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
     assert picture[8 * row + 4, 8 * column + 4] == picture.max() == 255
 
 
+def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
+    """As the activation of an untrained ViT is, whose last norm makes all tokens equally long."""
+    said = []
+    monkeypatch.setattr("rtviz.compose.say", lambda picture, *texts: said.append(texts[0]))
+    engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
+    frame = Frame(noise(64, 96))
+    engine.render(frame, Settings(view="cam", resolution=64))
+    assert said == ["all patches respond alike: eigen tells them apart"]
+    engine.render(frame, Settings(view="cam", cam="eigen", resolution=64))
+    engine.render(frame, Settings(view="heatmap", resolution=64))
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
 def test_views_of_attention_say_that_there_are_no_heads(view):
     engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))
-    allowed = "mask, cam, none (random:resnet18 has no attention heads)"
+    lacking = "patch tokens" if view in ("pca", "similarity", "objects", "track") else "attention heads"
+    allowed = f"mask, cam, none (random:resnet18 has no {lacking})"
     assert str(caught.value) == f"view cannot be {view!r}; allowed: {allowed}"
 
 

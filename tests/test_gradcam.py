@@ -16,7 +16,7 @@ import rtviz
 from rtviz import views
 from rtviz.artist import Artist, Seen, fit, has_features
 from rtviz.capture import Shot
-from rtviz.comparison import Comparison, facts
+from rtviz.comparison import Comparison, titled
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame
@@ -254,7 +254,8 @@ def test_of_several_models_each_shows_what_it_can():
     settings = Settings(model=CONVNET, compare=(DINO,), view="cam", cam="grad", resolution=64)
     ((frame, seen),) = comparison.look_all([[Frame(noise(64, 64))]], settings)
     result = comparison.draw(frame, seen, settings)
-    assert [facts(pane.result, None) for pane in result.panes] == ["", "no classifier: activation"]
+    said = [titled(pane.result, pane.result.settings).facts[0] for pane in result.panes]
+    assert said == ["", "no classifier: activation"]
     assert [pane.result.settings.cam for pane in result.panes] == ["grad", "activation"]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_shown
 
-from rtviz.artist import fit
+from rtviz import views
+from rtviz.artist import fit, has_features
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live import LatestSlot, LiveSession, hover
@@ -422,6 +423,15 @@ def test_settings_are_brought_to_what_the_maps_have() -> None:
     assert fit(Settings(layer=-8), maps).layer == 0
     assert fit(Settings(layer=1, head="max"), maps) == Settings(layer=1, head="max")
     assert fit(Settings(), None).view == "none"
+
+
+@pytest.mark.parametrize("name", views.names())
+def test_every_view_has_something_to_draw_while_what_it_needs_is_on_its_way(name: str) -> None:
+    """The maps of the look before, which was made for the heatmap."""
+    frame = Frame(np.zeros((24, 32, 3), np.uint8))
+    maps = Engine()._maps(frame, Settings())
+    assert not has_features(maps, Settings(view=name)) or not views.find(name).needs - {"attention", "intact"}
+    assert views.draw(frame, maps, fit(Settings(view=name, mute="0.1"), maps)).shape == (24, 32, 3)
 
 
 def test_a_mode_that_is_none_is_refused() -> None:

@@ -74,6 +74,24 @@ def test_maps_that_come_late_find_their_frame() -> None:
     recorder.close()
 
 
+@pytest.mark.parametrize("objects", [0, 1, 3])
+def test_the_past_keeps_what_the_scene_knows_of_its_objects(objects: int) -> None:
+    masks = np.random.default_rng(objects).random((objects, 61, 97)) > 0.5  # no whole number of bytes
+    plain = shot(0, 0.0, (61, 97))
+    known = Shot(Frame(plain.frame.pixels, 1, 0.1, masks=masks), 0.1, 1, 1)
+    recorder = filled(FlightRecorder(), [(plain, None), (known, None), (known, some_maps(1))])
+    first, second = recorder.kept()
+    assert first.shot().frame.masks is None
+    again = second.shot().frame.masks
+    assert again is not None
+    assert again.dtype == np.bool_
+    assert np.array_equal(again, masks)
+    assert recorder.megabytes == pytest.approx((first.size_bytes + second.size_bytes) / 1e6)
+    spent = second.size_bytes - len(second.jpeg) - (first.size_bytes - len(first.jpeg))
+    assert spent >= masks.size / 8, "noise cannot be packed any closer, and counts"
+    recorder.close()
+
+
 def test_a_frozen_past_takes_nothing_and_a_forgotten_one_is_empty() -> None:
     recorder = filled(FlightRecorder(), [(shot(0, 0.0), None)])
     recorder.freeze()

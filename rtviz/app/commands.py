@@ -14,10 +14,10 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
-from rtviz.errors import RtvizError, lacks_heads
+from rtviz.errors import RtvizError, lacks
 from rtviz.facts import most_object_like
 from rtviz.live import MODES, RECORDED, LiveSession
-from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Settings
+from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REWIND_SECONDS = 5.0
@@ -113,9 +113,18 @@ class Commands:
         if settings != self.session.settings:
             self.session.update(settings)
             name = next(iter(changes))
-            needs_heads = name == "head" or (name == "view" and views.find(changes["view"]).needs_heads)
-            if name not in self.silent and not (needs_heads and self._lacks_heads()):
-                self._say(self.said(name) if changes.get("head") != "follow" else self._begins_to_follow())
+            view = views.find(settings.view)
+            what = "attention heads" if name == "head" else view.subject
+            needs_heads = name == "head" or (name == "view" and view.needs_heads)
+            if name not in self.silent and not (needs_heads and self._lacks(what)):
+                said = self.said(name) if changes.get("head") != "follow" else self._begins_to_follow()
+                status = self.session.status()
+                if needs_heads and status.layers and not status.heads:  # the other panes show it
+                    self._say(f"{said}; {lacks(status.model_name or '', what)}", 3.0)
+                elif name == "head" and settings.jaccard and view.name == "mask":
+                    self._say(f"{said}, where no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
+                else:
+                    self._say(said)
 
     def said(self, name: str) -> str:
         """A setting and its value, in a word or two."""
@@ -162,8 +171,8 @@ class Commands:
         self._say(self.said(name))
 
     def _head(self, head: int) -> None:
-        heads = self.session.status().heads
-        if self._lacks_heads():
+        heads = self._heads()
+        if self._lacks():
             return
         if heads and head >= heads:
             self._say(f"there is no head {head}: they are 0 to {heads - 1}")
@@ -171,8 +180,8 @@ class Commands:
             self.change(head=head)
 
     def _next_head(self, direction: int) -> None:
-        heads = self.session.status().heads
-        if self._lacks_heads() or not heads:
+        heads = self._heads()
+        if self._lacks() or not heads:
             return
         head = self.shown_head()
         place = min(head, heads - 1) + direction if isinstance(head, int) else (0 if direction > 0 else -1)
@@ -185,7 +194,7 @@ class Commands:
 
     def _follow(self) -> None:
         """Follow the most object-like head, or stay with the one that was followed."""
-        if self._lacks_heads():
+        if self._lacks():
             return
         head = self.shown_head()
         if self.session.settings.head == "follow":
@@ -199,12 +208,21 @@ class Commands:
             return self.said("head")
         return f"following head {most_object_like(result.maps, fit(result.settings, result.maps).layer)}"
 
-    def _lacks_heads(self) -> bool:
-        """Whether the model that looks has no heads, which is then said."""
+    def _heads(self) -> int:
+        """How many heads can be chosen from: those of the model in focus, or if it has none, of another one."""
         status = self.session.status()
-        if status.model_name is None or status.heads or not status.layers:
+        return status.heads or status.most_heads
+
+    def _lacks(self, what: str = "attention heads", *, in_focus: bool = False) -> bool:
+        """Whether no model that looks has heads, or patch tokens, which is then said.
+
+        Args:
+            in_focus: of the one that is in focus.
+        """
+        status = self.session.status()
+        if status.model_name is None or not status.layers or status.heads or (status.most_heads and not in_focus):
             return False
-        self._say(lacks_heads(status.model_name), 3.0)
+        self._say(lacks(status.model_name, what), 3.0)
         return True
 
     def layer(self) -> int:
@@ -256,13 +274,17 @@ class Commands:
         threading.Thread(target=write, name="rtviz-layers", daemon=True).start()
 
     def _next_model(self) -> None:
-        names = self._models_here()
         now = self.session.status().model_name
-        others = [name for name in names if name != now]
-        if not others:
+        names = [name for name in self._models_here() if name == now or name not in self._looking()]
+        if not [name for name in names if name != now]:
             self._say("no other model is here: the model panel fetches more", 3.0)
             return
-        self.choose_model(names[(names.index(now) + 1) % len(names)] if now in names else others[0])
+        self.choose_model(names[(names.index(now) + 1) % len(names)] if now in names else names[0])
+
+    def _looking(self) -> set[str | None]:
+        """The models that stand in a pane."""
+        status, settings = self.session.status(), self.session.settings
+        return {status.first_name, settings.model, *(pane.name for pane in status.panes), *settings.compare}
 
     def choose_model(self, name: str) -> None:
         """Let another model look, in the pane that is in focus."""
@@ -277,12 +299,11 @@ class Commands:
 
     def _add_pane(self) -> None:
         """One more model beside those that look: one that is here, else one that is untrained."""
-        status, compared = self.session.status(), self.session.settings.compare
+        compared = self.session.settings.compare
         if len(compared) >= MOST_COMPARED:
             self._say(f"no more than {MOST_COMPARED + 1} models at once", 3.0)
             return
-        first = status.model_name or ""
-        looking = {first, self.session.settings.model, *(pane.name for pane in status.panes), *compared}
+        looking = self._looking()
         untrained = ["random:dino-vits16", "random:resnet50", "random:embedded"]
         name = next(name for name in (*self._models_here(), *untrained) if name not in looking)
         self.change(compare=(*compared, name))
@@ -294,26 +315,34 @@ class Commands:
         if not compared:
             self._say("one model is looking")
             return
-        gone = compared.pop(self.session.status().focus - 1)
-        self.change(compare=tuple(compared))
+        pane = self.session.status().focus or len(compared)
+        gone = compared.pop(pane - 1)
+        # What is muted in the panes after it moves up with them.
+        mute = [of._replace(pane=of.pane - (of.pane > pane)) for of in self.session.settings.mute if of.pane != pane]
+        self.change(compare=tuple(compared), mute=tuple(mute))
         self._say(f"without {gone}")
 
     def _mute(self) -> None:
-        """Mute the head that is shown, or let it speak again."""
-        if self._lacks_heads():
+        """Mute the head that is shown in the pane in focus, or let it speak again."""
+        if self._lacks(in_focus=True):
             return
         settings, status = self.session.settings, self.session.status()
+        if not status.layers:
+            self._say("a head can be muted as soon as the model is here", 3.0)
+            return
         head = self.shown_head()
         if not isinstance(head, int):
             self._say("choose one head first: it is what is muted", 3.0)
             return
-        one = HeadOf(self.layer(), min(head, max(status.heads - 1, 0)))
-        now = muted(settings, status.layers, status.heads) if status.layers else settings.mute
+        pane = status.focus
+        one = HeadOf(self.layer(), min(head, status.heads - 1))
+        now = muted(settings, status.layers, status.heads, pane)
+        heads = [of for of in now if of != one] if one in now else [*now, one]
+        elsewhere = [of for of in settings.mute if of.pane != pane]
+        self.session.update(settings.replace(mute=(*elsewhere, *(Muted(*of, pane) for of in heads))))
         if one in now:
-            self.session.update(settings.replace(mute=tuple(other for other in now if other != one)))
             self._say(f"layer {one.layer} head {one.head} speaks again")
             return
-        self.session.update(settings.replace(mute=(*now, one)))
         said = f"layer {one.layer} head {one.head} is muted"
         if one.layer == status.layers - 1:
             self._say(f"{said}: it is in the last layer, so that no attention changes", 4.0)

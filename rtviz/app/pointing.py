@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from rtviz.artist import fit
 from rtviz.frame import Result
-
-if TYPE_CHECKING:
-    from rtviz.compose import Box
+from rtviz.views import tiles
 
 
 class Spot(NamedTuple):
@@ -48,14 +45,15 @@ def spot_at(result: Result, u: float, v: float) -> Spot | None:
             return Spot(u / share, v, (0.0, 0.0, share, 1.0))
         left, u = share, (u - share) / share
     height, width = result.frame.size
-    for box, layer, head in _tiles(result):
+    mosaic = tiles(result.frame.size, result.maps, result.settings)
+    for box, layer, head in mosaic:
         x, y = (u * width - box.left) / box.width, (v * height - box.top) / box.height
         if 0 <= x < 1 and 0 <= y < 1:
             place = (
                 left + box.left / width * share, box.top / height, box.width / width * share, box.height / height
             )  # fmt: skip
             return Spot(x, y, place, layer, head)
-    if result.maps is not None and result.settings.view in ("heads", "grid"):
+    if mosaic:
         return None
     return Spot(min(u, 1.0), min(v, 1.0), (left, 0.0, share, 1.0))
 
@@ -81,28 +79,6 @@ def _in_a_pane(result: Result, u: float, v: float) -> Spot | None:
 def result_at(result: Result, spot: Spot) -> Result:
     """The result that a spot lies on: one pane's, where there are several."""
     return result.panes[spot.pane].result if result.panes else result
-
-
-def _tiles(result: Result) -> list[tuple[Box, int | None, int | str | None]]:
-    """The tiles of a mosaic, as its view has laid them out: (box, layer, head)."""
-    maps, settings = result.maps, result.settings
-    if maps is None or settings.view not in ("heads", "grid"):
-        return []
-    if settings.view == "heads":
-        from rtviz.views import heads
-
-        layer = fit(settings, maps).layer % maps.layers
-        return [
-            (box, layer, shown) if shown != "frame" else (box, None, None)
-            for shown, box in heads.arrange(result.frame.size, maps.heads)
-        ]
-    from rtviz.views import grid
-
-    plan = grid.arrange(result.frame.size, maps.layers, maps.heads)
-    tiles: list[tuple[Box, int | None, int | str | None]] = [(box, None, None) for box in plan.panels]
-    for layer, row in enumerate(plan.tiles):
-        tiles += [(box, layer, head) for head, box in enumerate(row)]
-    return tiles
 
 
 __all__ = ["Spot", "result_at", "spot_at"]

@@ -639,6 +639,7 @@ class Window(QWidget):
         self.remembered.learn(self._chosen())
         self.remembered.tell(settings, {option.name for option in Settings.options()} - same)
         self.session.update(settings)
+        self.session.focus(0)
         self._show_settings()
         self.canvas.toast(f"preset: {path.stem}")
 
@@ -685,6 +686,8 @@ class Window(QWidget):
     def _escape(self) -> None:
         if self.help.isVisible():
             self.help.hide()
+        elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
+            self._dismiss_model()
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
@@ -758,6 +761,8 @@ class Window(QWidget):
 
     def _refresh(self) -> None:
         """Everything but the picture, a few times a second."""
+        ratio = self.canvas.devicePixelRatioF()
+        self.session.shown_on((round(self.canvas.height() * ratio), round(self.canvas.width() * ratio)))
         status = self._status = self.session.status()
         self._refreshes += 1
         self._learn_what_works(status)
@@ -805,7 +810,7 @@ class Window(QWidget):
         if result.maps is None:
             if result.panes and self._status.focus:  # what another pane's model saw is not what this one sees
                 pane = self._status.panes[self._status.focus - 1]
-                self.strip.show_nothing(pane.sentence or f"{pane.name} has not looked yet")
+                self.strip.show_nothing(pane.explanation or f"{pane.name} has not looked yet")
                 self.layers.tiles.show_nothing("")
                 self._maps = None
             return
@@ -825,8 +830,8 @@ class Window(QWidget):
         self.layers.choose(self.commands.layer() if status.layers else None)
         for name, button in self._fusion.items():
             button.setChecked(name == head)
-            button.setEnabled(bool(status.heads or not status.layers))
-        self.view.show_settings(settings, status.layers, status.heads, status.mode)
+            button.setEnabled(bool(status.most_heads or not status.layers))
+        self.view.show_settings(settings, status.layers, status.heads or status.most_heads, status.mode)
         self.models.show_settings(settings)
         self._show_hud()
 
@@ -875,7 +880,7 @@ class Window(QWidget):
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
         settings = self.session.settings
-        mute = muted(settings, status.layers, status.heads) if status.layers else settings.mute
+        mute = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in mute) if len(mute) <= 3 else f"{len(mute)} heads"
         silenced = f"{which} muted" if mute else ""
         title = "   ·   ".join(part for part in (name or source, status.model_name or "", silenced) if part)

@@ -18,9 +18,9 @@ from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
-from rtviz.scoring.overlap import looked_at
 from rtviz.scoring.report import PAPERS, VOC2012, BenchmarkReport, Score, corloc_paper, paper_score, said_on
 from rtviz.settings import Point, Query, Settings
+from rtviz.views.overlap import looked_at
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rtviz.errors import SettingsError, lacks_heads
+from rtviz.errors import SettingsError, lacks
 
 if TYPE_CHECKING:
+    from rtviz.compose import Box
     from rtviz.frame import Frame, Maps, Pixels
     from rtviz.settings import Settings
 
@@ -41,6 +42,11 @@ class ViewInfo:
     def needs_heads(self) -> bool:
         return "attention" in self.needs and not self.headless
 
+    @property
+    def subject(self) -> str:
+        """What it shows something of, and a convolutional network does not have."""
+        return "patch tokens" if self.needs & {"tokens", "keys"} else "attention heads"
+
 
 _ATTENTION = frozenset({"attention"})
 _TOKENS = frozenset({"attention", "tokens"})
@@ -71,6 +77,19 @@ _VIEWS = (
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
 )
+
+
+class Tile(NamedTuple):
+    """A copy of the frame in a mosaic.
+
+    Attributes:
+        box: where it lies.
+        layer, head: of what; None where it shows no single one.
+    """
+
+    box: Box
+    layer: int | None
+    head: int | str | None
 
 
 FOLLOWED = "followed head"  # under which a Memory holds it
@@ -144,7 +163,7 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
     view = find(settings.view)
     if maps is not None and not maps.heads and view.needs_heads:
         others = ", ".join(other.name for other in _VIEWS if not other.needs_heads)
-        raise SettingsError("view", view.name, f"{others} ({lacks_heads(maps.model)})")
+        raise SettingsError("view", view.name, f"{others} ({lacks(maps.model, view.subject)})")
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")
     if settings.head == "follow":
@@ -155,3 +174,32 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
 
         picture = beside(frame.pixels, picture)
     return picture
+
+
+def tiles(size: tuple[int, int], maps: Maps | None, settings: Settings) -> list[Tile]:
+    """The copies of the frame in what a view draws at a (height, width); none where there is only one, the whole.
+
+    Args:
+        maps, settings: as for `draw`.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if maps is None or not maps.heads or settings.view not in ("heads", "grid"):
+        return []
+    if settings.view == "heads":
+        from rtviz.views import heads
+        from rtviz.views.selection import layer_of
+
+        layer = layer_of(maps, settings)
+        return [
+            Tile(box, None, None) if shown == "frame" else Tile(box, layer, shown)
+            for shown, box in heads.arrange(size, maps.heads)
+        ]
+    from rtviz.views import grid
+
+    plan = grid.arrange(size, maps.layers, maps.heads)
+    thumbnails = [
+        Tile(box, layer, head) for layer, row in enumerate(plan.tiles) for head, box in enumerate(row)
+    ]  # fmt: skip
+    return [*(Tile(box, None, None) for box in plan.panels), *thumbnails]

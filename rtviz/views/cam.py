@@ -11,6 +11,10 @@ from rtviz.settings import Settings
 from rtviz.views import Memory, heatmap
 from rtviz.views.selection import key_of, layer_of, normalize
 
+# Below such a share of the largest value differences are rounding. The tokens of an untrained ViT are all equally long
+# after the last norm.
+_ALIKE = 1e-3
+
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """A stage's map, by the method of the settings, in the colours of the colormap.
@@ -24,6 +28,9 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
     if settings.cam == "grad":
         _name_class(picture, maps)
+    elif np.ptp(stage) <= _ALIKE * np.abs(stage).max():
+        more = ": eigen tells them apart" if settings.cam == "activation" else ""
+        compose.say(picture, f"all patches respond alike{more}", "all patches respond alike", "all alike")
     return picture
 
 

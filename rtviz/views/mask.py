@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +13,8 @@ from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views import Memory
 from rtviz.views.cam import positive, stage_map
-from rtviz.views.selection import chosen
+from rtviz.views.overlap import best_heads
+from rtviz.views.selection import chosen, layer_of
 
 _FUSED: compose.Color = (64, 224, 208)
 
@@ -20,21 +22,27 @@ _FUSED: compose.Color = (64, 224, 208)
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The mask of one head, or of the mean or maximum over heads; of all heads each in its own colour.
 
-    Of a model without heads, the mask of what its stage responds to.
+    Where a Jaccard index is asked for, and objects of the frame are known: the masks that are measured, those of each
+    object's best head. Of a model without heads, the mask of what its stage responds to.
 
     Raises:
         SettingsError: the maps have no such layer or head.
     """
-    if maps.heads:
-        attention = chosen(maps, settings)
+    heads = best_heads(frame, maps, settings)
+    if heads:
+        attention = maps.attention[layer_of(maps, settings), list(heads)]
+        settings = settings.replace(head=heads[0] if len(heads) == 1 else "all")
+        attention = attention[0] if len(heads) == 1 else attention
+    elif maps.heads:
+        heads, attention = tuple(range(maps.heads)), chosen(maps, settings)
     else:
         settings = settings.replace(head="mean")
         attention = positive(stage_map(maps, settings))
     masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     alone = settings.layout == "alone"
     if settings.head == "all":
-        picture = all_heads(frame.pixels, masks, settings.opacity, alone)
-        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
+        picture = all_heads(frame.pixels, masks, settings.opacity, alone, heads)
+        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in heads])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
     if maps.query != "cls" and maps.heads:
@@ -77,16 +85,23 @@ def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
     return np.asarray(fill + (edge - fill) * line[:, None] + 0.5).astype(np.uint8)
 
 
-def all_heads(pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool) -> Pixels:
-    """Each head's mask [heads, height, width], small ones on top of large ones; what no head holds is dimmed."""
+def all_heads(
+    pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool, heads: Sequence[int] | None = None
+) -> Pixels:
+    """Each head's mask [heads, height, width], small ones on top of large ones; what no head holds is dimmed.
+
+    Args:
+        heads: which ones they are, for their colours; the first ones if not given.
+    """
     width = compose.outline_width((masks.shape[1], masks.shape[2]))
     ramp, rise = compose.soften(masks.max(axis=0), width)
     if alone:
         picture, opacity = np.zeros_like(pixels), 1.0
     else:  # without colour, this paint only dims what is outside
         picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
-    for head in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
-        add(picture, masks[head], compose.head_color(int(head)), opacity, tint=0.45)
+    for place in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
+        color = compose.head_color(int(place) if heads is None else heads[place])
+        add(picture, masks[place], color, opacity, tint=0.45)
     return picture
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtviz import compose
-from rtviz.frame import Frame, Maps, Pixels
+from rtviz.frame import Floats, Frame, Maps, Masks, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory
 from rtviz.views.mask import all_heads
@@ -22,11 +22,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
         compose.say(picture, "no object is marked: Shift+click, or --track X,Y", "no object is marked")
         return picture
-    if maps.labels is None:
-        raise ValueError("track needs labels: feed the maps to a Tracker")
-    others = np.stack([np.delete(maps.labels, number, axis=0).max(axis=0) for number in range(1, len(maps.labels))])
-    margin = maps.labels[1:] - others  # [objects, rows, columns], above 0 where an object is more than anything else
-    patches = (margin > 0) & ~np.asarray(maps.lost, np.bool_)[:, None, None]
+    patches, margin = objects_in(maps)
     field = np.where(patches, np.maximum(margin, 0.02), np.minimum(margin, -0.02)) / 2 + np.float32(0.5)
     masks = compose.patches_pixels(patches, field.astype(np.float32), frame.size, settings.upsampling, frame.pixels)
     picture = all_heads(frame.pixels, masks, settings.opacity, alone)
@@ -35,3 +31,18 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     ]
     compose.legend(picture, "object", entries)
     return picture
+
+
+def objects_in(maps: Maps) -> tuple[Masks, Floats]:
+    """Where the marked objects are: bool [objects, rows, columns], nowhere for one that is lost; and by how much each
+    patch is more of an object than of anything else, float32 [objects, rows, columns], -1 to 1.
+
+    Raises:
+        ValueError: the maps hold no labels.
+    """
+    if maps.labels is None:
+        raise ValueError("track needs labels: feed the maps to a Tracker")
+    others = np.stack([np.delete(maps.labels, number, axis=0).max(axis=0) for number in range(1, len(maps.labels))])
+    margin = maps.labels[1:] - others
+    lost = np.asarray(maps.lost or (False,) * len(margin), np.bool_)
+    return (margin > 0) & ~lost[:, None, None], margin

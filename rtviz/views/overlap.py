@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz.frame import Floats, Maps, Masks
+from rtviz import compose
+from rtviz.frame import Floats, Frame, Maps, Masks
 from rtviz.propagation import sampled
-from rtviz.scoring.measures import largest_mass
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
@@ -36,14 +36,25 @@ class Overlap:
         """The mean over the objects, 0 to 1."""
         return sum(self.each) / len(self.each)
 
-    def __str__(self) -> str:
-        figure = f"Jaccard {_short(self.jaccard)}"
-        if 1 < len(self.each) <= _NAMED:
-            figure = f"{figure} ({' '.join(map(_short, self.each))})"
-        if not self.heads:
-            return f"{figure}, no heads"
+    @property
+    def mean(self) -> str:
+        """The mean over the objects, in words."""
+        return f"Jaccard {_short(self.jaccard)}"
+
+    @property
+    def best(self) -> str:
+        """The heads that cover the objects best, in words; empty for a model without heads."""
         heads = sorted(set(self.heads))
-        return f"{figure}, head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}"
+        return f"best head{'' if len(heads) == 1 else 's'} {', '.join(map(str, heads))}" if heads else ""
+
+    @property
+    def figure(self) -> str:
+        """The mean, and where objects are few that of each, in words."""
+        several = 1 < len(self.each) <= _NAMED
+        return f"{self.mean} ({' '.join(map(_short, self.each))})" if several else self.mean
+
+    def __str__(self) -> str:
+        return f"{self.figure}, {self.best or 'no heads'}"
 
 
 def _short(share: float) -> str:
@@ -87,11 +98,24 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     if not shares:
         return None
     covered = np.stack(shares)  # [objects, patches]
-    masks = largest_mass(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
+    masks = compose.mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
     both = covered @ masks.T  # [objects, heads]
     scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)
     return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.heads else ())
 
 
-__all__ = ["Overlap", "looked_at", "overlap"]
+def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
+    """The heads whose masks are the ones that are measured: of each object the head that covers it best, in order. None
+    where no Jaccard index is asked for, no object of the frame is known, or the model has no heads.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    if not settings.jaccard or frame.masks is None or not maps.heads:
+        return ()
+    found = overlap(maps, settings, frame.masks)
+    return () if found is None else tuple(sorted(set(found.heads)))
+
+
+__all__ = ["Overlap", "best_heads", "looked_at", "overlap"]
