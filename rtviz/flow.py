@@ -122,6 +122,8 @@ class _Sampler:
 
     def __call__(self, planes: Floats) -> Floats:
         """Planes [..., rows, columns], sampled."""
+        if not planes.size:  # of a model without heads
+            return planes
         flat = planes.reshape(-1, *self._grid)
         most = 4 * (_WIDEST // (self._grid[1] + 2 * _MARGIN))
         parts = [self._sampled(flat[start : start + most]) for start in range(0, len(flat), most)]

@@ -714,7 +714,7 @@ class LiveSession:
             if shot is None:
                 return
             with self._changed:
-                engine, settings = self._engine, self._asked_for()
+                engine, asked, settings = self._engine, self._settings, self._asked_for()
                 companion = self._whose_turn(shot)
                 self._looking = None if companion is not None else shot
             if companion is not None:
@@ -729,7 +729,7 @@ class LiveSession:
                     maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
-                pause, tried = min(8.0, 2 * pause or 0.5), settings
+                pause, tried = min(8.0, 2 * pause or 0.5), asked
                 with self._changed:
                     self._looking = None
                     self._look_failed = in_words(error)

@@ -24,8 +24,8 @@ class ViewInfo:
         label: what a menu calls it.
         help: one sentence.
         key: the key that shows it directly; a capital letter is typed with Shift.
-        needs: what Maps must hold: "attention", "tokens", "keys", "cam", "rollout", "intact";
-            nothing if it needs no model.
+        needs: what Maps must hold: "attention", "tokens", "keys", "labels" (of marked objects, once there are any),
+            "cam", "rollout", "intact"; nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
         follows_pointer: whether, live, it asks about the patch under the pointer as long as none was clicked.
     """
@@ -45,12 +45,13 @@ class ViewInfo:
     @property
     def subject(self) -> str:
         """What it shows something of, and a convolutional network does not have."""
-        return "patch tokens" if self.needs & {"tokens", "keys"} else "attention heads"
+        return "patch tokens" if self.needs & {"tokens", "keys", "labels"} else "attention heads"
 
 
 _ATTENTION = frozenset({"attention"})
 _TOKENS = frozenset({"attention", "tokens"})
 _KEYS = frozenset({"attention", "keys"})
+_LABELS = frozenset({"attention", "labels"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _INTACT = frozenset({"attention", "intact"})
@@ -73,7 +74,7 @@ _VIEWS = (
         follows_pointer=True,
     ),
     ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS),
-    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _ATTENTION),
+    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
 )
