@@ -75,7 +75,7 @@ def test_the_registry_names_what_can_be_drawn():
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "cam", "rollout", "intact"}
+        assert view.needs <= {"attention", "tokens", "keys", "labels", "cam", "rollout", "intact"}
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed():
