@@ -33,8 +33,8 @@ K = 100  # LOST: so many patches of the lowest degree may join the seed
 PATIENCE_SECONDS = 1.0  # so long another object must be the better choice before it is shown
 _SAME = 0.2  # Jaccard with what was shown, below which nothing of it is left to keep
 _PREFERENCE = 0.1  # so much more alike, in Jaccard, must another choice be than the plain one to be preferred
-_CUT = 0.5  # likeness of two frames' features, place by place, below which they show different scenes
-_JUMP_SECONDS = 1.0  # backwards; a stream that leaps begins anew
+CUT = 0.5  # likeness of two frames' features, place by place, below which they show different scenes
+JUMP_SECONDS = 1.0  # backwards; a stream that leaps begins anew
 
 _VECTORS = 3  # eigenvectors among which a known object is looked for
 _MOST_STEPS = 160
@@ -427,7 +427,7 @@ def follow(
         ValueError: the features are not [rows, columns, width].
     """
     if before is not None and (
-        pts_seconds < before.pts_seconds - _JUMP_SECONDS or likeness(features, before.features) < _CUT
+        pts_seconds < before.pts_seconds - JUMP_SECONDS or likeness(features, before.features) < CUT
     ):
         before = None
     if before is None:

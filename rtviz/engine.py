@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rtviz import views
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from rtviz.models import Model
+
+_BLANK = 8  # of 255: a frame with no more between its darkest and its brightest value has nothing in it to mark
 
 
 class Engine:
@@ -143,9 +147,21 @@ class Engine:
 
         Each frame that was looked at is to be told, in order; `look_all` and `render` do so themselves.
         """
+        if not settings.track:
+            self._tracker.reset()
         if not settings.track or maps.tokens is None:
             return maps
-        return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds)
+        blank = int(np.ptp(frame.pixels[::4, ::4])) <= _BLANK
+        return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds, blank=blank)
+
+    def adopt(self, settings: Settings, maps: Maps | None) -> None:
+        """Take over the objects that the settings mark, as another model sees them; see `Tracker.adopt`.
+
+        Args:
+            settings: what is marked.
+            maps: what another model saw last, with labels; None if there is none.
+        """
+        self._tracker.adopt(settings.track, maps)
 
     def look_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None

@@ -839,6 +839,8 @@ class LiveSession:
                 if engine is None:
                     self._say_model("failed", sentence)
                 else:
+                    if self._engine is not None:  # else it is the first that sees what is marked
+                        engine.adopt(self._settings, self._marked())
                     self._engine = engine
                     model = engine.model
                     if model is not None:
@@ -851,6 +853,11 @@ class LiveSession:
                     self._look_again_if_needed()
                 self._picture_wanted = True
                 self._changed.notify_all()
+
+    def _marked(self) -> Maps | None:
+        """What a model saw last that follows the marked objects, the first one's before the others'."""
+        seen = (looker.seen for looker in self._companions)
+        return next((one.maps for one in (self._seen, *seen) if one is not None and one.maps.labels is not None), None)
 
     def _waiting(self) -> Companion | None:
         return next((companion for companion in self._companions if companion.state == "waiting"), None)
@@ -870,6 +877,9 @@ class LiveSession:
         except Exception as error:  # the edge of the thread: told in the status and above the pane
             companion.fail(error)
         else:
+            with self._changed:
+                if (marked := self._marked()) is not None or self._looks:
+                    engine.adopt(self._settings, marked)
             companion.begin(engine)
         with self._changed:
             self._picture_wanted = True

@@ -132,6 +132,26 @@ class Propagation:
             place = 1 + self._carried % context
             self._features[place], self._labels[place] = asked, labels
         self._carried += 1
+        return self._summed(labels)
+
+    def deny(self, carried: Carried, objects: NDArray[np.bool_]) -> Carried:
+        """The last frame once more, without some objects: whatever looks like them in it counts as background, and the
+        next frames learn no better from it. The first frame stays as it is.
+
+        Args:
+            carried: what `next` said of the last frame.
+            objects: bool [objects], which are not there.
+        """
+        labels = np.moveaxis(carried.labels, 0, 2).copy()
+        labels[..., 0] += labels[..., 1:][..., objects].sum(axis=2)
+        labels[..., 1:][..., objects] = 0
+        context = len(self._features) - 1
+        if context and self._carried:
+            self._labels[1 + (self._carried - 1) % context] = labels
+        return self._summed(labels)
+
+    def _summed(self, labels: Floats) -> Carried:
+        """What labels [rows, columns, 1 + objects] say of the objects."""
         shares = labels[..., 1:].sum(axis=(0, 1), dtype=np.float64) / np.maximum(self._at_first, 1e-12)
         patches = np.bincount(labels.argmax(axis=2).ravel(), minlength=labels.shape[2])[1:]
         lost = (shares < LEAST_SHARE) | (patches == 0)

@@ -263,7 +263,7 @@ def _check_marks(option: Option, value: Any) -> Any:
     if isinstance(value, str):
         value = [part.split(",") for part in value.split(";") if part.strip()]
     try:
-        marks = tuple(Mark(*(float(number) for number in part)) for part in value)
+        marks = tuple(dict.fromkeys(Mark(*(float(number) for number in part)) for part in value))  # twice is one object
     except (TypeError, ValueError):
         return _REFUSED
     for mark in marks:

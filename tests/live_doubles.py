@@ -59,6 +59,7 @@ class Engine:
     peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
     before: Callable[[], None] | None = None
+    adopted: list[tuple[Settings, Maps | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -80,6 +81,10 @@ class Engine:
         labels = np.zeros((1 + len(settings.track), *maps.grid), np.float32)
         labels[0] = 1
         return replace(maps, labels=labels, lost=(True,) * len(settings.track), marks=settings.track)
+
+    def adopt(self, settings: Settings, maps: Maps | None) -> None:
+        """Keeps what it was given."""
+        self.adopted.append((settings, maps))
 
     def _maps(self, frame: Frame, settings: Settings, features: Collection[str] = ()) -> Maps:
         layers, heads, rows, columns = self.model.layers, self.model.heads, 6, 8

@@ -17,7 +17,7 @@ from rtviz.artist import fit, has_features
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live import LatestSlot, LiveSession, hover
-from rtviz.settings import Point, Settings
+from rtviz.settings import Mark, Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 
 
@@ -265,6 +265,26 @@ def test_another_model_loads_while_the_old_one_goes_on() -> None:
         shown = until_shown(live, lambda result: result.maps and result.maps.model == "second")
         assert isinstance(shown, Result)
         assert shown.settings.head == 1
+
+
+def test_a_model_that_comes_later_is_told_where_the_marked_objects_are() -> None:
+    """The next model, and one in a pane of its own; the first one sees for itself what is marked."""
+    engines = {name: Engine(Model(name or "first")) for name in (None, "beside", "next")}
+    marked = Settings(view="track", track=(Mark(0.5, 0.5),))
+    camera = FaultyCamera(fps=60, size=(48, 96))
+    with session(camera, load_engine=lambda settings, progress: engines[settings.model], settings=marked) as live:
+        until_shown(live, lambda result: result.maps and result.maps.labels is not None)
+        live.update(marked.replace(compare=("beside",)))
+        until(live, lambda status: [pane.state for pane in status.panes] == ["ready"])
+        live.update(marked.replace(model="next"))
+        until(live, lambda status: status.model_name == "next")
+    assert engines[None].adopted == []
+    for name in ("beside", "next"):
+        ((settings, maps),) = engines[name].adopted
+        assert settings.track == marked.track
+        assert maps is not None
+        assert maps.model == "first"
+        assert maps.labels is not None
 
 
 def test_a_download_can_be_cancelled() -> None:

@@ -99,6 +99,26 @@ def test_what_is_gone_is_said_to_be_lost_and_found_when_it_returns():
     assert carrier.next(scene((thing, 3), (other, 7))).lost == (False, False)
 
 
+def test_what_is_denied_is_background_for_the_frames_after():
+    """As if the frame's labels had been others, by the protocol."""
+    frames = [fields(5, 7, 6, seed) for seed in range(3)]
+    masks = np.concatenate([square(5, 7, 0, 0), square(5, 7, 2, 3)])
+    carrier, other = (Propagation(frames[0], masks, context=2, neighbourhood=2, top=3) for _ in range(2))
+    carried = carrier.next(frames[1])
+    denied = carrier.deny(carried, np.array([True, False]))
+    assert denied.lost[0]
+    assert not denied.labels[1].any()
+    assert (denied.labels[2] == carried.labels[2]).all()
+    assert denied.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
+    other.next(frames[1])
+    after, without = carrier.next(frames[2]), other.next(frames[2])
+    assert after.labels[1].sum() < without.labels[1].sum()
+    assert after.labels[2] == pytest.approx(without.labels[2], abs=1e-6)
+    carrier.forget_context()
+    other.forget_context()
+    assert (carrier.next(frames[0]).labels == other.next(frames[0]).labels).all(), "the first frame is as it was"
+
+
 def test_an_object_too_small_for_the_grid_is_lost_from_the_start():
     carrier = Propagation(fields(4, 4), np.zeros((1, 4, 4), bool))
     assert carrier.next(fields(4, 4)).lost == (True,)

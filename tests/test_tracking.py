@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import rtviz
+from rtviz.cv import cv2
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.propagation import sampled
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
-from rtviz.tracking import Tracker, object_of
+from rtviz.tracking import Tracker, object_of, objects_of
 
 SIZE = (120, 160)
 
@@ -96,6 +97,51 @@ def test_a_box_takes_what_is_unlike_its_surroundings() -> None:
     assert object_of(features(), Mark(0, 0, 1, 1)).all(), "nothing is round the whole frame"
 
 
+def innermost(mask: np.ndarray) -> Mark:
+    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return Mark((column + 0.5) / mask.shape[1], (row + 0.5) / mask.shape[0])
+
+
+def test_a_point_is_the_object_there_and_two_points_are_two() -> None:
+    """On drawn scenes, against the truth; before, one of two stood for both and the other for nothing."""
+    found = []
+    for seed in range(8):
+        frame = SceneSource(size=SIZE, seed=seed, objects=2).frame(0)
+        assert frame.masks is not None
+        maps = model()(frame, features=("tokens",))
+        assert maps.tokens is not None
+        masks = objects_of(maps.tokens, [innermost(mask) for mask in frame.masks])
+        assert not masks.all(axis=0).any()
+        found.append([overlap(mask, truth) for mask, truth in zip(masks, frame.masks, strict=True)])
+    assert np.min(found) > 0.35
+    assert np.mean(found) > 0.65
+
+
+def test_a_line_that_an_object_stands_on_is_no_part_of_it() -> None:
+    tokens = features()
+    tokens[4, :] = tokens[3, 4]  # an edge, one patch wide, right through the frame
+    found = object_of(tokens, Mark(0.45, 0.45))
+    assert found[2:5, 3:6].all()
+    assert not found[:, :2].any()
+    assert not found[:, 7:].any()
+    line = features()
+    line[2:5, 3:6] = line[0, 0]
+    line[1:7, 4] = features()[3, 4]
+    assert object_of(line, Mark(0.45, 0.45))[1:7, 4].all(), "what is no wider itself stays whole"
+
+
+def test_what_two_marks_claim_is_divided_by_likeness() -> None:
+    tokens = features()
+    tokens[2:5, 6:9] = tokens[2:5, 3:6]
+    tokens[2:5, 6:9, 2] += 2  # beside it, and more like it than the ground is
+    left, right = Mark(0.3, 0.25, 0.45, 0.375), Mark(0.6, 0.25, 0.3, 0.375)
+    masks = objects_of(tokens, [left, right])
+    assert masks[0, 2:5, 3:6].all()
+    assert masks[1, 2:5, 6:9].all()
+    assert (objects_of(tokens, [right, left]) == masks[::-1]).all(), "whoever was marked first"
+
+
 def test_objects_keep_their_order_and_their_labels_whenever_they_were_marked() -> None:
     tracker, first, second = Tracker(), Mark(0.3, 0.25, 0.3, 0.375), Mark(0.05, 0.9)
     tokens = features()
@@ -135,10 +181,95 @@ def test_an_object_that_leaves_is_lost_and_is_found_after_a_leap_back() -> None:
     assert tracker.follow(maps_of(tokens), [mark], 0, 0.0).lost == (False,)
 
 
+def test_a_cut_loses_an_object_until_its_own_patches_are_back() -> None:
+    def elsewhere() -> np.ndarray:
+        tokens = np.random.default_rng(7).normal(0, 0.1, (8, 10, 16)).astype(np.float32)
+        tokens[..., 5] += 1
+        tokens[3:6, 3:6, 1] += 1
+        tokens[3:6, 3:6, 6] += 2  # a little like the object, and where it was
+        return tokens
+
+    tracker, mark = Tracker(), Mark(0.45, 0.45)
+    frames = [features(), features(), *[elsewhere()] * 9, features(), features()]
+    seen = [tracker.follow(maps_of(tokens), [mark], n, n / 10) for n, tokens in enumerate(frames)]
+    assert [maps.lost for maps in seen] == [(False,)] * 2 + [(True,)] * 9 + [(False,)] * 2
+    for maps in seen:
+        assert maps.labels is not None
+        assert maps.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
+    assert (seen[5].labels[0] == 1).all()  # type: ignore[index]
+    assert (seen[-1].labels.argmax(axis=0) == object_of(features(), mark)).all()  # type: ignore[union-attr]
+
+
+def test_of_two_objects_marked_one_after_the_other_in_one_place_the_later_is_there() -> None:
+    tracker, first, second = Tracker(), Mark(0.45, 0.45), Mark(0.4, 0.4)
+    tracker.follow(maps_of(features()), [first], 0, 0.0)
+    both = tracker.follow(maps_of(features()), [first, second], 1, 0.1)
+    assert both.lost == (True, False)
+    assert both.labels is not None
+    assert (both.labels.argmax(axis=0) == 2 * object_of(features(), second)).all()
+
+
+def test_another_model_and_another_grid_go_on_from_where_an_object_is_now() -> None:
+    """Its patches of now, and not what lies where the mark was made."""
+    mark, gone, moved = Mark(0.45, 0.45), Mark(0.05, 0.05), np.roll(features(), 3, axis=1)
+    said = np.zeros((3, 8, 10), np.float32)
+    said[1, 2:5, 6:9] = 1
+    said[0] = 1 - said[1]
+    other = replace(maps_of(moved), model="other", labels=said, marks=(mark, gone), lost=(False, True))
+    fine = moved.repeat(2, axis=0).repeat(2, axis=1)
+    right = np.zeros((16, 20), bool)
+    right[4:10, 12:18] = True
+
+    adopting, late = Tracker(), Tracker()
+    adopting.adopt([mark, gone], other)
+    late.adopt([mark], None)
+    adopted = adopting.follow(maps_of(fine), [mark, gone], 40, 4.0)
+    assert adopted.labels is not None
+    assert adopted.lost == (False, True)
+    assert (adopted.labels.argmax(axis=0) == right).all()
+    assert late.follow(maps_of(fine), [mark], 40, 4.0).lost == (True,), "nobody knows what it was"
+    assert late.follow(maps_of(fine), [mark, Mark(0.7, 0.4)], 41, 4.1).lost == (True, False), "until it is marked anew"
+
+    finer = Tracker()  # the same model in another resolution
+    for number, shift in enumerate([0, 1, 2, 3]):
+        finer.follow(maps_of(np.roll(features(), shift, axis=1)), [mark], number, number / 10)
+    again = finer.follow(maps_of(fine), [mark], 4, 0.4)
+    assert again.labels is not None
+    assert (again.labels.argmax(axis=0) == right).all()
+
+
+def test_a_black_frame_has_no_object_in_it() -> None:
+    source = SceneSource(size=SIZE, seed=0)
+    frame = source.frame(0)
+    assert frame.masks is not None
+    mark = innermost(frame.masks[0])
+    settings = Settings(view="track", track=(mark,), resolution=112)
+    engine, black = Engine(model()), np.zeros((*SIZE, 3), np.uint8)
+    dark = engine.render(Frame(black), settings).maps
+    assert dark is not None
+    assert dark.labels is not None
+    assert dark.lost == (True,)
+    assert (dark.labels[0] == 1).all()
+    lost = []
+    for number, picture in enumerate([frame.pixels, black, frame.pixels], 1):
+        maps = engine.render(Frame(picture, number, number / 30), settings).maps
+        assert maps is not None
+        lost.append(maps.lost)
+    assert lost == [(False,), (True,), (False,)], "it begins when there is something to see, and is found again"
+
+
 def test_marks_are_read_and_refused() -> None:
     settings = Settings(track="0.5,0.25;0.1,0.2,0.3,0.4")
     assert settings.track == (Mark(0.5, 0.25), Mark(0.1, 0.2, 0.3, 0.4))
     assert Settings.from_mapping(settings.to_mapping()) == settings
-    for wrong in ("0.5", "0.5,2", "0.9,0.9,0.2,0.05", "0.1,0.1,0.2,0", "a,b", ";".join(["0.1,0.1"] * 9)):
+    assert Settings(track="0.5,0.25;0.5,0.25").track == (Mark(0.5, 0.25),), "the same twice is one object"
+    for wrong in (
+        "0.5",
+        "0.5,2",
+        "0.9,0.9,0.2,0.05",
+        "0.1,0.1,0.2,0",
+        "a,b",
+        ";".join(f"0.1,0.{n}" for n in range(1, 10)),
+    ):
         with pytest.raises(SettingsError, match="track"):
             Settings(track=wrong)
