@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rtviz.frame import Frame, Maps
     from rtviz.models import Model
     from rtviz.offline import Report
+    from rtviz.scoring.report import BenchmarkReport
     from rtviz.sources import Source
 
 INTERRUPTED = 130
@@ -87,6 +88,16 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(text: str) -> None:
     print(f"rtviz: {text}", file=sys.stderr, flush=True)
+
+
+def _notice(quiet: bool) -> Callable[[str], None]:
+    """Who says what a model gives notice of; where quiet was asked for, nobody."""
+    return (lambda sentence: None) if quiet else _say
+
+
+def _no_bar(quiet: bool) -> bool | None:
+    """What tqdm calls `disable`: a log has no use for a bar, so none is drawn where stderr is no terminal."""
+    return True if quiet else None
 
 
 def _set_up_logging(debug: bool) -> None:
@@ -237,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument(
         "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
     )
-    _add_options(score, [Settings.option(name) for name in ("weights", "device", "precision")], "what to look with")
+    _add_options(score, [Settings.option(name) for name in _SCORED_WITH], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
     models.add_argument("--json", action="store_true", help="print the list as JSON")
@@ -619,7 +630,7 @@ def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, 
             initial=len(reports),
             desc="inputs",
             unit="input",
-            disable=parsed.quiet,
+            disable=_no_bar(parsed.quiet),
             dynamic_ncols=True,
         ) as bar:
             for report in rows:
@@ -661,7 +672,7 @@ def _run_job(
             total=_expected_frames(source, output_settings),
             desc=Path(source.info.name).name,
             unit="frame",
-            disable=parsed.quiet,
+            disable=_no_bar(parsed.quiet),
             dynamic_ncols=True,
             smoothing=0.1,
         ) as bar,
@@ -773,7 +784,7 @@ def _progress(quiet: bool, **style: Any) -> Any:
         if what not in bars:
             for bar in bars.values():
                 bar.close()
-            bars[what] = tqdm(total=total, desc=what, disable=quiet, dynamic_ncols=True, **style)
+            bars[what] = tqdm(total=total, desc=what, disable=_no_bar(quiet), dynamic_ncols=True, **style)
         bars[what].update(done - bars[what].n)
 
     try:
@@ -789,8 +800,7 @@ def _model_progress(quiet: bool) -> Any:
 
 
 def _score(parsed: argparse.Namespace) -> int:
-    looking = ("weights", "device", "precision")
-    given: dict[str, Any] = {name: vars(parsed)[name] for name in looking if name in vars(parsed)}
+    given: dict[str, Any] = {name: vars(parsed)[name] for name in _SCORED_WITH if name in vars(parsed)}
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
@@ -809,6 +819,7 @@ def _score(parsed: argparse.Namespace) -> int:
     return 0
 
 
+_SCORED_WITH = ("weights", "device", "precision", "backend")
 # What is measured, and on what.
 _MEASURED_ON = {
     "jaccard": "the folder of PASCAL VOC2012",
@@ -821,7 +832,8 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     from rtviz.scoring import benchmarks
 
     if parsed.data is None:
-        raise SettingsError("data", "", f"--data with {_MEASURED_ON[parsed.name]}, or with scene:")
+        allowed = f"{_MEASURED_ON[parsed.name]}, or scene: for drawn ones"
+        raise SettingsError("data", None, allowed, wrong=f"score {parsed.name} needs --data")
     if parsed.scenes is not None:
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
@@ -831,21 +843,30 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
-    with _progress(parsed.quiet) as progress:
-        report = benchmarks.run(
-            parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
-            seed=seed, objects=parsed.objects or "tokencut", progress=progress, notice=_say, **given,
-        )  # fmt: skip
-    if parsed.json:
-        print(json.dumps(report.to_mapping(), indent=2))
-    else:
-        marks = ("█", "░")
-        try:
-            "".join(marks).encode(sys.stdout.encoding or "ascii")
-        except UnicodeEncodeError:
-            marks = ("#", ".")
-        print(f"{report.table()}\n\n{report.bars(*marks)}")
+    finished: BenchmarkReport | None = None
+    try:
+        with _progress(parsed.quiet) as progress:
+            for report in benchmarks.scored(
+                parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit, seed=seed,
+                objects=parsed.objects or "tokencut", progress=progress, notice=_notice(parsed.quiet), **given,
+            ):  # fmt: skip
+                finished = report
+    finally:  # whatever ended it, what was finished has taken its time
+        if finished is not None:
+            _print_benchmark(finished, parsed.json)
     return 0
+
+
+def _print_benchmark(report: BenchmarkReport, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.to_mapping(), indent=2), flush=True)
+        return
+    text = f"{report.table()}\n\n{report.bars()}"
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = f"{report.table()}\n\n{report.bars('#', '.')}".replace("±", "+-")
+    print(text, flush=True)
 
 
 # --- models ----------------------------------------------------------------------------------------------------------

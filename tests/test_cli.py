@@ -171,12 +171,15 @@ def test_names_that_trip_other_tools(tmp_path, name):
 def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(tmp_path, number, status):
     output = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
-    with subprocess.Popen([*command, "--view", "none"], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "frame" not in (seen := process.stderr.read(40)) or " 0/" in seen:  # the bar has begun to move
+    termios = pytest.importorskip("termios")  # a bar is drawn at a terminal alone
+    terminal, stderr = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen([*command, "--view", "none"], stderr=stderr) as process:
+        os.close(stderr)
+        while b"frame" not in (seen := os.read(terminal, 40)) or b" 0/" in seen:  # the bar has begun to move
             pass
         process.send_signal(number)
-        rest = process.stderr.read()
+        rest = everything(terminal)
         assert process.wait(timeout=30) == status
     assert not output.exists()
     assert "interrupted" in rest
@@ -184,6 +187,25 @@ def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(t
     partial = next(path for path in tmp_path.iterdir())
     with open_source(str(partial)) as source:
         assert sum(1 for _ in source) > 0
+
+
+def everything(terminal: int) -> str:
+    """What is still written to a terminal until the last one who writes has left it."""
+    parts = []
+    with os.fdopen(terminal, "rb", buffering=0) as file:
+        try:
+            while part := file.read(4096):
+                parts.append(part)
+        except OSError:  # how Linux says that there is nobody left
+            pass
+    return b"".join(parts).decode()
+
+
+def test_a_log_has_no_bar(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--view", "none")
+    assert done.returncode == 0
+    assert "\r" not in done.stderr
+    assert [line[:13] for line in done.stderr.splitlines()] == ["rtviz: wrote "]
 
 
 def test_models_lists_and_pulls_nothing_by_itself():
