@@ -6,19 +6,20 @@ import argparse
 import json
 import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, SourceUnreadable, WeightsMissing
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, WeightsMissing
 from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
-from rtviz.settings import MODEL_FIELDS, Option, OutputSettings, Settings, load_preset, presets
+from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
     from rtviz.comparison import Comparison
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rtviz.frame import Frame, Maps
     from rtviz.models import Model
     from rtviz.offline import Report
+    from rtviz.scoring.report import BenchmarkReport
     from rtviz.sources import Source
 
 INTERRUPTED = 130
@@ -89,6 +91,16 @@ def _say(text: str) -> None:
     print(f"rtviz: {text}", file=sys.stderr, flush=True)
 
 
+def _notice(quiet: bool) -> Callable[[str], None]:
+    """Who says what a model gives notice of; where quiet was asked for, nobody."""
+    return (lambda sentence: None) if quiet else _say
+
+
+def _no_bar(quiet: bool) -> bool | None:
+    """What tqdm calls `disable`: a log has no use for a bar, so none is drawn where stderr is no terminal."""
+    return True if quiet else None
+
+
 def _set_up_logging(debug: bool) -> None:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if debug:
@@ -113,6 +125,11 @@ _PRESETS = f"a preset: a TOML file, or one of {', '.join(presets())}"
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        # What begins like a negative number is a value and no option, as from Python 3.14 on: `--mute -1.3,-1.4`.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"rtviz: error: {message} (`{self.prog} --help` shows what is understood)\n")
 
@@ -190,9 +207,11 @@ def _parser() -> argparse.ArgumentParser:
         "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
     )
     elevator.add_argument("-o", "--output", required=True, metavar="OUT", help="a .gif, .mp4, .mkv, .mov or .webm")
-    elevator.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
-    drawing = ("head", "view", "layout", "opacity", "colormap", "gamma", "threshold", "cam", "upsampling")
-    _add_options(elevator, [Settings.option(name) for name in (*looking, *drawing)], "what to look with, and to show")
+    elevator.add_argument("--quiet", action="store_true", help="no progress bar, no notices, no closing line")
+    drawing = ("layout", "opacity", "colormap", "gamma", "threshold", "cam", "rollout", "discard", "upsampling")
+    shown = [Settings.option(name) for name in (*looking, "head", "view", *drawing)]
+    shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
+    _add_options(elevator, shown, "what to look with, and to show")
     writing = ("start", "size", "codec", "quality", "overwrite")
     _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
 
@@ -203,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     facts.add_argument("--json", action="store_true", help="print the facts as JSON")
     _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
     _add_options(facts, [OutputSettings.option("start")], "input")
+    facts.add_argument(
+        "--seconds", type=float, metavar="N", help="watch a video for so long, and tell how steady each head is, too"
+    )
 
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
@@ -226,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a name from `rtviz models`, to be scored on drawn scenes (embedded); or what to measure on a data set",
     )  # fmt: skip
     score.add_argument("--json", action="store_true", help="print the figures as JSON")
-    score.add_argument("--quiet", action="store_true", help="no progress bar")
+    score.add_argument("--quiet", action="store_true", help="no progress bar, no notices")
     score.add_argument("--seed", type=int, metavar="N", help="which of the scenes kept for scoring (0)")
     score.add_argument("--scenes", type=int, metavar="N", help="with MODEL: how many drawn scenes (200)")
     measured = score.add_argument_group("with jaccard, davis and corloc")
@@ -237,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument(
         "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
     )
-    _add_options(score, [Settings.option(name) for name in ("weights", "device", "precision")], "what to look with")
+    _add_options(score, [Settings.option(name) for name in _SCORED_WITH], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
     models.add_argument("--json", action="store_true", help="print the list as JSON")
@@ -264,7 +286,7 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
         "a run that broke off (needs rtviz[ray])",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, metavar="N", help="with --ray: how many at once")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no notices, no closing line")
     parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
 
 
@@ -274,19 +296,39 @@ def _add_options(
     """The flags of a schema. None is set unless given, so that a preset's value can show through."""
     group = parser.add_argument_group(title)
     for option in options:
-        choices = views.names() if option.name == "view" else option.choices
+        choices = option.choices or (views.names() if option.name == "view" else ())
         text = option.help + ("" if option.default in (None, False, ()) else f" ({_shown(option)})")
         if option.kind == "flag":
             group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
-        metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.kind.upper())
+        metavar = "|".join(choices) if choices else _METAVARS.get(option.name, _range(option))
         several = several_models and option.name == "model"
         if several:
             text += "; given again, one more to compare it with"
         group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
-            action="append" if several else "extend" if option.kind == "marks" else "store",
+            action="append" if several else "extend" if option.kind == "marks" else _OnlyModel
+            if option.name == "model" else "store",
         )  # fmt: skip
+
+
+class _OnlyModel(argparse.Action):
+    """Takes one model: of several, one would look and the others be forgotten."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest, None)
+        if before is not None:
+            raise SettingsError(self.dest, values, "one model here", wrong=f"--model names {before} and {values}")
+        setattr(namespace, self.dest, values)
+
+
+def _range(option: Option) -> str:
+    """What stands for a value in the help, where nothing better is known."""
+    if option.minimum is None or option.maximum is None:
+        return option.kind.upper()
+    return f"{option.minimum:g}-{option.maximum:g}"
 
 
 def _shown(option: Option) -> str:
@@ -303,14 +345,10 @@ _METAVARS = {
     "query": "cls|X,Y",
     "layer": "N",
     "head": "N|mean|max|all|follow",
-    "opacity": "0-1",
-    "gamma": "0.1-5",
-    "threshold": "0-1",
     "start": "SECONDS",
     "end": "SECONDS",
     "every": "N",
     "size": "WIDTHxHEIGHT",
-    "quality": "1-100",
     "batch": "N",
 }
 
@@ -324,7 +362,11 @@ def _given(parsed: argparse.Namespace) -> dict[str, Any]:
     if isinstance(models, list):
         given["model"] = models[0]
         if len(models) > 1:
-            given["compare"] = Settings.option("compare").check((*models[1:], *given.get("compare", ())))
+            others = (*models[1:], *given.get("compare", ()))
+            if len(others) > MOST_COMPARED:
+                allowed = f"at most {MOST_COMPARED + 1} models beside each other"
+                raise SettingsError("model", others, allowed, wrong=f"{len(others) + 1} models are named")
+            given["compare"] = others
     return given
 
 
@@ -335,10 +377,42 @@ def _settings(parsed: argparse.Namespace) -> tuple[Settings, OutputSettings]:
     given = vars(parsed)
     written |= {option.name: given[option.name] for option in OutputSettings.options() if option.name in given}
     settings, output_settings = Settings.from_mapping(shown), OutputSettings.from_mapping(written)
+    if "view" not in shown:
+        settings = _with_view(settings)
     views.find(settings.view)
     if output_settings.end is not None and output_settings.end <= output_settings.start:
         raise SettingsError("end", output_settings.end, f"a time after the start, {output_settings.start:g} s")
     return settings, output_settings
+
+
+def _with_view(settings: Settings) -> Settings:
+    """The settings with a view that their model can show, where none was named: of one without heads it is cam, as it
+    is in a pane beside others."""
+    from rtviz.models import describe
+
+    panes = settings.compare or settings.jaccard
+    return settings if panes or describe(settings.model, settings.weights).heads else settings.replace(view="cam")
+
+
+def _tell_unread(parsed: argparse.Namespace, settings: Settings, heads: int) -> None:
+    """Say which of the options that were given change nothing.
+
+    Args:
+        settings: as they are drawn.
+        heads: of the model, or the most that one of several has.
+    """
+    view = views.find(settings.view)
+    reads = view.reads | ({"track", "threshold"} if settings.jaccard else set())
+    if not heads:
+        reads = (reads - {"query", "head"}) | {"cam"}
+    for name in _given(parsed):
+        flag = Settings.option(name).flag
+        if name in views.SOME_READ and name not in reads:
+            _say(f"{flag} changes nothing in the view {view.name}{'' if heads else ' of a model without heads'}")
+        elif name == "target" and settings.cam != "grad":
+            _say(f"{flag} changes nothing without --cam grad")
+        elif name == "mute" and not heads:
+            _say(f"{flag} changes nothing: there are no attention heads")
 
 
 # --- no command: the app, or the built-in scene where no window can be had -------------------------------------------
@@ -428,12 +502,12 @@ def _figure(parsed: argparse.Namespace) -> int:
 
 def _one_frame(parsed: argparse.Namespace) -> Frame:
     """The frame that a command for one picture means."""
-    from rtviz.sources import open_source
+    from rtviz.sources import nothing_there, open_source
 
     with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
         frame = next(iter(source), None)
-    if frame is None:
-        raise SourceUnreadable(f"{parsed.picture} holds no frame there")
+        if frame is None:
+            raise nothing_there(source.info, vars(parsed).get("start", 0.0))
     return frame
 
 
@@ -445,24 +519,35 @@ def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
         engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
     assert engine.model is not None
     if engine.model.notice:
-        _say(engine.model.notice)
+        _notice(quiet)(engine.model.notice)
     return engine, engine.model
 
 
 def _elevator(parsed: argparse.Namespace) -> int:
-    from rtviz.elevator import ridden, save
+    from rtviz.elevator import possible, ridden, save
+    from rtviz.errors import lacks_heads
     from rtviz.sinks import check_output
 
     given, output = vars(parsed), Path(parsed.output)
     settings = Settings.from_mapping(_given(parsed))
-    views.find(settings.view)
     written = {option.name: given[option.name] for option in OutputSettings.options() if option.name in given}
     output_settings = OutputSettings.from_mapping(written)
     check_output(output, None, overwrite=output_settings.overwrite)
     frame = _one_frame(parsed)
     engine, model = _looker(settings, parsed.quiet)
-    settings = ridden(settings, model.heads)
-    save(output, frame, engine.look([frame], settings)[0], settings, output_settings)
+    allowed = possible(model.heads, anew=True)
+    if "view" in given and settings.view not in allowed:
+        why = (
+            f"{model.name} shows by the view cam what its last layer ends with"
+            if model.heads
+            else lacks_heads(model.name)
+        )
+        raise SettingsError("view", settings.view, f"{', '.join(allowed)} ({why})")
+    settings = ridden(settings, model.heads, anew=True)
+    if not parsed.quiet:
+        _tell_unread(parsed, settings, model.heads)
+    (maps,) = engine.look([frame], settings)
+    save(output, frame, maps, settings, output_settings, lambda wanted: engine.look([frame], wanted)[0])
     if not parsed.quiet:
         _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
     return 0
@@ -470,30 +555,65 @@ def _elevator(parsed: argparse.Namespace) -> int:
 
 def _facts(parsed: argparse.Namespace) -> int:
     from rtviz.errors import no_heads
-    from rtviz.facts import head_facts
+    from rtviz.facts import Watch
     from rtviz.views.selection import layer_of
 
     settings = Settings.from_mapping(_given(parsed))
-    frame = _one_frame(parsed)
-    engine, model = _looker(settings)
-    if not model.heads:
-        raise no_heads(model.name)
-    (maps,) = engine.look([frame], settings)
-    layer = layer_of(maps, settings)
-    facts = head_facts(maps, layer)
+    if parsed.seconds is not None and not 0 < parsed.seconds <= 3600:
+        raise SettingsError("seconds", parsed.seconds, "more than 0, and at most 3600")
+    engine: Engine | None = None
+    watch, count = Watch(), 0
+    for frame in _frames_watched(parsed):
+        if engine is None:
+            engine, model = _looker(settings)
+            if not model.heads:
+                raise no_heads(model.name)
+        (maps,) = engine.look([frame], settings)
+        layer = layer_of(maps, settings)
+        facts, count = watch.facts(maps, layer, frame.pts_seconds), count + 1
+    steady = facts[0].stability is not None
+    if parsed.seconds is not None and not steady:
+        raise SettingsError(
+            "seconds", parsed.seconds, f"with a video that is longer; {parsed.picture} has one frame there"
+        )
     if parsed.json:
-        heads = [{name: value for name, value in asdict(one).items() if name != "stability"} for one in facts]
-        print(json.dumps({"model": model.name, "query": str(maps.query), "layer": layer, "heads": heads}, indent=2))
+        heads = [asdict(one) for one in facts]
+        told = {"model": model.name, "query": str(maps.query), "layer": layer, "frames": count, "heads": heads}
+        print(json.dumps(told, indent=2))
         return 0
-    print(f"{model.name}, layer {layer}, query {maps.query}\n")
-    print("head  what        entropy  distance   CLS  registers  object-like")
+    watched = f", at the end of {count} looks" if steady else ""
+    print(f"{model.name}, layer {layer}, query {maps.query}{watched}\n")
+    print("head  what        entropy  distance   CLS  registers  object-like" + "  steady" * steady)
     for one in facts:
         print(
             f"{one.head:4}  {one.tag:10}  {one.entropy:7.2f}  {one.distance:8.2f}  {100 * one.cls:2.0f} %"
             f"  {100 * one.registers:7.0f} %  {one.likeness:11.2f}"
+            + (f"  {one.stability:6.2f}" if one.stability is not None else "")
         )
     print("\nentropy: 0 all on one patch, 1 spread evenly. distance: in shares of the frame's diagonal.")
+    if steady:
+        print("steady: how much of the attention stays where it was from one look to the next, 1 all of it.")
     return 0
+
+
+def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
+    """The frame that a command for one picture means; with --seconds also those of the time after it, as far apart as
+    heads are watched live."""
+    from rtviz.facts import SECONDS_BETWEEN
+    from rtviz.sources import nothing_there, open_source
+
+    if parsed.seconds is None:
+        yield _one_frame(parsed)
+        return
+    start = vars(parsed).get("start", 0.0)
+    due = start
+    with open_source(parsed.picture, start=start, end=start + parsed.seconds) as source:
+        for frame in source:
+            if frame.pts_seconds >= due:
+                due = frame.pts_seconds + SECONDS_BETWEEN
+                yield frame
+        if due == start:
+            raise nothing_there(source.info, start)
 
 
 def _compared(text: str) -> list[str | None]:
@@ -533,7 +653,9 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     exporting = parsed.command is _export
     tasks = _tasks(parsed, output_settings, ".zarr" if exporting else None)
     if exporting:  # the maps are wanted, whatever would be drawn
-        settings = settings.replace(view="heatmap")
+        if settings.compare:
+            _say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
+        settings = settings.replace(view="heatmap", compare=())
     devices = _gpus(tasks, settings) if parsed.ray is None else []
     if parsed.ray is not None or devices:
         return _share_out(parsed, tasks, Order(settings, output_settings, exporting), devices)
@@ -546,7 +668,9 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
         models = (Comparison if panes else Engine).for_settings(settings, progress).models
     for model in models:
         if model.notice:
-            _say(model.notice)
+            _notice(parsed.quiet)(model.notice)
+    if models and not exporting and not parsed.quiet:
+        _tell_unread(parsed, settings, max(model.heads for model in models))
 
     def engine() -> Engine | Comparison:
         """One for each input: nothing of another is remembered."""
@@ -619,7 +743,7 @@ def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, 
             initial=len(reports),
             desc="inputs",
             unit="input",
-            disable=parsed.quiet,
+            disable=_no_bar(parsed.quiet),
             dynamic_ncols=True,
         ) as bar:
             for report in rows:
@@ -661,7 +785,7 @@ def _run_job(
             total=_expected_frames(source, output_settings),
             desc=Path(source.info.name).name,
             unit="frame",
-            disable=parsed.quiet,
+            disable=_no_bar(parsed.quiet),
             dynamic_ncols=True,
             smoothing=0.1,
         ) as bar,
@@ -773,7 +897,7 @@ def _progress(quiet: bool, **style: Any) -> Any:
         if what not in bars:
             for bar in bars.values():
                 bar.close()
-            bars[what] = tqdm(total=total, desc=what, disable=quiet, dynamic_ncols=True, **style)
+            bars[what] = tqdm(total=total, desc=what, disable=_no_bar(quiet), dynamic_ncols=True, **style)
         bars[what].update(done - bars[what].n)
 
     try:
@@ -789,8 +913,7 @@ def _model_progress(quiet: bool) -> Any:
 
 
 def _score(parsed: argparse.Namespace) -> int:
-    looking = ("weights", "device", "precision")
-    given: dict[str, Any] = {name: vars(parsed)[name] for name in looking if name in vars(parsed)}
+    given: dict[str, Any] = {name: vars(parsed)[name] for name in _SCORED_WITH if name in vars(parsed)}
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
@@ -809,6 +932,7 @@ def _score(parsed: argparse.Namespace) -> int:
     return 0
 
 
+_SCORED_WITH = ("weights", "device", "precision", "backend")
 # What is measured, and on what.
 _MEASURED_ON = {
     "jaccard": "the folder of PASCAL VOC2012",
@@ -821,7 +945,8 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     from rtviz.scoring import benchmarks
 
     if parsed.data is None:
-        raise SettingsError("data", "", f"--data with {_MEASURED_ON[parsed.name]}, or with scene:")
+        allowed = f"{_MEASURED_ON[parsed.name]}, or scene: for drawn ones"
+        raise SettingsError("data", None, allowed, wrong=f"score {parsed.name} needs --data")
     if parsed.scenes is not None:
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
@@ -831,21 +956,30 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
-    with _progress(parsed.quiet) as progress:
-        report = benchmarks.run(
-            parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit,
-            seed=seed, objects=parsed.objects or "tokencut", progress=progress, notice=_say, **given,
-        )  # fmt: skip
-    if parsed.json:
-        print(json.dumps(report.to_mapping(), indent=2))
-    else:
-        marks = ("█", "░")
-        try:
-            "".join(marks).encode(sys.stdout.encoding or "ascii")
-        except UnicodeEncodeError:
-            marks = ("#", ".")
-        print(f"{report.table()}\n\n{report.bars(*marks)}")
+    finished: BenchmarkReport | None = None
+    try:
+        with _progress(parsed.quiet) as progress:
+            for report in benchmarks.scored(
+                parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit, seed=seed,
+                objects=parsed.objects or "tokencut", progress=progress, notice=_notice(parsed.quiet), **given,
+            ):  # fmt: skip
+                finished = report
+    finally:  # whatever ended it, what was finished has taken its time
+        if finished is not None:
+            _print_benchmark(finished, parsed.json)
     return 0
+
+
+def _print_benchmark(report: BenchmarkReport, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.to_mapping(), indent=2), flush=True)
+        return
+    text = f"{report.table()}\n\n{report.bars()}"
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = f"{report.table()}\n\n{report.bars('#', '.')}".replace("±", "+-")
+    print(text, flush=True)
 
 
 # --- models ----------------------------------------------------------------------------------------------------------

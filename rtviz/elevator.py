@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rtviz import compose, views
@@ -18,7 +18,8 @@ _LAYER_SECONDS, _SLOWER, _LAST_SECONDS = 0.35, 0.6, 1.4
 _BETWEEN, _STEP_SECONDS = 3, 0.04
 # A GIF grows with its pixels: broader ones are made smaller, unless a size was asked for.
 _GIF_WIDTH = 640
-_BY_LAYER = ("heatmap", "mask", "heads")  # the views that show the attention of one layer
+
+Look = Callable[[Settings], Maps]
 
 
 def arrivals(layers: int) -> tuple[float, ...]:
@@ -30,33 +31,53 @@ def arrivals(layers: int) -> tuple[float, ...]:
     return (*times, times[-1] + _LAST_SECONDS)
 
 
-def ridden(settings: Settings, heads: int) -> Settings:
-    """The settings with a view that tells layers apart without another forward pass: heatmap where theirs does not.
+def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
+    """The views that tell the layers of a model apart, or the stages of one without heads.
 
     Args:
-        heads: of the model; one without heads shows what each stage responds to.
+        heads: of the model.
+        anew: with another forward pass for each of them, which rollout needs, too.
     """
-    if heads:
-        return settings if settings.view in _BY_LAYER else settings.replace(view="heatmap")
-    cam = "activation" if settings.cam == "grad" else settings.cam  # Grad-CAM has the map of one stage
-    return settings.replace(view="mask" if settings.view == "mask" else "cam", cam=cam)
+    if not heads:
+        return tuple(name for name in views.names(by_layer=True) if not views.find(name).needs_heads)
+    # Of a transformer, cam has the last layer only.
+    return tuple(name for name in views.names(by_layer=True) if name != "cam" and (anew or name != "rollout"))
 
 
-def ride(frame: Frame, maps: Maps, settings: Settings) -> Iterator[tuple[Pixels, Frame]]:
+def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
+    """The settings with a view that tells layers apart; where theirs does not, it is heatmap, or cam without heads.
+
+    Args:
+        heads, anew: as for `possible`.
+    """
+    if settings.view not in possible(heads, anew):
+        settings = settings.replace(view="heatmap" if heads else "cam")
+    if not heads and settings.cam == "grad":  # which has the map of one stage
+        settings = settings.replace(cam="activation")
+    return settings
+
+
+def ride(frame: Frame, maps: Maps, settings: Settings, look: Look | None = None) -> Iterator[tuple[Pixels, Frame]]:
     """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next, but for the
     tiles of the view heads, whose labels would shine through each other.
+
+    Args:
+        maps: of the frame; they have every layer's attention.
+        look: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
 
     Yields:
         RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
         carries their index, time and duration.
     """
-    settings = ridden(settings, maps.heads)
+    settings = ridden(settings, maps.heads, anew=look is not None)
     times = arrivals(maps.layers)
     before: Pixels | None = None
     between = 0 if settings.view == "heads" else _BETWEEN
     index = 0
     for layer in range(maps.layers):
         here = views.settled(frame, maps, settings.replace(layer=layer))
+        if settings.view == "rollout" and look is not None:
+            maps = look(here)
         picture = views.draw(frame, maps, here)
         start = times[layer]
         if before is not None:
@@ -74,20 +95,26 @@ def _numbered(picture: Pixels, frame: Frame, maps: Maps, settings: Settings) -> 
     if settings.view == "heads":
         return picture
     picture = picture.copy()
-    height, width = frame.size
-    box = compose.Box(0, picture.shape[1] - width, height, width)
-    word = "layer" if maps.heads else "stage"
-    head = f" · head {settings.head}" if isinstance(settings.head, int) and maps.heads else ""
-    size = compose.text_size(frame.size)
-    for text in (f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer)):
-        if compose.pill_extent(text, size)[1] <= width:
-            compose.label(picture, text, box, size)
-            break
+    word = "up to layer" if settings.view == "rollout" else "layer" if maps.heads else "stage"
+    one = isinstance(settings.head, int) and "head" in views.find(settings.view).reads and maps.heads
+    head = f" · head {settings.head}" if one else ""
+    here = picture[:, picture.shape[1] - frame.size[1] :]
+    compose.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
     return picture
 
 
-def save(path: Path, frame: Frame, maps: Maps, settings: Settings, output: OutputSettings | None = None) -> None:
+def save(
+    path: Path,
+    frame: Frame,
+    maps: Maps,
+    settings: Settings,
+    output: OutputSettings | None = None,
+    look: Look | None = None,
+) -> None:
     """Write the ride to a GIF or a video. A GIF is at most 640 pixels broad, unless `output` says its size.
+
+    Args:
+        frame, maps, settings, look: as for `ride`.
 
     Raises:
         SinkError: it cannot be written there, or exists.
@@ -97,7 +124,7 @@ def save(path: Path, frame: Frame, maps: Maps, settings: Settings, output: Outpu
         raise OutputUnwritable(f"cannot write {path}: the layers make a moving picture, a .gif, .mp4, .mkv or .webm")
     sink, written = None, 0
     try:
-        for picture, moment in ride(frame, maps, settings):
+        for picture, moment in ride(frame, maps, settings, look):
             if sink is None:
                 height, width = picture.shape[:2]
                 if path.suffix.lower() == ".gif" and output.size is None and width > _GIF_WIDTH:
@@ -119,4 +146,4 @@ def save(path: Path, frame: Frame, maps: Maps, settings: Settings, output: Outpu
         raise
 
 
-__all__ = ["arrivals", "ridden", "ride", "save"]
+__all__ = ["arrivals", "possible", "ridden", "ride", "save"]

@@ -188,8 +188,11 @@ class Engine:
             SettingsError: the settings ask for a layer or a head that the maps do not have.
         """
         start = time.perf_counter()
+        followed = settings.head == "follow" and maps is not None and maps.heads > 0
         settings = views.settled(frame, maps, settings, self._memory)
         overlay = views.draw(frame, maps, settings, self._memory)
+        if followed:
+            views.name_head(overlay, frame, settings)
         timings_ms = {"forward": forward_ms, "draw": (time.perf_counter() - start) * 1000}
         return Result(overlay, frame, maps, settings, MappingProxyType(timings_ms))
 

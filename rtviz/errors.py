@@ -33,20 +33,34 @@ class RtvizError(Exception):
 
 
 class SettingsError(RtvizError):
-    """A setting was given a value that it cannot have."""
+    """A setting was given a value that it cannot have.
+
+    Args:
+        wrong: what is wrong, where the value alone does not show it.
+    """
 
     exit_status = 2
 
-    def __init__(self, field: str, value: object, allowed: str | Iterable[str]) -> None:
+    def __init__(self, field: str, value: object, allowed: str | Iterable[str], wrong: str | None = None) -> None:
         self.field = field
         self.value = value
         self.allowed = allowed if isinstance(allowed, str) else ", ".join(allowed)
-        super().__init__(f"{field} cannot be {value!r}; allowed: {self.allowed}")
+        super().__init__(f"{wrong or f'{field} cannot be {value!r}'}; allowed: {self.allowed}")
 
 
 def no_heads(model: str) -> SettingsError:
     """What to raise where only attention will do, and a model has none."""
     return SettingsError("model", model, f"a vision transformer ({lacks_heads(model)})")
+
+
+def no_tokens(model: str) -> SettingsError:
+    """What to raise where only patch tokens will do, and a model has none."""
+    return SettingsError("model", model, f"a vision transformer ({lacks(model, 'patch tokens')})")
+
+
+def no_cls(model: str) -> SettingsError:
+    """What to raise where only the attention of CLS will do, and a transformer has no CLS."""
+    return SettingsError("model", model, f"a vision transformer with a CLS token ({model} has none)")
 
 
 def lacks_heads(model: str) -> str:

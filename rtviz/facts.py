@@ -25,7 +25,7 @@ _OBJECT, _RIM = 0.2, 1.2
 _EVEN = 0.9 * _MASS
 
 # How the facts of a stream are kept steady: told at most so often, and stability is a mean over about so long.
-_SECONDS_BETWEEN, _STABILITY_SECONDS = 0.25, 2.0
+SECONDS_BETWEEN, _STABILITY_SECONDS = 0.25, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Watch:
             and before.query == maps.query
             and layer == self._layer
         )
-        if same and (maps is before or seconds - self._told_at < _SECONDS_BETWEEN):
+        if same and (maps is before or seconds - self._told_at < SECONDS_BETWEEN):
             return self._facts
         facts = head_facts(maps, layer, before if same else None)
         if same:
@@ -215,5 +215,5 @@ def _followed(old: HeadFacts, new: HeadFacts, share: float) -> HeadFacts:
     return replace(new, stability=old.stability + share * (new.stability - old.stability))
 
 
-__all__ = ["TAGS", "HeadFacts", "Tag", "Watch", "head_facts", "most_object_like",
+__all__ = ["SECONDS_BETWEEN", "TAGS", "HeadFacts", "Tag", "Watch", "head_facts", "most_object_like",
            "object_likeness"]  # fmt: skip

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz.comparison import Comparison
 from rtviz.engine import Engine
-from rtviz.errors import SourceError, SourceUnreadable, no_heads
+from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_maps_sink, open_sink
-from rtviz.sources import Source
+from rtviz.sources import Source, nothing_there
 
 if TYPE_CHECKING:
     from rtviz.models import Model
@@ -279,7 +279,7 @@ class _Job:
             self.seen.put(pair)
         if not self.report.frames_in:
             self.check_whole()
-            raise SourceUnreadable(f"{self.report.input} holds no frames in the part that was asked for")
+            raise nothing_there(self.source.info, self._part.start)
         self.seen.end()
 
 

@@ -127,9 +127,10 @@ class Option:
             "target": "top, or a class's number from 0",
             "size": f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}",
             "flag": "true, false",
-            "marks": f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT, from 0 to 1, with ; between",
             "heads": "heads as LAYER.HEAD, separated by commas, such as 10.3,10.5; those of the models in `compare` as "
             f"1:LAYER.HEAD to {MOST_COMPARED}:LAYER.HEAD",
+            "marks": f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT on the frame, as fractions of its "
+            "width and height from 0 to 1, with ; between",
             "names": f"at most {MOST_COMPARED} names of models, separated by commas",
         }
         return words.get(self.kind, "a text")
@@ -164,8 +165,9 @@ class Option:
         if value is None and self.optional:
             return None
         checked = _CHECKS[self.kind](self, value)
-        if checked is _REFUSED:
-            raise SettingsError(self.name, value, self.allowed)
+        if isinstance(checked, _Refusal):
+            wrong = f"{self.name}: {checked.why}" if checked.why else None
+            raise SettingsError(self.name, value, self.allowed, wrong)
         return checked
 
     def plain(self, value: Any) -> Any:
@@ -179,7 +181,14 @@ class Option:
         return ",".join(map(str, value)) if self.kind in ("names", "heads") else value
 
 
-_REFUSED = object()
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a check gives of a value that is not allowed; and why, where the value does not show it."""
+
+    why: str = ""
+
+
+_REFUSED = _Refusal()
 _WORDS = {"head": ("mean", "max", "all", "follow"), "target": ("top",)}  # what may stand in the place of a number
 
 
@@ -266,11 +275,22 @@ def _check_marks(option: Option, value: Any) -> Any:
         marks = tuple(dict.fromkeys(Mark(*(float(number) for number in part)) for part in value))  # twice is one object
     except (TypeError, ValueError):
         return _REFUSED
-    for mark in marks:
-        inside = all(0 <= number <= 1 for number in mark) and max(mark.x + mark.width, mark.y + mark.height) <= 1 + 1e-9
-        if not inside or (mark.width > 0) != (mark.height > 0):
-            return _REFUSED
-    return marks if len(marks) <= _MOST_MARKS else _REFUSED
+    wrong = next((_Refusal(why) for mark in marks if (why := _amiss(mark))), None)
+    if len(marks) > _MOST_MARKS:
+        wrong = _Refusal(f"{len(marks)} marks")
+    return wrong or marks
+
+
+def _amiss(mark: Mark) -> str:
+    """What is wrong with a mark; nothing, if nothing is."""
+    numbers = ",".join(f"{number:g}" for number in mark)
+    if not (0 <= mark.x <= 1 and 0 <= mark.y <= 1):
+        return f"{mark.x:g},{mark.y:g} is not on the frame"
+    if min(mark.width, mark.height) < 0 or (mark.width > 0) != (mark.height > 0):
+        return f"the box {numbers} has a side of {min(mark.width, mark.height):g}"
+    if max(mark.x + mark.width, mark.y + mark.height) > 1 + 1e-9:
+        return f"the box {numbers} ends beyond the frame, at {mark.x + mark.width:g},{mark.y + mark.height:g}"
+    return ""
 
 
 _CHECKS: dict[str, Any] = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreada
 from rtviz.models import zoo
 from rtviz.scoring import benchmarks, datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
-from rtviz.scoring.report import BenchmarkReport, Score, paper_score
+from rtviz.scoring.report import BenchmarkReport, Score, paper_score, reported
 from rtviz.sources.scene import SCORING_SEEDS, SceneSource
 
 PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [7] * 756
@@ -87,6 +90,16 @@ def test_the_boundary_measure_of_nothing():
     assert measures.boundary_measure(nothing, some) == measures.boundary_measure(some, nothing) == 0
 
 
+def test_the_decay_is_from_the_first_quarter_to_the_last_and_quarters_share_a_frame():
+    # Of 9 frames the quarters begin at 1, 3, 5, 7 and end at 3, 5, 7, 9, as the official evaluation cuts them.
+    assert measures.decay(np.array([0.9, 0.8, 0.7, 0, 0, 0, 0.4, 0.2, 0.3])) == pytest.approx(0.8 - 0.3)
+    # Of 10 at 1, 3.25, 5.5, 7.75, 10: rounded 1, 3, 6, 8, 10.
+    assert measures.decay(np.array([0.1, 0.2, 0.3, 1, 1, 1, 1, 0.7, 0.8, 0.9])) == pytest.approx(0.2 - 0.8)
+    long = np.r_[np.ones(400), np.zeros(400)]  # longer than a byte counts
+    assert measures.decay(long) == 1
+    assert measures.decay(np.array([0.5])) == 0
+
+
 def test_pixels_that_do_not_count_do_not_count():
     mask, truth, counted = blobs(3), blobs(4), blobs(5)
     both = either = 0
@@ -113,7 +126,7 @@ def test_the_overlap_of_boxes_by_counting_pixels():
 
 
 def slow_best_heads(attention, labels):
-    """Patch by patch and pixel by pixel: 60 % of the mass, void left out, the best head of each object."""
+    """Patch by patch and pixel by pixel: 60 % of the mass, void left out, (Jaccard, best head) of each object."""
     heads, rows, columns = attention.shape
     height, width = labels.shape
     best = {}
@@ -131,8 +144,12 @@ def slow_best_heads(attention, labels):
                     continue
                 inside, true = (y * rows // height, x * columns // width) in kept, labels[y, x] == number
                 both, either = both + (inside and true), either + (inside or true)
-            best[number] = max(best.get(number, 0.0), both / either)
+            best[number] = max(best.get(number, (0.0, 0)), (both / either, head))
     return [best[number] for number in sorted(best)]
+
+
+def slow_jaccards(attention, labels):
+    return [jaccard for jaccard, _ in slow_best_heads(attention.astype(float), labels)]
 
 
 def test_the_best_head_of_each_object_by_loops():
@@ -141,8 +158,10 @@ def test_the_best_head_of_each_object_by_loops():
     labels = np.where(blobs(8), 1, np.where(blobs(9), 2, 0)).astype(np.uint8)
     labels[blobs(10)] = VOID
     found = benchmarks.best_heads(attention, labels)
-    assert len(found) == 2
-    assert found == pytest.approx(slow_best_heads(attention, labels))
+    assert [best.number for best in found] == [1, 2]
+    slow = slow_best_heads(attention, labels)
+    assert [best.head for best in found] == [head for _, head in slow]
+    assert [best.jaccard for best in found] == pytest.approx([jaccard for jaccard, _ in slow])
 
 
 # --- PASCAL VOC ------------------------------------------------------------------------------------------------------
@@ -214,7 +233,14 @@ def test_jaccard_of_a_model_on_voc(voc, model):
     each = []
     for picture in list(data)[:2]:
         attention = model.batch([picture.pixels], resolution=64)[0].attention[-1]
-        each.append(slow_best_heads(attention.astype(float), picture.labels))
+        each.append(slow_jaccards(attention, picture.labels))
+    of_pictures = [100 * np.mean(best) for best in each]
+    assert score.error == pytest.approx(abs(of_pictures[0] - of_pictures[1]) / 2, abs=0.2)  # of two pictures
+    assert [told["name"] for told in score.each] == ["2007_000033", "2008_000123"]
+    for told, best in zip(score.each, each, strict=True):
+        assert told["jaccard"] == pytest.approx(100 * np.mean(best), abs=0.2)
+        assert [one["jaccard"] for one in told["objects"]] == pytest.approx([100 * one for one in best], abs=0.2)
+        assert {one["head"] for one in told["objects"]} <= set(range(model.heads))
     assert score.values["jaccard"] == pytest.approx(100 * np.mean([np.mean(best) for best in each]), abs=0.2)
     assert score.values["jaccard_objects"] == pytest.approx(100 * np.mean(np.concatenate(each)), abs=0.2)
 
@@ -226,20 +252,25 @@ def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc):
     each = []
     for picture in list(data)[:2]:
         stage = network.batch([picture.pixels], resolution=64)[0].cams["activation"][-1]
-        each.append(slow_best_heads(stage[None].astype(float), picture.labels))
+        each.append(slow_jaccards(stage[None], picture.labels))
     assert score.values["jaccard"] == pytest.approx(100 * np.mean([np.mean(best) for best in each]), abs=0.2)
     assert score.paper is None
-    with pytest.raises(SettingsError, match="no attention heads"):
+    assert score.each[0]["objects"][0]["head"] is None
+    with pytest.raises(SettingsError, match="no patch tokens"):
         benchmarks.run("davis", "scene:", ["random:resnet18"], device="cpu", limit=1)
 
 
 def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch, model):
     found = iter([[0.2, 0.4, 0.6], [0.9]])
-    monkeypatch.setattr(benchmarks, "best_heads", lambda attention, labels: next(found))
+    best = benchmarks.Best
+    monkeypatch.setattr(
+        benchmarks, "best_heads", lambda attention, labels: [best(1, value, 0) for value in next(found)]
+    )
     labels = np.zeros((64, 64), np.uint8)
     data = DataSet("two", ["a", "b"], lambda name: Segmented(name, np.zeros((64, 64, 3), np.uint8), labels), 64)
     score = benchmarks.jaccard(model, data)
     assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5})
+    assert score.error == pytest.approx(25)  # half the distance of two values
 
 
 def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
@@ -267,6 +298,11 @@ def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
 
     score = benchmarks.corloc(model, data, find, method="lost")
     assert score.values["corloc"] == pytest.approx(100 / 3)
+    assert score.error == pytest.approx(100 * math.sqrt((1 / 3) * (2 / 3) / 2))  # of a share, of three
+    assert [told["right"] for told in score.each] == [True, False, False]
+    assert score.each[0]["overlap"] == 100
+    assert score.each[0]["box"] == pytest.approx(first.boxes[-1])
+    assert score.each[1]["box"] is None
     assert set(widths) == {model.card.width}
 
     half = DataSet("x", ["a"], lambda n: Boxed(n, np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 32, 64]])), 64)
@@ -339,14 +375,14 @@ def test_corloc_by_another_way(method, model, tmp_path):
     (root / "ImageSets/Main/trainval.txt").write_text("".join(f"{number:06d}\n" for number in range(len(sizes))))
 
     report = benchmarks.run("corloc", str(tmp_path), ["embedded"], device="cpu", precision="fp32", objects=method)
-    assert (report.resolution, report.papers_data) == (None, report.data)
+    assert (report.resolution, report.papers.data) == (None, report.data)
     assert report.data == "PASCAL VOC2007 trainval"
     assert report.scores[0].counts == {"pictures": len(sizes)}
     assert report.scores[0].values["corloc"] == pytest.approx(100 * right / len(sizes))
     assert 0 < right < len(sizes)
     best = {"tokencut": 68.8, "lost": 61.9}[method]
-    assert report.papers[0].values == {"corloc": best}
-    assert paper_score(f"corloc {method} {report.data}", zoo.find("dino-vits16")).values == {"corloc": best}
+    assert report.papers.scores[0].values == {"corloc": best}
+    assert paper_score(f"corloc {method}", report.data, "dino-vits16").values == {"corloc": best}
 
 
 # --- DAVIS -----------------------------------------------------------------------------------------------------------
@@ -377,8 +413,18 @@ def test_davis_is_read_and_followed(davis, model):
     assert score.counts == {"clips": 2, "frames": 8, "objects": 4, "lost": 0}
     assert score.values["j"] > 60
     assert score.values["j_and_f"] == pytest.approx((score.values["j"] + score.values["f"]) / 2)
-    region, outline, _ = benchmarks.follow(model, next(iter(data)), 64)
+    region, outline, _ = benchmarks.follow(model, next(iter(data)), 96)
     assert region.shape == outline.shape == (2, 3)  # neither the first frame nor the last
+    assert [(told["name"], told["frames"], len(told["objects"])) for told in score.each] == [
+        ("bear", 5, 2),
+        ("cat", 3, 2),
+    ]
+    for number, told in enumerate(score.each[0]["objects"]):
+        assert (told["j"], told["f"]) == pytest.approx(
+            (100 * region[number].mean(), 100 * outline[number].mean()), abs=0.01
+        )
+    assert score.each[0]["j"] == pytest.approx(100 * region.mean(), abs=0.01)
+    assert score.error is None  # objects of one clip are no sample
 
 
 def test_a_video_of_one_picture_is_followed_to_the_patch(model):
@@ -400,6 +446,8 @@ def test_j_and_f_are_means_over_objects(monkeypatch, model):
     monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution, told: next(results))
     data = DataSet("two", ["a", "b"], lambda name: Clip(name, 12, lambda number: None), 64)
     values = benchmarks.davis(model, data).values
+    assert list(values) == ["j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"]
+    assert (values["j_decay"], values["f_decay"]) == pytest.approx((5, 5))  # .2 of one object, nothing of three
     assert values["j"] == pytest.approx(100 * (3 * 0.3 + 0.8) / 4)
     assert values["f"] == pytest.approx(100 * (3 * 0.6 + 0.3) / 4)
     assert values["j_recall"] == pytest.approx(25)
@@ -448,7 +496,9 @@ def test_a_folder_that_is_not_the_data_set_says_what_was_looked_for(tmp_path):
         ("ImageSets/Segmentation/val.txt", b"\n\n", "lists nothing"),
         ("ImageSets/Segmentation/val.txt", b"2007_999999\n", "2007_999999.jpg"),
         ("SegmentationObject/2007_000033.png", b"not a picture", "cannot be decoded"),
-        ("SegmentationObject/2007_000033.png", None, "cannot open"),
+        ("SegmentationObject/2007_000033.png", None, "lists what is not there"),
+        ("SegmentationObject/2008_000123.png", None, "2008_000123.png"),
+        ("JPEGImages/2009_000456.jpg", None, "2009_000456.jpg"),
         ("SegmentationObject/2007_000033.png", "colours", "palette"),
         ("SegmentationObject/2007_000033.png", "small", "its picture 96x112"),
         ("JPEGImages/2007_000033.jpg", "half", "is cut off"),
@@ -473,6 +523,46 @@ def test_a_broken_file_is_named(voc, path, content, says):
         assert says in said(read, str(voc))
     finally:
         target.write_bytes(whole)
+
+
+def test_what_is_missing_is_told_before_the_first_picture_is_read(voc, davis, monkeypatch):
+    """Not when its turn comes, hours later; and only of what is to be read."""
+    for root, path, listed in (
+        (voc, "SegmentationObject/2009_000456.png", datasets.segmented),
+        (voc, "Annotations/2009_000456.xml", datasets.boxed),
+        (davis, "Annotations/480p/cat/00002.png", datasets.clips),
+    ):
+        target = root / path
+        away = target.rename(target.with_suffix(".away"))
+        try:
+            with pytest.raises(SourceMissing, match=target.name):
+                listed(str(root))
+            assert len(listed(str(root), limit=1)) == 1
+            with pytest.raises(SourceMissing, match=target.name):  # nor is a model loaded for it
+                benchmarks.run(
+                    {"segmented": "jaccard", "boxed": "corloc", "clips": "davis"}[listed.__name__], str(root), ["no"]
+                )
+        finally:
+            away.rename(target)
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(voc):
+    path = voc / "ImageSets/Segmentation/val.txt"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(b"\xef\xbb\xbf" + before.replace(b"\n", b"\r\n"))
+        assert datasets.segmented(str(voc)).names == before.decode().split()
+    finally:
+        path.write_bytes(before)
+
+
+def test_the_title_names_the_year_that_the_folder_names(voc, tmp_path):
+    for name, title in (("VOC2007", "PASCAL VOC2007 val"), ("mine", "PASCAL VOC val of the folder mine")):
+        shutil.copytree(voc, tmp_path / name)
+        data = datasets.segmented(str(tmp_path / name))
+        assert data.title == title
+        assert data.listed == tmp_path / name / "ImageSets/Segmentation/val.txt"
+        assert paper_score("jaccard", data.title, "dino-vits16") is None  # figure 4 is on VOC2012
 
 
 def test_two_data_sets_in_one_folder_must_be_told_apart(voc, tmp_path):
@@ -523,44 +613,89 @@ def test_values_out_of_range_are_refused():
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
-def test_the_papers_row_is_the_same_architecture_and_training():
-    assert paper_score("jaccard", zoo.find("dino-vits16")).values["jaccard"] == 45.9
-    assert paper_score("jaccard", zoo.find("dino-vits8")).values["jaccard"] == 44.7
-    assert paper_score("jaccard", zoo.find("random:dino-vits8")).values["jaccard"] == 21.8
-    assert paper_score("jaccard", zoo.find("deit-vits16")).values["jaccard"] == 27.3
-    assert paper_score("davis", zoo.find("dino-vits16")).values["j_and_f"] == 61.8
-    assert paper_score("davis", zoo.find("dino-vits8")).values["j_and_f"] == 69.9
-    assert paper_score("corloc lost PASCAL VOC2012 trainval", zoo.find("dino-vits16")).values["corloc"] == 64.0
-    for other in ("embedded", "dinov2-vits14", "dinov3-vits16"):
-        assert paper_score("jaccard", zoo.find(other)) is None
+def test_the_papers_figure_stands_only_beside_the_papers_models():
+    voc, davis = "PASCAL VOC2012 val", "DAVIS 2017 val"
+    for name, value in (
+        ("dino-vits16", 45.9), ("dino-vits8", 44.7), ("deit-vits16", 27.3),
+        ("random:dino-vits16", 22.0), ("random:deit-vits16", 22.0), ("random:dino-vits8", 21.8),
+    ):  # fmt: skip
+        assert zoo.find(name).name == name
+        assert paper_score("jaccard", voc, name).values["jaccard"] == value
+    assert paper_score("davis", davis, "dino-vits16").values["j_and_f"] == 61.8
+    assert paper_score("davis", davis, "dino-vitb8").values["j_and_f"] == 71.4
+    assert paper_score("corloc lost", "PASCAL VOC2012 trainval", "dino-vits16").values["corloc"] == 64.0
+    others = {card.name for card in zoo.cards()} - {"dino-vits16", "dino-vits8", "deit-vits16"}
+    for other in (*others, "random:dinov3-vits16", "random:augreg-vits16", "random:dino-vitb16", "random:embedded"):
+        assert paper_score("jaccard", voc, other) is None, other
+    assert paper_score("davis", davis, "deit-vits16") is None  # the paper's supervised one is a ViT-S/8
+    assert paper_score("jaccard", "4 drawn scenes", "dino-vits16") is None
+
+
+def report_of(*scores, **changes):
+    given = {
+        "benchmark": "jaccard", "protocol": "the protocol", "data": "PASCAL VOC2012 val", "drawn": False,
+        "resolution": 480, "scores": scores, "papers": reported("jaccard", "PASCAL VOC2012 val"), "looked_at": 1449,
+        "usual": 480,
+    }  # fmt: skip
+    return BenchmarkReport(**given | changes)
+
+
+def score_of(name: str, jaccard: float, objects: float, **more) -> Score:
+    paper = paper_score("jaccard", "PASCAL VOC2012 val", name)
+    counts = {"pictures": 7, "objects": 9}
+    return Score(name, {"jaccard": jaccard, "jaccard_objects": objects}, counts, paper, "bf16", "cpu", "torch", **more)
 
 
 def test_a_report_has_a_table_bars_and_json():
-    paper = paper_score("jaccard", zoo.find("dino-vits16"))
-    scores = [
-        Score("dino-vits16", {"jaccard": 50.0, "jaccard_objects": 41.26}, {"pictures": 7, "objects": 9}, paper),
-        Score("random:embedded", {"jaccard": 12.5, "jaccard_objects": 11.0}, {"pictures": 7, "objects": 9}),
-    ]
-    report = BenchmarkReport("jaccard", "the protocol", "PASCAL VOC2012 val", False, 480, scores, [paper])
+    each = [{"name": "2007_000033", "jaccard": 50.0, "objects": []}]
+    report = report_of(
+        score_of("dino-vits16", 50.0, 41.26, error=1.24, each=each), score_of("random:embedded", 12.5, 11.0)
+    )
     table = report.table().splitlines()
-    assert table[0] == "PASCAL VOC2012 val: 7 pictures, 9 objects; 480 px"
-    assert table[4].split() == ["dino-vits16", "50.0", "41.3", "45.9"]
+    assert table[0] == "PASCAL VOC2012 val: 7 pictures, 9 objects; 480 px; bf16 on cpu"
+    assert table[4].split() == ["dino-vits16", "50.0", "±1.2", "41.3", "45.9"]
     assert table[5].split() == ["random:embedded", "12.5", "11.0", "-"]
+    assert table[7:] == ["± is the standard error of the mean over pictures"]
     bars = report.bars("#", ".").splitlines()
     assert bars[1].split() == ["dino-vits16", "#" * 20, "50.0"]
     assert bars[2].split() == ["random:embedded", "#" * 5, "12.5"]
-    assert bars[4].split() == ["ViT-S/16", "DINO", "." * 18, "45.9"]
+    assert bars[3] == "the papers report on PASCAL VOC2012 val"
+    assert "ViT-S/16 DINO" in bars[6]
+    assert bars[6].split()[2:] == ["." * 18, "45.9"]
     mapping = json.loads(json.dumps(report.to_mapping()))
+    assert mapping["rtviz"] == rtviz.__version__
     assert mapping["models"][0]["paper"] == {"architecture": "ViT-S/16", "training": "DINO", "jaccard": 45.9}
+    assert mapping["models"][0]["per_picture"] == each
     assert mapping["models"][1] == {
         "name": "random:embedded",
         "jaccard": 12.5,
         "jaccard_objects": 11.0,
+        "standard_error": None,
         "pictures": 7,
         "objects": 9,
-        "precision": "",
+        "precision": "bf16",
+        "device": "cpu",
+        "backend": "torch",
         "paper": None,
+        "per_picture": [],
     }
+
+
+def test_what_sets_a_figure_apart_from_the_papers_is_said():
+    dino, other = score_of("dino-vits16", 50.0, 41.26), score_of("embedded", 50.0, 41.26)
+    assert report_of(dino).notes == []
+    assert report_of(dino, looked_at=7).notes == ["the paper's figure is of all 1449 pictures; here are 7"]
+    assert report_of(dino, resolution=224).notes == ["the protocol looks at 480 px"]
+    said = report_of(dino, asked={"weights": "mine.pth"}).notes
+    assert said == ["the paper's figure is for dino-vits16, which mine.pth is taken for"]
+    assert report_of(other, looked_at=7, resolution=224, asked={"weights": "mine.pth"}).notes == []
+    assert report_of(dino, unfinished=["a", "b"]).table().endswith("not scored: a, b")
+
+
+def test_every_format_and_device_that_was_computed_with_is_named():
+    first = score_of("embedded", 1.0, 1.0)
+    second = dataclasses.replace(first, precision="int8", backend="openvino")
+    assert report_of(first, second, first).table().splitlines()[0].endswith("; bf16 on cpu, int8 openvino on cpu")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -590,7 +725,10 @@ def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
     assert trained["jaccard"] > 2 * untrained["jaccard"]
     assert trained["pictures"] == 4
     assert report["drawn"]
-    assert "jaccard of random:embedded: 100%" in err
+    assert report["seed"] == 0
+    assert report["mass"] == 0.6
+    assert [picture["name"] for picture in trained["per_picture"]] == [str(seed) for seed in SCORING_SEEDS[:4]]
+    assert "%" not in err  # no bar where stderr is no terminal
     assert "untrained" in err
 
 
@@ -600,9 +738,8 @@ def test_objects_are_looked_for_at_the_command_line(score):
     assert status == 0, err
     assert "3 drawn scenes: 3 pictures; 96 px" in out
     assert "LOST" in out
-    assert "the papers report, on PASCAL VOC2012 trainval, not on drawn scenes" in out
+    assert "the papers report on PASCAL VOC2012 trainval, not on drawn scenes" in out
     assert "64.0" in out
-    assert "corloc of embedded: 100%" in err
     for other in (("davis", "--data", "scene:", "--objects", "lost"), ("embedded", "--objects", "lost")):
         status, _, err = score(*other)
         assert status == 2
@@ -613,11 +750,10 @@ def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):
     looking = ("--model", "embedded", "--resolution", "64", "--limit", "1", "--precision", "fp32", "--device", "cpu")
     status, out, err = score("jaccard", "--data", str(voc.parent.parent), *looking)
     assert status == 0, err
-    assert out.startswith("PASCAL VOC2012 val: 1 picture, 2 objects; 64 px")
+    assert out.startswith("PASCAL VOC2012 val: 1 picture, 2 objects; 64 px; fp32 on cpu\n")
     status, out, err = score("davis", "--data", str(davis), *looking)
     assert status == 0, err
-    assert out.startswith("DAVIS 2017 val: 1 clip, 5 frames, 2 objects; 64 px")
-    assert "davis of embedded: 100%" in err
+    assert out.startswith("DAVIS 2017 val: 1 clip, 5 frames, 2 objects; 64 px; fp32 on cpu\n")
 
 
 def test_a_drawn_clip_is_followed_at_the_command_line(score):
@@ -626,14 +762,66 @@ def test_a_drawn_clip_is_followed_at_the_command_line(score):
     assert status == 0, err
     assert err == ""
     assert "1 clip, 20 frames, 3 objects; 96 px" in out
-    assert "the papers report, on the real data set, not on drawn scenes" in out
+    assert "the papers report on DAVIS 2017 val, not on drawn scenes" in out
     assert max(map(len, out.splitlines())) <= 120
+
+
+def test_what_was_finished_is_printed_before_the_error(score, monkeypatch):
+    """A model that fails, or Ctrl-C, after another one was scored."""
+    measured = benchmarks.jaccard
+    for failure, status, says in (
+        (SourceUnreadable("it broke"), 1, "error: it broke"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ):
+
+        def failing(model, data, failure=failure, **more):
+            if model.name == "embedded":
+                return measured(model, data, **more)
+            raise failure
+
+        monkeypatch.setattr(benchmarks, "jaccard", failing)
+        line = ("jaccard", "--data", "scene:", "--limit", "2", "--resolution", "64", "--device", "cpu")
+        models = ("--model", "embedded", "--model", "random:embedded")
+        found, out, err = score(*line, *models, "--json", "--quiet")
+        assert found == status
+        assert err == f"rtviz: {says}\n"
+        report = json.loads(out)
+        assert [model["name"] for model in report["models"]] == ["embedded"]
+        assert report["unfinished"] == ["random:embedded"]
+
+
+def test_a_model_without_cls_is_refused_before_any_is_scored(score, monkeypatch):
+    monkeypatch.setattr(benchmarks, "jaccard", lambda *given, **more: pytest.fail("scored"))
+    name = "random:vit_base_patch16_siglip_224"
+    status, out, err = score("jaccard", "--data", "scene:", "--limit", "1", "--model", "embedded", "--model", name)
+    assert (status, out) == (2, "")
+    assert f"({name} has none)" in err
+
+
+def test_a_bar_counts_every_frame_at_a_terminal(score, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    line = (
+        "jaccard",
+        "--data",
+        "scene:",
+        "--limit",
+        "3",
+        "--resolution",
+        "64",
+        "--device",
+        "cpu",
+        "--model",
+        "embedded",
+    )
+    status, _, err = score(*line)
+    assert status == 0
+    assert "jaccard of embedded: 100%" in err
 
 
 @pytest.mark.parametrize(
     ("line", "status", "says"),
     [
-        (["jaccard"], 2, "PASCAL VOC2012"),
+        (["jaccard"], 2, "score jaccard needs --data; allowed: the folder of PASCAL VOC2012"),
         (["embedded", "--limit", "3"], 2, "only with jaccard or davis"),
         (["davis", "--data", "nowhere"], 1, "DAVIS 2017"),
         (["jaccard", "--data", "scene:", "--scenes", "3"], 2, "--limit"),

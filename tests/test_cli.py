@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from rtviz import cli
+from rtviz.models import load
 from rtviz.sources import open_source
 
 TINY = ["--model", "random:vit_tiny_patch16_224", "--resolution", "64", "--precision", "fp32", "--device", "cpu"]
@@ -103,6 +106,131 @@ def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path, arguments, sa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """`rtviz ...` in this process: status and stderr."""
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+
+    def command(*line: str | Path):
+        status = cli.run([*map(str, line)])
+        return status, capsys.readouterr().err
+
+    return command
+
+
+CONVNET = ["--model", "random:resnet18", *TINY[2:]]
+STILL = "scene:?seed=3&size=96x64&seconds=0.03"
+
+
+def test_a_convnet_needs_no_view_to_be_named(tmp_path, here):
+    from rtviz.cv import cv2
+
+    assert here("render", STILL, "-o", tmp_path / "plain.png", *CONVNET)[0] == 0
+    assert here("render", STILL, "-o", tmp_path / "cam.png", *CONVNET, "--view", "cam")[0] == 0
+    plain, cam = (cv2.imread(str(tmp_path / name)) for name in ("plain.png", "cam.png"))
+    assert (plain == cam).all()
+    status, err = here("render", STILL, "-o", tmp_path / "no.png", *CONVNET, "--view", "heatmap")
+    assert status == 2
+    assert "mask, cam, none (random:resnet18 has no attention heads)" in err
+    status, err = here("render", STILL, "-o", tmp_path / "no.png", *CONVNET, "--layer", "9")
+    assert "-4 to 3 (random:resnet18 has 4 stages)" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ([*CONVNET, "--mute", "-1.2,-2.1"], ["--mute changes nothing: there are no attention heads"]),
+        ([*CONVNET, "--query", "0.5,0.5"], ["--query changes nothing in the view cam of a model without heads"]),
+        ([*CONVNET, "--view", "mask", "--cam", "eigen", "--threshold", "0.5"], []),
+        ([*CONVNET, "--target", "3"], ["--target changes nothing without --cam grad"]),
+        ([*TINY, "--view", "heatmap", "--track", "0.5,0.5"], ["--track changes nothing in the view heatmap"]),
+        ([*TINY, "--view", "rollout", "--head", "2"], ["--head changes nothing in the view rollout"]),
+        ([*TINY, "--track", "0.5,0.5"], []),
+        ([*TINY, "--head", "1", "--query", "0.5,0.5", "--mute", "-1.2,-2.1"], []),
+        ([*TINY, "--head", "1", "--view", "rollout", "--quiet"], None),
+    ],
+)
+def test_an_option_that_changes_nothing_is_named(tmp_path, here, line, says):
+    status, err = here("render", STILL, "-o", tmp_path / "out.png", *line)
+    assert status == 0, err
+    if says is None:  # quiet: not even that the weights are random
+        assert err == ""
+    else:
+        assert [told.removeprefix("rtviz: ") for told in err.splitlines() if "changes nothing" in told] == says
+
+
+def test_views_read_what_they_are_said_to_read():
+    """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
+    from rtviz import views
+    from rtviz.engine import Engine
+    from rtviz.frame import Frame
+    from rtviz.settings import Settings
+
+    engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
+    with open_source("scene:?seed=5&size=96x64") as source:
+        frame = Frame(next(iter(source)).pixels)
+    others = {
+        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
+    }  # fmt: skip
+    assert set(others) == views.SOME_READ
+
+    def drawn(**values):
+        engine.forget()
+        return engine.render(frame, Settings(resolution=64, mute=((0, 1),), **values)).overlay
+
+    for name in views.names():
+        reads, before = views.find(name).reads, drawn(view=name)
+        for option, value in others.items():
+            same = (drawn(view=name, **{option: value}) == before).all()
+            if (name, option) == ("cam", "target"):  # which is for classifiers, and here is none
+                continue
+            if (name, option) == ("objects", "objects"):  # two methods that may agree
+                continue
+            assert bool(same) is (option not in reads), (name, option)
+
+
+@pytest.mark.parametrize("command", ["export", "elevator", "facts", "figure"])
+def test_where_one_model_looks_a_second_one_is_refused(tmp_path, here, command):
+    output = [] if command == "facts" else ["-o", tmp_path / "out.npz"]
+    status, err = here(command, STILL, *output, "--model", "embedded", "--model", "random:embedded")
+    assert status == 2
+    assert "--model names embedded and random:embedded; allowed: one model here" in err
+    five = [word for name in "abcde" for word in ("--model", name)]
+    assert "5 models are named; allowed: at most 4" in here("render", STILL, "-o", tmp_path / "out.mp4", *five)[1]
+
+
+def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
+    from rtviz.cv import cv2
+
+    looking = ["--model", "embedded", *TINY[2:]]
+    pictures = {}
+    for head in ("follow", *"0123"):
+        line = ("render", "scene:?seed=5&size=320x240&seconds=0.03", "-o", tmp_path / f"{head}.png", "--head", head)
+        assert here(*line, *looking)[0] == 0
+        pictures[head] = cv2.imread(str(tmp_path / f"{head}.png"))
+    followed = pictures.pop("follow")
+    (same,) = [name for name, picture in pictures.items() if (picture[60:] == followed[60:]).all()]
+    assert not (pictures[same][:30] == followed[:30]).all()
+
+
+def test_a_rollout_of_which_nothing_is_left_says_so():
+    from rtviz import views
+    from rtviz.frame import Frame, Maps
+    from rtviz.settings import Rolled, Settings
+
+    frame = Frame(np.full((120, 480, 3), 120, np.uint8))
+    attention, prefix = np.full((1, 1, 2, 4), 0.1, np.float32), np.full((1, 1, 1), 0.2, np.float32)
+    pictures = {}
+    for left in (0.0, 0.01):
+        rollout = np.zeros((2, 4), np.float32)
+        rollout[0, 3] = left
+        maps = Maps(attention, prefix, "cls", "x", 60, (120, 240), rollout=rollout, rolled=Rolled("mean", 0.9, 0))
+        pictures[left] = views.draw(frame, maps, Settings(view="rollout"))
+    assert pictures[0.0][:30, :200].std() > 5  # letters
+    assert pictures[0.01][:30, :200].std() < 1
+
+
 @pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
 def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(tmp_path, option, value):
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
@@ -171,12 +299,15 @@ def test_names_that_trip_other_tools(tmp_path, name):
 def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(tmp_path, number, status):
     output = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
-    with subprocess.Popen([*command, "--view", "none"], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "frame" not in (seen := process.stderr.read(40)) or " 0/" in seen:  # the bar has begun to move
+    termios = pytest.importorskip("termios")  # a bar is drawn at a terminal alone
+    terminal, stderr = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen([*command, "--view", "none"], stderr=stderr) as process:
+        os.close(stderr)
+        while b"frame" not in (seen := os.read(terminal, 40)) or b" 0/" in seen:  # the bar has begun to move
             pass
         process.send_signal(number)
-        rest = process.stderr.read()
+        rest = everything(terminal)
         assert process.wait(timeout=30) == status
     assert not output.exists()
     assert "interrupted" in rest
@@ -184,6 +315,25 @@ def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(t
     partial = next(path for path in tmp_path.iterdir())
     with open_source(str(partial)) as source:
         assert sum(1 for _ in source) > 0
+
+
+def everything(terminal: int) -> str:
+    """What is still written to a terminal until the last one who writes has left it."""
+    parts = []
+    with os.fdopen(terminal, "rb", buffering=0) as file:
+        try:
+            while part := file.read(4096):
+                parts.append(part)
+        except OSError:  # how Linux says that there is nobody left
+            pass
+    return b"".join(parts).decode()
+
+
+def test_a_log_has_no_bar(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--view", "none")
+    assert done.returncode == 0
+    assert "\r" not in done.stderr
+    assert [line[:13] for line in done.stderr.splitlines()] == ["rtviz: wrote "]
 
 
 def test_models_lists_and_pulls_nothing_by_itself():

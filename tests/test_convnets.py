@@ -284,7 +284,7 @@ def test_the_engine_draws_every_stage(method, layout):
         shown.append(engine.render(frame, settings).overlay)
         assert shown[-1].shape == (72, 200 if layout == "side-by-side" else 100, 3)
     assert len({picture.tobytes() for picture in shown}) == 4
-    with pytest.raises(SettingsError, match=r"-4 to 3 \(random:resnet18 has 4 layers\)"):
+    with pytest.raises(SettingsError, match=r"-4 to 3 \(random:resnet18 has 4 stages\)"):
         engine.render(frame, settings.replace(layer=4))
 
 
@@ -313,7 +313,7 @@ def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
-def test_views_of_attention_say_that_there_are_no_heads(view):
+def test_views_say_what_there_is_not(view):
     engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))

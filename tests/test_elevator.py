@@ -11,6 +11,8 @@ import pytest
 from live_doubles import Engine, Recording, session, until, until_shown
 from PIL import Image
 
+import rtviz
+import rtviz.engine
 from rtviz import cli, elevator, views
 from rtviz.errors import OutputExists, OutputUnwritable
 from rtviz.frame import Frame, Maps
@@ -68,9 +70,25 @@ def test_tiles_do_not_dissolve_into_each_other() -> None:
 
 @pytest.mark.parametrize(("view", "heads", "ridden"), [("heatmap", 2, "heatmap"), ("heads", 2, "heads"),
                                                        ("pca", 2, "heatmap"), ("grid", 2, "heatmap"),
+                                                       ("cam", 2, "heatmap"), ("rollout", 2, "heatmap"),
                                                        ("heatmap", 0, "cam"), ("mask", 0, "mask")])  # fmt: skip
 def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str, heads: int, ridden: str) -> None:
     assert elevator.ridden(Settings(view=view), heads).view == ridden
+    assert elevator.ridden(Settings(view="rollout"), 2, anew=True).view == "rollout"
+
+
+def test_rollout_is_looked_at_anew_up_to_each_layer() -> None:
+    model = rtviz.load("random:embedded", device="cpu", precision="fp32", resolution=64)
+    engine = rtviz.engine.Engine(model)
+    settings = Settings(view="rollout", discard=0.0, head=3, resolution=64)
+    (maps,) = engine.look([FRAME], settings)
+    ride = elevator.ride(FRAME, maps, settings, lambda wanted: engine.look([FRAME], wanted)[0])
+    long = [picture for picture, frame in ride if (frame.duration_seconds or 0) > 0.1]
+    assert len(long) == 6
+    for layer, picture in enumerate(long):
+        alone = engine.render(FRAME, settings.replace(layer=layer)).overlay
+        assert np.array_equal(picture[40:], alone[40:]), layer
+    assert np.abs(long[0].astype(int) - long[-1]).max() > 10
 
 
 @pytest.mark.parametrize("name", ["layers.gif", "layers.mp4"])
@@ -122,6 +140,59 @@ def test_the_command_line_makes_one_and_tells_the_facts(tmp_path: Path, capsys: 
     assert capsys.readouterr().out.count(" %") == 8
     assert cli.run(["facts", str(tmp_path / "picture.png"), "--model", "random:resnet18", *looking[2:]]) == 2
     assert "no attention heads" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("view", "more", "says"),
+    [
+        ("pca", [], "allowed: heatmap, mask, heads, rollout, cam"),
+        ("cam", [], "allowed: heatmap, mask, heads, rollout (random:embedded"),
+        ("heads", ["--model", "random:resnet18"], "allowed: mask, cam (random:resnet18 has no attention heads)"),
+    ],
+)
+def test_the_command_line_refuses_a_view_that_cannot_be_ridden(
+    view: str, more: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looking = more or ["--model", "random:embedded"]
+    line = [
+        "elevator",
+        "scene:?size=96x64",
+        "-o",
+        str(tmp_path / "a.gif"),
+        "--view",
+        view,
+        "--resolution",
+        "64",
+        *looking,
+    ]
+    assert cli.run([*line, "--device", "cpu"]) == 2
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_facts_of_a_video_tell_how_steady_each_head_is(capsys: pytest.CaptureFixture[str]) -> None:
+    looking = ["--model", "embedded", "--device", "cpu", "--precision", "fp32", "--resolution", "64", "--json"]
+    scene = "scene:?seed=3&size=96x64&seconds=4"
+    assert cli.run(["facts", scene, "--start", "1", "--seconds", "1.1", *looking]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["frames"] == 5  # at 1, 1.25, 1.5, 1.75, 2 seconds
+    model = rtviz.load("embedded", device="cpu", precision="fp32", resolution=64)
+    with rtviz.sources.open_source(scene, start=1) as source:
+        frames = [frame for frame in source if frame.pts_seconds < 2.1]
+    seen, due = [], 0.0
+    for frame in frames:
+        if frame.pts_seconds >= due:
+            seen.append(model(frame).attention[-1].astype(float))
+            due = frame.pts_seconds + 0.25
+    shares = [one / one.sum(axis=(1, 2), keepdims=True) for one in seen]
+    same = [np.minimum(a, b).sum(axis=(1, 2)) for a, b in itertools.pairwise(shares)]
+    for head in told["heads"]:
+        values = [one[head["head"]] for one in same]
+        assert min(values) - 1e-3 <= head["stability"] <= max(values) + 1e-3
+    assert cli.run(["facts", scene, "--seconds", "0.01", *looking]) == 2
+    assert "has one frame there" in capsys.readouterr().err
+    assert cli.run(["facts", scene, "--start", "99", *looking]) == 1
+    assert "no frame from second 99 on (--start): it is 4.0 s long" in capsys.readouterr().err
 
 
 # --- in a live session -----------------------------------------------------------------------------------------------

@@ -39,6 +39,27 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field, va
     assert caught.value.exit_status == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "0.5,0.5,0.7,0.2",
+            "track: the box 0.5,0.5,0.7,0.2 ends beyond the frame, at 1.2,0.7; allowed: at most 8 points",
+        ),
+        ("0.5,0.5,0,0.2", "track: the box 0.5,0.5,0,0.2 has a side of 0; allowed"),
+        ("0.5,0.5,-0.1,0.2", "has a side of -0.1; allowed"),
+        ("-0.1,0.5", "track: -0.1,0.5 is not on the frame; allowed"),
+        (";".join(["0.1,0.5"] * 9), "track: 9 marks; allowed: at most 8"),
+        ("a,b", "track cannot be 'a,b'; allowed"),
+    ],
+)
+def test_what_is_wrong_with_a_mark_is_said(text, says):
+    with pytest.raises(SettingsError) as caught:
+        Settings.option("track").parse(text)
+    assert str(caught.value).startswith(says) or says in str(caught.value)
+    assert "Mark(" not in str(caught.value)
+
+
 def test_every_default_is_allowed_and_survives_a_round_trip_through_plain_values():
     for schema in (Settings, OutputSettings):
         settings = schema()

@@ -167,7 +167,7 @@ def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew(
 
 def test_heads_that_are_not_there_are_refused_in_words() -> None:
     for wrong in ("12.0", "0.3", "-13.0"):
-        with pytest.raises(SettingsError, match=r"mute cannot be .*layers 0 to 11, heads 0 to 2"):
+        with pytest.raises(SettingsError, match=r"mute cannot be .*layers -12 to 11, heads 0 to 2"):
             model().batch([frame().pixels], mute=Settings(mute=wrong).muted_in(0))
     for wrong in ("1", "1.2.3", "a.b", "1.-2"):
         with pytest.raises(SettingsError, match="mute"):

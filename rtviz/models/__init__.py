@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in
 
 DEFAULT = "dino-vits16"
 
-__all__ = ["DEFAULT", "Model", "Progress", "Row", "listing", "load", "pull"]
+__all__ = ["DEFAULT", "Model", "Progress", "Row", "describe", "listing", "load", "pull"]
 
 
 def load(
@@ -80,6 +80,15 @@ def load(
     return kind(
         network, card, device=device, precision=precision, resolution=resolution, backend=backend, notice=notice
     )
+
+
+def describe(name: str | None = None, weights: str | Path | None = None) -> ModelCard:
+    """What is known of the model that `load` would take, without loading it.
+
+    Raises:
+        UnknownModel, WeightsMissing, WeightsRefused, SettingsError: as `load`.
+    """
+    return _choose(name, weights)[0]
 
 
 def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Path | None, str | None]:

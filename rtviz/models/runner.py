@@ -358,7 +358,7 @@ class Model:
         """The heads that are meant, their layers counted from 0, each once."""
         for layer, head in mute:
             if not (-self.layers <= layer < self.layers and 0 <= head < self.heads):
-                allowed = f"layers 0 to {self.layers - 1}, heads 0 to {self.heads - 1} ({self.name})"
+                allowed = f"layers {-self.layers} to {self.layers - 1}, heads 0 to {self.heads - 1} ({self.name})"
                 raise SettingsError("mute", f"{layer}.{head}", allowed)
         return tuple(sorted({HeadOf(layer % self.layers, head) for layer, head in mute}))
 

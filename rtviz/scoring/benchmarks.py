@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtviz import discovery
 from rtviz.cv import cv2
-from rtviz.errors import SettingsError, SourceUnreadable, no_heads
+from rtviz.errors import SettingsError, SourceUnreadable, no_cls, no_tokens
 from rtviz.frame import Floats, Maps, Pixels
 from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
-from rtviz.scoring.report import PAPERS, VOC2012, BenchmarkReport, Score, corloc_paper, paper_score, said_on
+from rtviz.scoring.report import BenchmarkReport, Score, paper_score, reported
 from rtviz.settings import Point, Query, Settings
 from rtviz.views.overlap import looked_at
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
+Reals = NDArray[np.float64]
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None
 
 # How `corloc` finds its one object: by the name that the settings have for it.
@@ -34,13 +37,15 @@ if TYPE_CHECKING:
 BENCHMARKS = ("jaccard", "davis", "corloc")
 
 _TITLES = {"tokencut": "TokenCut", "lost": "LOST"}
-_BATCH = 4
+# Passes of one frame are as quick on a CPU as those of four, and after each of them is told that it is done.
+_BATCH = {"cpu": 1}
+_BATCH_ON_GPU = 4
 _WIDTH_UNIT = 64
 
 T = TypeVar("T")
 
 
-def run(
+def scored(
     benchmark: str,
     place: str,
     models: Sequence[str | None],
@@ -48,27 +53,34 @@ def run(
     weights: str | None = None,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     resolution: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     objects: str = "tokencut",
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
-) -> BenchmarkReport:
-    """Score models on a data set. All of them are loaded before the first is scored, so that a wrong name shows soon.
+) -> Iterator[BenchmarkReport]:
+    """Score models on a data set, one after the other.
+
+    What can be wrong is looked for before the first is scored: every model is loaded, and every file that the data set
+    lists is there. Should one of them fail all the same, the report on those before it is there.
 
     Args:
         benchmark: one of BENCHMARKS.
         place: the data set's folder, or "scene:".
         models: names as in `rtviz.load`; None is its default.
         weights: a file, for a single model.
-        device, precision: as in `rtviz.load`.
+        device, precision, backend: as in `rtviz.load`.
         resolution: short side, in pixels; the protocol's own if not given.
         limit: only so many pictures or clips.
         seed: which drawn scenes, where the place is "scene:".
         objects: how `corloc` finds an object, one of METHODS.
         progress: is told what is being done, and how far it is.
         notice: is told what the user must know about a model.
+
+    Yields:
+        After each model the report on all that are scored so far.
 
     Raises:
         SettingsError: a value is not allowed.
@@ -92,7 +104,7 @@ def run(
         "davis": (datasets.clips, davis, "the first frame's masks carried on by patch features; region J, boundary F"),
         "corloc": (
             datasets.boxed,
-            partial(corloc, find=partial(_box, METHODS[objects]), method=objects),
+            partial(corloc, method=objects),
             f"pictures in which the box that {_TITLES[objects]} finds overlaps an object's by half or more",
         ),
     }
@@ -100,24 +112,45 @@ def run(
     data = read(place, limit, seed)
     resolution = data.resolution if resolution is None else resolution
     loaded = [
-        load(name, weights=weights, device=device, precision=precision, resolution=resolution or 224) for name in models
-    ]
+        load(
+            name, weights=weights, device=device, precision=precision, backend=backend, resolution=resolution or 224
+        ) for name in models
+    ]  # fmt: skip
     for model in loaded:
-        if not model.heads and benchmark != "jaccard":
-            raise no_heads(model.name)
+        if benchmark != "jaccard" and not model.heads:
+            raise no_tokens(model.name)
+        if benchmark == "jaccard" and model.heads and not model.has_cls:
+            raise no_cls(model.name)
         if model.notice and notice is not None:
             notice(model.notice)
-    scores = [measure(model, data, resolution=resolution, progress=progress) for model in loaded]
-    # Both sets have figures of their own for CorLoc, and each method has: of drawn scenes, those of VOC2012 stand by.
-    papers = benchmark if benchmark != "corloc" else corloc_paper(objects, VOC2012 if data.drawn else data.title)
-    return BenchmarkReport(
-        benchmark, protocol, data.title, data.drawn, resolution, scores, PAPERS.get(papers, ()), said_on(papers)
-    )
+    report = BenchmarkReport(
+        benchmark, protocol, data.title, data.drawn, resolution, [],
+        reported(f"corloc {objects}" if benchmark == "corloc" else benchmark, data.title), len(data), data.resolution,
+        {
+            "list": None if data.listed is None else str(data.listed),
+            "limit": limit,
+            "seed": seed if data.drawn else None,
+            "weights": weights,
+            "mass": measures.MASS if benchmark == "jaccard" else None,
+            "objects": objects if benchmark == "corloc" else None,
+        },
+    )  # fmt: skip
+    for number, model in enumerate(loaded):
+        score = measure(model, data, resolution=resolution, progress=progress)
+        left = [model.name for model in loaded[number + 1 :]]
+        report = replace(report, scores=[*report.scores, score], unfinished=left)
+        yield report
 
 
-def _batched(things: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
+def run(benchmark: str, place: str, models: Sequence[str | None], **more: Any) -> BenchmarkReport:
+    """The whole report at once: the last that `scored` yields."""
+    *_, report = scored(benchmark, place, models, **more)
+    return report
+
+
+def _batched(things: Iterable[T], model: Model) -> Iterator[list[T]]:
     rest = iter(things)
-    while batch := list(islice(rest, size)):
+    while batch := list(islice(rest, _BATCH.get(model.device, _BATCH_ON_GPU))):
         yield batch
 
 
@@ -130,9 +163,35 @@ def _telling(what: str, count: int, progress: Progress | None) -> Callable[[], N
     return lambda: progress(what, next(done), count)
 
 
-def _score(model: Model, values: dict[str, float], counts: dict[str, int], data: DataSet[Any], benchmark: str) -> Score:
-    paper = None if data.drawn else paper_score(benchmark, model.card)
-    return Score(model.card.name, values, counts, paper, model.precision)
+def _score(
+    model: Model,
+    data: DataSet[Any],
+    measure: str,
+    values: Mapping[str, float],
+    counts: Mapping[str, int],
+    each: Sequence[Mapping[str, Any]],
+    sample: Sequence[float] = (),
+) -> Score:
+    """What is told of a model.
+
+    Args:
+        measure: what the papers' figures are looked up by.
+        each: of every picture or clip.
+        sample: what the first of the values, in percent, is the mean of, where that has a standard error.
+    """
+    error = 100 * float(np.std(sample, ddof=1)) / math.sqrt(len(sample)) if len(sample) > 1 else None
+    paper = paper_score(measure, data.title, model.card.name)
+    name, ran = model.card.name, (model.precision, model.device, model.backend)
+    return Score(name, values, counts, paper, *ran, error, each)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """More digits of a percentage nobody can read."""
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+def _percent(share: float) -> float:
+    return round(100 * float(share), 2)
 
 
 # --- jaccard ---------------------------------------------------------------------------------------------------------
@@ -159,22 +218,38 @@ def jaccard(
     told = _telling(f"jaccard of {model.card.name}", len(data), progress)
     of_pictures: list[float] = []
     of_objects: list[float] = []
-    for pictures in _batched(data):
+    each: list[dict[str, Any]] = []
+    for pictures in _batched(data, model):
         looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
         for picture, maps in zip(pictures, looked, strict=True):
             best = best_heads(looked_at(maps, Settings()), picture.labels)
-            of_objects += best
-            of_pictures += [float(np.mean(best))] if best else []
             told()
+            if not best:
+                continue
+            of_objects += [one.jaccard for one in best]
+            of_pictures.append(float(np.mean([one.jaccard for one in best])))
+            objects = [
+                {"object": one.number, "jaccard": _percent(one.jaccard), "head": one.head if model.heads else None}
+                for one in best
+            ]
+            each.append({"name": picture.name, "jaccard": _percent(of_pictures[-1]), "objects": objects})
     if not of_objects:
         raise SourceUnreadable(f"{data.title} has no object")
     values = {"jaccard": 100 * float(np.mean(of_pictures)), "jaccard_objects": 100 * float(np.mean(of_objects))}
     counts = {"pictures": len(of_pictures), "objects": len(of_objects)}
-    return _score(model, values, counts, data, "jaccard")
+    return _score(model, data, "jaccard", values, counts, each, of_pictures)
 
 
-def best_heads(attention: NDArray[np.floating[Any]], labels: NDArray[np.uint8]) -> list[float]:
-    """Of each object, the Jaccard index of the head whose 60 % mask covers it best.
+class Best(NamedTuple):
+    """How well an object, by its number in the label map, is covered by the head that covers it best: 0 to 1."""
+
+    number: int
+    jaccard: float
+    head: int
+
+
+def best_heads(attention: NDArray[np.floating[Any]], labels: NDArray[np.uint8]) -> list[Best]:
+    """Of each object, the head whose 60 % mask covers it best.
 
     Args:
         attention: [heads, rows, columns].
@@ -182,8 +257,12 @@ def best_heads(attention: NDArray[np.floating[Any]], labels: NDArray[np.uint8]) 
     """
     masks = measures.on_pixels(measures.largest_mass(attention), (labels.shape[0], labels.shape[1]))
     counted = labels != VOID
-    objects = [number for number in np.unique(labels) if number not in (0, VOID)]
-    return [float(measures.jaccard(masks, labels == number, counted).max()) for number in objects]
+    found = []
+    for number in np.unique(labels):
+        if number not in (0, VOID):
+            covered = measures.jaccard(masks, labels == number, counted)
+            found.append(Best(int(number), float(covered.max()), int(covered.argmax())))
+    return found
 
 
 # --- davis -----------------------------------------------------------------------------------------------------------
@@ -197,39 +276,49 @@ def davis(
     facebookresearch/dino, eval_video_segmentation.py: frames of 480 pixels on the short side, the long one cut down to
     a multiple of 64; the first frame's masks are carried on by `rtviz.propagation`. Then davisvideochallenge/
     davis2017-evaluation, semi-supervised: J (region) and F (boundary) of each object, mean over its frames without the
-    first and the last, then over all objects; J&F is the mean of the two. Void pixels are background there.
+    first and the last, then over all objects; J&F is the mean of the two. Beside each mean stand, as there, the recall
+    (of how many frames the measure is above a half) and the decay from the first quarter to the last. Void pixels are
+    background there.
 
     Args:
         model, data, resolution, progress: as for `jaccard`; data from `datasets.clips`.
     """
     frames = sum(clip.count for clip in data)
     told = _telling(f"davis of {model.card.name}", frames, progress)
-    regions: list[NDArray[np.float64]] = []
-    boundaries: list[NDArray[np.float64]] = []
+    regions: list[Reals] = []
+    boundaries: list[Reals] = []
     lost = 0
+    each: list[dict[str, Any]] = []
     for clip in data:
         region, outline, now_lost = follow(model, clip, resolution or data.resolution or 480, told)
+        objects = [
+            {"object": number + 1, **_rounded(_j_and_f([region[number]], [outline[number]]))}
+            for number in range(len(region))
+        ]
+        whole = _rounded(_j_and_f(region, outline))
+        each.append({"name": clip.name, "frames": clip.count, **whole, "lost": now_lost, "objects": objects})
         regions += list(region)
         boundaries += list(outline)
         lost += now_lost
     if not regions:
         raise SourceUnreadable(f"{data.title} has no object")
-
-    def mean(of: list[NDArray[np.float64]]) -> float:
-        return 100 * float(np.mean([values.mean() for values in of]))
-
-    def recall(of: list[NDArray[np.float64]]) -> float:
-        return 100 * float(np.mean([(values > 0.5).mean() for values in of]))
-
-    j, f = mean(regions), mean(boundaries)
-    values = {"j_and_f": (j + f) / 2, "j": j, "f": f, "j_recall": recall(regions), "f_recall": recall(boundaries)}
     counts = {"clips": len(data), "frames": frames, "objects": len(regions), "lost": lost}
-    return _score(model, values, counts, data, "davis")
+    return _score(model, data, "davis", _j_and_f(regions, boundaries), counts, each)
+
+
+def _j_and_f(regions: Iterable[Reals], boundaries: Iterable[Reals]) -> dict[str, float]:
+    """What DAVIS tells of objects, in percent and in its order, from J and F of each in its frames."""
+    told: dict[str, float] = {"j_and_f": 0.0}
+    for name, of in (("j", list(regions)), ("f", list(boundaries))):
+        told[name] = 100 * float(np.mean([values.mean() for values in of]))
+        told[f"{name}_recall"] = 100 * float(np.mean([(values > 0.5).mean() for values in of]))
+        told[f"{name}_decay"] = 100 * float(np.mean([measures.decay(values) for values in of]))
+    return {**told, "j_and_f": (told["j"] + told["f"]) / 2}
 
 
 def follow(
     model: Model, clip: Clip, resolution: int, told: Callable[[], None] = lambda: None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+) -> tuple[Reals, Reals, int]:
     """J and F of each object in each frame of a clip but the first and the last, [objects, frames - 2] each, and how
     many objects were lost at its end. `told` is called after each frame."""
     regions: list[list[float]] = []
@@ -259,7 +348,7 @@ def follow(
 
 def _looked(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
     sizes = set()
-    for frames in _batched(clip):
+    for frames in _batched(clip, model):
         sizes |= {frame.pixels.shape for frame in frames}
         if len(sizes) > 1:
             raise SourceUnreadable(f"{clip.name} has frames of several sizes")
@@ -291,9 +380,9 @@ def _narrowed(pixels: Pixels, resolution: int) -> Pixels:
 def corloc(
     model: Model,
     data: DataSet[Boxed],
-    find: Find,
+    find: Find | None = None,
     *,
-    method: str = "",
+    method: str = "tokencut",
     resolution: int | None = None,
     progress: Progress | None = None,
 ) -> Score:
@@ -309,27 +398,33 @@ def corloc(
         model: any.
         data: from `datasets.boxed`.
         find: features float32 [rows, columns, width] -> box (top, left, bottom, right) in patches, bottom and right
-            just outside; None if it finds nothing.
-        method: what `find` does, for the papers' figures: "lost" or "tokencut".
+            just outside; None if it finds nothing. The method, if not given.
+        method: one of METHODS; also whose figures of the papers stand beside.
         resolution: short side, in pixels; the data's own if not given, or else each picture's.
         progress: as for `jaccard`.
     """
     told = _telling(f"corloc of {model.card.name}", len(data), progress)
     resolution = resolution or data.resolution
-    right = 0
+    find = find or partial(_box, METHODS[method])
+    right: list[bool] = []
+    each: list[dict[str, Any]] = []
     for picture in data:
         seen = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
         asked = resolution or min(seen.shape[:2])
         maps = model.batch([seen], _any_query(model), features=("keys",), resolution=asked)[0]
         assert maps.keys is not None
         box = find(np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1))
+        overlap, inside = 0.0, None
         if box is not None:
             scale = np.array(seen.shape[:2]) / maps.grid
             inside = np.minimum(np.asarray(box) * np.tile(scale, 2), np.tile(picture.pixels.shape[:2], 2))
-            right += bool(measures.box_overlap(inside, picture.boxes).max() >= 0.5)
+            overlap = float(measures.box_overlap(inside, picture.boxes).max())
+        right.append(overlap >= 0.5)
+        sides = None if inside is None else [round(float(side), 1) for side in inside]
+        each.append({"name": picture.name, "right": right[-1], "overlap": _percent(overlap), "box": sides})
         told()
-    values, counts = {"corloc": 100 * right / len(data)}, {"pictures": len(data)}
-    return _score(model, values, counts, data, corloc_paper(method, data.title))
+    values, counts = {"corloc": 100 * float(np.mean(right))}, {"pictures": len(data)}
+    return _score(model, data, f"corloc {method}", values, counts, each, right)
 
 
 def _box(method: discovery.Method, features: Floats) -> tuple[int, int, int, int] | None:

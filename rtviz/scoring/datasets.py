@@ -4,14 +4,16 @@
     boxed        pictures with a box round each object: PASCAL VOC2007 and VOC2012
     clips        videos with the outline of each object in every frame: DAVIS 2017
 
-All of them stream: a picture is read when its turn comes. A place that is not what it should be is a SourceMissing or a
-SourceUnreadable that says what was looked for.
+All of them stream: a picture is read when its turn comes. That everything is there that a list names is looked at
+before the first one. A place that is not what it should be is a SourceMissing or a SourceUnreadable that says what was
+looked for.
 """
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,6 +91,7 @@ class DataSet(Generic[T]):
         read: gives the thing of a name.
         resolution: short side, in pixels, that its protocol looks with; None: each picture's own.
         drawn: whether it is a stand-in, on which the papers' figures do not hold.
+        listed: the file that lists what there is.
     """
 
     title: str
@@ -96,6 +99,7 @@ class DataSet(Generic[T]):
     read: Callable[[str], T]
     resolution: int | None
     drawn: bool = False
+    listed: Path | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -108,20 +112,24 @@ class DataSet(Generic[T]):
 
 
 def segmented(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[Segmented]:
-    """The validation pictures of PASCAL VOC2012 with the outline of each object, or drawn scenes with one object each.
+    """The validation pictures of PASCAL VOC with the outline of each object, or drawn scenes with one object each.
 
     Args:
-        place: VOCdevkit, VOCdevkit/VOC2012 or the folder that holds VOCdevkit; or "scene:".
+        place: VOCdevkit, VOCdevkit/VOC2012 or the folder that holds VOCdevkit; another year's folder; or "scene:".
         limit: only so many, from the first.
         first_seed: of the drawn scenes: the first has this number in SCORING_SEEDS.
+
+    Raises:
+        SourceMissing: that is not there, or something is not that is listed.
+        SourceUnreadable: the list cannot be read.
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
         return DataSet(_count(names, "drawn scene"), names, _draw_segmented, 224, drawn=True)
     needed = ("JPEGImages", "SegmentationObject", "ImageSets/Segmentation/val.txt")
     root = _root(place, "PASCAL VOC2012", _VOC_FOLDERS[:3], needed)
-    names = _listed(root / needed[2], limit)
-    return DataSet("PASCAL VOC2012 val", names, partial(_read_segmented, root), 480)
+    names = _listed(root / needed[2], limit, partial(_segmented_files, root))
+    return DataSet(_voc(root, "val"), names, partial(_read_segmented, root), 480, listed=root / needed[2])
 
 
 def boxed(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[Boxed]:
@@ -130,29 +138,46 @@ def boxed(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     Args:
         place: VOCdevkit/VOC2007 or VOC2012, or a folder above that holds only one of the two; or "scene:".
         limit, first_seed: as for `segmented`.
+
+    Raises:
+        SourceMissing, SourceUnreadable: as for `segmented`.
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
         return DataSet(_count(names, "drawn scene"), names, _draw_boxed, 224, drawn=True)
     needed = ("JPEGImages", "Annotations", "ImageSets/Main/trainval.txt")
     root = _root(place, "PASCAL VOC2007 or VOC2012", _VOC_FOLDERS, needed)
-    year = next((year for year in ("2007", "2012") if year in root.resolve().name), "")
-    return DataSet(
-        f"PASCAL VOC{year} trainval", _listed(root / needed[2], limit), partial(_read_boxed, root), None
-    )  # fmt: skip
+    names = _listed(root / needed[2], limit, partial(_boxed_files, root))
+    return DataSet(_voc(root, "trainval"), names, partial(_read_boxed, root), None, listed=root / needed[2])
 
 
 _VOC_FOLDERS = (".", "VOC2012", "VOCdevkit/VOC2012", "VOC2007", "VOCdevkit/VOC2007")
 
 
+def _voc(root: Path, part: str) -> str:
+    """A part of PASCAL VOC with its year, as far as the folder's name tells that."""
+    name = root.resolve().name
+    year = re.search(r"20(0[5-9]|1[0-2])", name)
+    return f"PASCAL VOC{year[0]} {part}" if year else f"PASCAL VOC {part} of the folder {name}"
+
+
+def _segmented_files(root: Path, name: str) -> tuple[Path, Path]:
+    return root / "JPEGImages" / f"{name}.jpg", root / "SegmentationObject" / f"{name}.png"
+
+
+def _boxed_files(root: Path, name: str) -> tuple[Path, Path]:
+    return root / "JPEGImages" / f"{name}.jpg", root / "Annotations" / f"{name}.xml"
+
+
 def _read_segmented(root: Path, name: str) -> Segmented:
-    pixels = read_whole(root / "JPEGImages" / f"{name}.jpg")
-    return Segmented(name, pixels, _read_labels(root / "SegmentationObject" / f"{name}.png", pixels))
+    picture, truth = _segmented_files(root, name)
+    pixels = read_whole(picture)
+    return Segmented(name, pixels, _read_labels(truth, pixels))
 
 
 def _read_boxed(root: Path, name: str) -> Boxed:
     """VOC counts pixels from 1 and includes the last one, so a box begins one pixel earlier than its numbers say."""
-    path = root / "Annotations" / f"{name}.xml"
+    picture, path = _boxed_files(root, name)
     check_file(path)
     try:
         found = [
@@ -163,7 +188,7 @@ def _read_boxed(root: Path, name: str) -> Boxed:
         raise SourceUnreadable(f"{path} is no annotation of PASCAL VOC: {error}") from None
     if not found:
         raise SourceUnreadable(f"{path} has no object with a bndbox")
-    return Boxed(name, read_whole(root / "JPEGImages" / f"{name}.jpg"), np.array(found) - (1, 1, 0, 0))
+    return Boxed(name, read_whole(picture), np.array(found) - (1, 1, 0, 0))
 
 
 def _count(names: Sequence[str], what: str) -> str:
@@ -179,26 +204,37 @@ def clips(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     Args:
         place: the folder DAVIS, or the one that holds it; or "scene:".
         limit, first_seed: as for `segmented`.
+
+    Raises:
+        SourceMissing, SourceUnreadable: as for `segmented`.
     """
     if place == SCENE:
         names = _seeds(limit or _SCENE_CLIPS, first_seed)
         return DataSet(_count(names, "drawn moving scene"), names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
     needed = ("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/val.txt")
     root = _root(place, "DAVIS 2017", (".", "DAVIS", "DAVIS-2017"), needed)
-    return DataSet("DAVIS 2017 val", _listed(root / needed[2], limit), partial(_read_clip, root), 480)
+    names = _listed(root / needed[2], limit, partial(_clip_files, root))
+    return DataSet("DAVIS 2017 val", names, partial(_read_clip, root), 480, listed=root / needed[2])
+
+
+def _clip_files(root: Path, name: str) -> list[Path]:
+    """The frames of a clip, and then the truth of each."""
+    folder, truths = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
+    frames = sorted(folder.glob("*.jpg"))
+    if len(frames) < 3:
+        raise SourceMissing(f"{folder} has {len(frames)} .jpg frames; DAVIS scores all but the first and the last")
+    return [*frames, *(truths / f"{frame.stem}.png" for frame in frames)]
 
 
 def _read_clip(root: Path, name: str) -> Clip:
-    folder, truths = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
-    paths = sorted(folder.glob("*.jpg"))
-    if len(paths) < 3:
-        raise SourceMissing(f"{folder} has {len(paths)} .jpg frames; DAVIS scores all but the first and the last")
+    files = _clip_files(root, name)
+    count = len(files) // 2
 
     def read(number: int) -> Segmented:
-        pixels = read_whole(paths[number])
-        return Segmented(paths[number].stem, pixels, _read_labels(truths / f"{paths[number].stem}.png", pixels))
+        pixels = read_whole(files[number])
+        return Segmented(files[number].stem, pixels, _read_labels(files[count + number], pixels))
 
-    return Clip(name, len(paths), read)
+    return Clip(name, count, read)
 
 
 # --- drawn stand-ins -------------------------------------------------------------------------------------------------
@@ -259,15 +295,25 @@ def _root(place: str, what: str, below: Sequence[str], needed: Sequence[str]) ->
     )
 
 
-def _listed(path: Path, limit: int | None) -> list[str]:
-    """The names in a list file, one a line, the first word of it."""
+def _listed(path: Path, limit: int | None, files: Callable[[str], Iterable[Path]]) -> list[str]:
+    """The names in a list file, one a line, the first word of it; a byte order mark before them is none.
+
+    Args:
+        limit: only so many, from the first.
+        files: what there must be of each name. It is looked for now, not hours later when its turn comes.
+    """
     try:
-        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.split()[0] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise SourceUnreadable(f"{path} cannot be read: {error}") from None
     if not names:
         raise SourceUnreadable(f"{path} lists nothing")
-    return names[:limit]
+    names = names[:limit]
+    absent = [file for name in names for file in files(name) if not file.is_file()]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise SourceMissing(f"{path} lists what is not there: {absent[0]}{more}")
+    return names
 
 
 def _read_labels(path: Path, pixels: Pixels) -> Labels:

@@ -118,6 +118,20 @@ def boundary_measure(mask: Mask, truth: Mask, tolerance: float = BOUNDARY) -> fl
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+def decay(values: Reals) -> float:
+    """How much worse a measure is in the last quarter of a clip than in the first, as means: above 0 if it falls.
+
+    The quarters are those of davisvideochallenge/davis2017-evaluation (davis2017/utils.py, db_statistics): neighbours
+    share a frame.
+
+    Args:
+        values: float64 [frames], of one object.
+    """
+    edges = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
+    first, last = values[edges[0] : edges[1] + 1], values[edges[3] : edges[4] + 1]
+    return float(first.mean() - last.mean())
+
+
 def box_overlap(box: NDArray[np.floating[Any]], boxes: NDArray[np.floating[Any]]) -> Reals:
     """Intersection over union of one box with each of several: [boxes].
 

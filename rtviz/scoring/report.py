@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from rtviz.models.zoo import ModelCard
+from rtviz._version import __version__
 
 _BAR = 40  # characters for 100 %
 
@@ -34,8 +34,12 @@ class Score:
         name: of the model.
         values: in percent; the first is the one that stands in the bars.
         counts: how much there was of what.
-        paper: what the paper reports for such a model on the same data, if it does.
+        paper: what the paper reports for this model on the same data, if it does.
         precision: the number format that it computed in.
+        device: where.
+        backend: what ran it there.
+        error: standard error of the first value, in percent; None where what was measured is no sample of its kind.
+        each: of every picture or clip its name and values, plain ones, in percent.
     """
 
     name: str
@@ -43,6 +47,18 @@ class Score:
     counts: Mapping[str, int]
     paper: PaperScore | None = None
     precision: str = ""
+    device: str = ""
+    backend: str = ""
+    error: float | None = None
+    each: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def ran(self) -> str:
+        """Number format and device, and the backend if it was not torch."""
+        return " on ".join(filter(None, (f"{self.precision} {self.backend.replace('torch', '')}".strip(), self.device)))
+
+
+# --- what the papers report ------------------------------------------------------------------------------------------
 
 
 def _jaccards(architecture: str, random: float, supervised: float, dino: float) -> tuple[PaperScore, ...]:
@@ -59,46 +75,87 @@ def _corlocs(small16: float, small8: float, base16: float) -> tuple[PaperScore, 
     return tuple(PaperScore(architecture, "DINO", {"corloc": value}) for architecture, value in pairs)
 
 
-VOC2007, VOC2012 = "PASCAL VOC2007 trainval", "PASCAL VOC2012 trainval"
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What papers report of one measure.
+
+    Attributes:
+        measure: "jaccard", "davis", "corloc lost" or "corloc tokencut".
+        data: on what, as `DataSet.title` has it.
+        count: of how many pictures or clips that is the mean.
+        scores: of each model.
+    """
+
+    measure: str
+    data: str
+    count: int
+    scores: tuple[PaperScore, ...]
 
 
-def corloc_paper(method: str, data: str) -> str:
-    """The name in PAPERS of what was reported for a method, "lost" or "tokencut", on a data set."""
-    return f"corloc {method} {data}"
-
-
-def said_on(name: str) -> str:
-    """On what data the figures of that name in PAPERS are, where the papers report on several; else nothing."""
-    return next((data for data in (VOC2007, VOC2012) if name.endswith(data)), "")
-
+_VOC2007, _VOC2012 = ("PASCAL VOC2007 trainval", 5011), ("PASCAL VOC2012 trainval", 11540)
 
 # Caron et al. 2021, figure 4 and table 5. CorLoc: table 1 of Siméoni et al. 2021 (LOST, no training after it) and of
 # Wang et al. 2022 (TokenCut), and for the other sizes the tables in the READMEs of valeoai/LOST and
 # YangtaoWANG95/TokenCut, where the first two are repeated.
-PAPERS: Mapping[str, tuple[PaperScore, ...]] = {
-    "jaccard": (*_jaccards("ViT-S/16", 22.0, 27.3, 45.9), *_jaccards("ViT-S/8", 21.8, 23.7, 44.7)),
-    "davis": (
-        _davis("ViT-S/16", "DINO", 61.8, 60.2, 63.4),
-        _davis("ViT-S/8", "DINO", 69.9, 66.6, 73.1),
-        _davis("ViT-B/16", "DINO", 62.3, 60.7, 63.9),
-        _davis("ViT-B/8", "DINO", 71.4, 67.9, 74.9),
-        _davis("ViT-S/8", "supervised", 66.0, 63.9, 68.1),
+PAPERS: tuple[Reported, ...] = (
+    Reported(
+        "jaccard",
+        "PASCAL VOC2012 val",
+        1449,
+        (*_jaccards("ViT-S/16", 22.0, 27.3, 45.9), *_jaccards("ViT-S/8", 21.8, 23.7, 44.7)),
     ),
-    corloc_paper("lost", VOC2007): _corlocs(61.9, 55.5, 60.1),
-    corloc_paper("lost", VOC2012): _corlocs(64.0, 57.0, 63.3),
-    corloc_paper("tokencut", VOC2007): _corlocs(68.8, 67.3, 68.8),
-    corloc_paper("tokencut", VOC2012): _corlocs(72.1, 71.6, 72.4),
+    Reported(
+        "davis",
+        "DAVIS 2017 val",
+        30,
+        (
+            _davis("ViT-S/16", "DINO", 61.8, 60.2, 63.4),
+            _davis("ViT-S/8", "DINO", 69.9, 66.6, 73.1),
+            _davis("ViT-B/16", "DINO", 62.3, 60.7, 63.9),
+            _davis("ViT-B/8", "DINO", 71.4, 67.9, 74.9),
+            _davis("ViT-S/8", "supervised", 66.0, 63.9, 68.1),
+        ),
+    ),
+    Reported("corloc lost", *_VOC2012, _corlocs(64.0, 57.0, 63.3)),
+    Reported("corloc lost", *_VOC2007, _corlocs(61.9, 55.5, 60.1)),
+    Reported("corloc tokencut", *_VOC2012, _corlocs(72.1, 71.6, 72.4)),
+    Reported("corloc tokencut", *_VOC2007, _corlocs(68.8, 67.3, 68.8)),
+)
+
+# The papers' models, by the names that they have here. Others of the same size are other models: DeiT's training is the
+# papers' supervised one, and untrained it is the same network as DINO's.
+_MODELS: Mapping[str, tuple[str, str]] = {
+    "dino-vits16": ("ViT-S/16", "DINO"),
+    "dino-vits8": ("ViT-S/8", "DINO"),
+    "dino-vitb16": ("ViT-B/16", "DINO"),
+    "dino-vitb8": ("ViT-B/8", "DINO"),
+    "deit-vits16": ("ViT-S/16", "supervised"),
+    "random:dino-vits16": ("ViT-S/16", "random"),
+    "random:deit-vits16": ("ViT-S/16", "random"),
+    "random:dino-vits8": ("ViT-S/8", "random"),
 }
 
 
-def paper_score(benchmark: str, card: ModelCard) -> PaperScore | None:
-    """What the paper of a benchmark reports for a model of this architecture and training."""
-    size = {(12, 384, 6): "S", (12, 768, 12): "B"}.get((card.layers, card.width, card.heads), "?")
-    training = "random" if card.random else card.family
-    for score in PAPERS.get(benchmark, ()):
-        if (score.architecture, score.training) == (f"ViT-{size}/{card.patch_size}", training):
-            return score
-    return None
+def reported(measure: str, data: str) -> Reported:
+    """What the papers report of a measure: on these data, or if they do not say, on those that they prefer."""
+    of_it = [one for one in PAPERS if one.measure == measure]
+    return next((one for one in of_it if one.data == data), of_it[0])
+
+
+def paper_score(measure: str, data: str, model: str) -> PaperScore | None:
+    """What the papers report of a measure for exactly this model on these data; None if they do not.
+
+    Args:
+        measure, data: as in `Reported`.
+        model: the name on its card.
+    """
+    found = reported(measure, data)
+    if found.data != data:
+        return None
+    return next((one for one in found.scores if (one.architecture, one.training) == _MODELS.get(model)), None)
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
 
 
 _NAMES = {
@@ -106,9 +163,11 @@ _NAMES = {
     "jaccard_objects": "over objects",
     "j_and_f": "J&F",
     "j": "J",
-    "f": "F",
     "j_recall": "J recall",
+    "j_decay": "J decay",
+    "f": "F",
     "f_recall": "F recall",
+    "f_decay": "F decay",
     "corloc": "CorLoc",
 }
 
@@ -125,7 +184,10 @@ class BenchmarkReport:
         resolution: short side, in pixels; None: each picture's own.
         scores: of each model.
         papers: what the papers report for this benchmark.
-        papers_data: on what, where they report on several data sets.
+        looked_at: how many pictures or clips.
+        usual: the short side that the protocol looks with; None: each picture's own.
+        asked: what else the figures depend on, by name, plain values: which part of the data, which weights.
+        unfinished: the models that were to be scored too.
     """
 
     benchmark: str
@@ -134,71 +196,114 @@ class BenchmarkReport:
     drawn: bool
     resolution: int | None
     scores: Sequence[Score]
-    papers: Sequence[PaperScore]
-    papers_data: str = ""
+    papers: Reported
+    looked_at: int
+    usual: int | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    unfinished: Sequence[str] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What one must know to compare the figures with the papers', and with others; a sentence each."""
+        said = []
+        beside = [score for score in self.scores if score.paper is not None]
+        if beside:
+            each = "clips" if "clips" in self.scores[0].counts else "pictures"
+            if self.looked_at != self.papers.count:
+                said.append(f"the paper's figure is of all {self.papers.count} {each}; here are {self.looked_at}")
+            if self.resolution != self.usual:
+                said.append(f"the protocol looks at {_size(self.usual)}")
+            if self.asked.get("weights"):
+                said.append(f"the paper's figure is for {beside[0].name}, which {self.asked['weights']} is taken for")
+        if any(score.error is not None for score in self.scores):
+            said.append("± is the standard error of the mean over pictures")
+        if self.unfinished:
+            said.append(f"not scored: {', '.join(self.unfinished)}")
+        return said
 
     def to_mapping(self) -> dict[str, Any]:
         """Names and plain values, for JSON."""
 
-        def rounded(values: Mapping[str, float]) -> dict[str, float]:
-            return {name: round(value, 2) for name, value in values.items()}
+        def rounded(value: float) -> float:
+            return round(value, 2)
 
         def paper(score: PaperScore) -> dict[str, Any]:
             return {"architecture": score.architecture, "training": score.training, **score.values}
 
         return {
+            "rtviz": __version__,
             "benchmark": self.benchmark,
             "protocol": self.protocol,
             "data": self.data,
             "drawn": self.drawn,
             "resolution": self.resolution,
+            **self.asked,
             "unit": "percent",
             "models": [
                 {
                     "name": score.name,
-                    **rounded(score.values),
+                    **{name: rounded(value) for name, value in score.values.items()},
+                    "standard_error": None if score.error is None else rounded(score.error),
                     **score.counts,
                     "precision": score.precision,
+                    "device": score.device,
+                    "backend": score.backend,
                     "paper": None if score.paper is None else paper(score.paper),
+                    "per_clip" if "clips" in score.counts else "per_picture": list(score.each),
                 }
                 for score in self.scores
             ],
-            "papers": [paper(score) for score in self.papers],
+            "unfinished": list(self.unfinished),
+            "papers_data": self.papers.data,
+            "papers": [paper(score) for score in self.papers.scores],
+            "notes": self.notes,
         }
 
     def table(self) -> str:
         """A row for each model, with the paper's figure for the same one beside it."""
-        size = "pictures in their own size" if self.resolution is None else f"{self.resolution} px"
         counts = ", ".join(
             f"{count} {what.removesuffix('s') if count == 1 else what}"
             for what, count in self.scores[0].counts.items()
             if what != "lost"
         )
+        ran = ", ".join(dict.fromkeys(score.ran for score in self.scores if score.ran))
         columns = list(self.scores[0].values)
         width = max(20, *(len(score.name) + 2 for score in self.scores))
-        lines = [f"{self.data}: {counts}; {size}", f"{self.protocol}; percent", ""]
-        lines.append(f"{'':<{width}}" + "".join(f"{_NAMES[name]:>14}" for name in columns) + f"{'the paper':>14}")
+        looked = "; ".join(filter(None, (counts, _size(self.resolution), ran)))
+        lines = [f"{self.data}: {looked}", f"{self.protocol}; percent", ""]
+
+        def row(name: str, cells: Sequence[str], said: str) -> str:
+            laid = (f"{cell:>{max(11, len(_NAMES[of]) + 2)}}" for of, cell in zip(columns, cells, strict=True))
+            return f"{name:<{width}}{''.join(laid)}{said:>11}"
+
+        lines.append(row("", [_NAMES[name] for name in columns], "the paper"))
         for score in self.scores:
-            cells = "".join(f"{score.values[name]:>14.1f}" for name in columns)
             said = "-" if score.paper is None else f"{score.paper.values[columns[0]]:.1f}"
-            lines.append(f"{score.name:<{width}}{cells}{said:>14}")
+            lines.append(row(score.name, [_figure(score, name) for name in columns], said))
             if score.counts.get("lost"):
                 lines.append(f"  {score.counts['lost']} of {score.counts['objects']} objects lost at the end")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
 
     def bars(self, filled: str = "█", light: str = "░") -> str:
         """The main figure of each model and of the papers, as bars of text."""
         main = next(iter(self.scores[0].values))
         rows = [(score.name, score.values[main], filled) for score in self.scores]
-        said = [(f"{score.architecture} {score.training}", score.values[main], light) for score in self.papers]
+        said = [(f"{score.architecture} {score.training}", score.values[main], light) for score in self.papers.scores]
         width = max(len(name) for name, _, _ in rows + said) + 2
 
         def bar(name: str, value: float, mark: str) -> str:
             return f"{name:<{width}}{mark * max(1, round(value / 100 * _BAR))} {value:.1f}"
 
-        lines = [_NAMES[main], *(bar(*row) for row in rows)]
-        if said:
-            real = self.papers_data or "the real data set"
-            note = f", on {real}, not on drawn scenes" if self.drawn else ""
-            lines += [f"the papers report{note}", *(bar(*row) for row in said)]
-        return "\n".join(lines)
+        where = self.papers.data + (", not on drawn scenes" if self.drawn else "")
+        papers = [f"the papers report on {where}", *(bar(*row) for row in said)]
+        return "\n".join([_NAMES[main], *(bar(*row) for row in rows), *papers])
+
+
+def _size(resolution: int | None) -> str:
+    return "pictures in their own size" if resolution is None else f"{resolution} px"
+
+
+def _figure(score: Score, name: str) -> str:
+    """A value as it stands in the table; with its standard error where that is known."""
+    error = f" ±{score.error:.1f}" if score.error is not None and name == next(iter(score.values)) else ""
+    return f"{score.values[name]:.1f}{error}"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.errors import SettingsError, no_heads
+from rtviz.errors import SettingsError, no_cls, no_heads
 from rtviz.frame import Frame, Pixels
 from rtviz.models import Model, load
 from rtviz.models.zoo import EMBEDDED, RANDOM
@@ -241,6 +241,7 @@ def score_scenes(
     frames: int = 90,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     progress: Progress | None = None,
 ) -> ScoreReport:
     """Measure a model on fresh scenes, with the same architecture untrained and the simple cues beside it.
@@ -251,7 +252,7 @@ def score_scenes(
         scenes: how many pictures.
         seed: which fresh scenes: the first has this number in SCORING_SEEDS.
         frames: length of the moving scene.
-        device, precision: as in `rtviz.load`.
+        device, precision, backend: as in `rtviz.load`.
         progress: is told what is being done, and how far it is.
 
     Raises:
@@ -261,12 +262,14 @@ def score_scenes(
     if scenes < 1 or seed < 0 or seed + scenes > len(SCORING_SEEDS):
         raise SettingsError("scenes", f"{scenes} from {seed}", f"1 to {len(SCORING_SEEDS)} scenes, with their seeds")
     told = progress or (lambda what, done, of: None)
-    model = load(model_name, weights=weights, device=device, precision=precision, resolution=SIZE)
+    model = load(model_name, weights=weights, device=device, precision=precision, backend=backend, resolution=SIZE)
     if not model.heads:
         raise no_heads(model.name)
+    if not model.has_cls:
+        raise no_cls(model.name)
     blank = None
     if not model.card.random:
-        blank = load(RANDOM + model.card.name, device=device, precision=precision, resolution=SIZE)
+        blank = load(RANDOM + model.card.name, device=device, precision=precision, backend=backend, resolution=SIZE)
     drawn = []
     for number, scene_seed in enumerate(SCORING_SEEDS[seed : seed + scenes]):
         drawn.append(sample(scene_seed, SIZE))

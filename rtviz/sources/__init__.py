@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, cast
 
-from rtviz.errors import SourceMissing
+from rtviz.errors import SourceMissing, SourceUnreadable
 from rtviz.frame import Frame
 
 
@@ -37,6 +37,20 @@ class SourceInfo:
     duration_seconds: float | None
     frame_count: int | None
     live: bool
+
+
+def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
+    """What to raise where a source has no frame in the part that was asked for.
+
+    Args:
+        start: second at which that part begins.
+    """
+    length = info.duration_seconds
+    if length is not None and start >= length:
+        return SourceUnreadable(
+            f"{info.name} has no frame from second {start:g} on (--start): it is {length:.1f} s long"
+        )
+    return SourceUnreadable(f"{info.name} holds no frames in the part that was asked for")
 
 
 class Source(Protocol):

@@ -28,6 +28,8 @@ class ViewInfo:
             "cam", "rollout", "intact"; nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
         follows_pointer: whether, live, it asks about the patch under the pointer as long as none was clicked.
+        by_layer: whether it shows one layer, and so another picture of each.
+        reads: which of SOME_READ it is drawn by.
     """
 
     name: str
@@ -37,6 +39,8 @@ class ViewInfo:
     needs: frozenset[str]
     headless: bool = False
     follows_pointer: bool = False
+    by_layer: bool = False
+    reads: frozenset[str] = frozenset()
 
     @property
     def needs_heads(self) -> bool:
@@ -56,28 +60,34 @@ _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _INTACT = frozenset({"attention", "intact"})
 
+# Settings that only some views are drawn by; the others, such as colours and layout, mean something to nearly all.
+SOME_READ = frozenset({"query", "head", "threshold", "cam", "target", "objects", "rollout", "discard", "track"})
+_HEAD = frozenset({"query", "head"})
+
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
 _VIEWS = (
-    ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION),
-    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True),
-    ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION),
-    ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION),
-    ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT),
-    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT),
+    ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION,
+             by_layer=True, reads=_HEAD),
+    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True,
+             by_layer=True, reads=_HEAD | {"threshold"}),
+    ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION,
+             by_layer=True, reads=_HEAD),
+    ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION, reads=_HEAD | {"threshold"}),
+    ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT,
+             by_layer=True, reads=frozenset({"query", "rollout", "discard"})),
+    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT,
+             reads=_HEAD),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
-    ViewInfo(
-        "similarity",
-        "Similarity",
-        "how like each patch is to the one under the query, or the pointer",
-        "i",
-        _KEYS,
-        follows_pointer=True,
-    ),
-    ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS),
-    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS),
-    ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM),
+    ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query, or the pointer", "i", _KEYS,
+             follows_pointer=True, reads=frozenset({"query"})),
+    ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS,
+             reads=frozenset({"objects"})),
+    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
+             reads=frozenset({"track"})),
+    ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
+             by_layer=True, reads=frozenset({"cam", "target"})),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset()),
-)
+)  # fmt: skip
 
 
 class Tile(NamedTuple):
@@ -107,9 +117,9 @@ class Memory(dict[Hashable, Any]):
         self.clear()
 
 
-def names() -> tuple[str, ...]:
-    """The names of all views, in the order in which they are offered."""
-    return tuple(view.name for view in _VIEWS)
+def names(by_layer: bool = False) -> tuple[str, ...]:
+    """The names of all views, or of those that show one layer, in the order in which they are offered."""
+    return tuple(view.name for view in _VIEWS if view.by_layer or not by_layer)
 
 
 def find(name: str) -> ViewInfo:
@@ -144,6 +154,18 @@ def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory 
     from rtviz.views.selection import followed
 
     return settings.replace(head=followed(maps, frame, settings, memory))
+
+
+def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
+    """Write on a picture that `draw` gave which head it shows, if it shows one: for pictures beside which nothing tells
+    which one is followed."""
+    if isinstance(settings.head, int) and settings.view in _ONE_HEAD:
+        from rtviz.compose import say
+
+        say(picture[:, picture.shape[1] - frame.size[1] :], f"head {settings.head}", str(settings.head))
+
+
+_ONE_HEAD = ("heatmap", "mask", "difference")
 
 
 def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Pixels:

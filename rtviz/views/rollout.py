@@ -24,4 +24,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
     if maps.query != "cls":
         compose.marker(picture, *maps.query)
+    elif not maps.rollout.any():
+        discard = maps.rolled.discard if maps.rolled else settings.discard
+        said = f"nothing reaches CLS: {100 * discard:.0f} % is discarded (--discard)"
+        compose.say(picture, said, "nothing reaches CLS")
     return picture

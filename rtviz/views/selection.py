@@ -33,7 +33,8 @@ def layer_of(maps: Maps, settings: Settings) -> int:
         raise SettingsError(
             "layer",
             settings.layer,
-            f"{-maps.layers} to {maps.layers - 1} ({maps.model} has {_count(maps.layers, 'layer')})",
+            f"{-maps.layers} to {maps.layers - 1} "
+            f"({maps.model} has {_count(maps.layers, 'layer' if maps.heads else 'stage')})",
         )
     return settings.layer % maps.layers
 
