@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz import threads, views
 from rtviz._version import __version__
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SinkError, WeightsMissing
+from rtviz.errors import (
+    MissingDependency,
+    RtvizError,
+    SettingsError,
+    SinkError,
+    WeightsMissing,
+    weights_missing,
+)
 from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
@@ -196,6 +203,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     figure.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
     figure.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
+    figure.add_argument(
+        "--scale", choices=("common", "each"), default="common",
+        help="of the colours: common to all maps, in multiples of evenly spread attention; or of each map alone, which "
+        "makes an even map look uneven (common)",
+    )  # fmt: skip
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
     _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
@@ -464,40 +476,83 @@ def _figure(parsed: argparse.Namespace) -> int:
     from rtviz import figures
     from rtviz.engine import Engine
 
-    settings = Settings.from_mapping(_given(parsed))
-    if not 1 <= parsed.width <= 100:
-        raise SettingsError("width", parsed.width, "inches from 1 to 100")
+    given = _given(parsed)
+    settings = Settings.from_mapping(given)
     names = _compared(parsed.below or "")
-    if "layer" in vars(parsed) and not names and not parsed.paper:
+    figures.check_width(parsed.width)
+    if "layer" in given and not names and not parsed.paper:
         raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
+    if names and parsed.paper:
+        raise SettingsError("paper", True, "without --compare, which draws another figure")
+    looks = _looks(names, settings) if names else [settings]
     figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
     frame = _one_frame(parsed)
-    seen: dict[str, Maps] = {}
-    missing: list[WeightsMissing] = []
+    seen: dict[str, Maps | str] = {}
+    missing: dict[str, WeightsMissing] = {}
     with _model_progress(parsed.quiet) as progress:
-        for name in names or [settings.model]:
+        for one in looks:
             try:
-                engine = Engine.for_settings(settings.replace(model=name), progress)
+                engine = Engine.for_settings(one, progress)
             except WeightsMissing as error:  # of several, the others are a figure too
-                missing.append(error)
-                if len(names) > len(missing):
-                    _say(f"{name} is left out: {error}")
-                    continue
-                raise
+                if one.model is None or one.weights is not None:
+                    raise
+                missing[one.model] = error
+                seen[one.model] = "its weights are not on this machine"
+                continue
             assert engine.model is not None
             if engine.model.notice:
                 _say(engine.model.notice)
             (seen[engine.model.name],) = engine.look([frame], settings)
+    if len(missing) == len(looks):
+        raise weights_missing(missing)
+    if missing:
+        _say(
+            f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)"
+        )
     maps = next(iter(seen.values()))
-    if names or not maps.heads:
-        figure = figures.compare(frame, seen, settings, parsed.width)
+    if names or isinstance(maps, str) or not maps.heads:
+        figure = figures.compare(frame, seen, settings, parsed.width, parsed.scale)
     else:
         draw = figures.heads if parsed.paper else figures.layers_by_heads
-        figure = draw(frame, maps, settings, parsed.width)
+        figure = draw(frame, maps, settings, parsed.width, parsed.scale)
     figures.save(figure, parsed.output, overwrite=True)
     if not parsed.quiet:
         _say(f"wrote {parsed.output}")
     return 0
+
+
+def _looks(names: Sequence[str], settings: Settings) -> list[Settings]:
+    """The settings with each of the models that `--compare` names; a weights file is that one's whose it is.
+
+    Raises:
+        SettingsError: a model stands there twice, or it cannot be told whose the weights are.
+        UnknownModel: a name is no model's.
+        WeightsMissing: the weights file is not there.
+    """
+    from rtviz.models import weights, zoo
+
+    cards = [zoo.find(name) for name in names]
+    known = [card.name for card in cards]
+    twice = next((name for name in known if known.count(name) > 1), None)
+    if twice is not None:
+        raise SettingsError("compare", ",".join(names), f"each model once; {twice} stands there twice")
+    owner = None if settings.model is None else zoo.find(settings.model)
+    if settings.weights is None:
+        if owner is not None:
+            raise SettingsError("model", settings.model, "without --compare, which names all models")
+        return [settings.replace(model=name) for name in known]
+    # Untrained ones take none, and the embedded model has its own, unless no other could be meant.
+    takers = [card for card in cards if not card.random and card.name != zoo.EMBEDDED]
+    takers = takers or [card for card in cards if not card.random]
+    if owner is None and len(takers) != 1:
+        which = f"; say with --model whose it is: {', '.join(card.name for card in takers)}" if takers else ""
+        raise SettingsError("weights", settings.weights, f"a file for one model, not for several{which}")
+    owner = owner or takers[0]
+    if owner not in cards or owner.random:
+        allowed = ", ".join(card.name for card in cards if not card.random) or "a trained one"
+        raise SettingsError("model", owner.name, f"with --compare and --weights, whose the file is: {allowed}")
+    weights.resolve(owner, settings.weights)
+    return [settings.replace(model=name, weights=settings.weights if name == owner.name else None) for name in known]
 
 
 def _one_frame(parsed: argparse.Namespace) -> Frame:
@@ -616,17 +671,17 @@ def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
             raise nothing_there(source.info, start)
 
 
-def _compared(text: str) -> list[str | None]:
+def _compared(text: str) -> list[str]:
     """The models that `--compare` names: one by one, or by the preset that compares them."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     preset = {"dino": "figure4"}.get(text.strip(), text.strip())
     if preset not in presets():
-        return list(names)
+        return names
     values = load_preset(preset)[0]
     if not values.get("compare"):
         raise SettingsError("compare", text, f"names of models, or a preset that compares some; {preset} does not")
     settings = Settings.from_mapping(values)
-    return [settings.model, *settings.compare]
+    return [name for name in (settings.model, *settings.compare) if name is not None]
 
 
 # --- render and export -----------------------------------------------------------------------------------------------

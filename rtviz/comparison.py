@@ -11,7 +11,7 @@ from rtviz import compose, views
 from rtviz.artist import fit
 from rtviz.discovery import Mask, parts
 from rtviz.engine import Engine, side_by_side
-from rtviz.errors import WeightsMissing
+from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result, explained_layer
 from rtviz.models import Model, Progress
 from rtviz.panes import Titled, join
@@ -51,14 +51,8 @@ class Comparison:
                 engines.append(Engine.for_settings(one, progress))
             except WeightsMissing as error:
                 missing[one.model or "the model"] = error
-        if len(missing) == 1:
-            raise next(iter(missing.values()))
         if missing:
-            *names, last = missing
-            raise WeightsMissing(
-                f"the weights of {', '.join(names)} and {last} are missing. Each of them:\n"
-                + "\n".join(f"  {error}" for error in missing.values())
-            )
+            raise weights_missing(missing)
         return cls(engines)
 
     @property

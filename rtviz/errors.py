@@ -23,7 +23,7 @@ Every message says what was wrong, what was given and what is allowed or what to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class RtvizError(Exception):
@@ -129,6 +129,17 @@ class UnknownModel(ModelError):
 
 class WeightsMissing(ModelError):
     """The weights are not given, not cached and not reachable."""
+
+
+def weights_missing(missing: Mapping[str, WeightsMissing]) -> WeightsMissing:
+    """What to raise where several models were to look and these, by name, have no weights: all at once."""
+    if len(missing) == 1:
+        return next(iter(missing.values()))
+    *names, last = missing
+    return WeightsMissing(
+        f"the weights of {', '.join(names)} and {last} are missing. Each of them:\n"
+        + "\n".join(f"  {error}" for error in missing.values())
+    )
 
 
 class WeightsRefused(ModelError):

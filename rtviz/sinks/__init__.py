@@ -154,6 +154,15 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
             raise OutputUnwritable(f"{path} is there and is {what}: it is not replaced")
         if not path.is_dir() and suffix in ("", ".zarr"):
             raise OutputUnwritable(f"cannot write the folder {path}: there is a file of that name")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Say before any work is done that a file cannot be written because of the folder that it is to be in.
+
+    Raises:
+        OutputUnwritable: its folder is none, or closed, or, if it is still to be made, that one in which it would be.
+    """
     folder = path.parent
     while not os.path.lexists(folder) and folder != folder.parent:  # folders are made, if the first that exists lets us
         folder = folder.parent
