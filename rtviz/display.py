@@ -15,7 +15,8 @@ from rtviz import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels, Result
 
 _MOST = 720  # pixels: the longest side of a frame's picture, and the width of a page of maps
-_TILE = 132  # the longest side of a map
+_HIGHEST = 440  # of a page of maps
+_TILE = 180  # a map covers at most a square of that side
 _GAP = 4
 _LINE = 13  # height of a text
 
@@ -46,18 +47,14 @@ def _page(maps: Maps) -> Pixels:
         last = maps.attention[-1]
         shown = [(f"{head}", values) for head, values in enumerate(last)] + [("mean", last.mean(axis=0))]
         query = "CLS" if maps.query == "cls" else f"the patch under {maps.query}"
-        title = f"{maps.model}: what {query} attends to in layer {maps.layers - 1}, head by head"
+        title = f"{maps.model}: what {query} attends to in layer {maps.layers - 1}; each head in its own range"
     else:
         method, stages = next(iter(maps.cams.items()), ("nothing", ()))
         shown = [(f"stage {number}", values) for number, values in enumerate(stages)]
-        title = f"{maps.model}: no heads; {method} of its stages"
-    rows, columns = maps.grid
-    across = min(len(shown), (_MOST - _GAP) // (_TILE + _GAP))
-    down = max(1, math.ceil(len(shown) / max(1, across)))
-    across = math.ceil(len(shown) / down)  # as even as it goes
-    scale = _TILE / max(rows, columns)
-    tile = max(_LINE + 8, round(rows * scale)), max(_LINE + 8, round(columns * scale))
+        title = f"{maps.model}: no heads; {method} of its stages, each in its own range"
     top = _GAP + compose.text_extent(title, _LINE)[0] + _GAP
+    across, tile = _tiles(len(shown), maps.grid, top)
+    down = math.ceil(len(shown) / across)
     size = top + down * (tile[0] + _GAP), _GAP + across * (tile[1] + _GAP)
     size = size[0], max(size[1], compose.text_extent(title, _LINE)[1] + 2 * _GAP)
     page = compose.blank(size)
@@ -68,6 +65,19 @@ def _page(maps: Maps) -> Pixels:
         compose.paste(page, _colored(values, tile), box)
         compose.label(page, name, box, _LINE - 3)
     return page
+
+
+def _tiles(count: int, grid: tuple[int, int], top: int) -> tuple[int, compose.Size]:
+    """In how many columns so many maps of this (rows, columns) are largest on a page, and their (height, width)."""
+    rows, columns = grid
+    best = 1, 0.0
+    for across in range(1, max(1, count) + 1):
+        down = math.ceil(count / across) or 1
+        room = (_HIGHEST - top) / down - _GAP, (_MOST - _GAP) / across - _GAP
+        scale = min(room[0] / rows, room[1] / columns, _TILE / math.sqrt(rows * columns))
+        best = max(best, (across, scale), key=lambda choice: choice[1])
+    across, scale = best
+    return across, (max(_LINE + 8, int(rows * scale)), max(_LINE + 8, int(columns * scale)))
 
 
 def _colored(values: Floats, size: compose.Size) -> Pixels:

@@ -181,7 +181,8 @@ def heads(
         page.down(0.03)
         colors.bar(page, _EDGE, page.width - 2 * _EDGE)
         note = (
-            f"Last: the {share} of each head in its frame's colour; where they meet, the head that attends there most."
+            f"Last picture: the {share} of each head in its frame's colour; where they meet, that of the head that "
+            "attends there most."
         )
         page.paragraph(note, _EDGE, page.width - 2 * _EDGE)
         return page.figure()
@@ -229,7 +230,8 @@ def compare(
         across, tile = _tiles(most + 1, page, whole, first=1)
         share = f"{100 * settings.threshold:.0f} %"
         notes = [_masks_note(whole, there.values(), share)]
-        _opening(page, whole, next(iter(there.values())).query, [], notes, colors, tile[1])
+        queries = {maps.query for maps in there.values()}
+        _opening(page, whole, queries.pop() if len(queries) == 1 else "cls", [], notes, colors, tile[1])
         for name, looked in seen.items():
             page.down(0.05)
             if isinstance(looked, str):
@@ -238,7 +240,7 @@ def compare(
             row = rows[name]
             page.heading(name, row.said)
             page.down(0.01)
-            mask = _Tile((f"{row.of}, top {share}", row.of), _picture(row.masked))
+            mask = _Tile((f"{row.of}, top {share}", row.of), _picture(row.masked, looked.query))
             tiles = [
                 _Tile(titles, colors.drawer(values, whole, tile), row.framed.get(number))
                 for number, (titles, values) in enumerate(row.maps)

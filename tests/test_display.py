@@ -65,6 +65,19 @@ def test_the_brightest_place_of_the_page_moves_with_the_patch():
     assert (down.mean(axis=0) < up.mean(axis=0)).all()  # from the upper left to the lower right
 
 
+@pytest.mark.parametrize("heads", [4, 6, 12, 16])
+@pytest.mark.parametrize("grid", [(14, 14), (37, 14), (90, 14), (14, 90)])
+def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads, grid):
+    even = Maps(np.ones((1, heads, *grid), np.float32), np.zeros((1, heads, 1), np.float32), "cls", "m", 16, grid)
+    peaked = even.attention.copy()
+    peaked[..., 0, 0] = 0  # so that all else has the brightest colour
+    page = display.picture(Maps(peaked, even.prefix, "cls", "m", 16, grid))
+    assert page.shape[0] <= 720
+    assert page.shape[1] <= 720
+    bright = (np.abs(page.astype(int) - colormap("inferno")[255].astype(int)).max(axis=2) < 12).mean()
+    assert bright > 0.5  # rows that are not full, gaps, numbers and the title are the rest
+
+
 def test_another_query_and_a_model_without_heads_are_shown_too():
     assert not np.array_equal(opened(maps_of(3)), opened(maps_of(3, query=Point(0.5, 0.5))))
     stages = tuple(np.random.default_rng(n).random((12 // 2**n, 16 // 2**n)).astype(np.float32) for n in range(3))

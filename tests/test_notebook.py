@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import rtviz
+from rtviz.cv import cv2
 
 NOTEBOOK = Path(__file__).parent.parent / "scripts" / "three_things.ipynb"
 
@@ -61,7 +62,7 @@ def test_it_runs_from_top_to_bottom_with_nothing_downloaded(monkeypatch, capsys,
                     assert picture.size[0] > 300
                     assert np.asarray(picture.convert("RGB")).std() > 10
                 shown.append(type(value).__name__)
-    assert shown == ["Frame", "Maps", "Figure", "Maps", "Figure", "Result", "Figure", "Result"]
+    assert shown == ["Frame", "Maps", "Figure", "Figure", "Figure", "Result", "Figure"]
     assert not list(tmp_path.iterdir())
     # What the text claims of this run: trained, the objects are found, and untrained they are not.
     trained, untrained = namespace["report"].scores
@@ -71,11 +72,23 @@ def test_it_runs_from_top_to_bottom_with_nothing_downloaded(monkeypatch, capsys,
     overlaps = {name: namespace["overlap"](maps, rtviz.Settings(), namespace["frame"].masks).jaccard
                 for name, maps in namespace["seen"].items()}  # fmt: skip
     assert max(overlaps, key=overlaps.get) == "embedded"
-    assert "random:resnet50" in printed
+    assert "random:resnet50 is untrained" in printed
+    assert printed.count("rtviz models pull resnet50") == 2
     assert "no heads" in printed
+    # The answer changes with the place that is asked, in layer 2: the figure's patch finds the figure, the ground's the
+    # ground. In the last layer both find the figure.
+    (inside,) = namespace["frame"].masks
+    for name, more_on_figure in (("FIGURE", True), ("GROUND", False)):
+        x, y = namespace[name]
+        assert inside[int(y * inside.shape[0]), int(x * inside.shape[1])] == more_on_figure
+        layers = namespace["model"](namespace["frame"], query=(x, y)).attention.mean(axis=1)
+        share = cv2.resize(inside.astype(np.float32), layers.shape[:0:-1], interpolation=cv2.INTER_AREA)
+        on, off = ((layers * part).sum(axis=(1, 2)) / part.sum() for part in (share, 1 - share))
+        assert (on[2] > off[2]) == more_on_figure
+        assert on[-1] > 3 * off[-1]
 
 
-@pytest.mark.parametrize("name", ["MODEL", "CONVNET", "PLACE"])
+@pytest.mark.parametrize("name", ["MODEL", "CONVNET", "PLACE", "SUPERVISED", "FIGURE, GROUND"])
 def test_what_a_reader_may_change_is_named_in_the_first_cell(name):
     first = next("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "code")
     assert f"{name} = " in first
