@@ -450,7 +450,7 @@ def test_every_view_has_something_to_draw_while_what_it_needs_is_on_its_way(name
     """The maps of the look before, which was made for the heatmap."""
     frame = Frame(np.zeros((24, 32, 3), np.uint8))
     maps = Engine()._maps(frame, Settings())
-    assert not has_features(maps, Settings(view=name)) or not views.find(name).needs - {"attention", "intact"}
+    assert not has_features(maps, Settings(view=name)) or not views.find(name).needs - {"attention", "intact", "labels"}
     assert views.draw(frame, maps, fit(Settings(view=name, mute="0.1"), maps)).shape == (24, 32, 3)
 
 

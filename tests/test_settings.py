@@ -49,7 +49,7 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field, va
         ("0.5,0.5,0,0.2", "track: the box 0.5,0.5,0,0.2 has a side of 0; allowed"),
         ("0.5,0.5,-0.1,0.2", "has a side of -0.1; allowed"),
         ("-0.1,0.5", "track: -0.1,0.5 is not on the frame; allowed"),
-        (";".join(["0.1,0.5"] * 9), "track: 9 marks; allowed: at most 8"),
+        (";".join(f"0.{number},0.5" for number in range(1, 10)), "track: 9 marks; allowed: at most 8"),
         ("a,b", "track cannot be 'a,b'; allowed"),
     ],
 )

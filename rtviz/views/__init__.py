@@ -78,7 +78,7 @@ _VIEWS = (
     ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT,
              reads=_HEAD),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
-    ViewInfo("similarity", "Similarity", "how like each patch is to that of the query, or under the pointer", "i", _KEYS,
+    ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
              follows_pointer=True, reads=frozenset({"query"})),
     ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS,
              reads=frozenset({"objects"})),
