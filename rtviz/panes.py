@@ -97,7 +97,7 @@ def join(
     first = int(settings.layout == "side-by-side" and len(titled) > 1)
     rows, columns = arrange(len(titled) + first, (height, width))
     gap = compose.gutter((height, width))
-    letters = _letters((height, width), rows, columns, screen or _SMALL_SCREEN)
+    letters = _letters((height, width), rows, columns, screen)
     strip = round(letters * 1.7)
     step = (strip + height + gap, width + gap)
     joined = compose.blank((rows * step[0] - gap, columns * step[1] - gap))
@@ -125,12 +125,15 @@ def join(
     return Result(joined, frame, chosen.maps, whole, MappingProxyType(timings_ms), tuple(panes))
 
 
-def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, int]) -> int:
-    """How tall the titles' line is above pictures of that (height, width): as fits them, and so that it can be read
-    when the whole is shown on such a screen, unless no name would have room then."""
-    scale = min(1.0, screen[0] / (rows * size[0]), screen[1] / (columns * size[1]))
-    fitting = round(0.8 * compose.text_size(size))
-    return max(9, fitting, min(math.ceil(_LETTERS / scale), size[1] // 12))
+def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, int] | None) -> int:
+    """How tall the titles' line is above pictures of that (height, width): so that it can be read when the whole is
+    shown on such a screen, unless no name would have room then; where no screen is known, also as fits the pictures."""
+    height, width = screen or _SMALL_SCREEN
+    scale = min(height / (rows * size[0]), width / (columns * size[1]))
+    least = 9
+    if screen is None:  # it may be shown no larger than it is
+        scale, least = min(1.0, scale), max(least, round(0.8 * compose.text_size(size)))
+    return max(least, min(math.ceil(_LETTERS / scale), size[1] // 12))
 
 
 def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:

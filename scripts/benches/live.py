@@ -19,7 +19,7 @@ from rtviz.settings import Mark, Settings
 
 # What is added to a live session, and how much of a frame's time it may take.
 ADDED = {"pca": 0.15, "similarity": 0.15, "track": 0.15, "objects": 0.3}
-_FAST_CAMERA = "faulty:?fps=60&size=640x480"
+_FAST_CAMERA = "faulty:?fps=30&size=640x480"
 _MARK = Mark(0.3, 0.3, 0.3, 0.4)
 
 
