@@ -14,6 +14,8 @@ from rtviz.views.selection import key_of
 
 # How fast the components and the ranges of their colours follow, in seconds of the source.
 _FOLLOW_SECONDS = 4.0
+# In steps of so many, each too small to be seen: following costs as much as drawing.
+_STEP_SECONDS = 0.1
 # So many spreads of the first component are told apart: as many as lie between surely ground and surely figure.
 _REACH = 8.0
 
@@ -118,7 +120,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     before: Components | None = memory.get(key) if memory is not None else None
     if before is None:
         components = Components.fit(tokens, attended, frame.pts_seconds)
-    elif frame.pts_seconds != before.pts_seconds:
+    elif abs(frame.pts_seconds - before.pts_seconds) >= _STEP_SECONDS:
         components = before.follow(tokens, frame.pts_seconds)
     else:
         components = before
