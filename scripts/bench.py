@@ -85,13 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for folder in (ROOT, ROOT / "scripts"):  # also where rtviz is not installed
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-    from rtviz import threads, views
+    from rtviz import threads
+
+    threads.draw_in_one_thread()  # before the libraries are loaded that read this once
+    threads.sleep_while_waiting()
+    from rtviz import views
     from rtviz.errors import RtvizError, in_words
     from rtviz.models import choices
     from rtviz.settings import Settings
 
-    threads.draw_in_one_thread()
-    threads.sleep_while_waiting()
     every = given.bench == "all"
     given.rounds = given.rounds or ROUNDS[every]
     given.asked = any(value is not None for value in (given.model, given.resolution, given.frame))

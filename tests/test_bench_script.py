@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -163,6 +164,27 @@ def test_ratios_and_the_machine_are_printed(benches: Any, capsys: pytest.Capture
     assert 0 < row["floor ms"] < row["p50 ms"] <= row["p95 ms"]
     assert row["peer / rtviz"] > 0
     assert f"torch {torch.__version__}" in told["machine"]["machine"]
+
+
+def test_how_cores_are_shared_is_said_before_anything_is_loaded_that_asks(benches: Any) -> None:
+    """NumPy and torch read it once; a bench that says it too late measures another program than the user's."""
+    program = f"""
+import os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("numpy", "torch"):
+            print(name, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_WAIT_POLICY"))
+
+sys.meta_path.insert(0, Watch())
+sys.path.insert(0, {str(SCRIPTS)!r})
+import bench
+bench.main(["latency", "--device", "cuda:77"])
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS", "OMP"))}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert "device cuda:77 is not there" in done.stderr
+    assert sorted(set(done.stdout.splitlines())) == ["numpy 1 passive", "torch 1 passive"]
 
 
 def test_it_is_said_which_aims_on_cuda_are_met(benches: Any) -> None:
