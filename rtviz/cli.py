@@ -501,7 +501,7 @@ def _figure(parsed: argparse.Namespace) -> int:
                 continue
             assert engine.model is not None
             if engine.model.notice:
-                _say(engine.model.notice)
+                _notice(parsed.quiet)(engine.model.notice)
             (seen[engine.model.name],) = engine.look([frame], settings)
     if len(missing) == len(looks):
         raise weights_missing(missing)

@@ -447,8 +447,8 @@ class LiveSession:
             self._changed.notify_all()
 
     def point(self, at: Point | None) -> None:
-        """Where the pointer is on the frame; None off it. A view that follows it asks about the patch there, without a
-        forward pass, as long as the settings name no other; they stay as they are."""
+        """Where the pointer is on the frame; None off it. A view that follows it asks about the patch there, as a click
+        would, as long as the settings name no other; they stay as they are."""
         with self._changed:
             before, self._pointer = self._asked_for(), at
             if self._asked_for().query != before.query:
