@@ -507,13 +507,13 @@ class Capture:
                     self._ended = False
                     self._begin_stream()
                     return jump, 0
+                if upcoming is not None and at_once:  # before any step, which goes on from there
+                    return None, 0
                 if self._steps:
                     steps, self._steps = self._steps, 0
                     if steps < 0 or upcoming is not None:
                         return None, steps
                     continue
-                if upcoming is not None and at_once:
-                    return None, 0
                 wait: float | None = None
                 if not self._paused and upcoming is not None:
                     now = time.monotonic()

@@ -89,14 +89,13 @@ def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(t
     tasks = [*scenes(tmp_path, 3, seconds=2), Task(str(tmp_path / "absent.mp4"), tmp_path / "absent-out.mp4")]
     killed: list[int] = []
 
-    def kill_one_when_both_are_busy() -> None:
+    def kill_who_writes_first() -> None:
         until = time.monotonic() + 60
-        while len(list(tmp_path.glob("*partial*"))) < 2 and time.monotonic() < until:
-            time.sleep(0.01)
-        killed.append(children(os.getpid())[0])
+        while not killed and time.monotonic() < until:
+            killed.extend(number for number in children(os.getpid()) if writes_in(number, tmp_path))
         os.kill(killed[0], signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_one_when_both_are_busy)
+    killer = threading.Thread(target=kill_who_writes_first)
     killer.start()
     reports = {report["input"]: report for report in in_processes(tasks, ORDER, ["cpu", "cpu"])}
     killer.join()
@@ -203,6 +202,13 @@ def test_workers_end_with_who_ordered_the_work(tmp_path: Path, number: signal.Si
         assert time.monotonic() - started < 30
         time.sleep(0.1)
     assert not [path for path in tmp_path.glob("*.mp4") if "partial" not in path.name]
+
+
+def writes_in(process: int, folder: Path) -> bool:
+    """Whether a process has a file of a folder open."""
+    with contextlib.suppress(OSError):
+        return any(os.readlink(entry).startswith(str(folder)) for entry in Path(f"/proc/{process}/fd").iterdir())
+    return False
 
 
 def children(parent: int, command: str = "spawn_main") -> list[int]:

@@ -41,6 +41,24 @@ def test_steps_are_exact_in_both_directions_with_uneven_times() -> None:
     assert recording.openings == recording.closings
 
 
+def test_a_step_goes_on_from_a_place_that_was_sought_just_before() -> None:
+    """Also where the step comes before the frame that was sought."""
+    recording = Recording(UNEVEN)
+    let_in = threading.Event()
+
+    def slow(place: str, **part: float) -> object:
+        if "start" in part:
+            let_in.wait(LIMIT)
+        return recording.open(place, **part)
+
+    with session(recording, open_source=slow) as live:
+        live.pause()
+        live.seek(UNEVEN[4])
+        live.step(2)
+        let_in.set()
+        index_shown(live, 6)
+
+
 def test_seeking_is_exact_and_beyond_the_end_is_the_last_frame() -> None:
     with session(Recording(UNEVEN)) as live:
         live.pause()
