@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,17 +42,22 @@ def test_steps_are_exact_in_both_directions_with_uneven_times() -> None:
     assert recording.openings == recording.closings
 
 
-def test_a_step_goes_on_from_a_place_that_was_sought_just_before() -> None:
-    """Also where the step comes before the frame that was sought."""
-    recording = Recording(UNEVEN)
-    let_in = threading.Event()
+def opened_elsewhere_after(let_in: threading.Event, recording: Recording) -> Callable[..., object]:
+    """Opens a recording at once at its beginning, and anywhere else only when one is let in."""
 
     def slow(place: str, **part: float) -> object:
         if "start" in part:
             let_in.wait(LIMIT)
         return recording.open(place, **part)
 
-    with session(recording, open_source=slow) as live:
+    return slow
+
+
+def test_a_step_goes_on_from_a_place_that_was_sought_just_before() -> None:
+    """Also where the step comes before the frame that was sought."""
+    recording = Recording(UNEVEN)
+    let_in = threading.Event()
+    with session(recording, open_source=opened_elsewhere_after(let_in, recording)) as live:
         live.pause()
         live.seek(UNEVEN[4])
         live.step(2)
@@ -75,13 +81,7 @@ def test_seeking_is_exact_and_beyond_the_end_is_the_last_frame() -> None:
 def test_a_place_that_is_sought_is_where_one_is_before_its_frame_has_come() -> None:
     recording = Recording([float(second) for second in range(60)])
     let_in = threading.Event()
-
-    def slow(place: str, **part: float) -> object:
-        if "start" in part:
-            let_in.wait(LIMIT)
-        return recording.open(place, **part)
-
-    with session(recording, open_source=slow) as live:
+    with session(recording, open_source=opened_elsewhere_after(let_in, recording)) as live:
         live.pause()
         live.seek(0)  # on a busy machine it may have gone on before it was held
         index_shown(live, 0)
