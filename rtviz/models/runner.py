@@ -119,7 +119,7 @@ class Model:
         self.prefix_tokens = int(network.num_prefix_tokens)
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
-        self._positions: Places = Positions(network)
+        self._positions: Places = Positions(network, self.card.resampling)
         # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
         # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
         entrance = getattr(network.blocks[-1], "norm1", None)
