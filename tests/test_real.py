@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import rtviz
 from rtviz.models import backbone, weights, zoo
 from rtviz.models.runner import Model
 from rtviz.settings import Point
@@ -63,5 +64,5 @@ def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, bac
         np.testing.assert_allclose(model(frame, query).attention, true, rtol=0, atol=1e-4)
 
     # The authors' rule gives other maps.
-    own = Model(network, zoo.find("dinov2-vits14"), device="cpu", precision="fp32", backend="torch", resolution=224)
+    own = rtviz.load("dinov2-vits14", weights=real_dinov2.weights, device="cpu", precision="fp32", backend="torch")
     assert np.abs(own(frame).attention - rows[:, :, 0, 1:].reshape(12, 6, 16, 16)).max() > 1e-3
