@@ -241,11 +241,15 @@ def _parser() -> argparse.ArgumentParser:
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
         "what",
-        choices=["live", "carrying"],
-        metavar="live|carrying",
-        help="the live session; or what optical flow wins back of an overlay's error, on the built-in scene",
+        choices=["live", "carrying", "soak"],
+        metavar="live|carrying|soak",
+        help="the live session; what optical flow wins back of an overlay's error, on the built-in scene; or whether "
+        "memory, threads and file handles stay flat while random keys play with the window, on a camera that fails",
     )
-    bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
+    bench.add_argument(
+        "source", metavar="SOURCE", nargs="?", help="any source; a camera double if not given, for soak one that fails"
+    )
+    bench.add_argument("--seed", type=int, default=0, metavar="N", help="of soak's random keys (0)")
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -465,11 +469,32 @@ def _bench(parsed: argparse.Namespace) -> int:
         )
         return 0
     given = _given(parsed)
+    if parsed.what == "soak":
+        return _soak(parsed, Settings.from_mapping(given))
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
     print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
     return 0
+
+
+def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Exit status 1 if anything grew or failed."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from rtviz.app.process import end
+    from rtviz.app.soak import FAILING, soak
+
+    figures = soak(
+        parsed.seconds,
+        place=parsed.source or FAILING,
+        settings=settings,
+        seed=parsed.seed,
+        on_sample=lambda sample: _say(sample.line()),
+    )
+    print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()), flush=True)
+    status = int(bool(figures.problems()))
+    end(status)
+    return status
 
 
 def _figure(parsed: argparse.Namespace) -> int:

@@ -57,7 +57,7 @@ def run(
         else:
             window.show()
         app.exec_()
-    _end(guards.status)
+    end(guards.status)
     return guards.status
 
 
@@ -78,7 +78,7 @@ def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[
     return settings
 
 
-def _end(status: int) -> None:
+def end(status: int) -> None:
     """End the process at once where the ordinary way would be slow or would fail: torch takes seconds to be taken down
     on a busy computer, and where a thread hangs in a device, or is importing torch, C++ libraries abort."""
     hanging = any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate())
@@ -128,4 +128,4 @@ class Guards:
         self._window.canvas.toast(text, 6.0)
 
 
-__all__ = ["Guards", "run", "starting_settings"]
+__all__ = ["Guards", "end", "run", "starting_settings"]
