@@ -37,7 +37,9 @@ FAILING = (
 _NOT_PRESSED = {"quit", "open", "open_address", "presets", "save_preset"}
 _KEYS_A_SECOND = 4
 _CLICKS = 0.15  # the share of clicks on the picture among them
-_HOME_SECONDS = 180.0  # so long a window may take to be as at first: models may have to be loaded, on a busy machine
+_RARE = "Keep"  # the group of keys that write files, for seconds each: a fifth as often as others
+_WRITERS = ("rtviz-save", "rtviz-layers", "rtviz-snapshot", "rtviz-record", "rtviz-compile")
+_HOME_SECONDS = 600.0  # so long a window may take to be as at first: models may have to be loaded, on a busy machine
 _KEPT_SECONDS = 60.0  # what was recorded is deleted when it is so old
 
 # How much the last third may hold above the middle one, in the median. The first third is for warming up.
@@ -204,7 +206,7 @@ class _Soak:
             key
             for action in self._window.bindings.actions
             if action.name not in _NOT_PRESSED
-            for key in self._window.bindings.keys_of(action.name)
+            for key in self._window.bindings.keys_of(action.name) * (1 if action.group == _RARE else 5)
         ]
 
     def run(self, seconds: float, round_seconds: float, on_sample: Callable[[Sample], None] | None) -> SoakFigures:
@@ -293,6 +295,8 @@ class _Soak:
     def _is_home(self) -> bool:
         status, result = self._session.status(), self._session.latest()
         if result is None or result.maps is None or status.recording is not None or status.panes:
+            return False
+        if any(thread.name.startswith(_WRITERS) for thread in threading.enumerate()):
             return False
         return status.source_state == "live" and status.model_state == "ready" and result.settings == self._settings
 
