@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
     looking = (*MODEL_FIELDS, "resolution", "query")
     _add_options(export, [Settings.option(name) for name in looking], "what to look with")
-    taking = ("start", "end", "every", "batch", "overwrite")
+    taking = ("start", "end", "every", "video_stream", "batch", "overwrite")
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
 
@@ -210,7 +210,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
-    _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
+    chosen = ("start", "video_stream", "overwrite")
+    _add_options(figure, [OutputSettings.option(name) for name in chosen], "input and output")
 
     elevator = add(
         "elevator", _elevator, "one picture through all layers, from the first to the last, as a GIF or video"
@@ -224,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = [Settings.option(name) for name in (*looking, "head", "view", *drawing)]
     shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
     _add_options(elevator, shown, "what to look with, and to show")
-    writing = ("start", "size", "codec", "quality", "overwrite")
+    writing = ("start", "video_stream", "size", "codec", "quality", "overwrite")
     _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
 
     facts = add("facts", _facts, "what can be told of each head of a layer, for one picture")
@@ -233,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     facts.add_argument("--json", action="store_true", help="print the facts as JSON")
     _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
-    _add_options(facts, [OutputSettings.option("start")], "input")
+    _add_options(facts, [OutputSettings.option(name) for name in ("start", "video_stream")], "input")
     facts.add_argument(
         "--seconds", type=float, metavar="N", help="watch a video for so long, and tell how steady each head is, too"
     )
@@ -584,7 +585,8 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
     """The frame that a command for one picture means."""
     from rtviz.sources import nothing_there, open_source
 
-    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0), video_stream=track) as source:
         frame = next(iter(source), None)
         if frame is None:
             raise nothing_there(source.info, vars(parsed).get("start", 0.0))
@@ -687,7 +689,8 @@ def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
         return
     start = vars(parsed).get("start", 0.0)
     due = start
-    with open_source(parsed.picture, start=start, end=start + parsed.seconds) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=start, end=start + parsed.seconds, video_stream=track) as source:
         for frame in source:
             if frame.pts_seconds >= due:
                 due = frame.pts_seconds + SECONDS_BETWEEN
@@ -760,11 +763,11 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     for task in tasks:
         try:
             report = _run_job(task, job, engine(), settings, output_settings, parsed)
-        except RtvizError as error:
-            if parsed.debug:
+        except Exception as error:  # the edge of one input: the others go on
+            if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
-            _say(f"error: {error}")
             reports.append(failed(task, error))
+            _say(f"error: {reports[-1]['error']}")
         else:
             reports.append(report.to_mapping())
     return _conclude(reports, parsed)
@@ -858,9 +861,7 @@ def _run_job(
     if cut_off is not None:
         _say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
     with (
-        open_source(
-            task.place, start=output_settings.start, end=output_settings.end, every=output_settings.every
-        ) as source,
+        open_source(task.place, **output_settings.part()) as source,
         tqdm(
             total=_expected_frames(source, output_settings),
             desc=Path(source.info.name).name,

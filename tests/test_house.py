@@ -40,7 +40,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 # Libraries that have doors: nobody else imports them.
 DOORS = {
     "PyQt5": ["app/"],
-    "av": ["sources/video.py", "sources/stream.py", "sinks/video.py", "sinks/gif.py"],
+    "av": ["sources/video.py", "sources/stream.py", "sinks/video.py", "sinks/gif.py", "sinks/tracks.py"],
     "cv2": ["cv.py"],
     "torch": ["models/", "views/", "engine.py"],
     "timm": ["models/"],

@@ -41,7 +41,7 @@ def test_what_grows_is_told_and_what_is_flat_is_not() -> None:
 
 def test_random_keys_are_pressed_on_a_failing_camera_and_a_leak_is_seen(qtbot: QtBot) -> None:
     camera = FaultyCamera(30, (96, 128), [Fault("false", 40, 44), Fault("exception", 60, 60)], repeat=80)
-    leaked: list[Any] = []
+    leaked: list[int] = []
 
     def session(place: str, settings: Any) -> LiveSession:
         return LiveSession(
@@ -57,10 +57,10 @@ def test_random_keys_are_pressed_on_a_failing_camera_and_a_leak_is_seen(qtbot: Q
         round_seconds=0.25,
         settle_seconds=0.02,
         session=session,
-        on_sample=lambda sample: leaked.extend(open(os.devnull) for _ in range(3)),
+        on_sample=lambda sample: leaked.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(3)),
     )
-    for file in leaked:
-        file.close()
+    for handle in leaked:
+        os.close(handle)
     assert found.errors == []
     assert found.keys + found.clicks >= len(found.samples) >= 2
     assert found.frames > 20
