@@ -1,4 +1,4 @@
-"""The pages of this site that are made from the program itself: keys, commands, settings, models, a table for each view.
+"""The parts of this site that are made from the program: keys, commands, settings, models, a table for each view.
 
 MkDocs calls these functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
@@ -102,8 +102,10 @@ def _argument(action: argparse.Action) -> str:
 def _settings() -> Iterator[str]:
     yield "# Settings and presets\n"
     yield (
-        "The command line, the window, TOML presets and `rtviz.Settings` share one schema. A preset is a TOML file with "
-        "any of these names; `--config NAME` takes one of " + ", ".join(f"`{name}`" for name in presets()) + ", or a "
+        "The command line, the window, TOML presets and `rtviz.Settings` share one schema. A preset is a TOML file "
+        "with any of these names; `--config NAME` takes one of "
+        + ", ".join(f"`{name}`" for name in presets())
+        + ", or a "
         "file of yours.\n"
     )
     yield "## What to show\n"
@@ -146,7 +148,8 @@ def _view_rows() -> Iterator[str]:
 
 
 def _model_rows() -> Iterator[str]:
-    yield "| name | family | patch | layers | heads | parameters | download | licence |\n|---|---|---|---|---|---|---|---|"
+    yield "| name | family | patch | layers | heads | parameters | download | licence |"
+    yield "|---|---|---|---|---|---|---|---|"
     for row in models.listing():
         card = row.card
         size = f"{card.download_bytes / 1e6:.0f} MB" if card.download_bytes else "none"
