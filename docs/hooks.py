@@ -6,7 +6,6 @@ MkDocs calls these functions by their names (https://www.mkdocs.org/user-guide/c
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,10 +17,12 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import rtviz
 import rtviz.app.keys as keys
 from rtviz import cli, models, views
 from rtviz.settings import Option, OutputSettings, Settings, presets
 
+ICON = Path(rtviz.__file__).parent / "app" / "desktop" / "rtviz.svg"
 _VIEW = re.compile(r"<!-- view: (\w+) -->")
 _VIEWS = "<!-- views -->"
 _MODELS = "<!-- models -->"
@@ -29,7 +30,6 @@ _MODELS = "<!-- models -->"
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that nobody writes by hand."""
-    os.environ["COLUMNS"] = "100"  # argparse formats usage lines for the terminal's width
     pages: dict[str, Callable[[], Iterator[str]]] = {
         "keys.md": _keys,
         "commands.md": _commands,
@@ -37,6 +37,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     }
     for name, lines in pages.items():
         files.append(File.generated(config, name, content="\n".join(lines()) + "\n"))
+    files.append(File.generated(config, "pictures/rtviz.svg", abs_src_path=str(ICON)))
     return files
 
 
@@ -70,8 +71,7 @@ def _parser(parser: argparse.ArgumentParser, name: str, level: int) -> Iterator[
     yield f"\n{'#' * level} `{name}`\n"
     if parser.description and level > 2:
         yield f"{_sentence(parser.description)}\n"
-    usage = parser.format_usage().removeprefix("usage: ").strip()
-    yield f"```text\n{usage}\n```\n"
+    yield f"```text\n{_usage(parser, name)}\n```\n"
     for group in parser._action_groups:
         rows = [one for one in group._group_actions if one.help != argparse.SUPPRESS and not _commands_of(one)]
         if not rows:
@@ -82,6 +82,17 @@ def _parser(parser: argparse.ArgumentParser, name: str, level: int) -> Iterator[
     for one in parser._actions:
         for command, sub in _commands_of(one).items():
             yield from _parser(sub, f"{name} {command}", min(level + 1, 4))
+
+
+def _usage(parser: argparse.ArgumentParser, name: str) -> str:
+    places = [one for one in parser._actions if not one.option_strings and not _commands_of(one)]
+    required = [
+        f"{one.option_strings[0]} {one.metavar}" for one in parser._actions if one.required and one.option_strings
+    ]
+    several = {"+": "{0} [{0} ...]", "?": "[{0}]", "*": "[{0} ...]"}
+    words = [several.get(str(one.nargs), "{0}").format(one.metavar or "|".join(one.choices or ())) for one in places]
+    commands = ["COMMAND"] * any(map(_commands_of, parser._actions))
+    return " ".join([name, *words, *required, *commands, "[OPTIONS]"])
 
 
 def _commands_of(action: argparse.Action) -> dict[str, argparse.ArgumentParser]:
@@ -133,8 +144,7 @@ def _view(name: str) -> Iterator[str]:
     view = views.find(name)
     key = f"Shift+{view.key}" if view.key.isupper() else view.key
     settings = ", ".join(f"[`{one}`](../settings.md)" for one in sorted(view.reads)) or "none of its own"
-    yield "| | |\n|---|---|"
-    yield f"| key in the app | <kbd>{key}</kbd> |"
+    yield f"| key in the app | <kbd>{key}</kbd> |\n|---|---|"
     yield f"| command | `rtviz render clip.mp4 -o out.mp4 --view {name}` |"
     yield f"| needs of a model | {', '.join(sorted(view.needs)) or 'nothing'} |"
     yield f"| settings | {settings} |"
