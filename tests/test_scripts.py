@@ -78,7 +78,7 @@ print(json.dumps({"arguments": sys.argv[1:], "folder": os.getcwd(), "versions": 
 sys.exit(int(os.environ.get("STATUS", 0)))
 """
 
-# Stands in for ruff, mypy, mkdocs, pytest and the check of the package: tells what it was asked, and fails where it is told to.
+# Stands in for the programs and the script that check: tells what it was asked, and fails where it is told to.
 NAMES = ("ruff", "mypy", "mkdocs", "pytest")
 TOOL = """\
 import os, sys
