@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -328,7 +329,7 @@ def _add_options(
             if option.name == "model" else "store",
         )  # fmt: skip
         if choices:
-            completion.offer(added, lambda choices=choices: choices)
+            completion.offer(added, partial(list, choices))
         elif option.name == "model":
             completion.offer(added, _model_names)
 

@@ -19,9 +19,9 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 def script(shell: str) -> str:
     """What a shell (one of SHELLS) must evaluate so that Tab completes `rtviz`."""
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    return argcomplete.shellcode(["rtviz"], shell=shell)
+    return shellcode(["rtviz"], shell=shell)
 
 
 def offer(action: argparse.Action, values: Callable[[], Iterable[str]]) -> argparse.Action:
