@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rtviz import threads, views
+from rtviz import completion, threads, views
 from rtviz._version import __version__
 from rtviz.errors import (
     MissingDependency,
@@ -70,7 +71,9 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     threads.draw_in_one_thread()
     try:
-        parsed = _parser().parse_args(arguments)
+        parser = _parser()
+        completion.complete(parser)
+        parsed = parser.parse_args(arguments)
         _set_up_logging(debug)
         _end_like_ctrl_c_on_sigterm()
         command: Callable[[argparse.Namespace], int] = parsed.command
@@ -282,8 +285,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
     pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
-    pull.add_argument("name", metavar="NAME", nargs="+")
+    completion.offer(pull.add_argument("name", metavar="NAME", nargs="+"), _model_names)
     pull.set_defaults(command=_pull)
+
+    shell = add("completion", _completion, "print what a shell evaluates to complete rtviz's commands with Tab")
+    shell.add_argument("shell", choices=completion.SHELLS, help='in ~/.bashrc: eval "$(rtviz completion bash)"')
     return parser
 
 
@@ -322,11 +328,15 @@ def _add_options(
         several = several_models and option.name == "model"
         if several:
             text += "; given again, one more to compare it with"
-        group.add_argument(
+        added = group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
             action="append" if several else "extend" if option.kind == "marks" else _OnlyModel
             if option.name == "model" else "store",
         )  # fmt: skip
+        if choices:
+            completion.offer(added, partial(list, choices))
+        elif option.name == "model":
+            completion.offer(added, _model_names)
 
 
 class _OnlyModel(argparse.Action):
@@ -339,6 +349,12 @@ class _OnlyModel(argparse.Action):
         if before is not None:
             raise SettingsError(self.dest, values, "one model here", wrong=f"--model names {before} and {values}")
         setattr(namespace, self.dest, values)
+
+
+def _model_names() -> list[str]:
+    from rtviz.models import zoo
+
+    return [name for card in zoo.cards() for name in (card.name, card.untrained().name)]
 
 
 def _range(option: Option) -> str:
@@ -1092,6 +1108,11 @@ def _pull(parsed: argparse.Namespace) -> int:
         with _model_progress(quiet=False) as progress:
             path = pull(name, progress)
         _say(f"{name} is here: {path}")
+    return 0
+
+
+def _completion(parsed: argparse.Namespace) -> int:
+    print(completion.script(parsed.shell))
     return 0
 
 

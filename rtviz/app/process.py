@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtGui import QIcon
 from PyQt5.QtWidgets import QApplication
 
 from rtviz import views
@@ -47,6 +48,8 @@ def run(
     if not isinstance(app, QApplication):
         app = QApplication(["rtviz"])
     app.setApplicationName("rtviz")
+    app.setDesktopFileName("rtviz")  # by which desktops find the entry, and so the icon in their task bar
+    app.setWindowIcon(QIcon(str(Path(__file__).with_name("desktop") / "rtviz.svg")))
     app.setStyle("Fusion")
     mode = remembered.window.get("mode")
     session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
