@@ -681,14 +681,18 @@ def _facts(parsed: argparse.Namespace) -> int:
         return 0
     watched = f", at the end of {count} looks" if steady else ""
     print(f"{model.name}, layer {layer}, query {maps.query}{watched}\n")
-    print("head  what        entropy  distance   CLS  registers  object-like" + "  steady" * steady)
+    print("head  what        entropy  distance   CLS  registers  foreground" + "  steady" * steady)
     for one in facts:
         print(
             f"{one.head:4}  {one.tag:10}  {one.entropy:7.2f}  {one.distance:8.2f}  {100 * one.cls:2.0f} %"
-            f"  {100 * one.registers:7.0f} %  {one.likeness:11.2f}"
+            f"  {100 * one.registers:7.0f} %  {'—' if one.foreground is None else f'{one.foreground:.2f}':>10}"
             + (f"  {one.stability:6.2f}" if one.stability is not None else "")
         )
     print("\nentropy: 0 all on one patch, 1 spread evenly. distance: in shares of the frame's diagonal.")
+    if facts[0].foreground is None:
+        print("foreground: none, since the last layer's heads agree on nothing.")
+    else:
+        print("foreground: how many times a uniform map's attention goes to what the last layer's heads agree on.")
     if steady:
         print("steady: how much of the attention stays where it was from one look to the next, 1 all of it.")
     return 0

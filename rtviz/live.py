@@ -396,7 +396,7 @@ class LiveSession:
                 recorder_seconds=self._recorder.seconds,
                 past_seconds=past.seconds_ago if past is not None else None,
                 latency_ms_history=self._ages.values(),
-                facts=self._facts_of(seen.maps) if seen is not None else (),
+                facts=self._facts_of(seen) if seen is not None else (),
                 panes=tuple(companion.status() for companion in self._companions),
                 focus=self._focus,
                 first_name=self._model_name(),
@@ -1113,8 +1113,9 @@ class LiveSession:
             if not self._notices or self._notices[-1] != sentence:
                 self._notices.append(sentence)
 
-    def _facts_of(self, maps: Maps) -> tuple[HeadFacts, ...]:
-        return self._watch.facts(maps, fit(self._settings, maps).layer, time.monotonic())
+    def _facts_of(self, seen: Seen) -> tuple[HeadFacts, ...]:
+        place = (seen.shot.stream, seen.shot.number)
+        return self._watch.facts(seen.maps, fit(self._settings, seen.maps).layer, time.monotonic(), place)
 
 
 def _panes(

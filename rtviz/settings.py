@@ -419,7 +419,7 @@ class Settings(_Schema):
         step=1,
     )
     head: Head = _option(
-        "head", "mean", "Head", "attention head, from 0; or mean, max, all, follow (the most object-like)"
+        "head", "mean", "Head", "attention head, from 0; or mean, max, all, follow (the head that stands out)"
     )
     view: str = _option("choice", "heatmap", "View", "the way to draw")
     layout: str = _option(

@@ -300,12 +300,14 @@ class OneObject(Engine):
     def _maps(self, *arguments: Any) -> Maps:
         maps = super()._maps(*arguments)
         attention = maps.attention.copy()
-        attention[:, 2] = 1e-3
-        attention[:, 2, 2:4, 2:6] = 0.1
+        attention[:] = 1e-3
+        attention[:, 0, 0, 0] = 1  # one burning patch, the object twice, and the object on a brighter ground
+        attention[:, 1::2, 2:4, 2:6] = 0.1
+        attention[:, 2, 2:4, 2:6] = 0.02
         return replace(maps, attention=attention)
 
 
-def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make, qtbot: QtBot) -> None:
+def test_the_head_that_stands_out_is_followed_and_its_facts_are_told(make: Make, qtbot: QtBot) -> None:
     window = make(load_engine=lambda settings, progress: OneObject())
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
     assert window.session.settings.head == "follow"

@@ -205,7 +205,7 @@ def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
 
     looking = ["--model", "embedded", *TINY[2:]]
     pictures = {}
-    for head in ("follow", *"0123"):
+    for head in ("follow", "mean", *"0123"):
         line = ("render", "scene:?seed=5&size=320x240&seconds=0.03", "-o", tmp_path / f"{head}.png", "--head", head)
         assert here(*line, *looking)[0] == 0
         pictures[head] = cv2.imread(str(tmp_path / f"{head}.png"))
