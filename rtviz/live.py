@@ -29,6 +29,7 @@ from rtviz.recorder import (
     write_video,
 )
 from rtviz.settings import MODEL_FIELDS, Point, Query, Settings
+from rtviz.usage import give_back_free_memory
 
 if TYPE_CHECKING:
     from rtviz.engine import Engine
@@ -42,6 +43,9 @@ MODES = ("locked", "smooth")
 
 # A forward pass as short as this is waited for before a frame is drawn.
 _AT_ONCE_MS = 12.0
+# So often the loader, while it has nothing to load, gives back what frames and models have left behind as holes in the
+# heaps of many threads: in 50 minutes of random keys 1.1 GB grew to 1.8, of which 0.8 were in use. It takes 4 to 10 ms.
+_TIDY_SECONDS = 60.0
 # How long the last picture stays after a jump, while the first attention of the new stream is on its way.
 _HOLD_SECONDS = 0.5
 
@@ -846,7 +850,9 @@ class LiveSession:
     def _load_loop(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._model_wanted is not None or self._waiting())
+                asked = self._changed.wait_for(
+                    lambda: self._closing or self._model_wanted is not None or self._waiting(), _TIDY_SECONDS
+                )
                 if self._closing:
                     return
                 settings, self._model_wanted = self._model_wanted, None
@@ -854,6 +860,9 @@ class LiveSession:
                 companion = self._waiting()
                 if settings is None and companion is not None:
                     companion.state = "loading"
+            if not asked:
+                give_back_free_memory()
+                continue
             if settings is None:
                 assert companion is not None
                 self._load_companion(companion)

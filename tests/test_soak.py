@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gui
 
 def figures(**grown: float) -> SoakFigures:
     """Nine measurements, of which the last three hold more."""
-    flat = {"memory_mb": 700.0, "recorder_mb": 5.0, "threads": 17, "handles": 6}
+    flat = {"memory_mb": 700.0, "resident_mb": 900.0, "recorder_mb": 5.0, "threads": 17, "handles": 6}
     samples = [
         Sample(20.0 * number, **{name: value + (number >= 6) * grown.get(name, 0) for name, value in flat.items()})  # type: ignore[arg-type]
         for number in range(9)

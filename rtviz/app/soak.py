@@ -26,7 +26,7 @@ from rtviz.app.window import Window
 from rtviz.live import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources.faulty import openings
-from rtviz.usage import handle_count, resident_mb, thread_count
+from rtviz.usage import give_back_free_memory, handle_count, resident_mb, thread_count
 
 # Every fault that the camera knows, again every minute.
 FAILING = (
@@ -53,13 +53,15 @@ class Sample:
 
     Attributes:
         seconds: since the start.
-        memory_mb: resident, without what the flight recorder holds, which has a bound of its own.
+        memory_mb: held, without what the flight recorder holds, which has a bound of its own.
+        resident_mb: held or freed, before what was freed was given back to the system.
         recorder_mb: what the flight recorder holds.
         threads, handles: how many, of the whole process.
     """
 
     seconds: float
     memory_mb: float
+    resident_mb: float
     recorder_mb: float
     threads: int
     handles: int
@@ -67,7 +69,8 @@ class Sample:
     def line(self) -> str:
         """For people."""
         return (
-            f"{self.seconds:6.0f} s  memory {self.memory_mb:6.0f} MB (and {self.recorder_mb:.0f} MB of recorder)  "
+            f"{self.seconds:6.0f} s  memory {self.memory_mb:6.0f} MB held, {self.resident_mb:.0f} resident "
+            f"({self.recorder_mb:.0f} of recorder)  "
             f"threads {self.threads}  file handles {self.handles}"
         )
 
@@ -302,10 +305,12 @@ class _Soak:
 
     def _measure(self, began: float) -> Sample:
         gc.collect()
-        recorder_mb = self._session.status().recorder_mb
+        recorder_mb, before_mb = self._session.status().recorder_mb, resident_mb()
+        give_back_free_memory()
         return Sample(
             round(time.monotonic() - began, 1),
             round(resident_mb() - recorder_mb, 1),
+            round(before_mb, 1),
             round(recorder_mb, 1),
             thread_count(),
             handle_count(),

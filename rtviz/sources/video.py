@@ -169,7 +169,7 @@ class VideoSource(ClosingSource):
         if not self._tracks:
             self._refuse("has no video stream")
         try:
-            self._stream = _track(self._tracks, self._video_stream)
+            self._stream = video_track(self._tracks, self._video_stream)
         except SettingsError:
             self.close()
             raise
@@ -405,8 +405,9 @@ def _numbered(tracks: Sequence[Any], number: int, option: str, noun: str) -> Any
     return tracks[number - 1]
 
 
-def _track(tracks: Sequence[VideoStream], number: int | None) -> VideoStream:
-    """The video track of this number, else as players choose: one that decodes, the default one, the largest."""
+def video_track(tracks: Sequence[VideoStream], number: int | None = None) -> VideoStream:
+    """The video track of this number, counted from 1, else as players choose: one that decodes, the default one, the
+    largest."""
     if number is not None:
         return cast("VideoStream", _numbered(tracks, number, "video_stream", "video track"))
 
