@@ -141,6 +141,13 @@ def _path_of(place: str) -> str:
     return place if os.path.exists(place) else place.removeprefix("file:")
 
 
+def is_picture(place: str) -> bool:
+    """Whether a place is a single picture: a still, and not one of the frames of a folder."""
+    path = _path_of(place)
+    many = os.path.isdir(path) or (glob.has_magic(path) and not os.path.exists(path))
+    return _holds_pictures(path) and not many
+
+
 def _holds_pictures(place: str) -> bool:
     if os.path.isdir(place) or (glob.has_magic(place) and not os.path.exists(place)):
         return True
