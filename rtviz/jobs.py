@@ -98,7 +98,7 @@ class Worker:
         part = order.output
         engine = Comparison([Engine(model) for model in self._models]) if self._panes else Engine(*self._models)
         try:
-            with open_source(task.place, start=part.start, end=part.end, every=part.every) as source:
+            with open_source(task.place, **part.part()) as source:
                 if order.exporting:
                     assert isinstance(engine, Engine)
                     report = offline.export(source, task.output, engine, order.settings, part)
@@ -115,6 +115,8 @@ def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
     """The report of an input that could not be done."""
     status = error.exit_status if isinstance(error, RtvizError) else 1
     said = in_words(error) if isinstance(error, BaseException) else error
+    if isinstance(error, BaseException) and not isinstance(error, RtvizError):
+        said = f"{task.place}: {said} (a bug in rtviz; --debug shows where)"
     return {"input": task.place, "output": str(task.output), "error": said, "exit_status": status}
 
 
