@@ -927,7 +927,7 @@ def _run_job(
         ) as bar,
     ):
         try:
-            settings = order.settings_for(task.place, models, source.info.size)
+            settings = order.settings_for(source.info, models)
             report = job(source, task.output, engine, settings, output_settings, bar.update)
         except (KeyboardInterrupt, RtvizError):
             bar.close()

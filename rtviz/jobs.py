@@ -26,6 +26,7 @@ from rtviz.settings import OutputSettings, Settings
 
 if TYPE_CHECKING:
     from rtviz.models import Model
+    from rtviz.sources import SourceInfo
 
 MANIFEST = "rtviz-jobs.jsonl"
 
@@ -59,12 +60,11 @@ class Order:
     exporting: bool = False
     stills: bool = False
 
-    def settings_for(self, place: str, models: Sequence[Model], frame_size: tuple[int, int]) -> Settings:
-        """The settings for one input, whose frames are of this (height, width)."""
+    def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
+        """The settings for one input."""
         from rtviz.engine import for_still
-        from rtviz.sources import is_picture
 
-        return for_still(self.settings, models, frame_size) if self.stills and is_picture(place) else self.settings
+        return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, which tell two orders apart."""
@@ -116,7 +116,7 @@ class Worker:
                     assert isinstance(engine, Engine)
                     report = offline.export(source, task.output, engine, order.settings, part)
                 else:
-                    settings = order.settings_for(task.place, self._models, source.info.size)
+                    settings = order.settings_for(source.info, self._models)
                     report = offline.render(source, task.output, engine, settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # the others would fail in an instant, too

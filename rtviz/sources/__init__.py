@@ -42,6 +42,11 @@ class SourceInfo:
     live: bool
     holds: str = ""
 
+    @property
+    def still(self) -> bool:
+        """Whether what it has stands by itself: a picture or a document's pages, and no row of frames."""
+        return self.kind == "pictures" and (self.frame_count == 1 or self.holds == "pages")
+
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
     """What to raise where a source has no frame in the part that was asked for.
@@ -135,13 +140,6 @@ def _call(opener: str, place: str, part: dict[str, Any], unread: dict[str, int])
 
 def _path_of(place: str) -> str:
     return place if os.path.exists(place) else place.removeprefix("file:")
-
-
-def is_picture(place: str) -> bool:
-    """Whether a place is a single picture: a still, and not one of the frames of a folder."""
-    path = _path_of(place)
-    many = os.path.isdir(path) or (glob.has_magic(path) and not os.path.exists(path))
-    return _holds_pictures(path) and not many
 
 
 def _holds_pictures(place: str) -> bool:
