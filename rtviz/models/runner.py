@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
@@ -254,6 +254,18 @@ class Model:
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch
 
+    def still_resolution(self, frame_size: tuple[int, int]) -> int:
+        """The resolution at which a still, which is in no hurry, shows most: 518 with patches of 14, at which DINOv2
+        ends its training; else 480, the size of DINO's own figures. The model's own where a frame of this (height,
+        width) would have too many patches then.
+        """
+        resolution = 518 if self.patch_size == 14 else 480
+        try:
+            self.input_size(frame_size, resolution)
+        except SettingsError:
+            return self.resolution
+        return resolution
+
     # --- frames in ---
 
     def prepare(self, frames: Sequence[Pixels], resolution: int | None = None) -> Tensor:
@@ -482,6 +494,7 @@ class Model:
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
                     cams={method: (values[place].copy(),) for method, values in seen.items()},
+                    noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
                 )
             )
         return maps
