@@ -41,6 +41,10 @@ _PREFERENCE = 0.1  # so much more alike, in Jaccard, must another choice be than
 CUT = 0.5  # likeness of two frames' features, place by place, below which they show different scenes
 JUMP_SECONDS = 1.0  # backwards; a stream that leaps begins anew
 
+# Why nothing is found, or everything.
+ALL_ALIKE = "all patches are alike"
+NONE_ALIKE = "no two patches are alike"
+NO_FEATURES = "the patches have nothing to compare"
 _WHOLE = 0.95  # of the patches: a mask that has as many is no object apart from anything
 
 _VECTORS = 3  # eigenvectors among which a known object is looked for
@@ -150,7 +154,7 @@ def tokencut(
     """
     flat, grid = _flat(features)
     if not _worth_a_look(flat):
-        return _nothing(grid, "tokencut", _NO_FEATURES)
+        return _nothing(grid, "tokencut", NO_FEATURES)
     started = before.vector if before is not None and before.mask.shape == grid else None
     if most is None or len(flat) <= most:
         cuts, why_none = _cuts(_unit(flat), tau, epsilon, started)
@@ -171,10 +175,6 @@ def tokencut(
     return _keep(plain, before, _sides(vectors, before))
 
 
-_NO_FEATURES = "the patches have nothing to compare"
-_ALL_ALIKE = "all patches are alike"
-
-
 def _unit(flat: Floats) -> Floats:
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-12)))
 
@@ -193,9 +193,9 @@ def _cuts(unit: Floats, tau: float, epsilon: float, started: Array | None) -> tu
     np.fill_diagonal(tied, 1.0)  # also of a patch without any feature
     ties = int(tied.sum(dtype=np.float64))
     if ties == tied.size:
-        return [], _ALL_ALIKE
+        return [], ALL_ALIKE
     if ties == len(tied):
-        return [], "no two patches are alike"
+        return [], NONE_ALIKE
     return _second_smallest(tied, epsilon, started), ""
 
 
@@ -329,7 +329,7 @@ def lost(features: NDArray[np.floating[Any]], *, k: int = K, before: Discovery |
     """
     flat, grid = _flat(features)
     if not _worth_a_look(flat):
-        return _nothing(grid, "lost", _NO_FEATURES)
+        return _nothing(grid, "lost", NO_FEATURES)
     products = flat @ flat.T
     degrees = np.count_nonzero(products >= 0, axis=1)
     order = np.argsort(degrees, kind="stable")  # of equals, the first in reading order
@@ -375,7 +375,7 @@ def _around(method: str, seed: int, foreground: Mask, values: Array, vector: Flo
     columns = foreground.shape[1]
     place = (seed // columns, seed % columns)
     mask = component(foreground, place)
-    remark = _ALL_ALIKE if mask.mean() >= _WHOLE else ""
+    remark = ALL_ALIKE if mask.mean() >= _WHOLE else ""
     return Discovery(
         mask, place, box_of(mask), foreground, values.astype(np.float32), vector, method=method, remark=remark
     )

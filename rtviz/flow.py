@@ -57,6 +57,7 @@ class Carrier:
         return replace(
             maps,
             attention=attention,
+            attended=None if maps.attended is None else np.maximum(sampler(maps.attended[None])[0], 0),
             **wide,
             cams=cams,
             labels=labels,

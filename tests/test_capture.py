@@ -171,6 +171,11 @@ def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_value
     np.testing.assert_array_equal(maps.patch_features("tokens"), maps.tokens)
     with pytest.raises(ValueError, match="hold no values"):
         plain.patch_features("values")
+    np.testing.assert_allclose(maps.attended, plain.attention[-1].mean(axis=0), atol=1e-6)
+    asked = model.batch([frame], Point(0.9, 0.1), {"tokens", "eigen"}, 56)[0]
+    np.testing.assert_allclose(asked.attended, maps.attended, atol=1e-6)  # CLS's, whatever is asked about
+    high = (asked.cams["eigen"][0] - asked.cams["eigen"][0].mean()) * asked.attended
+    assert high.sum() >= 0
     assert maps.keys_layer == 11
 
 

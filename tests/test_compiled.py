@@ -99,6 +99,7 @@ def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> No
         assert apart(one.tokens, other.tokens) < 0.1
         assert apart(one.keys, other.keys) < 0.1
         assert apart(one.values, other.values) < 0.1
+        assert apart(one.attended, other.attended) < 2e-2
         assert np.corrcoef(one.cams["eigen"][0].ravel(), other.cams["eigen"][0].ravel())[0, 1] > 0.95
         assert one.keys_layer == other.keys_layer
         assert np.corrcoef(one.cams["activation"][0].ravel(), other.cams["activation"][0].ravel())[0, 1] > 0.98

@@ -88,7 +88,7 @@ def test_the_high_end_of_eigen_is_what_is_attended_whatever_the_lengths(inside):
     found = cams.eigen(features, attended)[0].numpy()
     assert found[side].min() > 0 > found[~side].max()
     by_length = cams.eigen(features)[0].numpy()
-    assert (by_length[side].min() > by_length[~side].max()) is inside
+    assert bool(by_length[side].min() > by_length[~side].max()) is inside
 
 
 def test_eigen_of_the_same_everywhere_is_nothing():

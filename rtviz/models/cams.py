@@ -37,7 +37,7 @@ def eigen(features: Tensor, attended: Tensor | None = None) -> Tensor:
 
     Args:
         features: [batch, channels, rows, columns].
-        attended: [batch, rows, columns], how much each place is attended to; of a convolutional network None.
+        attended: [batch, rows, columns], how much CLS attends to each place; None where there is no CLS.
 
     Returns:
         float32 [batch, rows, columns].
@@ -57,12 +57,6 @@ def eigen(features: Tensor, attended: Tensor | None = None) -> Tensor:
     high = norm if attended is None else attended.flatten(1).to(along)
     upright = (along * (high - high.mean(dim=1, keepdim=True))).sum(dim=1, keepdim=True) >= 0
     return torch.where(upright, along, -along).reshape(batch, rows, columns)
-
-
-def middle(grid: tuple[int, int]) -> Tensor:
-    """How close each place of a grid is to its middle: float32 [rows, columns], 1 there and least in the corners."""
-    y, x = ((torch.arange(side, dtype=torch.float32) + 0.5) / side - 0.5 for side in grid)
-    return torch.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * 0.2**2))
 
 
 def _leading(products: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,4 +93,4 @@ def _unit(vector: Tensor) -> Tensor:
 
 METHODS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"activation": activation, "eigen": eigen}
 
-__all__ = ["METHODS", "activation", "eigen", "middle"]
+__all__ = ["METHODS", "activation", "eigen"]

@@ -17,13 +17,14 @@ class Overflow(Exception):
 
 class Looked(NamedTuple):
     """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
-    [batch, tokens, width] after the last norm, and the last layer's keys and values [batch, heads, tokens, head width].
-    """
+    [batch, tokens, width] after the last norm, and of the last layer keys and values [batch, heads, tokens, head width]
+    and what the first token attends to, mean over the heads [batch, tokens]."""
 
     attention: Tensor
     tokens: Tensor | None = None
     keys: Tensor | None = None
     values: Tensor | None = None
+    attended: Tensor | None = None
 
 
 class Looking(nn.Module):
@@ -45,7 +46,7 @@ class Looking(nn.Module):
     def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         network: Any = self.network
         stop = None if self.whole else self._layers
-        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, keep_keys=self.whole, keep_values=self.whole)
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop)
         ended = None
         try:
             with probe:
@@ -53,9 +54,10 @@ class Looking(nn.Module):
         except SeenEnough:
             pass
         attention = torch.stack(probe.attention, dim=1)
-        if ended is None or probe.keys is None or probe.values is None:
+        last = probe.last
+        if ended is None or last is None:
             return (attention,)
-        return attention, backbone.last_norm(network, ended), probe.keys, probe.values
+        return attention, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
 
 
 __all__ = ["Looked", "Looking", "Overflow"]

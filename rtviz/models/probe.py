@@ -47,6 +47,11 @@ class Entering:
         """float32 [batch, heads, tokens, head width]."""
         return self._of_each_head(self.value)
 
+    def attended(self) -> Tensor:
+        """What the first token, CLS where there is one, attends to, mean over the heads: float32 [batch, tokens]."""
+        first = torch.zeros(1, dtype=torch.int64, device=self.query.device)
+        return self.softmax(first)[:, :, 0].mean(dim=1)
+
     def _of_each_head(self, held: Tensor) -> Tensor:
         held, heads = held.float(), self.query.shape[1]
         return held if held.shape[1] == heads else held.repeat_interleave(heads // held.shape[1], dim=1)
@@ -72,15 +77,13 @@ class AttentionProbe(TorchFunctionMode):
             what is looked for and is left alone.
         stop_after: raise SeenEnough when that many layers are captured: what is left of the last layer (attention
             times V, projection, MLP) is not needed for the maps.
-        keep_keys, keep_values: keep the keys, the values of the last captured layer.
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
         muted: layer -> heads whose output counts as 0.
         muted_from: of the batch, only the pictures from this one on have heads muted.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
-        keys: float32 [batch, heads, tokens, head width] of the last captured layer, as they enter the softmax.
-        values: float32 [batch, heads, tokens, head width] of the last captured layer, as the softmax weights them.
+        last: what entered the attention of the last captured layer.
         entered: what entered the softmax, for each layer; empty unless it was to be kept.
     """
 
@@ -90,22 +93,17 @@ class AttentionProbe(TorchFunctionMode):
         *,
         tokens: int,
         stop_after: int | None = None,
-        keep_keys: bool = False,
-        keep_values: bool = False,
         keep_all: bool = False,
         muted: Mapping[int, Sequence[int]] | None = None,
         muted_from: int = 0,
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+        self.last: Entering | None = None
         self.entered: list[Entering] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
-        self._keep_keys = keep_keys
-        self._keep_values = keep_values
         self._keep_all = keep_all
         self._muted = muted or {}
         self._muted_from = muted_from
@@ -150,7 +148,4 @@ class AttentionProbe(TorchFunctionMode):
         self.attention.append(entering.softmax(self._rows))
         if self._keep_all:
             self.entered.append(entering)
-        if self._keep_keys:
-            self.keys = entering.keys()
-        if self._keep_values:
-            self.values = entering.values()
+        self.last = entering

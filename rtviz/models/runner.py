@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
@@ -377,7 +377,7 @@ class Model:
             fast = self._fast_pass(x, features, asked)
             probe = evidence = None
             if fast is not None:
-                attention, tokens, keys, values = fast(x, rows)
+                attention, tokens, keys, values, attended = fast(x, rows)
             elif asked.needs_gradients and self._tap is not None:
                 with self._tap.at(0) as leaves:
                     attention, tokens, probe, ended = self._forward(
@@ -390,12 +390,17 @@ class Model:
                     x, rows.to(self.device), features, None, asked.muted, muted_from
                 )
             if probe is not None:
-                keys, values = probe.keys, probe.values
+                assert probe.last is not None
+                keys = probe.last.keys() if "keys" in features else None
+                values = probe.last.values() if "values" in features else None
+                attended = None if tokens is None else probe.last.attended()
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
-            seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x), attention, query)
+            seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x), attended)
             if evidence is not None:
                 patches = [self._laid_out(held, self._grid_of(x)) for held in (evidence.features, evidence.gradient)]
                 seen["grad"] = gradcam.look(*patches).cpu().numpy()
+            if attended is not None:
+                attended = self._of_patches(attended, self._grid_of(x)).cpu() if self.has_cls else None
             tokens, keys, values = (
                 held.float().cpu() if held is not None and name in features else None
                 for name, held in (("tokens", tokens), ("keys", keys), ("values", values))
@@ -420,7 +425,7 @@ class Model:
                 rows=None if ask is None else partial(ask, place),
                 muted=asked.muted if place >= muted_from else (),
             )
-            for place, maps in enumerate(self._maps(attention, tokens, keys, values, seen, query, size))
+            for place, maps in enumerate(self._maps(attention, tokens, keys, values, attended, seen, query, size))
         ]
         if not twice:
             return found
@@ -445,26 +450,22 @@ class Model:
         """The patches' tokens [batch, tokens, width] on their grid: [batch, width, rows, columns]."""
         return tokens[:, self.prefix_tokens :].mT.reshape(len(tokens), -1, *grid)
 
+    def _of_patches(self, row: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The patches' part of [batch, tokens]: [batch, rows, columns]."""
+        return row[:, self.prefix_tokens :].reshape(-1, *grid)
+
     def _cams(
-        self, tokens: Tensor, features: Collection[str], grid: tuple[int, int], attention: Tensor, query: Query
+        self, tokens: Tensor, features: Collection[str], grid: tuple[int, int], attended: Tensor | None
     ) -> dict[str, Floats]:
         """What the patch tokens [batch, tokens, width] respond to: float32 [batch, rows, columns] by method.
 
         Args:
-            attention: of the query, float32 [batch, layers, heads, tokens].
+            attended: what the first token attends to in the last layer, float32 [batch, tokens].
         """
         with torch.inference_mode():
             patches = self._laid_out(tokens, grid)
-            # Where CLS attends is the high end of a principal component. Another query's row says nothing of that, and
-            # the middle of the picture stands in for it: on the VOC and DAVIS pictures that it was tried on (57, with
-            # DINOv2's ViT-S/14) both turn it towards the objects in every one.
-            if query == "cls":
-                weights = attention[:, -1, :, self.prefix_tokens :].mean(dim=1).reshape(-1, *grid).to(tokens.device)
-            else:
-                weights = cams.middle(grid).to(tokens.device).expand(len(tokens), *grid)
-            return {
-                name: look(patches, weights).cpu().numpy() for name, look in cams.METHODS.items() if name in features
-            }
+            high = self._of_patches(attended, grid) if attended is not None and self.has_cls else None
+            return {name: look(patches, high).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
 
     def _leave_fp16(self, why: str) -> None:
         said = f"{self.name} {why}"
@@ -477,6 +478,7 @@ class Model:
         tokens: Tensor | None,
         keys: Tensor | None,
         values: Tensor | None,
+        attended: Tensor | None,
         seen: Mapping[str, Floats],
         query: Query,
         input_size: tuple[int, int],
@@ -505,8 +507,10 @@ class Model:
                     keys=of_heads(keys, place),
                     keys_layer=None if keys is None else self.layers - 1,
                     values=of_heads(values, place),
+                    attended=None if tokens is None or attended is None else attended[place].numpy().copy(),
                     discovery_features=self.card.discovery_features,
                     cams={method: (found[place].copy(),) for method, found in seen.items()},
+                    noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
                 )
             )
         return maps
@@ -636,8 +640,6 @@ class Model:
             rows,
             tokens=self._tokens_of(x),
             stop_after=None if to_the_end else self.layers,
-            keep_keys="keys" in features,
-            keep_values="values" in features,
             keep_all=not {"rows", "rollout"}.isdisjoint(features),
             muted={layer: [head for of, head in muted if of == layer] for layer, _ in muted},
             muted_from=muted_from,

@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 
 from rtviz import compose
-from rtviz.discovery import METHODS, TITLES, Discovery, Following, Mask, Method, follow, parts, tokencut
+from rtviz.discovery import (
+    ALL_ALIKE, METHODS, NO_FEATURES, NONE_ALIKE, TITLES, Discovery, Following, Mask, Method, follow, parts, tokencut,
+)  # fmt: skip
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory, compared_by
@@ -18,6 +20,8 @@ from rtviz.views.mask import add, mask_color, tint
 # A live picture does not wait for the graph of more patches than the embedded model has at 224 pixels.
 _MOST = 1200
 _METHODS: dict[str, Method] = {**METHODS, "tokencut": partial(tokencut, most=_MOST)}
+
+_SHORT = {ALL_ALIKE: "all alike", NONE_ALIKE: "none alike", NO_FEATURES: "no features"}  # for small pictures
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
@@ -43,7 +47,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         return picture
     what = "no object" if found.box is None else "the whole picture"
     why = f"{found.remark} in their {found.features}"
-    compose.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{name}: {what}", what)
+    compose.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{what}: {_SHORT[found.remark]}", what)
     return picture
 
 

@@ -117,10 +117,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     if maps.tokens is None:
         raise ValueError("pca needs the patch tokens")
     tokens = maps.tokens.reshape(-1, maps.tokens.shape[-1])
-    if maps.query == "cls":
-        attended = maps.attention[-1].mean(axis=0).ravel()
-    else:  # another query's attention tells nothing of the figure: things in the middle stand in for it
-        attended = _middle(maps.grid).ravel()
+    # Where there is no CLS, things in the middle stand in for what it attends to.
+    attended = (_middle(maps.grid) if maps.attended is None else maps.attended).ravel()
     key = key_of(maps, settings, "pca")
     before: Components | None = memory.get(key) if memory is not None else None
     if before is None:
