@@ -10,8 +10,19 @@ import numpy as np
 
 from rtviz import compose
 from rtviz.discovery import (
-    ALL_ALIKE, METHODS, NO_FEATURES, NONE_ALIKE, TITLES, Discovery, Following, Mask, Method, follow, parts, tokencut,
-)  # fmt: skip
+    ALL_ALIKE,
+    METHODS,
+    NO_FEATURES,
+    NONE_ALIKE,
+    TITLES,
+    Discovery,
+    Following,
+    Mask,
+    Method,
+    follow,
+    parts,
+    tokencut,
+)
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory, compared_by
