@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rtviz import threads, views
+from rtviz import completion, threads, views
 from rtviz._version import __version__
 from rtviz.errors import (
     MissingDependency,
@@ -70,7 +71,9 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     threads.draw_in_one_thread()
     try:
-        parsed = _parser().parse_args(arguments)
+        parser = _parser()
+        completion.complete(parser)
+        parsed = parser.parse_args(arguments)
         _set_up_logging(debug)
         _end_like_ctrl_c_on_sigterm()
         command: Callable[[argparse.Namespace], int] = parsed.command
@@ -186,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
     looking = (*MODEL_FIELDS, "resolution", "query")
     _add_options(export, [Settings.option(name) for name in looking], "what to look with")
-    taking = ("start", "end", "every", "batch", "overwrite")
+    taking = ("start", "end", "every", "video_stream", "batch", "overwrite")
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
 
@@ -210,7 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
     _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
-    _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
+    chosen = ("start", "video_stream", "overwrite")
+    _add_options(figure, [OutputSettings.option(name) for name in chosen], "input and output")
 
     elevator = add(
         "elevator", _elevator, "one picture through all layers, from the first to the last, as a GIF or video"
@@ -224,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = [Settings.option(name) for name in (*looking, "head", "view", *drawing)]
     shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
     _add_options(elevator, shown, "what to look with, and to show")
-    writing = ("start", "size", "codec", "quality", "overwrite")
+    writing = ("start", "video_stream", "size", "codec", "quality", "overwrite")
     _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
 
     facts = add("facts", _facts, "what can be told of each head of a layer, for one picture")
@@ -233,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     facts.add_argument("--json", action="store_true", help="print the facts as JSON")
     _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
-    _add_options(facts, [OutputSettings.option("start")], "input")
+    _add_options(facts, [OutputSettings.option(name) for name in ("start", "video_stream")], "input")
     facts.add_argument(
         "--seconds", type=float, metavar="N", help="watch a video for so long, and tell how steady each head is, too"
     )
@@ -241,11 +245,15 @@ def _parser() -> argparse.ArgumentParser:
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
         "what",
-        choices=["live", "carrying"],
-        metavar="live|carrying",
-        help="the live session; or what optical flow wins back of an overlay's error, on the built-in scene",
+        choices=["live", "carrying", "soak"],
+        metavar="live|carrying|soak",
+        help="the live session; what optical flow wins back of an overlay's error, on the built-in scene; or whether "
+        "memory, threads and file handles stay flat while random keys play with the window, on a camera that fails",
     )
-    bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
+    bench.add_argument(
+        "source", metavar="SOURCE", nargs="?", help="any source; a camera double if not given, for soak one that fails"
+    )
+    bench.add_argument("--seed", type=int, default=0, metavar="N", help="of soak's random keys (0)")
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -277,8 +285,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
     pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
-    pull.add_argument("name", metavar="NAME", nargs="+")
+    completion.offer(pull.add_argument("name", metavar="NAME", nargs="+"), _model_names)
     pull.set_defaults(command=_pull)
+
+    shell = add("completion", _completion, "print what a shell evaluates to complete rtviz's commands with Tab")
+    shell.add_argument("shell", choices=completion.SHELLS, help='in ~/.bashrc: eval "$(rtviz completion bash)"')
     return parser
 
 
@@ -317,11 +328,15 @@ def _add_options(
         several = several_models and option.name == "model"
         if several:
             text += "; given again, one more to compare it with"
-        group.add_argument(
+        added = group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
             action="append" if several else "extend" if option.kind == "marks" else _OnlyModel
             if option.name == "model" else "store",
         )  # fmt: skip
+        if choices:
+            completion.offer(added, partial(list, choices))
+        elif option.name == "model":
+            completion.offer(added, _model_names)
 
 
 class _OnlyModel(argparse.Action):
@@ -334,6 +349,12 @@ class _OnlyModel(argparse.Action):
         if before is not None:
             raise SettingsError(self.dest, values, "one model here", wrong=f"--model names {before} and {values}")
         setattr(namespace, self.dest, values)
+
+
+def _model_names() -> list[str]:
+    from rtviz.models import zoo
+
+    return [name for card in zoo.cards() for name in (card.name, card.untrained().name)]
 
 
 def _range(option: Option) -> str:
@@ -465,11 +486,32 @@ def _bench(parsed: argparse.Namespace) -> int:
         )
         return 0
     given = _given(parsed)
+    if parsed.what == "soak":
+        return _soak(parsed, Settings.from_mapping(given))
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
     print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
     return 0
+
+
+def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Exit status 1 if anything grew or failed."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from rtviz.app.process import end
+    from rtviz.app.soak import FAILING, soak
+
+    figures = soak(
+        parsed.seconds,
+        place=parsed.source or FAILING,
+        settings=settings,
+        seed=parsed.seed,
+        on_sample=lambda sample: _say(sample.line()),
+    )
+    print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()), flush=True)
+    status = int(bool(figures.problems()))
+    end(status)
+    return status
 
 
 def _figure(parsed: argparse.Namespace) -> int:
@@ -559,7 +601,8 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
     """The frame that a command for one picture means."""
     from rtviz.sources import nothing_there, open_source
 
-    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0), video_stream=track) as source:
         frame = next(iter(source), None)
         if frame is None:
             raise nothing_there(source.info, vars(parsed).get("start", 0.0))
@@ -638,14 +681,18 @@ def _facts(parsed: argparse.Namespace) -> int:
         return 0
     watched = f", at the end of {count} looks" if steady else ""
     print(f"{model.name}, layer {layer}, query {maps.query}{watched}\n")
-    print("head  what        entropy  distance   CLS  registers  object-like" + "  steady" * steady)
+    print("head  what        entropy  distance   CLS  registers  foreground" + "  steady" * steady)
     for one in facts:
         print(
             f"{one.head:4}  {one.tag:10}  {one.entropy:7.2f}  {one.distance:8.2f}  {100 * one.cls:2.0f} %"
-            f"  {100 * one.registers:7.0f} %  {one.likeness:11.2f}"
+            f"  {100 * one.registers:7.0f} %  {'—' if one.foreground is None else f'{one.foreground:.2f}':>10}"
             + (f"  {one.stability:6.2f}" if one.stability is not None else "")
         )
     print("\nentropy: 0 all on one patch, 1 spread evenly. distance: in shares of the frame's diagonal.")
+    if facts[0].foreground is None:
+        print("foreground: none, since the last layer's heads agree on nothing.")
+    else:
+        print("foreground: how many times a uniform map's attention goes to what the last layer's heads agree on.")
     if steady:
         print("steady: how much of the attention stays where it was from one look to the next, 1 all of it.")
     return 0
@@ -662,7 +709,8 @@ def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
         return
     start = vars(parsed).get("start", 0.0)
     due = start
-    with open_source(parsed.picture, start=start, end=start + parsed.seconds) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=start, end=start + parsed.seconds, video_stream=track) as source:
         for frame in source:
             if frame.pts_seconds >= due:
                 due = frame.pts_seconds + SECONDS_BETWEEN
@@ -735,11 +783,11 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     for task in tasks:
         try:
             report = _run_job(task, job, engine(), settings, output_settings, parsed)
-        except RtvizError as error:
-            if parsed.debug:
+        except Exception as error:  # the edge of one input: the others go on
+            if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
-            _say(f"error: {error}")
             reports.append(failed(task, error))
+            _say(f"error: {reports[-1]['error']}")
         else:
             reports.append(report.to_mapping())
     return _conclude(reports, parsed)
@@ -833,9 +881,7 @@ def _run_job(
     if cut_off is not None:
         _say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
     with (
-        open_source(
-            task.place, start=output_settings.start, end=output_settings.end, every=output_settings.every
-        ) as source,
+        open_source(task.place, **output_settings.part()) as source,
         tqdm(
             total=_expected_frames(source, output_settings),
             desc=Path(source.info.name).name,
@@ -1066,6 +1112,11 @@ def _pull(parsed: argparse.Namespace) -> int:
         with _model_progress(quiet=False) as progress:
             path = pull(name, progress)
         _say(f"{name} is here: {path}")
+    return 0
+
+
+def _completion(parsed: argparse.Namespace) -> int:
+    print(completion.script(parsed.shell))
     return 0
 
 

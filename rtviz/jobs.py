@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
+import secrets
 import signal
 import sys
 import threading
@@ -97,7 +98,7 @@ class Worker:
         part = order.output
         engine = Comparison([Engine(model) for model in self._models]) if self._panes else Engine(*self._models)
         try:
-            with open_source(task.place, start=part.start, end=part.end, every=part.every) as source:
+            with open_source(task.place, **part.part()) as source:
                 if order.exporting:
                     assert isinstance(engine, Engine)
                     report = offline.export(source, task.output, engine, order.settings, part)
@@ -114,6 +115,8 @@ def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
     """The report of an input that could not be done."""
     status = error.exit_status if isinstance(error, RtvizError) else 1
     said = in_words(error) if isinstance(error, BaseException) else error
+    if isinstance(error, BaseException) and not isinstance(error, RtvizError):
+        said = f"{task.place}: {said} (a bug in rtviz; --debug shows where)"
     return {"input": task.place, "output": str(task.output), "error": said, "exit_status": status}
 
 
@@ -246,6 +249,12 @@ def on_ray(
         MissingDependency: Ray is not installed.
         RtvizError: the cluster cannot be reached.
     """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        # One on this machine alone. Its processes talk over loopback, as Ray has it on Windows and macOS, and no other
+        # machine reaches them; and only they know its token, which Ray would else leave in the home folder.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
         import ray.data
@@ -260,10 +269,13 @@ def _on_ray(
 ) -> Iterator[dict[str, Any]]:
     import logging
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to a server that it is used
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        ray.init(address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
+        if address:
+            ray.init(address, **quiet)
+        else:
+            with _no_dashboard():
+                ray.init("local", include_dashboard=False, **quiet)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         why = "nobody answers there" if isinstance(error, ConnectionError) else in_words(error)
         raise RtvizError(f"no Ray cluster at {address or 'this machine'}: {why}") from error
@@ -295,6 +307,25 @@ def _on_ray(
         raise RtvizError(f"the Ray cluster gave up: {str(error).splitlines()[0]}") from error
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _no_dashboard() -> Iterator[None]:
+    """Ray without the process of its dashboard, which no argument keeps from starting.
+
+    Where the dashboard is not included, this process holds Ray's usage statistics alone; and where these are switched
+    off too, it still asks the addresses at which clouds answer where it runs. Ray does without it.
+    """
+    from ray._private import services
+
+    def none(*_: Any, **__: Any) -> tuple[None, None]:  # what Ray takes for one that failed to start
+        return None, None
+
+    start, services.start_api_server = services.start_api_server, none
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 def _absolute(place: str) -> str:

@@ -205,7 +205,7 @@ def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
 
     looking = ["--model", "embedded", *TINY[2:]]
     pictures = {}
-    for head in ("follow", *"0123"):
+    for head in ("follow", "mean", *"0123"):
         line = ("render", "scene:?seed=5&size=320x240&seconds=0.03", "-o", tmp_path / f"{head}.png", "--head", head)
         assert here(*line, *looking)[0] == 0
         pictures[head] = cv2.imread(str(tmp_path / f"{head}.png"))
@@ -377,3 +377,25 @@ def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
     before, after = times(MEDIA / "asl-book.mkv"), times(tmp_path / "out.mp4")
     assert len(before) == len(after) > 100
     assert max(abs((b - before[0]) - (a - after[0])) for b, a in zip(before, after, strict=True)) < 1.1
+
+
+def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(tmp_path, here, monkeypatch, capsys):
+    """Whatever it is: a bug in reading one file must not cost the others."""
+    from rtviz import sources
+
+    opening = sources.open_source
+
+    def failing(place, **part):
+        if "seed=1" in place:
+            raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
+        return opening(place, **part)
+
+    monkeypatch.setattr(sources, "open_source", failing)
+    places = [f"scene:?seed={seed}&size=96x64&seconds=0.1" for seed in range(3)]
+    status, err = here("render", *places, "-o", f"{tmp_path}/", *TINY, "--json")
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if "error" in line]
+    assert "seed=1" in line
+    assert "UnicodeDecodeError" in line
+    assert "2 of 3 inputs done, 1 failed" in err
+    assert len(list(tmp_path.glob("*.mp4"))) == 2

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
@@ -482,6 +482,7 @@ class Model:
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
                     cams={method: (values[place].copy(),) for method, values in seen.items()},
+                    noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
                 )
             )
         return maps

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Any, Protocol, Self, cast
 
-from rtviz.errors import SourceMissing, SourceUnreadable
+from rtviz.errors import SettingsError, SourceMissing, SourceUnreadable
 from rtviz.frame import Frame
 
 
@@ -93,7 +93,15 @@ VIDEO_SUFFIXES = frozenset(
 )  # fmt: skip
 
 
-def open_source(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+def open_source(
+    place: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+    video_stream: int | None = None,
+    audio_stream: int | None = None,
+) -> Source:
     """Open a place that has frames.
 
     Args:
@@ -101,23 +109,32 @@ def open_source(place: str, *, start: float = 0.0, end: float | None = None, eve
             address, or the number of a camera.
         start, end: seconds; the part to take. Timestamps still count from the source's first frame.
         every: take each N-th frame.
+        video_stream, audio_stream: which track of a video file, counted from 1; the default one if not given.
 
     Raises:
         SourceMissing: there is nothing there.
         SourceUnreadable: nothing in it can be decoded.
+        SettingsError: it has no such track.
     """
+    part: dict[str, Any] = {"start": start, "end": end, "every": every}
+    asked = {"video_stream": video_stream, "audio_stream": audio_stream}
+    tracks = {name: number for name, number in asked.items() if number is not None}
     if place.isdecimal() and not os.path.exists(place):
         place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():
         if place.startswith(prefix):
-            return _call(opener, place, start, end, every)
+            return _call(opener, place, part, tracks)
     place = _path_of(place)
-    return _call(_PICTURES if _holds_pictures(place) else _VIDEO, place, start, end, every)
+    if _holds_pictures(place):
+        return _call(_PICTURES, place, part, tracks)
+    return _call(_VIDEO, place, part | tracks, {})
 
 
-def _call(opener: str, place: str, start: float, end: float | None, every: int) -> Source:
+def _call(opener: str, place: str, part: dict[str, Any], unread: dict[str, int]) -> Source:
+    for name, number in unread.items():
+        raise SettingsError(name, number, f"only with a video file; {place} has no tracks to choose from")
     module, _, name = opener.partition(":")
-    return cast(Source, getattr(importlib.import_module(module), name)(place, start=start, end=end, every=every))
+    return cast(Source, getattr(importlib.import_module(module), name)(place, **part))
 
 
 def _path_of(place: str) -> str:
