@@ -47,13 +47,18 @@ def softmaxes(onnx: Any, x: Any) -> Any:
     )
 
 
+def model_of(real: RealDinov2, backend: str, resampling: zoo.Resampling) -> Model:
+    """The trained model in float32, its position embeddings fitted by this rule."""
+    card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
+    network = backbone.build(card.timm_name)
+    weights.load_into(network, real.weights, card)
+    return Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
+
+
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, backend: str) -> None:
     # That graph fits its positions by the rule of the library that it was exported from, not the authors'.
-    card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling="size")
-    network = backbone.build(card.timm_name)
-    weights.load_into(network, real_dinov2.weights, card)
-    model = Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
+    model = model_of(real_dinov2, backend, "size")
     frame = drawn()
     rows = softmaxes(real_dinov2.onnx, model.prepare([frame]).numpy())
     assert rows.shape == (12, 6, 257, 257)
@@ -63,5 +68,5 @@ def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, bac
         np.testing.assert_allclose(model(frame, query).attention, true, rtol=0, atol=1e-4)
 
     # The authors' rule gives other maps.
-    own = Model(network, zoo.find("dinov2-vits14"), device="cpu", precision="fp32", backend="torch", resolution=224)
+    own = model_of(real_dinov2, "torch", "offset")
     assert np.abs(own(frame).attention - rows[:, :, 0, 1:].reshape(12, 6, 16, 16)).max() > 1e-3
