@@ -311,7 +311,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     """Read a weights file into a network of timm.
 
     Takes timm's own files, and official ones as they are published: full checkpoints with teacher and student (the
-    teacher is taken, as the papers evaluate it), wrapped names, heads, and position embeddings for any square of patches.
+    teacher is taken, as the papers evaluate it), wrapped names, heads, position embeddings for any square of patches.
 
     Raises:
         WeightsRefused: the file is unsafe or damaged, or it is of another model: weights of the transformer, or of the
