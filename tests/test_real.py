@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-import rtviz
 from rtviz.models import backbone, weights, zoo
 from rtviz.models.runner import Model
 from rtviz.settings import Point
@@ -48,13 +47,18 @@ def softmaxes(onnx: Any, x: Any) -> Any:
     )
 
 
+def model_of(real: RealDinov2, backend: str, resampling: zoo.Resampling) -> Model:
+    """The trained model in float32, its position embeddings fitted by this rule."""
+    card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
+    network = backbone.build(card.timm_name)
+    weights.load_into(network, real.weights, card)
+    return Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
+
+
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, backend: str) -> None:
     # That graph fits its positions by the rule of the library that it was exported from, not the authors'.
-    card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling="size")
-    network = backbone.build(card.timm_name)
-    weights.load_into(network, real_dinov2.weights, card)
-    model = Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
+    model = model_of(real_dinov2, backend, "size")
     frame = drawn()
     rows = softmaxes(real_dinov2.onnx, model.prepare([frame]).numpy())
     assert rows.shape == (12, 6, 257, 257)
@@ -64,5 +68,5 @@ def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, bac
         np.testing.assert_allclose(model(frame, query).attention, true, rtol=0, atol=1e-4)
 
     # The authors' rule gives other maps.
-    own = rtviz.load("dinov2-vits14", weights=real_dinov2.weights, device="cpu", precision="fp32", backend="torch")
+    own = model_of(real_dinov2, "torch", "offset")
     assert np.abs(own(frame).attention - rows[:, :, 0, 1:].reshape(12, 6, 16, 16)).max() > 1e-3

@@ -86,11 +86,26 @@ class ModelCard:
         """The name without `random:`."""
         return self.name.removeprefix(RANDOM)
 
+    @property
+    def discovery_features(self) -> str:
+        """Which of "keys", "values" and "tokens" of the last layer TokenCut and LOST find objects by in this family.
+
+        The papers take DINO's keys. DINOv2's keys share a large common part, so that every patch is like every other;
+        Darcet et al. 2024 ("Vision Transformers Need Registers") take its values for LOST. CorLoc of a trained ViT-S/14
+        on 82 pictures of VOC2007 in their own size, TokenCut and LOST: keys 0 and 29, which is what the whole picture
+        reaches; values 50 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
+        patch tokens none: that choice is not measured.
+        """
+        return _DISCOVERY_FEATURES.get(self.family, "keys")
+
     def untrained(self) -> ModelCard:
         """The same architecture with random weights: nothing to download."""
         return dataclasses.replace(
             self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None
         )
+
+
+_DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
 
 
 def _row(
