@@ -479,7 +479,7 @@ def _by_dialog(window: Window, qtbot: QtBot, place: str) -> None:
     window.do("open")
     dialog = window.findChild(QFileDialog)
     assert dialog is not None
-    dialog.fileSelected.emit(place)
+    dialog.filesSelected.emit([place])
     dialog.close()
 
 

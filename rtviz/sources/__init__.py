@@ -22,12 +22,13 @@ class SourceInfo:
 
     Attributes:
         name: what the user called it.
-        kind: "video", "pictures", "scene", "camera", "stream" or "screen".
+        kind: "video", "pictures", "pages", "scene", "camera", "stream" or "screen".
         size: (height, width) of its frames.
         fps: frames in a second, where there is such a number.
         duration_seconds: its length; None where it is not known or has no end.
         frame_count: how many frames, perhaps only about; None where it is not known.
         live: it goes on whether anybody looks or not.
+        pages: of pages, the file of each.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SourceInfo:
     duration_seconds: float | None
     frame_count: int | None
     live: bool
+    pages: tuple[Path, ...] = ()
 
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
@@ -76,6 +78,7 @@ _OPENERS = {
     "camera:": "rtviz.sources.camera:open_camera",
     "screen:": "rtviz.sources.screen:open_screen",
     "faulty:": "rtviz.sources.faulty:open_faulty",
+    "pages:": "rtviz.sources.pages:open_pages",
     **dict.fromkeys(
         ("http://", "https://", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"),
         "rtviz.sources.stream:open_stream",
@@ -181,6 +184,27 @@ def expand(inputs: Sequence[str], apart: bool = False) -> list[str]:
         if (pictures and not apart) or not (pictures or videos):
             places.append(place)
     return places
+
+
+def gather(paths: Sequence[str]) -> tuple[str, int]:
+    """What the user chose to be watched, as one place, and how many of the paths are not in it.
+
+    Several pictures are one place, and so are folders of them; else it is the first path.
+    """
+    if len(paths) == 1:
+        return paths[0], 0
+    pictures: list[str] = []
+    taken = 0
+    for path in paths:
+        folder = map(str, list_folder(Path(path))[0]) if os.path.isdir(path) else ()
+        found = [path] if not os.path.isdir(path) and _holds_pictures(path) else list(folder)
+        pictures += found
+        taken += bool(found)
+    if not pictures:
+        return paths[0], len(paths) - 1
+    from rtviz.sources.pages import pages_of
+
+    return pages_of(pictures), len(paths) - taken
 
 
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
