@@ -679,7 +679,7 @@ class Capture:
                 if frame is not None:
                     number = frame.index
                     self._deliver(opening, frame)
-                wanted = self._wanted_page(opening, number, len(source.paths))
+                wanted = self._wanted_page(opening, number, len(source.pages))
                 frame = self._page(opening, source, wanted, 1 if wanted >= number else -1)
                 with self._changed:
                     if self._jump is None:
@@ -694,7 +694,7 @@ class Capture:
         """The page of this number, or the next in that direction that can be read; None if there is none."""
         from rtviz.sources.pages import UNREADABLE
 
-        while 0 <= number < len(source.paths):
+        while 0 <= number < len(source.pages):
             opening.waiting_since = time.monotonic()
             try:
                 return source.page(number)

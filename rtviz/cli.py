@@ -473,6 +473,8 @@ def _live(parsed: argparse.Namespace) -> int:
     views.find(Settings.from_mapping(shown | given).view)
     place = None
     if parsed.source:
+        from rtviz.sources.pages import gather
+
         place, left_out = gather(parsed.source)
         if left_out:
             raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
@@ -611,6 +613,11 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
         frame = next(iter(source), None)
         if frame is None:
             raise nothing_there(source.info, vars(parsed).get("start", 0.0))
+        if source.info.holds:
+            info, which = source.info, f"{source.info.holds.removesuffix('s')} {frame.index + 1}"
+            _notice(vars(parsed).get("quiet", False))(
+                f"{info.name} holds {info.frame_count} {info.holds}: {which} is shown"
+            )
     return frame
 
 
@@ -944,12 +951,15 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
 
     One video and a folder without a trailing slash is the folder of its frames.
     """
-    from rtviz.sources import PICTURE_SUFFIXES, expand
+    from rtviz.sources import expand, skipped
+    from rtviz.sources.magic import is_animation, is_picture
 
     if parsed.output.strip() in ("", "-", "."):
         raise SettingsError("output", parsed.output, "the name of a file or of a folder")
     output = Path(parsed.output)
     places = expand(parsed.inputs, apart=not output.suffix)
+    for sentence in skipped([given for given in parsed.inputs if given not in places]):
+        _notice(parsed.quiet)(sentence)
     if parsed.seconds is not None and not any(place.startswith("scene:") for place in places):
         raise SettingsError("seconds", f"{parsed.seconds:g}", "with scene: alone; --end takes the beginning of a video")
     places = [_with_seconds(place, parsed.seconds) for place in places]
@@ -968,7 +978,7 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
         while name.lower() in taken:  # lower: on many file systems A.mp4 and a.mp4 are one file
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
-        picture = Path(place).suffix.lower() in PICTURE_SUFFIXES and Path(place).is_file()
+        picture = Path(place).is_file() and is_picture(Path(place)) and not is_animation(Path(place))
         tasks.append(Task(place, output / f"{name}{suffix or ('.png' if picture else video)}"))
     return tasks
 

@@ -269,7 +269,7 @@ def test_a_folder_opens_as_pages_and_attention_never_crosses_from_one_to_the_nex
         status = live.status()
         assert (status.page, status.paused) == ((0, 4), True)
         assert status.source_info is not None
-        assert [path.name for path in status.source_info.pages] == [f"{n}.png" for n in range(4)]
+        assert [page.path.name for page in status.source_info.pages] == [f"{n}.png" for n in range(4)]
         for step, page in ((1, 1), (1, 2), (5, 3), (-2, 1), (-5, 0), (2, 2)):
             engine.go.clear()
             live.step(step)
@@ -322,7 +322,7 @@ def test_a_folder_of_thousands_reads_the_first_picture_and_no_other(
         (tmp_path / f"{number}.png").symlink_to(tmp_path / "0.png")
     opened: list[str] = []
     open_one = pages.open_source
-    monkeypatch.setattr(pages, "open_source", lambda place: opened.append(place) or open_one(place))
+    monkeypatch.setattr(pages, "open_source", lambda place, **part: opened.append(place) or open_one(place, **part))
     with _live(tmp_path, Engine()) as live:
         until_shown(live, lambda result: result.maps is not None)
         assert live.status().page == (0, 3000)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from PyQt5.QtCore import QAbstractListModel, QModelIndex, QObject, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap, QWheelEvent
@@ -14,6 +13,7 @@ from PyQt5.QtWidgets import QAbstractItemView, QListView, QSizePolicy, QStyledIt
 
 from rtviz.app.canvas import to_qimage
 from rtviz.app.theme import DARK, Theme
+from rtviz.sources import Page
 
 _TILE = QSize(92, 68)  # with its margins
 _KEPT = 1500  # thumbnails, of 20 KB each
@@ -32,14 +32,14 @@ class ThumbnailReader(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._changed = threading.Condition()
-        self._wanted: list[tuple[int, int, Path, int]] = []
+        self._wanted: list[tuple[int, int, Page, int]] = []
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def want(self, generation: int, number: int, path: Path, side: int) -> None:
+    def want(self, generation: int, number: int, page: Page, side: int) -> None:
         """Read this one next, at most so many pixels a side."""
         with self._changed:
-            self._wanted = [*self._wanted[1 - _WAITING :], (generation, number, path, side)]
+            self._wanted = [*self._wanted[1 - _WAITING :], (generation, number, page, side)]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read_all, name="rtviz-thumbnails", daemon=True)
                 self._thread.start()
@@ -63,13 +63,13 @@ class ThumbnailReader(QObject):
                 self._changed.wait_for(lambda: self._wanted or self._closed)
                 if self._closed:
                     return
-                generation, number, path, side = self._wanted.pop()
+                generation, number, page, side = self._wanted.pop()
             try:
                 from rtviz.sources.pages import thumbnail
 
-                image = to_qimage(thumbnail(path, side))
+                image = to_qimage(thumbnail(page, side))
             except Exception:  # the edge of the thread: the page itself says what is wrong with it
-                _log.debug("no thumbnail of %s", path, exc_info=True)
+                _log.debug("no thumbnail of %s", page, exc_info=True)
                 image = QImage()
             with self._changed:
                 if self._closed:
@@ -82,7 +82,7 @@ class _Pages(QAbstractListModel):
 
     def __init__(self, reader: ThumbnailReader) -> None:
         super().__init__()
-        self.paths: Sequence[Path] = ()
+        self.pages: Sequence[Page] = ()
         self.side = 92
         self._reader = reader
         self._generation = 0
@@ -90,9 +90,9 @@ class _Pages(QAbstractListModel):
         self._asked: set[int] = set()
         reader.read.connect(self._take)
 
-    def show_paths(self, paths: Sequence[Path]) -> None:
+    def show_pages(self, pages: Sequence[Page]) -> None:
         self.beginResetModel()
-        self.paths = paths
+        self.pages = pages
         self._generation += 1
         self._images.clear()
         self._asked.clear()
@@ -100,13 +100,13 @@ class _Pages(QAbstractListModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
-        return 0 if parent is not None and parent.isValid() else len(self.paths)
+        return 0 if parent is not None and parent.isValid() else len(self.pages)
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
         """The file's name, or its thumbnail: None until it is read, which is asked for by this."""
         number = index.row()
         if role in (Qt.ToolTipRole, Qt.AccessibleTextRole, Qt.DisplayRole):
-            return f"{number + 1}: {self.paths[number].name}"
+            return f"{number + 1}: {self.pages[number].path.name}"
         if role != Qt.DecorationRole:
             return None
         image = self._images.get(number)
@@ -114,7 +114,7 @@ class _Pages(QAbstractListModel):
             if len(self._asked) >= _WAITING:  # the oldest wishes have been dropped, and may come again
                 self._asked.clear()
             self._asked.add(number)
-            self._reader.want(self._generation, number, self.paths[number], self.side)
+            self._reader.want(self._generation, number, self.pages[number], self.side)
         return image
 
     def _take(self, generation: int, number: int, image: QImage) -> None:
@@ -222,14 +222,14 @@ class PageStrip(QListView):
         self._tile.theme = theme
         self._update()
 
-    def show_pages(self, paths: Sequence[Path], shown: int) -> None:
+    def show_pages(self, pages: Sequence[Page], shown: int) -> None:
         """These pages, of which this one is shown; none hides the strip."""
-        if paths is not self._pages.paths and paths != self._pages.paths:
+        if pages is not self._pages.pages and pages != self._pages.pages:
             self._pages.side = round(_TILE.width() * self.devicePixelRatioF())
-            self._pages.show_paths(paths)
+            self._pages.show_pages(pages)
             self._tile.shown = -1
-        self.setVisible(bool(paths))
-        if paths and shown != self._tile.shown:
+        self.setVisible(bool(pages))
+        if pages and shown != self._tile.shown:
             self._tile.shown = shown
             index = self._pages.index(shown)
             self.setCurrentIndex(index)

@@ -538,7 +538,7 @@ class Window(QWidget):
 
     def open_files(self, paths: Sequence[str]) -> None:
         """Open what was chosen: one file or folder, or several pictures as pages."""
-        from rtviz.sources import gather
+        from rtviz.sources.pages import gather
 
         place, left_out = gather(paths)
         self.open_place(place)
@@ -906,7 +906,7 @@ class Window(QWidget):
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
         if status.source_info is not None and status.page is not None:
-            name = f"{name}   ·   {status.source_info.pages[status.page[0]].name}"
+            name = f"{name}   ·   {status.source_info.pages[status.page[0]].path.name}"
         settings = self.session.settings
         mute = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in mute) if len(mute) <= 3 else f"{len(mute)} heads"
