@@ -697,6 +697,11 @@ class LiveSession:
             self._forget_marks()
             self._changed.notify_all()
 
+    def _turns_page(self, shot: Shot) -> bool:
+        """Whether a shot and the present one are different pages, of which one says nothing about the other."""
+        info, present = self._capture.info, self._shot
+        return info is not None and info.kind == "pages" and present is not None and present.stream != shot.stream
+
     def _forget_marks(self) -> None:
         """What was marked in one picture means nothing in another."""
         if self._settings.track:
@@ -706,9 +711,9 @@ class LiveSession:
         with self._changed:
             if self._shot is not None and shot.number < self._shot.number:
                 return  # the last one of a source that another has replaced meanwhile
-            info, before = self._capture.info, self._shot
-            if info is not None and info.kind == "pages" and before is not None and before.stream != shot.stream:
+            if self._turns_page(shot):
                 self._forget_marks()
+                self._seen, self._watch = None, Watch()
             self._shot = shot
             watching_past = self._past is not None
             if not watching_past and not self._attention_will_bring_it():
@@ -829,6 +834,8 @@ class LiveSession:
         before, shot = self._seen, self._shot
         if before is not None and seen.shot.number < before.shot.number:
             return  # from the past, which is not watched any more
+        if self._turns_page(seen.shot):
+            return  # of the page before, and too late
         self._seen = seen
         self._recorder.add(seen.shot, seen.maps)
         # When every frame is shown, the next one brings it, unless it is long in coming or something new was asked.

@@ -155,7 +155,9 @@ class _Tile(QStyledItemDelegate):
             scale = max(box.width() / image.width(), box.height() / image.height())  # it covers the tile
             size = image.width() * scale, image.height() * scale
             painter.drawPixmap(
-                QRectF(box.center().x() - size[0] / 2, box.center().y() - size[1] / 2, *size), image, QRectF(image.rect())
+                QRectF(box.center().x() - size[0] / 2, box.center().y() - size[1] / 2, *size),
+                image,
+                QRectF(image.rect()),
             )
             painter.setClipping(False)
         elif isinstance(image, QPixmap):

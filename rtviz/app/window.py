@@ -833,6 +833,10 @@ class Window(QWidget):
                 self.strip.show_nothing(pane.explanation or f"{pane.name} has not looked yet")
                 self.layers.tiles.show_nothing("")
                 self._maps = None
+            elif self._status.page is not None:  # what was seen in one page is not in the next
+                self.strip.show_images([])
+                self.layers.tiles.show_images([])
+                self._maps = None
             return
         if result.maps is self._maps and result.settings == self._thumbnail_settings:
             return

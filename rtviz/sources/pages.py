@@ -152,8 +152,8 @@ def _find(place: str) -> list[Page]:
     if os.path.isdir(place):
         return [Page(path) for path in list_folder(Path(place)).pictures]
     if not os.path.isfile(place):
-        found = [Path(match) for match in glob.glob(place, recursive=True) if os.path.isfile(match)]
-        return [Page(path) for path in sorted(found, key=natural)]
+        found = (Path(match) for match in glob.glob(place, recursive=True) if os.path.isfile(match))
+        return [Page(path) for path in sorted(found, key=natural) if is_picture(path) and not is_animation(path)]
     with open_source(place) as source:
         count = (source.info.frame_count or 0) if source.info.holds == "pages" else 0
     return [Page(Path(place), number) for number in range(count)]
