@@ -51,6 +51,11 @@ class SourceInfo:
     holds: str = ""
     pages: tuple[Page, ...] = ()
 
+    @property
+    def still(self) -> bool:
+        """Whether what it has stands by itself: a picture or a document's pages, and no row of frames."""
+        return self.kind == "pictures" and (self.frame_count == 1 or self.holds == "pages")
+
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
     """What to raise where a source has no frame in the part that was asked for.
