@@ -167,7 +167,7 @@ class Beside:
                     tags.get("mimetype", "application/octet-stream"),
                     bytes(attachment.data or b""),
                 )
-        chapters = list(self._chapters())
+        chapters = sorted(self._chapters(), key=lambda chapter: chapter["start"])  # QuickTime takes no others
         if chapters:
             output.set_chapters(chapters)
 
