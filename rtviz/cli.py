@@ -167,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
     live = add("live", _live, "open the desktop app")
     live.add_argument(
-        "source", metavar="SOURCE", nargs="?",
-        help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
-        "the first camera that works if not given",
+        "source", metavar="SOURCE", nargs="*",
+        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; the first camera that works if not given",
     )  # fmt: skip
     _add_options(live, Settings.options(), "what to show", several_models=True)
     live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
@@ -493,7 +493,14 @@ def _live(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
+    place = None
+    if parsed.source:
+        from rtviz.sources.pages import gather
+
+        place, left_out = gather(parsed.source)
+        if left_out:
+            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk)
 
 
 def _bench(parsed: argparse.Namespace) -> int:
