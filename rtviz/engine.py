@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -124,14 +125,15 @@ class Engine:
         """What the model has given notice of so far."""
         return self.model.notice or "" if self.model is not None else ""
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
-        """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
+        """Compile the passes that look at batches of so many such frames, where that pays for as many frames as are to
+        come. Takes a few seconds.
 
         Raises:
             CaptureFailed: they must be compiled, and cannot be.
         """
         if self.model is not None:
-            self.model.compile(frame.pixels, count, settings.resolution, self._features(settings))
+            self.model.compile(frame.pixels, count, settings.resolution, self._features(settings), frames=frames)
 
     def _features(self, settings: Settings) -> set[str]:
         """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
