@@ -387,7 +387,7 @@ def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-# On a GPU a pass is captured in a fraction of a second: so many batches are worth it, before any other pass is under way.
+# On a GPU a pass is captured in a fraction of a second: so many batches are worth it, before another pass is under way.
 # On a CPU a model knows itself how many frames are.
 _SOON = 3
 # A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time

@@ -91,6 +91,28 @@ def test_the_maps_are_those_of_fp32(name: str, precision: str, worse: float, ove
         assert (one & other).sum() / (one | other).sum() > overlap
 
 
+def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
+    """Keys of a trained DINOv2 share a large part, which the softmax leaves out, but a number format does not."""
+    import openvino
+
+    from rtviz.models import backbone, zoo
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16")
+
+    def first_layer(**asked: str) -> torch.Tensor:
+        network: Any = backbone.build_random(zoo.find(TINY).timm_name)
+        network.blocks[0].attn.qkv.bias.data[: 2 * network.embed_dim] = 2.5  # a product of 50
+        model = Model(network, zoo.find(TINY), device="cpu", resolution=96, **asked)
+        return torch.from_numpy(model(picture()).attention[None, :1].reshape(1, 1, 3, -1))
+
+    exact = first_layer(precision="fp32", backend="torch")
+    usual, found = (
+        fidelity.distance(first_layer(precision="bf16", backend=one), exact) for one in ("torch", "openvino")
+    )
+    assert (found < 1.2 * usual).all()
+
+
 def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
     model, exact = load(precision="int8"), load(precision="fp32")
     wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
