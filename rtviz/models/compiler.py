@@ -192,9 +192,11 @@ class Compiler:
             true = pays and self._holds(x, looking, one, exact)
         found = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
         _log.debug("%s: %s%s", key, found, "" if true or not pays else "; but its maps are too far from those of fp32")
-        choices.keep_choice(key, self._native if true else "eager")
         if not true:
+            if not pays:  # another frame may be judged otherwise, but will take as long
+                choices.keep_choice(key, "eager")
             return None
+        choices.keep_choice(key, self._native)
         choices.keep_choice(key + _PAYS_AFTER, str(math.ceil(seconds / (spent["eager"] - spent["compiled"]) * len(x))))
         return self._native, one
 
