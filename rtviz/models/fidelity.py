@@ -11,8 +11,7 @@ from torch import Tensor
 
 SHARE = 0.6  # of the attention on patches, which the masks hold
 OVERLAP = 0.95  # of masks with those of float32: the mean over heads, in each layer
-# So much less than torch's bf16 reaches may a format reach: the masks of a frame or two tell no finer.
-SLACK = 0.02
+SLACK = 0.02  # by which the masks of a frame and its mirror images may miss that: they tell no finer
 
 
 def overlap(found: Tensor, exact: Tensor) -> Tensor:
@@ -52,18 +51,18 @@ def distance(found: Tensor, exact: Tensor) -> Tensor:
 
 
 def holds(found: Tensor, coarse: Tensor, exact: Tensor) -> bool:
-    """Whether maps may be shown: in no layer further from float32 than OVERLAP allows or torch's bf16 is itself, and
-    in the last one no further than torch's bf16.
+    """Whether maps may be shown: in no layer further from float32 than OVERLAP allows or torch's are themselves, and in
+    the last one, which is shown most, no further than torch's.
 
     Args:
         found: [batch, layers, heads, patches].
-        coarse: the same in torch's bf16.
+        coarse: the same from torch, in the number format that it would use instead.
         exact: the same in float32.
     """
     reached, usual = (overlap(maps, exact).mean(-1) for maps in (found, coarse))  # [layers]
-    least = (usual - SLACK).clamp(max=OVERLAP)
-    least[-1] = usual[-1] - SLACK
-    return bool((reached >= least).all())
+    least = usual.clamp(max=OVERLAP)
+    least[-1] = usual[-1]
+    return bool((reached >= least - SLACK).all())
 
 
 __all__ = ["OVERLAP", "SHARE", "SLACK", "distance", "holds", "masks", "overlap"]
