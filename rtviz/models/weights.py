@@ -281,7 +281,32 @@ def read(path: Path) -> dict[str, Any]:
         raise WeightsRefused(f"{path} is damaged, or no weights file ({_first_line(error)})") from None
     if not isinstance(held, Mapping):
         raise WeightsRefused(f"{path} holds a {type(held).__name__}, not tensors by name")
+    for name, value in _tensors(held):
+        if not _is_plain(value):
+            kind = f"{value.layout}, {value.dtype} on {value.device}".replace("torch.", "")
+            raise WeightsRefused(f"{path}: {_shown(str(name))} is {kind}; only dense tensors of real numbers are taken")
     return dict(held)
+
+
+def _tensors(held: Mapping[Any, Any]) -> Iterator[tuple[Any, Tensor]]:
+    """All tensors of a file with their names, however deep they lie."""
+    import torch
+
+    for name, value in held.items():
+        if isinstance(value, torch.Tensor):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from _tensors(value)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    import torch
+
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not (tensor.is_quantized or tensor.is_complex() or tensor.is_nested)
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -331,8 +356,9 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     mismatch = _wrong_patches(given, network)
     try:
         converted = given if mismatch else _to_timm_names(given, network)
-    except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError) as error:
-        # timm's conversion of a file of another architecture; the comparison below says it better if it can.
+    except Exception as error:
+        # timm's conversion stumbles over a file of another architecture, or a tensor of a shape that none has, in as
+        # many ways as there are; the comparison below says it better if it can.
         _log.debug("%s: timm cannot convert its names: %s", path, error)
         converted = given
 
@@ -364,7 +390,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     elif lacking:
         reason = f"{len(lacking)} of {len(wanted)} weights are missing, such as {lacking[0]}"
     elif foreign:
-        reason = f"it has weights that this model has not, such as {foreign[0]}"
+        reason = f"it has weights that this model has not, such as {_shown(foreign[0])}"
     else:
         with torch.no_grad():
             network.load_state_dict(matched, strict=False)
@@ -442,7 +468,12 @@ def cards_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
         return []
     layers = len({name.split(".")[1] for name in given if name.startswith("blocks.")})
     registers = next(
-        (given[name].shape[1] for name in ("register_tokens", "storage_tokens", "reg_token") if name in given), 0
+        (
+            given[name].shape[1]
+            for name in ("register_tokens", "storage_tokens", "reg_token")
+            if name in given and given[name].ndim > 1
+        ),
+        0,
     )
     return [
         card
@@ -477,7 +508,13 @@ def _convnets_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
 
 
 def _some(names: list[str]) -> str:
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return _shown(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _shown(name: str) -> str:
+    """A name from a file, which may be anything, as it can stand in a line."""
+    plain = name if name.isprintable() else repr(name)
+    return plain if len(plain) <= 80 else f"{plain[:77]}..."
 
 
 def _listed(names: Iterable[str]) -> str:
