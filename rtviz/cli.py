@@ -131,6 +131,7 @@ def _end_like_ctrl_c_on_sigterm() -> None:
 # --- what is understood ----------------------------------------------------------------------------------------------
 
 
+_OF_STILLS = "480, with patches of 14 pixels 518"
 _PRESETS = f"a preset: a TOML file, or one of {', '.join(presets())}"
 
 
@@ -166,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
     live = add("live", _live, "open the desktop app")
     live.add_argument(
-        "source", metavar="SOURCE", nargs="?",
-        help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
-        "the first camera that works if not given",
+        "source", metavar="SOURCE", nargs="*",
+        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; the first camera that works if not given",
     )  # fmt: skip
     _add_options(live, Settings.options(), "what to show", several_models=True)
     live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
@@ -180,7 +181,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, metavar="OUT",
         help="a .mp4 .mkv .webm .mov .gif .png .jpg file, a folder for PNGs, or, for several inputs, a folder",
     )  # fmt: skip
-    _add_options(render, Settings.options(), "what to show", several_models=True)
+    _add_options(
+        render, Settings.options(), "what to show", several_models=True,
+        resolution=f"224; of a picture by itself {_OF_STILLS}",
+    )  # fmt: skip
     _add_options(render, OutputSettings.options(), "input and output")
     _add_job_options(render)
 
@@ -212,7 +216,8 @@ def _parser() -> argparse.ArgumentParser:
         "makes an even map look uneven (common)",
     )  # fmt: skip
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
-    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
+    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show",
+                 resolution=_OF_STILLS)  # fmt: skip
     chosen = ("start", "video_stream", "overwrite")
     _add_options(figure, [OutputSettings.option(name) for name in chosen], "input and output")
 
@@ -227,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     drawing = ("layout", "opacity", "colormap", "gamma", "threshold", "cam", "rollout", "discard", "upsampling")
     shown = [Settings.option(name) for name in (*looking, "head", "view", *drawing)]
     shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
-    _add_options(elevator, shown, "what to look with, and to show")
+    _add_options(elevator, shown, "what to look with, and to show", resolution=_OF_STILLS)
     writing = ("start", "video_stream", "size", "codec", "quality", "overwrite")
     _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
 
@@ -236,7 +241,8 @@ def _parser() -> argparse.ArgumentParser:
         "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
     )
     facts.add_argument("--json", action="store_true", help="print the facts as JSON")
-    _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
+    _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer",
+                 resolution=f"{_OF_STILLS}; with --seconds 224")  # fmt: skip
     _add_options(facts, [OutputSettings.option(name) for name in ("start", "video_stream")], "input")
     facts.add_argument(
         "--seconds", type=float, metavar="N", help="watch a video for so long, and tell how steady each head is, too"
@@ -279,6 +285,11 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument(
         "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
     )
+    measured.add_argument(
+        "--features", choices=Settings.option("features").choices,
+        help="with corloc: what patches are compared by; auto: as the papers of the model's family do (DINO and most "
+        "others keys, DINOv2 values, DINOv3 tokens)",
+    )  # fmt: skip
     _add_options(score, [Settings.option(name) for name in _SCORED_WITH], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
@@ -314,13 +325,24 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(
-    parser: argparse.ArgumentParser, options: Sequence[Option], title: str, several_models: bool = False
+    parser: argparse.ArgumentParser,
+    options: Sequence[Option],
+    title: str,
+    several_models: bool = False,
+    resolution: str | None = None,
 ) -> None:
-    """The flags of a schema. None is set unless given, so that a preset's value can show through."""
+    """The flags of a schema. None is set unless given, so that a preset's value can show through.
+
+    Args:
+        several_models: whether `--model` may be given again.
+        resolution: the default of `--resolution` in words, where that is not the schema's.
+    """
     group = parser.add_argument_group(title)
     for option in options:
         choices = option.choices or (views.names() if option.name == "view" else ())
         text = option.help + ("" if option.default in (None, False, ()) else f" ({_shown(option)})")
+        if option.name == "resolution" and resolution is not None:
+            text = f"{option.help} ({resolution})"
         if option.kind == "flag":
             group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
@@ -471,7 +493,14 @@ def _live(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
+    place = None
+    if parsed.source:
+        from rtviz.sources.pages import gather
+
+        place, left_out = gather(parsed.source)
+        if left_out:
+            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk)
 
 
 def _bench(parsed: argparse.Namespace) -> int:
@@ -544,7 +573,7 @@ def _figure(parsed: argparse.Namespace) -> int:
             assert engine.model is not None
             if engine.model.notice:
                 _notice(parsed.quiet)(engine.model.notice)
-            (seen[engine.model.name],) = engine.look([frame], settings)
+            (seen[engine.model.name],) = engine.look([frame], _for_still(parsed, settings, engine.model, frame))
     if len(missing) == len(looks):
         raise weights_missing(missing)
     if missing:
@@ -614,6 +643,13 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
     return frame
 
 
+def _for_still(parsed: argparse.Namespace, settings: Settings, model: Model, frame: Frame) -> Settings:
+    """The settings of a command for one picture: at the resolution that shows most, unless one was asked for."""
+    from rtviz.engine import for_still
+
+    return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)
+
+
 def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
     """An engine that has a model, whatever the view."""
     from rtviz.engine import Engine
@@ -646,7 +682,7 @@ def _elevator(parsed: argparse.Namespace) -> int:
             else lacks_heads(model.name)
         )
         raise SettingsError("view", settings.view, f"{', '.join(allowed)} ({why})")
-    settings = ridden(settings, model.heads, anew=True)
+    settings = _for_still(parsed, ridden(settings, model.heads, anew=True), model, frame)
     if not parsed.quiet:
         _tell_unread(parsed, settings, model.heads)
     (maps,) = engine.look([frame], settings)
@@ -671,6 +707,8 @@ def _facts(parsed: argparse.Namespace) -> int:
             engine, model = _looker(settings)
             if not model.heads:
                 raise no_heads(model.name)
+            if parsed.seconds is None:
+                settings = _for_still(parsed, settings, model, frame)
         (maps,) = engine.look([frame], settings)
         layer = layer_of(maps, settings)
         facts, count = watch.facts(maps, layer, frame.pts_seconds), count + 1
@@ -765,8 +803,11 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
             _say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
         settings = settings.replace(view="heatmap", compare=())
     devices = _gpus(tasks, settings) if parsed.ray is None else []
+    preset = load_preset(parsed.config)[0] if parsed.config else {}
+    stills = not exporting and "resolution" not in {*vars(parsed), *preset}
+    order = Order(settings, output_settings, exporting, stills)
     if parsed.ray is not None or devices:
-        return _share_out(parsed, tasks, Order(settings, output_settings, exporting), devices)
+        return _share_out(parsed, tasks, order, devices)
     if parsed.workers is not None:
         raise SettingsError("workers", parsed.workers, "only with --ray")
     _refuse_hopeless_outputs(tasks, output_settings, exporting)
@@ -787,7 +828,7 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     reports: list[dict[str, Any]] = []
     for task in tasks:
         try:
-            report = _run_job(task, job, engine(), settings, output_settings, parsed)
+            report = _run_job(task, job, engine(), models, order, parsed)
         except Exception as error:  # the edge of one input: the others go on
             if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
@@ -873,8 +914,8 @@ def _run_job(
     task: Task,
     job: Callable[..., Report],
     engine: Engine | Comparison,
-    settings: Settings,
-    output_settings: OutputSettings,
+    models: Sequence[Model],
+    order: Order,
     parsed: argparse.Namespace,
 ) -> Report:
     from tqdm import tqdm
@@ -882,6 +923,7 @@ def _run_job(
     from rtviz.sinks import leftover
     from rtviz.sources import open_source
 
+    output_settings = order.output
     cut_off = leftover(task.output)
     if cut_off is not None:
         _say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
@@ -897,6 +939,7 @@ def _run_job(
         ) as bar,
     ):
         try:
+            settings = order.settings_for(source.info, models)
             report = job(source, task.output, engine, settings, output_settings, bar.update)
         except (KeyboardInterrupt, RtvizError):
             bar.close()
@@ -1026,9 +1069,9 @@ def _score(parsed: argparse.Namespace) -> int:
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
-    for name in ("data", "model", "limit", "resolution", "objects"):
+    for name in ("data", "model", "limit", "resolution", "objects", "features"):
         if getattr(parsed, name) is not None:
-            allowed = "corloc" if name == "objects" else " or ".join(_MEASURED_ON)
+            allowed = "corloc" if name in ("objects", "features") else " or ".join(_MEASURED_ON)
             raise SettingsError(name, getattr(parsed, name), f"only with {allowed}")
     from rtviz.scoring.scenes import score_scenes
 
@@ -1045,7 +1088,7 @@ _SCORED_WITH = ("weights", "device", "precision", "backend")
 # What is measured, and on what.
 _MEASURED_ON = {
     "jaccard": "the folder of PASCAL VOC2012",
-    "davis": "the folder of DAVIS 2017",
+    "davis": "the folder of DAVIS 2017 or DAVIS 2016",
     "corloc": "the folder of PASCAL VOC2007 or VOC2012",
 }
 
@@ -1060,8 +1103,9 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
         raise SettingsError("seed", parsed.seed, "only with --data scene:")
-    if parsed.objects is not None and parsed.name != "corloc":
-        raise SettingsError("objects", parsed.objects, "only with corloc")
+    for name in ("objects", "features"):
+        if getattr(parsed, name) is not None and parsed.name != "corloc":
+            raise SettingsError(name, getattr(parsed, name), "only with corloc")
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
@@ -1070,7 +1114,8 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         with _progress(parsed.quiet) as progress:
             for report in benchmarks.scored(
                 parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit, seed=seed,
-                objects=parsed.objects or "tokencut", progress=progress, notice=_notice(parsed.quiet), **given,
+                objects=parsed.objects or "tokencut", features=parsed.features or "auto",
+                progress=progress, notice=_notice(parsed.quiet), **given,
             ):  # fmt: skip
                 finished = report
     finally:  # whatever ended it, what was finished has taken its time

@@ -18,11 +18,15 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtviz import threads
 from rtviz.errors import DeviceLost, MissingDependency, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.settings import OutputSettings, Settings
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
+    from rtviz.sources import SourceInfo
 
 MANIFEST = "rtviz-jobs.jsonl"
 
@@ -48,18 +52,27 @@ class Order:
 
     Attributes:
         exporting: the raw maps are written, and nothing drawn.
+        stills: whether pictures are drawn at the resolution at which they show most, because none was asked for.
     """
 
     settings: Settings
     output: OutputSettings
     exporting: bool = False
+    stills: bool = False
+
+    def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
+        """The settings for one input."""
+        from rtviz.engine import for_still
+
+        return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, which tell two orders apart."""
         output, settings = self.output.to_mapping(), self.settings.to_mapping()
         output.pop("overwrite", None)  # says how, not what
         settings.pop("device", None)
-        return {"settings": settings, "output": output, "exporting": self.exporting}
+        stills = {"stills": True} if self.stills else {}
+        return {"settings": settings, "output": output, "exporting": self.exporting, **stills}
 
 
 class Worker:
@@ -103,7 +116,8 @@ class Worker:
                     assert isinstance(engine, Engine)
                     report = offline.export(source, task.output, engine, order.settings, part)
                 else:
-                    report = offline.render(source, task.output, engine, order.settings, part)
+                    settings = order.settings_for(source.info, self._models)
+                    report = offline.render(source, task.output, engine, settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # the others would fail in an instant, too
                 os._exit(_LOST)
