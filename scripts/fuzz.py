@@ -215,7 +215,7 @@ def misshapen(path: Path, chance: random.Random) -> Path:
         name = chance.choice(sorted(state, key=str))
         value = state.get(name)
         how = chance.randrange(8 if tensors else 12)
-        if how == 0 or not isinstance(value, torch.Tensor):
+        if how == 0 or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
             del state[name]
         elif how == 1:
             state[chance.choice((name + ".x", name.upper(), "", "blocks.99.attn.qkv.weight", "é\n" * 9))] = state.pop(
