@@ -26,6 +26,7 @@ from rtviz.errors import (
     weights_missing,
 )
 from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
+from rtviz.models import WAYS
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -277,7 +278,12 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
     pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
-    pull.add_argument("name", metavar="NAME", nargs="+")
+    pull.add_argument("name", metavar="NAME", nargs="*", help="if none is given, what looks where no model is named")
+    pull.add_argument(
+        "--from", dest="way", choices=("auto", *WAYS), default="auto", help="by which way (auto: the first that works)"
+    )
+    pull.add_argument("--accept-licence", action="store_true", help="you have read the model's licence and accept it")
+    pull.add_argument("--limit", type=float, metavar="SECONDS", help="how long it may take")
     pull.set_defaults(command=_pull)
     return parser
 
@@ -529,7 +535,8 @@ def _looks(names: Sequence[str], settings: Settings) -> list[Settings]:
         UnknownModel: a name is no model's.
         WeightsMissing: the weights file is not there.
     """
-    from rtviz.models import weights, zoo
+    from rtviz.models import zoo
+    from rtviz.models.weights import fetching
 
     cards = [zoo.find(name) for name in names]
     known = [card.name for card in cards]
@@ -551,7 +558,7 @@ def _looks(names: Sequence[str], settings: Settings) -> list[Settings]:
     if owner not in cards or owner.random:
         allowed = ", ".join(card.name for card in cards if not card.random) or "a trained one"
         raise SettingsError("model", owner.name, f"with --compare and --weights, whose the file is: {allowed}")
-    weights.resolve(owner, settings.weights)
+    fetching.resolve(owner, settings.weights)
     return [settings.replace(model=name, weights=settings.weights if name == owner.name else None) for name in known]
 
 
@@ -953,6 +960,7 @@ def _progress(quiet: bool, **style: Any) -> Any:
             for bar in bars.values():
                 bar.close()
             bars[what] = tqdm(total=total, desc=what, disable=_no_bar(quiet), dynamic_ncols=True, **style)
+        bars[what].total = total
         bars[what].update(done - bars[what].n)
 
     try:
@@ -1062,10 +1070,12 @@ def _models(parsed: argparse.Namespace) -> int:
 def _pull(parsed: argparse.Namespace) -> int:
     from rtviz.models import pull
 
-    for name in parsed.name:
+    if parsed.limit is not None and parsed.limit <= 0:
+        raise SettingsError("limit", parsed.limit, "more than 0 seconds")
+    for name in parsed.name or [None]:
         with _model_progress(quiet=False) as progress:
-            path = pull(name, progress)
-        _say(f"{name} is here: {path}")
+            path = pull(name, progress, way=parsed.way, accept_licence=parsed.accept_licence, limit_s=parsed.limit)
+        _say(f"{name or 'a trained model'} is here: {path}")
     return 0
 
 

@@ -16,7 +16,8 @@ from rtviz.facts import head_facts
 from rtviz.flow import Carrier
 from rtviz.frame import Frame
 from rtviz.live import hover
-from rtviz.models import backbone, cams, convnet, weights, zoo
+from rtviz.models import backbone, cams, convnet, zoo
+from rtviz.models.weights import places
 from rtviz.offline import export
 from rtviz.recorder import Kept
 from rtviz.settings import Point, Settings
@@ -266,8 +267,8 @@ def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path, no_caches):
     # A supervised ResNet-50 under timm's name is not DINO's.
     (tmp_path / "by-hand").mkdir()
     (tmp_path / "by-hand" / "resnet50.pth").touch()
-    assert weights.find_here(zoo.find("dino-resnet50")) is None
-    assert weights.find_here(zoo.find("resnet50")) is not None
+    assert places.find_here(zoo.find("dino-resnet50")) is None
+    assert places.find_here(zoo.find("resnet50")) is not None
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ DOORS = {
     "torch": ["models/", "views/", "engine.py"],
     "timm": ["models/"],
     "zarr": ["sinks/maps.py"],
-    "huggingface_hub": ["models/weights.py"],
+    "huggingface_hub": ["models/weights/ways.py"],
+    "onnx": ["models/weights/onnx_file.py"],
     "ray": ["jobs.py"],
     "openvino": ["models/compiled.py"],
 }
