@@ -5,13 +5,14 @@
     maps.attention                                          # float32 [layers, heads, rows, columns]
     picture = rtviz.render_frame(frame, maps, rtviz.Settings(head=3))
 
-Nothing heavy is imported until it is used, so that `rtviz --help` answers at once.
+Nothing heavy is imported until it is used, so that `rtviz --help` answers at once. Nothing is sent anywhere unasked.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rtviz import telemetry
 from rtviz._version import __version__
 from rtviz.errors import RtvizError
 from rtviz.settings import Settings
@@ -35,6 +36,8 @@ __all__ = [
     "open_source",
     "render_frame",
 ]
+
+telemetry.switch_off()
 
 _HOMES = {
     "Engine": "rtviz.engine",

@@ -216,6 +216,8 @@ def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tu
         heads, short = "all heads", "all"
     else:
         heads = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
+        if asked.head == "follow" and settings.head == "mean":
+            muted.insert(0, views.NO_HEAD)
         short = f"H{settings.head}" if isinstance(settings.head, int) else settings.head
     long = [f"layer {layer}", heads, *muted]
     return (" · ".join(long), f"L{layer} · {heads}", f"L{layer} {short}", f"L{layer}")

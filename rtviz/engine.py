@@ -215,6 +215,13 @@ class Engine:
         self._tracker.reset()
 
 
+def for_still(settings: Settings, models: Sequence[Model], frame_size: tuple[int, int]) -> Settings:
+    """The settings with the resolution at which a frame of this (height, width) shows most: of several models, that of
+    the one that needs the largest."""
+    sizes = [model.still_resolution(frame_size) for model in models]
+    return settings.replace(resolution=max(sizes)) if sizes else settings
+
+
 def side_by_side(
     engines: Sequence[Engine],
     batches: Iterable[Sequence[Frame]],

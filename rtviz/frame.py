@@ -125,6 +125,8 @@ class Maps(_Shown):
         cams: by method ("activation", "eigen"), float32 [rows, columns] of each stage of a convolutional network, each
             in its own grid, or of the patch tokens that a transformer ends with; on demand. "grad" has the one map
             that `explained` tells of.
+        noise: how far rounding in the model's number format may move a value of attention, as a share of that value; 0
+            if nothing is known of it.
         explained: which class the map "grad" is of; None if none was asked for.
         labels: float32 [1 + objects, rows, columns], how much of each patch is background (first) and each of the
             marked objects that are followed; once a Tracker has seen the maps.
@@ -157,6 +159,7 @@ class Maps(_Shown):
     intact: Maps | None = None
     rows: Callable[[Query], Mapping[str, Any]] | None = None
     explained: Explained | None = None
+    noise: float = 0.0
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -197,6 +200,17 @@ class Maps(_Shown):
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+def rounding_noise(epsilon: float) -> float:
+    """How far rounding moves a value of attention, as a share of that value, in a format in which 1 + epsilon follows
+    1.
+
+    A trained DINOv2 ViT-S/14 moves in bf16 (epsilon 2^-7) by .4 to .7 % of the attention of the mean over heads, by 1
+    to 3 % of that of its worst head (five pictures of VOC2007 at 224, against fp32), which is half the sum over
+    patches.
+    """
+    return 8 * epsilon
 
 
 def explained_layer(layer: int, layers: int, heads: int) -> int:

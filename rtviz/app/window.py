@@ -443,6 +443,8 @@ class Window(QWidget):
             "escape": self._escape,
             "help": self._help,
             "quit": self._quit,
+            "open_again": self.session.open_again,
+            "cancel_opening": self.session.cancel_opening,
             "cancel_loading": self._cancel_loading,
             "dismiss_model": self._dismiss_model,
             "get_dino": self._get_dino,
@@ -521,11 +523,9 @@ class Window(QWidget):
     # --- opening -----------------------------------------------------------------------------------------------------
 
     def open_place(self, place: str) -> None:
-        """Leave the present source for this one."""
+        """Leave the present source for this one, if it can be opened."""
         self._last_input = time.monotonic()
         self._opened = place
-        if self.session.settings.track:  # what was marked in another picture is nothing in this one
-            self.session.update(self.session.settings.replace(track=()))
         self.session.open(place)
         self.canvas.toast(f"opening {Path(place).name or place}" if "://" not in place else f"opening {place}")
         self.canvas.setFocus()
@@ -686,6 +686,8 @@ class Window(QWidget):
     def _escape(self) -> None:
         if self.help.isVisible():
             self.help.hide()
+        elif self._status.attempt is not None:
+            self.session.cancel_opening()
         elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
             self._dismiss_model()
         elif self.session.settings.query != "cls":

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
@@ -119,7 +119,7 @@ class Model:
         self.prefix_tokens = int(network.num_prefix_tokens)
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
-        self._positions: Places = Positions(network)
+        self._positions: Places = Positions(network, self.card.resampling)
         # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
         # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
         entrance = getattr(network.blocks[-1], "norm1", None)
@@ -253,6 +253,18 @@ class Model:
             allowed = f"at most {largest} for {frames}" if possible else f"none for {frames}, which are too long"
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch
+
+    def still_resolution(self, frame_size: tuple[int, int]) -> int:
+        """The resolution at which a still, which is in no hurry, shows most: 518 with patches of 14, at which DINOv2
+        ends its training; else 480, the size of DINO's own figures. The model's own where a frame of this (height,
+        width) would have too many patches then.
+        """
+        resolution = 518 if self.patch_size == 14 else 480
+        try:
+            self.input_size(frame_size, resolution)
+        except SettingsError:
+            return self.resolution
+        return resolution
 
     # --- frames in ---
 
@@ -482,6 +494,7 @@ class Model:
                     else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
                     keys_layer=None if keys is None else self.layers - 1,
                     cams={method: (values[place].copy(),) for method, values in seen.items()},
+                    noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
                 )
             )
         return maps

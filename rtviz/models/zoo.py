@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rtviz.errors import UnknownModel, WeightsRefused
 
@@ -21,6 +21,14 @@ Triple = tuple[float, float, float]
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 HALF: Triple = (0.5, 0.5, 0.5)
+
+# How learned position embeddings are fitted to a patch grid that is not the trained one; bicubic, in each case.
+# "offset": by the factor (rows + 0.1) / trained rows, and the same for columns, which also moves the places that are
+#     sampled; no antialias. DINO (facebookresearch/dino, vision_transformer.py) and DINOv2 without registers
+#     (facebookresearch/dinov2, dinov2/models/vision_transformer.py, interpolate_offset).
+# "antialias": to the size itself, with antialias. DINOv2 with registers (dinov2/hub/backbones.py), and timm.
+# "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
+Resampling = Literal["offset", "antialias", "size"]
 
 RANDOM = "random:"
 EMBEDDED = "embedded"
@@ -48,6 +56,7 @@ class ModelCard:
         official_url: where the authors give that file to anybody; None: nowhere.
         official_sha256: its hash, or how that begins; None: nobody published it.
         mean, std: normalisation of RGB in 0..1, as in training.
+        resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does.
         kind: which machinery looks with it: "transformer" or "convnet".
         random: untrained on purpose.
     """
@@ -70,6 +79,7 @@ class ModelCard:
     official_sha256: str | None = None
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    resampling: Resampling = "antialias"
     kind: str = "transformer"
     random: bool = False
 
@@ -130,7 +140,13 @@ def _row(
         official_sha256=official_sha256,
         mean=mean,
         std=std,
+        resampling=resampling_of(family, registers),
     )
+
+
+def resampling_of(family: str, registers: int) -> Resampling:
+    """How a family's authors fit position embeddings to another size."""
+    return "offset" if family in ("DINO", "DINOv2") and not registers else "antialias"
 
 
 _HEAD_OF_1000 = 1000 * 384 + 1000

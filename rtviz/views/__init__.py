@@ -135,7 +135,8 @@ def find(name: str) -> ViewInfo:
 
 
 def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Settings:
-    """The settings as they are drawn: with a head's number where the most object-like head is to be followed.
+    """The settings as they are drawn: where the head that stands out is to be followed, with its number, or with the
+    mean over heads if none does.
 
     Args:
         frame, maps, settings, memory: as for `draw`.
@@ -153,16 +154,27 @@ def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory 
         return settings.replace(head="mean")
     from rtviz.views.selection import followed
 
-    return settings.replace(head=followed(maps, frame, settings, memory))
+    head = followed(maps, frame, settings, memory)
+    return settings.replace(head="mean" if head is None else head)
 
 
 def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
-    """Write on a picture that `draw` gave which head it shows, if it shows one: for pictures beside which nothing tells
-    which one is followed."""
-    if isinstance(settings.head, int) and settings.view in _ONE_HEAD:
+    """Write on a picture that `draw` gave which head was followed, or that none stands out: for pictures beside which
+    nothing else tells it.
+
+    Args:
+        settings: as `settled` gave them.
+    """
+    if settings.view in _ONE_HEAD:
         from rtviz.compose import say
 
-        say(picture[:, picture.shape[1] - frame.size[1] :], f"head {settings.head}", str(settings.head))
+        texts: tuple[str, ...] = (f"head {settings.head}", f"{settings.head}")
+        if settings.head == "mean":
+            texts = (f"{NO_HEAD}: mean of heads", "mean of heads", "mean")
+        say(picture[:, picture.shape[1] - frame.size[1] :], *texts)
+
+
+NO_HEAD = "no head stands out"
 
 
 _ONE_HEAD = ("heatmap", "mask", "difference")

@@ -35,7 +35,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> str | None:
 
     Takes timm's own files, official ones as they are published, those of transformers, ONNX exports of all of these,
     and checkpoints that have one of them anywhere inside: wrapped names, teacher and student, averages over training,
-    heads, other position grids (resampled).
+    heads, position embeddings for any square of patches.
 
     Returns:
         What the user must know of it, such as which of several copies was taken; None if there is nothing.
@@ -98,9 +98,11 @@ def _fit(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCa
     """Load what fits; why it does not fit, if so."""
     import torch
 
-    from rtviz.models import backbone
+    from rtviz.models import backbone, positions
 
     mismatch = _wrong_patches(given, network)
+    if not mismatch:
+        positions.accept_grid(network, given)
     try:
         converted = given if mismatch else _to_timm_names(given, network)
     except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError) as error:
