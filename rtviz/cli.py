@@ -1148,9 +1148,15 @@ def _models(parsed: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    remarks = [f"{row.card.name}: {row.remark}" for row in rows if row.remark]
+    licences = sorted({f"{row.card.licence}: {row.card.licence_url}" for row in rows if row.must_accept})
     print(
-        "\nrandom:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
-        "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file."
+        "",
+        *remarks,
+        *(f"No form is needed for weights under the {one}; accept it with --accept-licence." for one in licences),
+        "random:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
+        "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file.",
+        sep="\n",
     )
     return 0
 
