@@ -18,12 +18,14 @@ from rtviz.errors import RtvizError
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
+    from rtviz.discovery import Discovery, find_object
     from rtviz.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
     from rtviz.sources import open_source
 
 __all__ = [
+    "Discovery",
     "Engine",
     "Frame",
     "Maps",
@@ -32,6 +34,7 @@ __all__ = [
     "RtvizError",
     "Settings",
     "__version__",
+    "find_object",
     "load",
     "open_source",
     "render_frame",
@@ -40,6 +43,8 @@ __all__ = [
 telemetry.switch_off()
 
 _HOMES = {
+    "Discovery": "rtviz.discovery",
+    "find_object": "rtviz.discovery",
     "Engine": "rtviz.engine",
     "render_frame": "rtviz.engine",
     "Frame": "rtviz.frame",

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from rtviz.frame import Frame, Pixels
 
 if TYPE_CHECKING:
     from rtviz.sources import Source, SourceInfo
+    from rtviz.sources.pages import PageSource
 
+_SLIDE_SECONDS = 3.0  # that a page of a slide show stays, at speed 1
 OpenSource = Callable[..., "Source"]  # (place, start=seconds)
 
 
@@ -268,14 +270,14 @@ class Capture:
             self._changed.notify_all()
 
     def step(self, count: int) -> None:
-        """Hold, and go so many frames on, or back if negative. A live source only holds."""
+        """Hold, and go so many frames or pages on, or back if negative. A live source only holds."""
         with self._changed:
             self._paused = True
             self._steps += count
             self._changed.notify_all()
 
     def seek(self, seconds: float) -> None:
-        """Go on from there; a live source does nothing of the kind."""
+        """Go on from there, of pages from the one of this number; a live source does nothing of the kind."""
         with self._changed:
             self._jump = self._sought_seconds = max(0.0, seconds)
             self._steps = 0
@@ -552,6 +554,8 @@ class Capture:
                 opening.info = source.info
             if source.info.live:
                 self._drain(opening, source)
+            elif source.info.kind == "pages":
+                self._leaf(opening, cast("PageSource", source))
             else:
                 self._play(opening, source)
         except _Left:
@@ -658,6 +662,76 @@ class Capture:
                     upcoming = self._next(opening, frames)
         finally:
             source.close()
+
+    def _leaf(self, opening: _Opening, source: PageSource) -> None:
+        """Pictures that have nothing to do with each other: each stays until another one is asked for, or, where it is
+        not held, until the slide show goes on. Each is a stream of its own, and so nothing is carried to the next."""
+        with source:
+            first = not opening.connection.delivered
+            number = round(opening.start)
+            frame = self._page(opening, source, number, 1)
+            if frame is None:
+                raise SourceUnreadable(f"{source.info.name} holds no picture that can be decoded")
+            self._arrive(opening)
+            with self._changed:
+                self._paused = self._paused or first
+            while True:
+                if frame is not None:
+                    number = frame.index
+                    self._deliver(opening, frame)
+                wanted = self._wanted_page(opening, number, len(source.pages))
+                frame = self._page(opening, source, wanted, 1 if wanted >= number else -1)
+                with self._changed:
+                    if self._jump is None:
+                        self._sought_seconds = None
+                    if frame is None or frame.index == number:
+                        frame = None
+                        continue
+                    self._begin_stream()
+                    self._stream_began_at = -math.inf
+
+    def _page(self, opening: _Opening, source: PageSource, number: int, direction: int) -> Frame | None:
+        """The page of this number, or the next in that direction that can be read; None if there is none."""
+        from rtviz.sources.pages import UNREADABLE
+
+        while 0 <= number < len(source.pages):
+            opening.waiting_since = time.monotonic()
+            try:
+                return source.page(number)
+            except UNREADABLE as error:
+                self._on_notice(f"left out: {error}")
+            finally:
+                opening.waiting_since = None
+            if opening.over:
+                raise _Left
+            number += direction
+        return None
+
+    def _wanted_page(self, opening: _Opening, number: int, count: int) -> int:
+        """Wait for another page to be asked for, or to be due."""
+        with self._changed:
+            self._anchor = None
+            while True:
+                if opening.over:
+                    raise _Left
+                if self._jump is not None:
+                    wanted, self._jump = round(self._jump), None
+                    return min(max(wanted, 0), count - 1)
+                if self._steps:
+                    wanted, self._steps = number + self._steps, 0
+                    if (wanted := min(max(wanted, 0), count - 1)) != number:
+                        return wanted
+                    continue
+                wait: float | None = None
+                if not self._paused:
+                    now = time.monotonic()
+                    self._anchor = self._anchor or (now, float(number))
+                    wait = self._anchor[0] + _SLIDE_SECONDS / self._speed - now
+                    if wait <= 0:
+                        if number + 1 < count or self._loop:
+                            return (number + 1) % count
+                        self._paused, wait = True, None
+                self._changed.wait(wait)
 
     def _turn(self, opening: _Opening, upcoming: Frame | None, at_once: bool) -> tuple[float | None, int]:
         """Wait for what comes next: (where to jump, 0), (None, steps), or (None, 0) when the next frame is due."""

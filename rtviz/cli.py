@@ -168,9 +168,9 @@ def _parser() -> argparse.ArgumentParser:
 
     live = add("live", _live, "open the desktop app")
     live.add_argument(
-        "source", metavar="SOURCE", nargs="?",
-        help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
-        "the first camera that works if not given",
+        "source", metavar="SOURCE", nargs="*",
+        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; the first camera that works if not given",
     )  # fmt: skip
     _add_options(live, Settings.options(), "what to show", several_models=True)
     live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
@@ -286,6 +286,11 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument(
         "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
     )
+    measured.add_argument(
+        "--features", choices=Settings.option("features").choices,
+        help="with corloc: what patches are compared by; auto: as the papers of the model's family do (DINO and most "
+        "others keys, DINOv2 values, DINOv3 tokens)",
+    )  # fmt: skip
     _add_options(score, [Settings.option(name) for name in _SCORED_WITH], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
@@ -497,7 +502,14 @@ def _live(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
+    place = None
+    if parsed.source:
+        from rtviz.sources.pages import gather
+
+        place, left_out = gather(parsed.source)
+        if left_out:
+            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk)
 
 
 def _bench(parsed: argparse.Namespace) -> int:
@@ -1068,9 +1080,9 @@ def _score(parsed: argparse.Namespace) -> int:
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
-    for name in ("data", "model", "limit", "resolution", "objects"):
+    for name in ("data", "model", "limit", "resolution", "objects", "features"):
         if getattr(parsed, name) is not None:
-            allowed = "corloc" if name == "objects" else " or ".join(_MEASURED_ON)
+            allowed = "corloc" if name in ("objects", "features") else " or ".join(_MEASURED_ON)
             raise SettingsError(name, getattr(parsed, name), f"only with {allowed}")
     from rtviz.scoring.scenes import score_scenes
 
@@ -1087,7 +1099,7 @@ _SCORED_WITH = ("weights", "device", "precision", "backend")
 # What is measured, and on what.
 _MEASURED_ON = {
     "jaccard": "the folder of PASCAL VOC2012",
-    "davis": "the folder of DAVIS 2017",
+    "davis": "the folder of DAVIS 2017 or DAVIS 2016",
     "corloc": "the folder of PASCAL VOC2007 or VOC2012",
 }
 
@@ -1102,8 +1114,9 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
         raise SettingsError("seed", parsed.seed, "only with --data scene:")
-    if parsed.objects is not None and parsed.name != "corloc":
-        raise SettingsError("objects", parsed.objects, "only with corloc")
+    for name in ("objects", "features"):
+        if getattr(parsed, name) is not None and parsed.name != "corloc":
+            raise SettingsError(name, getattr(parsed, name), "only with corloc")
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
@@ -1112,7 +1125,8 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         with _progress(parsed.quiet) as progress:
             for report in benchmarks.scored(
                 parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit, seed=seed,
-                objects=parsed.objects or "tokencut", progress=progress, notice=_notice(parsed.quiet), **given,
+                objects=parsed.objects or "tokencut", features=parsed.features or "auto",
+                progress=progress, notice=_notice(parsed.quiet), **given,
             ):  # fmt: skip
                 finished = report
     finally:  # whatever ended it, what was finished has taken its time

@@ -136,11 +136,11 @@ class Engine:
     def _features(self, settings: Settings) -> set[str]:
         """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
         assert self.model is not None
-        needs = views.find(settings.view).needs
+        needs = views.needs(settings, self.model.card.discovery_features)
         wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
         if settings.track and self.model.heads:
             wanted.add("tokens")
-        return wanted | (needs & {"tokens", "keys", "rollout", "intact"})
+        return wanted | (needs & {"tokens", "keys", "values", "rollout", "intact"})
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.

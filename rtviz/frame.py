@@ -138,6 +138,10 @@ class Maps(_Shown):
         intact: what the model sees with no head muted; on demand.
         rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
             on demand.
+        values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
+        attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
+            about; with the tokens, of a model that has a CLS token.
+        discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
     """
 
     attention: Floats
@@ -160,6 +164,9 @@ class Maps(_Shown):
     rows: Callable[[Query], Mapping[str, Any]] | None = None
     explained: Explained | None = None
     noise: float = 0.0
+    values: Floats | None = None
+    attended: Floats | None = None
+    discovery_features: str = "keys"
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -172,6 +179,17 @@ class Maps(_Shown):
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
         intact = None if self.intact is None or self.intact.rows is None else self.intact.ask(query)
         return replace(self, query=query, intact=intact, **self.rows(query))
+
+    def patch_features(self, name: str) -> Floats:
+        """Each patch's "keys" or "values", of all heads together, or its "tokens": float32 [rows, columns, width].
+
+        Raises:
+            ValueError: the maps do not hold them.
+        """
+        held = {"keys": self.keys, "values": self.values, "tokens": self.tokens}[name]
+        if held is None:
+            raise ValueError(f"these maps hold no {name}: the feature {name!r} was not asked for")
+        return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
 
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM was tried for this class in this layer, which may be one that the model does not have."""

@@ -113,6 +113,7 @@ class LiveStatus:
         skipped: frames that arrived and were never drawn.
         layers, heads, patch_size: of the model that looks; 0 without one. A convolutional network has no heads.
         position_seconds: in the source, or in the past when rewound.
+        page: of pages, (number from 0, how many); None of all else.
         recording: the file that is being written.
         recorder_mb, recorder_seconds: what the flight recorder holds.
         past_seconds: how long before its newest frame the flight recorder is being watched; None when live.
@@ -152,6 +153,7 @@ class LiveStatus:
     heads: int = 0
     patch_size: int = 0
     position_seconds: float = 0.0
+    page: tuple[int, int] | None = None
     recording: str | None = None
     recording_seconds: float = 0.0
     recorder_mb: float = 0.0
@@ -394,6 +396,7 @@ class LiveSession:
                 heads=model.heads if model is not None else 0,
                 patch_size=model.patch_size if model is not None else 0,
                 position_seconds=self._capture.position_seconds,
+                page=_page(self._capture.info, self._capture.position_seconds),
                 recording=str(recording.path) if recording is not None else None,
                 recording_seconds=recording.seconds if recording is not None else 0.0,
                 recorder_mb=self._recorder.megabytes,
@@ -573,7 +576,7 @@ class LiveSession:
         self._capture.step(count)
 
     def seek(self, seconds: float) -> None:
-        """Go on from there; only for what is not live."""
+        """Go on from there, of pages from the one of this number; only for what is not live."""
         self.live()
         self._capture.seek(seconds)
 
@@ -691,14 +694,26 @@ class LiveSession:
         self.live()
         self._recorder.forget()
         with self._changed:
-            if self._settings.track:
-                self._settings = self._settings.replace(track=())
+            self._forget_marks()
             self._changed.notify_all()
+
+    def _turns_page(self, shot: Shot) -> bool:
+        """Whether a shot and the present one are different pages, of which one says nothing about the other."""
+        info, present = self._capture.info, self._shot
+        return info is not None and info.kind == "pages" and present is not None and present.stream != shot.stream
+
+    def _forget_marks(self) -> None:
+        """What was marked in one picture means nothing in another."""
+        if self._settings.track:
+            self._settings = self._settings.replace(track=())
 
     def _take_shot(self, shot: Shot) -> None:
         with self._changed:
             if self._shot is not None and shot.number < self._shot.number:
                 return  # the last one of a source that another has replaced meanwhile
+            if self._turns_page(shot):
+                self._forget_marks()
+                self._seen, self._watch = None, Watch()
             self._shot = shot
             watching_past = self._past is not None
             if not watching_past and not self._attention_will_bring_it():
@@ -819,6 +834,8 @@ class LiveSession:
         before, shot = self._seen, self._shot
         if before is not None and seen.shot.number < before.shot.number:
             return  # from the past, which is not watched any more
+        if self._turns_page(seen.shot):
+            return  # of the page before, and too late
         self._seen = seen
         self._recorder.add(seen.shot, seen.maps)
         # When every frame is shown, the next one brings it, unless it is long in coming or something new was asked.
@@ -1233,8 +1250,15 @@ def _check_mode(mode: str) -> None:
 
 def _open_source(place: str, **more: Any) -> Source:
     from rtviz.sources import open_source
+    from rtviz.sources.pages import as_pages
 
-    return open_source(place, **more)
+    return open_source(as_pages(place), **more)
+
+
+def _page(info: SourceInfo | None, position: float) -> tuple[int, int] | None:
+    if info is None or info.kind != "pages":
+        return None
+    return round(position), info.frame_count or 0
 
 
 def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], None]) -> Engine:

@@ -449,6 +449,15 @@ class Settings(_Schema):
     objects: str = _option(
         "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")
     )
+    features: str = _option(
+        "choice",
+        "auto",
+        "Features",
+        "what the views objects and similarity compare patches by: keys, values or tokens of the last layer; auto: "
+        "similarity by keys, objects as their family's papers do (DINO and most others keys, DINOv2 values, DINOv3 "
+        "tokens)",
+        choices=("auto", "keys", "values", "tokens"),
+    )
     jaccard: bool = _option(
         "flag", False, "Jaccard", "how well the best head's mask covers the scene's objects, above the picture"
     )

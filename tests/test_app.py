@@ -18,6 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_doubles import LIMIT, QUICK, Engine, Model, Recording
+from PIL import Image
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
@@ -44,6 +45,8 @@ from rtviz.errors import SettingsError, SourceMissing, WeightsMissing
 from rtviz.frame import Maps
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
+from rtviz.sources import open_source
+from rtviz.sources.pages import as_pages
 
 pytestmark = pytest.mark.gui
 
@@ -479,7 +482,7 @@ def _by_dialog(window: Window, qtbot: QtBot, place: str) -> None:
     window.do("open")
     dialog = window.findChild(QFileDialog)
     assert dialog is not None
-    dialog.fileSelected.emit(place)
+    dialog.filesSelected.emit([place])
     dialog.close()
 
 
@@ -1120,3 +1123,89 @@ def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     assert "choose one head" in window.canvas.toast_text
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """Three grey pictures, each of its own level, and a text that calls itself one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((120, 160, 3), 60 * number, np.uint8)).save(folder / f"{number}.png")
+    return [str(folder / f"{number}.png") for number in range(3)]
+
+
+def _open_any(place: str, **part: float) -> object:
+    """The double, and beside it whatever can really be opened."""
+    recording = Recording([number / 30 for number in range(90)], (120, 160))
+    return recording.open(place, **part) if place == "double:" else open_source(as_pages(place), **part)
+
+
+def _level(window: Window) -> int | None:
+    return None if window.canvas.result is None else round(float(window.canvas.result.frame.pixels.mean()))
+
+
+def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
+    make: Make, qtbot: QtBot, pictures: list[str]
+) -> None:
+    Path(pictures[0]).with_name("3.png").write_text("no picture")
+    window = make(open_source=_open_any)
+    assert not window.pages.isVisible()
+    window.open_place(str(Path(pictures[0]).parent))
+    wait(qtbot, lambda: window.pages.isVisible() and window.transport.time.text() == "1 / 4")
+    model = window.pages.model()
+    assert model is not None
+
+    def thumbnails() -> list[int | None]:
+        read = [model.index(number, 0).data(Qt.DecorationRole) for number in range(4)]
+        middles = [image and (image.isNull() or image.toImage().pixelColor(5, 5).red()) for image in read]
+        return [None if middle is None else int(middle) for middle in middles]
+
+    wait(qtbot, lambda: thumbnails() == [0, 60, 120, 1])  # and the last is none
+    viewport = window.pages.viewport()
+    qtbot.mouseClick(viewport, Qt.LeftButton, pos=window.pages.visualRect(model.index(2, 0)).center())
+    wait(qtbot, lambda: _level(window) == 120 and window.pages.shown == 2)
+    assert window.transport.time.text() == "3 / 4"
+    qtbot.keyClick(window.canvas, ",")
+    wait(qtbot, lambda: _level(window) == 60 and window.transport.time.text() == "2 / 4")
+    wait(qtbot, lambda: "1.png" in window.title.text())
+    window.transport.timeline.sought.emit(0.0)
+    wait(qtbot, lambda: _level(window) == 0)
+    wait(qtbot, lambda: window.canvas.result.maps is not None and window.canvas.awaited == "")  # type: ignore[union-attr]
+    assert window.remembered.recent[0] == str(Path(pictures[0]).parent)
+    window.open_place("double:")
+    wait(qtbot, lambda: not window.pages.isVisible())
+
+
+def test_space_begins_and_ends_the_slide_show(
+    make: Make, qtbot: QtBot, pictures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtviz.capture._SLIDE_SECONDS", 0.05)
+    window = make(open_source=_open_any)
+    window.open_place(str(Path(pictures[0]).parent))
+    wait(qtbot, lambda: window._status.page == (0, 3))
+    assert window.session.status().paused
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    assert window.canvas.toast_text == "slide show"
+    wait(qtbot, lambda: window._status.page == (2, 3))
+    wait(qtbot, lambda: window._status.page == (0, 3))  # the window loops
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    assert window.session.status().paused
+
+
+@pytest.mark.parametrize("way", ["drop", "dialog"])
+def test_several_pictures_are_opened_as_pages(make: Make, qtbot: QtBot, pictures: list[str], way: str) -> None:
+    window = make(open_source=_open_any)
+    chosen = [pictures[2], pictures[1]]
+    if way == "drop":
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(path) for path in [*chosen, "/somewhere/clip.mp4"]])
+        window.dropEvent(QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier))
+        assert "1 more cannot be opened" in window.canvas.toast_text
+    else:
+        window.open_files(chosen)
+    wait(qtbot, lambda: _level(window) == 120 and window._status.page == (0, 2))
+    wait(qtbot, lambda: "2 pictures" in window.title.text())

@@ -171,6 +171,7 @@ def test_views_read_what_they_are_said_to_read():
         frame = Frame(next(iter(source)).pixels)
     others = {
         "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "features": "values",
         "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
     }  # fmt: skip
     assert set(others) == views.SOME_READ

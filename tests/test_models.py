@@ -324,8 +324,10 @@ def test_one_pass_answers_any_query(tiny, query):
 
 
 def test_unknown_features_are_refused(tiny):
-    with pytest.raises(ValueError, match="allowed: activation, eigen, grad, intact, keys, rollout, rows, tokens"):
-        tiny(noise(32, 32), features={"values"})
+    with pytest.raises(
+        ValueError, match="allowed: activation, eigen, grad, intact, keys, rollout, rows, tokens, values"
+    ):
+        tiny(noise(32, 32), features={"queries"})
 
 
 # --- devices and number formats ---------------------------------------------------------------------------------------

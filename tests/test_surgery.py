@@ -212,3 +212,17 @@ def test_heads_that_are_not_there_are_refused_in_words() -> None:
     assert Settings.from_mapping(settings.to_mapping()) == settings
     convnet = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
     convnet.batch([frame().pixels], mute=[(1, 1)])  # beside a transformer: nothing to mute
+
+
+def test_a_few_patches_that_gather_everything_leave_the_rest_of_a_rollout_its_colours() -> None:
+    rollout = np.full((16, 16), 1e-4, np.float32)
+    rollout[4:9, 5:10] = 1e-2
+    rollout[[0, 3, 15, 12], [2, 14, 0, 11]] = 1.0
+    maps = Maps(
+        np.full((1, 1, 16, 16), 1 / 256, np.float32), np.zeros((1, 1, 1), np.float32), "cls", "vit", 16, (256, 256)
+    )
+    settings = Settings(view="rollout", layout="alone", upsampling="nearest")
+    picture = views.draw(Frame(np.zeros((64, 64, 3), np.uint8)), replace(maps, rollout=rollout), settings).astype(int)
+    brightness = picture.sum(axis=2)[2::4, 2::4]
+    assert brightness[6, 7] > 0.8 * brightness[0, 2], "the object shines beside the sink"
+    assert brightness[6, 7] > 5 * max(1, brightness[10, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,6 +21,7 @@ from rtviz.live import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_LEAP_PAGES = 10  # where a file is sought by seconds
 _REWIND_SECONDS = 5.0
 
 
@@ -395,9 +397,12 @@ class Commands:
         if self.session.status().source_state == "ended":
             self._restart()
             return
-        paused = not self.session.status().paused
+        paused, page = not self.session.status().paused, self.session.status().page
         self.session.pause(paused)
-        self._say("paused" if paused else "goes on")
+        if page is not None:
+            self._say(f"page {page[0] + 1} of {page[1]}" if paused else "slide show")
+        else:
+            self._say("paused" if paused else "goes on")
 
     def _rewind(self) -> None:
         before = self.session.status().past_seconds
@@ -415,6 +420,8 @@ class Commands:
         status = self.session.status()
         if status.past_seconds is not None:
             self.session.rewind(max(0.0, status.past_seconds - seconds))
+        elif status.page is not None:
+            self.session.step(round(math.copysign(_LEAP_PAGES, seconds)))
         elif status.source_info is not None and not status.source_info.live:
             to = max(0.0, status.position_seconds + seconds)
             if status.source_info.duration_seconds is not None:

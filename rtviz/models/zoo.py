@@ -93,6 +93,18 @@ class ModelCard:
         """Where the licence stands, if it must be accepted before the weights are fetched."""
         return next((url for start, url in _TO_ACCEPT.items() if self.licence.lower().startswith(start)), None)
 
+    @property
+    def discovery_features(self) -> str:
+        """Which of "keys", "values" and "tokens" of the last layer TokenCut and LOST find objects by in this family.
+
+        The papers take DINO's keys. DINOv2's keys share a large common part, so that every patch is like every other;
+        Darcet et al. 2024 ("Vision Transformers Need Registers") take its values for LOST. CorLoc of a trained ViT-S/14
+        on 82 pictures of VOC2007 in their own size, TokenCut and LOST: keys 0 and 29, which is what the whole picture
+        reaches; values 50 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
+        patch tokens none: that choice is not measured.
+        """
+        return _DISCOVERY_FEATURES.get(self.family, "keys")
+
     def untrained(self) -> ModelCard:
         """The same architecture with random weights: nothing to download."""
         return dataclasses.replace(
@@ -102,6 +114,8 @@ class ModelCard:
 
 # Licences that bind whoever downloads, and not only whoever distributes.
 _TO_ACCEPT = {"dinov3": "https://ai.meta.com/resources/models-and-libraries/dinov3-license/"}
+
+_DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
 
 
 def _row(

@@ -20,6 +20,7 @@ from rtviz.errors import MissingDependency, OutputUnwritable
 
 try:
     import av
+    from av.stream import Discard
 
     from rtviz.sources.video import legible, open_file, sound_track
 except ImportError as error:
@@ -35,12 +36,12 @@ _SOUND: dict[str, tuple[str, tuple[str, ...] | None]] = {
 }
 _MP4 = (".mp4", ".m4v", ".mov")
 _CALLED = {"libopus": "opus"}
-# Subtitles that each container carries, and the encoder for others that are text.
+# Subtitles that each container carries, and the encoder for others that are text. An MP4 carries them too, but FFmpeg's
+# muxer puts ends of its own into such a track where a fragment ends, and aborts the process at a subtitle that comes
+# before such an end: into files that are to survive a kill none are written.
 _SUBTITLES: dict[str, tuple[str, tuple[str, ...] | None]] = {
     ".webm": ("webvtt", ("webvtt",)),
     ".mkv": ("subrip", None),
-    ".mov": ("mov_text", ("mov_text",)),
-    ".mp4": ("mov_text", ("mov_text",)),
 }
 _TEXT = frozenset({"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 _LATE_SECONDS = 1.0
@@ -97,7 +98,9 @@ class Beside:
             beside._plan_sound(warnings)
             beside._subtitles, lost = _Subtitles.of(origin, suffix)
             attached = len(source.streams.attachments) if suffix != ".mkv" else 0
-            lost += Counter({"attachment": attached, "data track": len(source.streams.data)})
+            # What FFmpeg itself discards is the track that holds the titles of the chapters.
+            data = [stream for stream in source.streams.data if stream.discard != Discard.all]
+            lost += Counter({"attachment": attached, "data track": len(data)})
             if +lost:
                 said = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in (+lost).items())
                 warnings.append(f"left out, because {suffix} does not carry it: {said}")
@@ -164,7 +167,7 @@ class Beside:
                     tags.get("mimetype", "application/octet-stream"),
                     bytes(attachment.data or b""),
                 )
-        chapters = list(self._chapters())
+        chapters = sorted(self._chapters(), key=lambda chapter: chapter["start"])  # QuickTime takes no others
         if chapters:
             output.set_chapters(chapters)
 
@@ -498,11 +501,11 @@ class _Subtitles(_Part):
         source = open_file(origin.path)
         subtitles = cls(origin, source, suffix)
         lost: Counter[str] = Counter()
-        encoder, carried = _SUBTITLES.get(suffix, _SUBTITLES[".mp4"])
+        encoder, carried = _SUBTITLES.get(suffix, (None, ()))
         for stream in source.streams.subtitles:
             codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
             ways: list[str | None] = [None] if carried is None or codec in carried else []
-            ways += [encoder] if codec in _TEXT else []
+            ways += [encoder] if encoder is not None and codec in _TEXT else []
             for way in ways:
                 if subtitles._is_taken(stream, way):
                     subtitles._encoders[stream.index] = way
@@ -550,28 +553,25 @@ class _Subtitles(_Part):
         self._input.seek(int(max(0.0, self._zero_seconds - _BEFORE_SECONDS) * av.time_base))
 
     def _made(self, cut: bool) -> Iterator[Any]:
-        if self._suffix in _MP4:  # which writes nothing before each track has begun
-            for index, out in self._outs.items():
-                if self._encoders[index] is not None or self._input.streams[index].codec_context.name == "mov_text":
-                    yield _packet(b"\0\0", out, 0.0, 0.0)
-        last: dict[int, float] = {}
+        last: dict[int, int] = {}
+        for begins, ends, index, data in self._read():
+            begins = last[index] = max(begins, last.get(index, -1) + 1)  # a container takes no two at one time
+            yield _packet(data, self._outs[index], begins, max(ends, begins + 1))
+
+    def _read(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Each subtitle in the order of the file: begin and end in milliseconds of the output, stream, data."""
         for packet in self._demuxed([self._input.streams[index] for index in self._outs]):
-            if packet.pts is None or not packet.size:
+            gap = packet.size == 2 and packet.stream.codec_context.name == "mov_text"
+            if packet.pts is None or not packet.size or gap:
                 continue
             begins = float(packet.pts * packet.time_base) - self._zero_seconds
             ends = begins + float((packet.duration or 0) * packet.time_base)
-            if begins >= self._limit_seconds:
+            if begins >= self._limit_seconds or (begins < 0 and ends <= 0):
                 continue
-            if begins < 0:
-                if ends <= 0:
-                    continue
-                begins = 0.0
             index = packet.stream.index
-            begins = max(begins, last.get(index, 0.001 if self._suffix in _MP4 else 0.0))
-            last[index] = begins
             data = bytes(packet) if self._encoders[index] is None else self._encoded(packet, index)
             if data is not None:
-                yield _packet(data, self._outs[index], begins, min(ends, self._limit_seconds) - begins)
+                yield round(1000 * max(0.0, begins)), round(1000 * min(ends, self._limit_seconds)), index, data
 
     def _encoded(self, packet: Any, index: int) -> bytes | None:
         try:
@@ -584,11 +584,11 @@ class _Subtitles(_Part):
         self._input.close()
 
 
-def _packet(data: bytes, out: Any, begins: float, seconds: float) -> Any:
+def _packet(data: bytes, out: Any, begins: int, ends: int) -> Any:
     packet = av.Packet(data)
     packet.time_base = Fraction(1, 1000)
-    packet.pts = packet.dts = round(1000 * begins)
-    packet.duration = max(0, round(1000 * seconds))
+    packet.pts = packet.dts = begins
+    packet.duration = ends - begins
     packet.stream = out
     return packet
 

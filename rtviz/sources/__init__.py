@@ -17,13 +17,20 @@ from rtviz.frame import Frame
 from rtviz.sources.magic import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_animation, is_picture
 
 
+class Page(NamedTuple):
+    """Where a picture is that is leafed through: a file, and the number of the page in it, from 0."""
+
+    path: Path
+    number: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What a source says of itself.
 
     Attributes:
         name: what the user called it.
-        kind: "video", "pictures", "scene", "camera", "stream" or "screen".
+        kind: "video", "pictures", "pages", "scene", "camera", "stream" or "screen".
         size: (height, width) of its frames.
         fps: frames in a second, where there is such a number.
         duration_seconds: its length; None where it is not known or has no end.
@@ -31,6 +38,7 @@ class SourceInfo:
         live: it goes on whether anybody looks or not.
         holds: what a single file that holds several pictures calls them: "frames" of an animation, "pages" of a
             document; "" for all others.
+        pages: of pages, where each is.
     """
 
     name: str
@@ -41,6 +49,7 @@ class SourceInfo:
     frame_count: int | None
     live: bool
     holds: str = ""
+    pages: tuple[Page, ...] = ()
 
     @property
     def still(self) -> bool:
@@ -85,6 +94,7 @@ _OPENERS = {
     "camera:": "rtviz.sources.camera:open_camera",
     "screen:": "rtviz.sources.screen:open_screen",
     "faulty:": "rtviz.sources.faulty:open_faulty",
+    "pages:": "rtviz.sources.pages:open_pages",
     **dict.fromkeys(
         ("http://", "https://", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"),
         "rtviz.sources.stream:open_stream",

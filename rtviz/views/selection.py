@@ -107,7 +107,12 @@ def key_of(maps: Maps, settings: Settings, *more: Hashable) -> Hashable:
 
 
 def normalize(
-    attention: Floats, frame: Frame, settings: Settings, memory: Memory | None = None, key: Hashable = None
+    attention: Floats,
+    frame: Frame,
+    settings: Settings,
+    memory: Memory | None = None,
+    key: Hashable = None,
+    top: float = _HIGH,
 ) -> Floats:
     """Maps brought to 0..1, each map for itself, with the gamma of the settings.
 
@@ -117,11 +122,12 @@ def normalize(
     Args:
         attention: [..., rows, columns].
         memory: where the range is remembered, under `key`; without one every frame stands for itself.
+        top: the quantile of a map's patches at which the range ends.
 
     Returns:
         float32 [..., rows, columns].
     """
-    low, high = _range(attention)
+    low, high = _range(attention, top)
     if memory is not None and settings.normalization == "steady":
         low, high = _steady(low, high, frame.pts_seconds, memory, key)
     # Differences that are only rounding noise of the softmax stay dark.
@@ -132,11 +138,11 @@ def normalize(
     return values if settings.gamma == 1 else values ** np.float32(settings.gamma)
 
 
-def _range(attention: Floats) -> tuple[Floats, Floats]:
+def _range(attention: Floats, top: float) -> tuple[Floats, Floats]:
     """Robust lowest and highest value of each map."""
     flat = attention.reshape(*attention.shape[:-2], -1)
     last = flat.shape[-1] - 1
-    places = (math.floor(_LOW * last), math.ceil(_HIGH * last))
+    places = (math.floor(_LOW * last), math.ceil(top * last))
     ordered = np.partition(flat, places, axis=-1)
     return ordered[..., places[0]], ordered[..., places[1]]
 
