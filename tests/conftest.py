@@ -20,6 +20,11 @@ threads.sleep_while_waiting()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No test reaches beyond this machine: all our libraries ask for a proxy, and find one where nobody listens.
+for scheme in ("http", "https", "all"):
+    os.environ[f"{scheme}_proxy"] = os.environ[f"{scheme}_proxy".upper()] = "http://127.0.0.1:9"
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """`pytest -m gpu` reads only files with such tests: they need neither a window nor a video library."""
@@ -60,10 +65,11 @@ class RealDinov2:
 @pytest.fixture(scope="session")
 def real_dinov2() -> RealDinov2:
     """For tests marked `real`, which are skipped where no trained weights lie."""
-    from rtviz.models import weights, zoo
+    from rtviz.models import zoo
+    from rtviz.models.weights import places
 
-    onnx = Path(os.environ.get("RTVIZ_REAL_ONNX") or weights.folder() / "vit_s_focus.onnx")
-    converted = weights.find_here(zoo.find("dinov2-vits14"))
+    onnx = Path(os.environ.get("RTVIZ_REAL_ONNX") or places.folder() / "vit_s_focus.onnx")
+    converted = places.find_here(zoo.find("dinov2-vits14"))
     if converted is None or not onnx.is_file():
         pytest.skip(f"trained weights of dinov2-vits14, or the ONNX file that they are from ({onnx}), are not here")
     return RealDinov2(onnx, converted)
