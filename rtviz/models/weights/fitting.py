@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # With one of these that it has not, it is another one; a NaFlex model keeps its embeddings together.
-_TRANSFORMER = re.compile(r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|pos_embed|cls_token)")
+_TRANSFORMER = re.compile(
+    r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|register_tokens|storage_tokens|pos_embed|cls_token)"
+)
 # Without these the transformer is the same: they come after it, or served only its training.
 _NOT_TRANSFORMER = re.compile(r"^(?:head|fc_norm|attn_pool|mask_token|pre_logits|fc|last_layer|mlp|projectors)\b")
 # The same of a convolutional network, whose own layers may be called anything.
