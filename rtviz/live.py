@@ -102,7 +102,6 @@ class LiveStatus:
         source_sentence: what is wrong with the source, and what is done about it.
         model_state: none, loading, ready or failed (an earlier model may go on looking: then `model_name` names it).
         model_sentence: what is being loaded, or why it could not be.
-        model_error: what was raised, where it could not be loaded.
         model_progress: (bytes done, bytes in all or None) of a download.
         place: what is open, or being opened where nothing was; None while a camera is looked for.
         attempt: another place that is being opened, or could not be, while this one goes on.
@@ -125,13 +124,13 @@ class LiveStatus:
         first_name: of the first model, whichever is in focus.
         most_heads: the most that one of them all has.
         notices: the last few sentences about what has happened, oldest first.
+        model_error: what was raised where a model could not be loaded.
     """
 
     source_state: str = "connecting"
     source_sentence: str = ""
     model_state: str = "none"
     model_sentence: str = ""
-    model_error: RtvizError | None = None
     model_progress: tuple[int, int | None] | None = None
     place: str | None = None
     attempt: Attempt | None = None
@@ -168,6 +167,7 @@ class LiveStatus:
     first_name: str | None = None
     most_heads: int = 0
     notices: tuple[str, ...] = ()
+    model_error: RtvizError | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -749,15 +749,11 @@ def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: 
     pause = threading.Event()
     window = make(load_engine=load)
     wait(qtbot, lambda: [card.matter for card in window.messages.shown] == ["offer"])
-    assert "rtviz models pull dino-vits16" in window.messages.shown[0].sentence
-    buttons = window.messages.findChildren(QAbstractButton)
-    qtbot.mouseClick(next(one for one in buttons if one.text().startswith("Get DINO")), Qt.LeftButton)
-    assert window.session.settings.model == "dino-vits16"
+    window.change(model="dino-vits16")
     wait(qtbot, lambda: any("of 87 MB" in card.sentence for card in window.messages.shown))
     shown = window.canvas.result
     wait(qtbot, lambda: window.canvas.result is not shown)  # the model that looked before goes on
-    buttons = window.messages.findChildren(QAbstractButton)
-    qtbot.mouseClick(next(one for one in buttons if one.text() == "Cancel"), Qt.LeftButton)
+    _press(window, qtbot, "Cancel")
     wait(qtbot, lambda: window.session.status().model_state == "ready")
     wait(qtbot, lambda: not any(card.matter == "model" for card in window.messages.shown))
     assert window.session.status().model_name == "embedded"
