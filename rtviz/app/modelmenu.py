@@ -192,14 +192,13 @@ class ModelMenu(QFrame):
 
     def _entry(self, row: Row) -> _Entry:
         card, size = row.card, megabytes(row.size)
-        kind = f"{card.family}, {card.parameters / 1e6:.0f} M parameters" if card.parameters >= 1e6 else card.family
+        licence = f"{card.licence}, to be accepted once" if row.must_accept else card.licence
+        kind = ", ".join(filter(None, (card.family, f"{card.parameters / 1e6:.1f} M parameters", licence)))
         if row.path is not None:
             where = ", ".join(filter(None, (_ORIGINS.get(row.origin or "", ""), size)))
         else:
-            ways = " or ".join(_WAYS[way] for way in row.ways)
-            where = f"{size} from {ways}" if ways else "to be had by hand only"
-        licence = f"{card.licence}, to be accepted once" if row.must_accept else card.licence
-        entry = _Entry(card.name, kind, f"{where}   ·   {licence}", row.remark, row.path is not None)
+            where = f"{size} from {_listed([_WAYS[way] for way in row.ways])}" if row.ways else "to be had by hand only"
+        entry = _Entry(card.name, kind, where, row.remark, row.path is not None)
         entry.button.clicked.connect(lambda _=False, name=card.name: self._act(name))
         self.entries[card.name] = entry
         return entry
@@ -251,6 +250,10 @@ class ModelMenu(QFrame):
     def _leave(self, signal: object, what: object) -> None:
         self.hide()
         signal.emit(what)  # type: ignore[attr-defined]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _heading(text: str) -> QLabel:
