@@ -24,7 +24,7 @@ class LicenceDialog(QDialog):
         column.addWidget(title)
         text = QLabel(
             "Its weights may be fetched without a form, by whoever accepts this licence. It says what you may use them "
-            "for, and what you owe to those whom you hand them on to. Read it before you accept it:<br><br>"
+            "for, and on which terms you may pass them on. Read it before you accept it:<br><br>"
             f'<a href="{url}">{url}</a>'
         )
         text.setWordWrap(True)
