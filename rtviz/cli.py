@@ -305,6 +305,7 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="way", choices=("auto", *WAYS), default="auto", help="by which way (auto: the first that works)"
     )
     pull.add_argument("--accept-licence", action="store_true", help="you have read the model's licence and accept it")
+    pull.add_argument("--briefly", action="store_true", help=argparse.SUPPRESS)  # for scripts/run.py
     pull.add_argument("--limit", type=float, metavar="SECONDS", help="how long it may take")
     pull.set_defaults(command=_pull)
 
@@ -1181,8 +1182,14 @@ def _pull(parsed: argparse.Namespace) -> int:
     if parsed.limit is not None and parsed.limit <= 0:
         raise SettingsError("limit", parsed.limit, "more than 0 seconds")
     for name in parsed.name or [None]:
-        with _model_progress(quiet=False) as progress:
-            path = pull(name, progress, way=parsed.way, accept_licence=parsed.accept_licence, limit_s=parsed.limit)
+        try:
+            with _model_progress(quiet=False) as progress:
+                path = pull(name, progress, way=parsed.way, accept_licence=parsed.accept_licence, limit_s=parsed.limit)
+        except WeightsMissing:
+            if not parsed.briefly:
+                raise
+            _say("no trained weights can be fetched: the built-in model is used (`rtviz models pull` says why)")
+            return 1
         _say(f"{name or 'a trained model'} is here: {path}")
     return 0
 
