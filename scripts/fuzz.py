@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -147,7 +148,6 @@ def make_checkpoints(folder: Path) -> list[Path]:
     import torch
 
     import rtviz
-    from rtviz.models import weights
 
     path = next(iter(Path(rtviz.__file__).parent.glob("models/*.safetensors")))
     state = safetensors.torch.load_file(path)
@@ -155,7 +155,7 @@ def make_checkpoints(folder: Path) -> list[Path]:
     safetensors.torch.save_file(state, made[0])
     torch.save(state, made[1])
     torch.save({"teacher": {f"backbone.{name}": value for name, value in state.items()}, "epoch": 3}, made[2])
-    if ".onnx" in getattr(weights, "_SUFFIXES", ()):
+    if importlib.util.find_spec("onnx"):
         import onnx
         from onnx import numpy_helper
 
@@ -204,7 +204,7 @@ def misshapen(path: Path, chance: random.Random) -> Path:
     import torch
 
     if path.suffix == ".safetensors":
-        state: dict[str, Any] = dict(safetensors.torch.load_file(path))
+        state: dict[Any, Any] = dict(safetensors.torch.load_file(path))
     else:
         state = dict(torch.load(path, weights_only=True)) if path.suffix != ".onnx" else {}
         state = state.get("teacher", state)
@@ -218,9 +218,8 @@ def misshapen(path: Path, chance: random.Random) -> Path:
         if how == 0 or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
             del state[name]
         elif how == 1:
-            state[chance.choice((name + ".x", name.upper(), "", "blocks.99.attn.qkv.weight", "é\n" * 9))] = state.pop(
-                name
-            )
+            names = (f"{name}.x", str(name).upper(), "", "blocks.99.attn.qkv.weight", "é\n" * 9)
+            state[chance.choice(names)] = state.pop(name)
         elif how == 2:
             shape = chance.choice(((), (0,), (1,), (3, 0, 7), (*value.shape, 1), tuple(reversed(value.shape))))
             state[name] = torch.zeros(shape)
@@ -230,7 +229,7 @@ def misshapen(path: Path, chance: random.Random) -> Path:
             kind = chance.choice((torch.int8, torch.bool, torch.float64, torch.bfloat16, torch.float16, torch.int64))
             state[name] = (value.real if value.is_complex() else value).to(kind)
         elif how == 5:
-            state[name] = torch.full_like(value.half(), chance.choice((float("nan"), float("inf"), 6e4, 0.0)))
+            state[name] = torch.full(value.shape, chance.choice((float("nan"), float("inf"), 6e4, 0.0)))
         elif how == 6:
             for key in [key for key in state if str(key).startswith(f"blocks.{chance.randrange(8)}.")]:
                 del state[key]
@@ -238,7 +237,7 @@ def misshapen(path: Path, chance: random.Random) -> Path:
             prefix = chance.choice(("module.", "backbone.", "model.", "x" * 300))
             state = {prefix + str(key): held for key, held in state.items()}
         elif how == 8:
-            state[chance.choice((7, (1, 2), None, 2.5))] = value  # type: ignore[index]
+            state[chance.choice((7, (1, 2), None, 2.5))] = value
         elif how == 9:
             state[name] = chance.choice((None, 3, "text", [1, 2], {"weight": value}, value.to_sparse()))
         elif how == 10:
