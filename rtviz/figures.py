@@ -568,7 +568,18 @@ def _style() -> Any:
         import matplotlib
     except ImportError as error:
         raise MissingDependency("matplotlib", "a figure") from error
-    return matplotlib.rc_context(_STYLE)
+    return matplotlib.rc_context({**_STYLE, "font.family": [_family(), "sans-serif"]})
+
+
+@cache
+def _family() -> str:
+    """The first of the fonts that is here, by name: a figure that is drawn where its style does not hold, as in a
+    notebook, has the font that it was laid out with."""
+    import matplotlib
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    with matplotlib.rc_context(_STYLE):
+        return str(get_font(findfont(FontProperties())).family_name)
 
 
 @cache
@@ -596,12 +607,17 @@ def _figure_class() -> Any:
 
 @lru_cache(maxsize=1024)
 def _length(text: str, size: int = _SMALL, bold: bool = False) -> float:
-    """How long a text is, in inches, on a screen too, where letters are as broad as whole pixels."""
+    """How long a text is, in inches: as an outline, or on a screen, where hinting makes letters as broad as whole
+    pixels; whichever is longer."""
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    face = FontProperties(size=size, weight="bold" if bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(text, face, ismath=False)[0]) / 72 * 1.05
+    face, dpi = FontProperties(size=size, weight="bold" if bold else "normal"), _STYLE["figure.dpi"]
+    outline = text_to_path.get_text_width_height_descent(text, face, ismath=False)[0] / 72
+    renderer: Any = RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]
+    hinted = renderer.get_text_width_height_descent(text, face, ismath=False)[0] / dpi
+    return max(float(outline) * 1.05, float(hinted) * 1.02)
 
 
 def _wrapped(text: str, room: float, size: int = _SMALL, bold: bool = False) -> list[str]:
