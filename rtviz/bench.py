@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rtviz.frame import Frame, Result
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Point, Settings
 from rtviz.usage import resident_mb
 
@@ -286,7 +286,7 @@ def measure_carrying(
         grid: (rows, columns) of the patch grid: 14 x 19 is a 640x480 frame under patches of 16 at a resolution of 224.
         fps: of the scene.
     """
-    from rtviz.flow import Carrier
+    from rtviz.analysis.optical_flow import Carrier
     from rtviz.sources.scene import SceneSource
 
     scenes = [[SceneSource(seed, size, fps).frame(30 + number) for number in range(frames)] for seed in seeds]

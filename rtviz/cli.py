@@ -26,16 +26,16 @@ from rtviz.errors import (
     WeightsMissing,
     weights_missing,
 )
-from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
 from rtviz.models import WAYS
+from rtviz.offline.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
-    from rtviz.comparison import Comparison
-    from rtviz.engine import Engine
+    from rtviz.engine.comparison import Comparison
+    from rtviz.engine.engine import Engine
     from rtviz.frame import Frame, Maps
     from rtviz.models import Model
-    from rtviz.offline import Report
+    from rtviz.offline.pipeline import Report
     from rtviz.scoring.report import BenchmarkReport
     from rtviz.sources import Source
 
@@ -554,19 +554,19 @@ def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def _figure(parsed: argparse.Namespace) -> int:
-    from rtviz import figures
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
+    from rtviz.figures import pages
 
     given = _given(parsed)
     settings = Settings.from_mapping(given)
     names = _compared(parsed.below or "")
-    figures.check_width(parsed.width)
+    pages.check_width(parsed.width)
     if "layer" in given and not names and not parsed.paper:
         raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
     if names and parsed.paper:
         raise SettingsError("paper", True, "without --compare, which draws another figure")
     looks = _looks(names, settings) if names else [settings]
-    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    pages.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
     frame = _one_frame(parsed)
     seen: dict[str, Maps | str] = {}
     missing: dict[str, WeightsMissing] = {}
@@ -592,11 +592,11 @@ def _figure(parsed: argparse.Namespace) -> int:
         )
     maps = next(iter(seen.values()))
     if names or isinstance(maps, str) or not maps.heads:
-        figure = figures.compare(frame, seen, settings, parsed.width, parsed.scale)
+        figure = pages.compare(frame, seen, settings, parsed.width, parsed.scale)
     else:
-        draw = figures.heads if parsed.paper else figures.layers_by_heads
+        draw = pages.heads if parsed.paper else pages.layers_by_heads
         figure = draw(frame, maps, settings, parsed.width, parsed.scale)
-    figures.save(figure, parsed.output, overwrite=True)
+    pages.save(figure, parsed.output, overwrite=True)
     if not parsed.quiet:
         _say(f"wrote {parsed.output}")
     return 0
@@ -656,14 +656,14 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
 
 def _for_still(parsed: argparse.Namespace, settings: Settings, model: Model, frame: Frame) -> Settings:
     """The settings of a command for one picture: at the resolution that shows most, unless one was asked for."""
-    from rtviz.engine import for_still
+    from rtviz.engine.engine import for_still
 
     return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)
 
 
 def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
     """An engine that has a model, whatever the view."""
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
 
     with _model_progress(quiet) as progress:
         engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
@@ -674,8 +674,8 @@ def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
 
 
 def _elevator(parsed: argparse.Namespace) -> int:
-    from rtviz.elevator import possible, ridden, save
     from rtviz.errors import lacks_heads
+    from rtviz.offline.layer_sweep import possible, ridden, save
     from rtviz.sinks import check_output
 
     given, output = vars(parsed), Path(parsed.output)
@@ -704,8 +704,8 @@ def _elevator(parsed: argparse.Namespace) -> int:
 
 
 def _facts(parsed: argparse.Namespace) -> int:
+    from rtviz.analysis.head_stats import Watch
     from rtviz.errors import no_heads
-    from rtviz.facts import Watch
     from rtviz.views.selection import layer_of
 
     settings = Settings.from_mapping(_given(parsed))
@@ -755,7 +755,7 @@ def _facts(parsed: argparse.Namespace) -> int:
 def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
     """The frame that a command for one picture means; with --seconds also those of the time after it, as far apart as
     heads are watched live."""
-    from rtviz.facts import SECONDS_BETWEEN
+    from rtviz.analysis.head_stats import SECONDS_BETWEEN
     from rtviz.sources import nothing_there, open_source
 
     if parsed.seconds is None:
@@ -790,21 +790,21 @@ def _compared(text: str) -> list[str]:
 
 
 def _render(parsed: argparse.Namespace) -> int:
-    from rtviz import offline
+    from rtviz.offline import pipeline
 
-    return _run_jobs(parsed, offline.render)
+    return _run_jobs(parsed, pipeline.render)
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    from rtviz import offline
+    from rtviz.offline import pipeline
 
-    return _run_jobs(parsed, offline.export)
+    return _run_jobs(parsed, pipeline.export)
 
 
 def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     """Run a job over every input; one that fails does not stop the others."""
-    from rtviz.comparison import Comparison
-    from rtviz.engine import Engine
+    from rtviz.engine.comparison import Comparison
+    from rtviz.engine.engine import Engine
 
     settings, output_settings = _settings(parsed)
     exporting = parsed.command is _export
@@ -877,7 +877,7 @@ def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, 
     """Run a job over every input in several processes; what an earlier run has done is not done again."""
     from tqdm import tqdm
 
-    from rtviz.offline import Report
+    from rtviz.offline.pipeline import Report
 
     if parsed.ray and Path(parsed.ray).exists():
         raise SettingsError("ray", parsed.ray, "the address of a cluster; an input goes before the options")

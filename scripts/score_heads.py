@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from rtviz.analysis.head_stats import TAGS, head_facts, standing_out  # noqa: E402
 from rtviz.cv import cv2  # noqa: E402
 from rtviz.errors import RtvizError  # noqa: E402
-from rtviz.facts import TAGS, head_facts, standing_out  # noqa: E402
 from rtviz.frame import Maps  # noqa: E402
 from rtviz.models import load  # noqa: E402
 from rtviz.scoring import datasets, measures  # noqa: E402

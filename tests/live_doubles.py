@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rtviz import views
-from rtviz.artist import muted
-from rtviz.capture import Patience
 from rtviz.frame import Frame, Maps
-from rtviz.live import LiveSession, LiveStatus
+from rtviz.live.capture import Patience
+from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.sources import SourceInfo
 from rtviz.sources.faulty import FaultyCamera
+from rtviz.views.requirements import muted
 
 LIMIT = 20.0  # seconds that anything may take here; on a good day all takes a fraction of one
 QUICK = Patience(

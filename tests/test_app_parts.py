@@ -28,7 +28,7 @@ from rtviz.app.theme import THEMES, Theme
 from rtviz.app.transport import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live import LiveStatus
+from rtviz.live.session import LiveStatus
 from rtviz.settings import Point, Settings
 
 pytestmark = pytest.mark.gui

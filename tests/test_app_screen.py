@@ -17,7 +17,7 @@ from PIL import Image
 
 import rtviz
 from rtviz import views
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.frame import Frame, Pixels
 from rtviz.settings import Settings
 from rtviz.sources.scene import SceneSource

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 import rtviz
+from rtviz.analysis.head_stats import standing_out
 from rtviz.cv import cv2
 from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreadable
-from rtviz.facts import standing_out
 from rtviz.models import zoo
 from rtviz.scoring import benchmarks, datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented

@@ -162,7 +162,7 @@ def test_an_option_that_changes_nothing_is_named(tmp_path, here, line, says):
 def test_views_read_what_they_are_said_to_read():
     """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
     from rtviz import views
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
     from rtviz.frame import Frame
     from rtviz.settings import Settings
 

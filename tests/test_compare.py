@@ -13,17 +13,18 @@ from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_
 from test_cli import SCENE, rtviz
 
 import rtviz as package
-from rtviz import compose, views
-from rtviz.artist import fit
-from rtviz.comparison import Comparison, on_objects, outlined, shown, titled
-from rtviz.engine import Engine as RealEngine
+from rtviz import views
+from rtviz.drawing import compose
+from rtviz.drawing.panes import Titled, arrange, join, smaller
+from rtviz.engine.comparison import Comparison, on_objects, outlined, shown, titled
+from rtviz.engine.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.panes import Titled, arrange, join, smaller
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.sources.faulty import FaultyCamera
 from rtviz.views.overlap import overlap
+from rtviz.views.requirements import fit
 
 
 def grey(level: int, size: tuple[int, int] = (90, 160)) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtviz import compose
+from rtviz.drawing import compose
 
 SIZES = [((3, 5), (97, 131)), ((7, 4), (101, 60)), ((14, 19), (480, 640)), ((1, 1), (20, 30)), ((9, 9), (91, 301))]
 

@@ -8,20 +8,21 @@ import torch
 from small import noise, trained_looking
 
 import rtviz
-from rtviz import figures, views
-from rtviz.artist import fit
-from rtviz.engine import Engine
+from rtviz import views
+from rtviz.analysis.head_stats import head_facts
+from rtviz.analysis.optical_flow import Carrier
+from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
-from rtviz.facts import head_facts
-from rtviz.flow import Carrier
+from rtviz.figures import pages
 from rtviz.frame import Frame
-from rtviz.live import hover
+from rtviz.live.recorder import Kept
+from rtviz.live.session import hover
 from rtviz.models import backbone, cams, convnet, zoo
 from rtviz.models.weights import fitting, places
-from rtviz.offline import export
-from rtviz.recorder import Kept
+from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
+from rtviz.views.requirements import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -317,7 +318,7 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
 def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
     """As the activation of an untrained ViT is, whose last norm makes all tokens equally long."""
     said = []
-    monkeypatch.setattr("rtviz.compose.say", lambda picture, *texts: said.append(texts[0]))
+    monkeypatch.setattr("rtviz.drawing.compose.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
     engine.render(frame, Settings(view="cam", resolution=64))
@@ -343,7 +344,7 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
     with pytest.raises(SettingsError, match=says):
         model.attention(torch.zeros(1, 3, 64, 64))
-    for draw in (figures.layers_by_heads, figures.heads):
+    for draw in (pages.layers_by_heads, pages.heads):
         with pytest.raises(SettingsError, match=says):
             draw(frame, maps)
     with pytest.raises(SettingsError, match=says), open_source("scene:?seconds=1") as source:

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 import rtviz
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.frame import Floats, Frame
 from rtviz.models import resizing
-from rtviz.models.graphs import _Remembering
-from rtviz.models.looking import Looking
+from rtviz.models.cuda_graphs import _Remembering
+from rtviz.models.probed_network import Looking
 from rtviz.models.runner import Model
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Point, Settings

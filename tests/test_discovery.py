@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import rtviz
-from rtviz import compose, discovery, views
-from rtviz.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
-from rtviz.engine import Engine
+from rtviz import views
+from rtviz.analysis import discovery
+from rtviz.analysis.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
+from rtviz.drawing import compose
+from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.models import zoo

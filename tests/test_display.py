@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 import rtviz
-from rtviz import display, figures
-from rtviz.compose import colormap
+from rtviz import notebook
+from rtviz.drawing.compose import colormap
+from rtviz.figures import pages
 from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import Point, Settings
 
@@ -44,7 +45,7 @@ def test_a_frame_and_a_result_show_their_pixels():
 
 @pytest.mark.parametrize(("heads", "grid"), [(3, (6, 8)), (6, (14, 14)), (12, (5, 20)), (16, (20, 5)), (1, (1, 1))])
 def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads, grid):
-    page = display.picture(maps_of(heads, grid))
+    page = notebook.picture(maps_of(heads, grid))
     assert page.shape[1] <= 800
     brightest = colormap("inferno")[255].astype(int)
     bright = (np.abs(page.astype(int) - brightest).max(axis=2) < 12).astype(np.uint8)
@@ -59,7 +60,7 @@ def test_the_brightest_place_of_the_page_moves_with_the_patch():
     for place in (0, 47):
         attention = np.zeros((1, 1, 6, 8), np.float32)
         attention.ravel()[place] = 1
-        pages.append(display.picture(Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "m", 16, (96, 128))))
+        pages.append(notebook.picture(Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "m", 16, (96, 128))))
     difference = pages[1].astype(int).sum(axis=2) - pages[0].astype(int).sum(axis=2)
     up, down = np.argwhere(difference > 200), np.argwhere(difference < -200)
     assert (down.mean(axis=0) < up.mean(axis=0)).all()  # from the upper left to the lower right
@@ -71,7 +72,7 @@ def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads, grid):
     even = Maps(np.ones((1, heads, *grid), np.float32), np.zeros((1, heads, 1), np.float32), "cls", "m", 16, grid)
     peaked = even.attention.copy()
     peaked[..., 0, 0] = 0  # so that all else has the brightest colour
-    page = display.picture(Maps(peaked, even.prefix, "cls", "m", 16, grid))
+    page = notebook.picture(Maps(peaked, even.prefix, "cls", "m", 16, grid))
     assert page.shape[0] <= 720
     assert page.shape[1] <= 720
     bright = (np.abs(page.astype(int) - colormap("inferno")[255].astype(int)).max(axis=2) < 12).mean()
@@ -88,7 +89,7 @@ def test_another_query_and_a_model_without_heads_are_shown_too():
 
 
 def test_a_figure_shows_itself_without_pyplot():
-    figure = figures.compare(PIXELS, {"one": maps_of(3)})
+    figure = pages.compare(PIXELS, {"one": maps_of(3)})
     picture = opened(figure)
     width, height = figure.get_size_inches() * 150
     assert picture.shape[:2] == pytest.approx((height, width), abs=2)
@@ -100,7 +101,7 @@ def test_nothing_is_loaded_for_it_before_it_is_shown():
 import sys
 import rtviz
 frame = rtviz.Frame
-print("rtviz.display" in sys.modules, "PIL" in sys.modules)
+print("rtviz.notebook" in sys.modules, "PIL" in sys.modules)
 import numpy as np
 print(frame(np.zeros((9, 9, 3), np.uint8))._repr_png_()[:4])
 print("torch" in sys.modules, "matplotlib" in sys.modules)

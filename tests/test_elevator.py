@@ -12,11 +12,12 @@ from live_doubles import Engine, Recording, session, until, until_shown
 from PIL import Image
 
 import rtviz
-import rtviz.engine
-from rtviz import cli, elevator, views
+import rtviz.engine.engine
+from rtviz import cli, views
 from rtviz.errors import OutputExists, OutputUnwritable
 from rtviz.frame import Frame, Maps
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
+from rtviz.offline import layer_sweep
 from rtviz.settings import OutputSettings, Settings
 
 # A slope of light with a dark square: noise would not survive a video's compression.
@@ -32,7 +33,7 @@ def maps_of(layers: int, heads: int = 2) -> Maps:
 
 @pytest.mark.parametrize("layers", [1, 2, 12, 24])
 def test_layers_arrive_in_order_slower_at_both_ends(layers: int) -> None:
-    times = elevator.arrivals(layers)
+    times = layer_sweep.arrivals(layers)
     stays = np.diff(times)
     assert (times[0], len(times)) == (0.0, layers + 1)
     assert (stays > 0.3499).all()
@@ -44,10 +45,10 @@ def test_layers_arrive_in_order_slower_at_both_ends(layers: int) -> None:
 
 def test_every_layer_is_shown_as_its_view_draws_it_and_without_a_gap() -> None:
     maps, settings = maps_of(4), Settings(view="mask", head=1)
-    ride = list(elevator.ride(FRAME, maps, settings))
+    ride = list(layer_sweep.ride(FRAME, maps, settings))
     ends = [frame.pts_seconds + (frame.duration_seconds or 0) for _, frame in ride]
     assert [frame.pts_seconds for _, frame in ride[1:]] == pytest.approx(ends[:-1])
-    assert ends[-1] == pytest.approx(elevator.arrivals(4)[-1])
+    assert ends[-1] == pytest.approx(layer_sweep.arrivals(4)[-1])
     assert [frame.index for _, frame in ride] == list(range(len(ride)))
     long = [picture for picture, frame in ride if (frame.duration_seconds or 0) > 0.1]
     assert len(long) == 4
@@ -62,8 +63,8 @@ def test_every_layer_is_shown_as_its_view_draws_it_and_without_a_gap() -> None:
 
 def test_tiles_do_not_dissolve_into_each_other() -> None:
     maps, settings = maps_of(3), Settings(view="heads")
-    ride = list(elevator.ride(FRAME, maps, settings))
-    assert [frame.pts_seconds for _, frame in ride] == pytest.approx(elevator.arrivals(3)[:-1])
+    ride = list(layer_sweep.ride(FRAME, maps, settings))
+    assert [frame.pts_seconds for _, frame in ride] == pytest.approx(layer_sweep.arrivals(3)[:-1])
     for layer, (picture, _) in enumerate(ride):
         assert np.array_equal(picture, views.draw(FRAME, maps, settings.replace(layer=layer)))
 
@@ -73,16 +74,16 @@ def test_tiles_do_not_dissolve_into_each_other() -> None:
                                                        ("cam", 2, "heatmap"), ("rollout", 2, "heatmap"),
                                                        ("heatmap", 0, "cam"), ("mask", 0, "mask")])  # fmt: skip
 def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str, heads: int, ridden: str) -> None:
-    assert elevator.ridden(Settings(view=view), heads).view == ridden
-    assert elevator.ridden(Settings(view="rollout"), 2, anew=True).view == "rollout"
+    assert layer_sweep.ridden(Settings(view=view), heads).view == ridden
+    assert layer_sweep.ridden(Settings(view="rollout"), 2, anew=True).view == "rollout"
 
 
 def test_rollout_is_looked_at_anew_up_to_each_layer() -> None:
     model = rtviz.load("random:embedded", device="cpu", precision="fp32", resolution=64)
-    engine = rtviz.engine.Engine(model)
+    engine = rtviz.engine.engine.Engine(model)
     settings = Settings(view="rollout", discard=0.0, head=3, resolution=64)
     (maps,) = engine.look([FRAME], settings)
-    ride = elevator.ride(FRAME, maps, settings, lambda wanted: engine.look([FRAME], wanted)[0])
+    ride = layer_sweep.ride(FRAME, maps, settings, lambda wanted: engine.look([FRAME], wanted)[0])
     long = [picture for picture, frame in ride if (frame.duration_seconds or 0) > 0.1]
     assert len(long) == 6
     for layer, picture in enumerate(long):
@@ -96,23 +97,23 @@ def test_the_file_lasts_as_long_as_the_ride(tmp_path: Path, name: str) -> None:
     import av
 
     path = tmp_path / name
-    elevator.save(path, FRAME, maps_of(3), Settings())
+    layer_sweep.save(path, FRAME, maps_of(3), Settings())
     with av.open(str(path)) as container:
         assert container.duration is not None
-        assert container.duration / 1e6 == pytest.approx(elevator.arrivals(3)[-1], abs=0.1)
+        assert container.duration / 1e6 == pytest.approx(layer_sweep.arrivals(3)[-1], abs=0.1)
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    last = list(elevator.ride(FRAME, maps_of(3), Settings()))[-1][0]
+    last = list(layer_sweep.ride(FRAME, maps_of(3), Settings()))[-1][0]
     assert np.abs(pictures[-1].astype(int) - last).mean() < 12
     with pytest.raises(OutputExists):
-        elevator.save(path, FRAME, maps_of(3), Settings())
+        layer_sweep.save(path, FRAME, maps_of(3), Settings())
     with pytest.raises(OutputUnwritable, match="moving picture"):
-        elevator.save(tmp_path / "layers.png", FRAME, maps_of(3), Settings())
+        layer_sweep.save(tmp_path / "layers.png", FRAME, maps_of(3), Settings())
 
 
 def test_a_broad_gif_is_made_smaller_unless_a_size_was_asked_for(tmp_path: Path) -> None:
     broad = Frame(np.zeros((180, 800, 3), np.uint8))
-    elevator.save(tmp_path / "a.gif", broad, maps_of(1), Settings())
-    elevator.save(tmp_path / "b.gif", broad, maps_of(1), Settings(), OutputSettings(size=(90, 400)))
+    layer_sweep.save(tmp_path / "a.gif", broad, maps_of(1), Settings())
+    layer_sweep.save(tmp_path / "b.gif", broad, maps_of(1), Settings(), OutputSettings(size=(90, 400)))
     sizes = []
     for name in ("a.gif", "b.gif"):
         with Image.open(tmp_path / name) as gif:
@@ -200,7 +201,7 @@ def test_the_facts_of_a_video_tell_how_steady_each_head_is(capsys: pytest.Captur
 
 def shown_layers(live: LiveSession) -> object:
     pytest.importorskip("PyQt5")
-    from rtviz.app.ride import Ride
+    from rtviz.app.layer_sweep import Ride
 
     return Ride(live, lambda layer: live.update(live.settings.replace(layer=layer)))
 
@@ -219,7 +220,7 @@ def test_a_ride_freezes_the_frame_shows_every_layer_and_comes_back(paused: bool)
         assert frozen.paused
         looks = None
         seen = []
-        times = elevator.arrivals(3)
+        times = layer_sweep.arrivals(3)
         for now in sorted({*times[:-1], *(time + 0.2 for time in times[:-1])}):
             ride.tick(100.0 + now + 1e-6)  # type: ignore[attr-defined]
             layer = live.settings.layer

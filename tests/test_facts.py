@@ -12,7 +12,7 @@ import pytest
 
 import rtviz
 from rtviz import views
-from rtviz.facts import Watch, agreement, foreground, head_facts, standing_out
+from rtviz.analysis.head_stats import Watch, agreement, foreground, head_facts, standing_out
 from rtviz.frame import Frame, Maps
 from rtviz.scoring.measures import largest_mass, on_pixels
 from rtviz.settings import HeadOf, Point, Query, Settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtviz.analysis.optical_flow import Carrier
 from rtviz.bench import measure_carrying
 from rtviz.cv import cv2
-from rtviz.flow import Carrier
 from rtviz.frame import Frame, Maps
 
 SIZE = (240, 320)
@@ -87,7 +87,7 @@ def test_features_are_carried_too() -> None:
 
 
 def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
-    """The reason for the default mode: see rtviz.live."""
+    """The reason for the default mode: see rtviz.live.session."""
     (figures,) = measure_carrying(lags=(8,), seeds=(1_000_000, 1_000_001), frames=14)
     lost = figures.iou_fresh - figures.iou_still
     assert lost > 0.02

@@ -14,16 +14,17 @@ from small import noise, trained_looking
 
 import rtviz
 from rtviz import views
-from rtviz.artist import Artist, Seen, fit, has_features
-from rtviz.capture import Shot
-from rtviz.comparison import Comparison, titled
-from rtviz.engine import Engine
+from rtviz.engine.comparison import Comparison, titled
+from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame
-from rtviz.live import LiveSession
+from rtviz.live.capture import Shot
+from rtviz.live.renderer import Artist, Seen
+from rtviz.live.session import LiveSession
 from rtviz.models import backbone
 from rtviz.models.runner import Model
 from rtviz.settings import Settings
+from rtviz.views.requirements import fit, has_features
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -19,7 +19,7 @@ from guard import Guard
 from test_cli import TINY, one_line_error, rtviz
 
 from rtviz.errors import SettingsError
-from rtviz.jobs import MANIFEST, Manifest, Order, Task, _with_one_gpu, failed, in_processes
+from rtviz.offline.jobs import MANIFEST, Manifest, Order, Task, _with_one_gpu, failed, in_processes
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 
@@ -111,13 +111,13 @@ def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(t
 _FAILING_GPU = """
 import sys
 from pathlib import Path
-from rtviz import offline
+from rtviz.offline import pipeline
 from rtviz.errors import DeviceLost
 from test_jobs import ORDER, scenes
-from rtviz.jobs import in_processes
+from rtviz.offline.jobs import in_processes
 
 folder = Path(sys.argv[1])
-render = offline.render
+render = pipeline.render
 failures = {"0.mp4": 2, "1.mp4": 1}
 
 def failing(source, output, *rest):
@@ -127,7 +127,7 @@ def failing(source, output, *rest):
         raise DeviceLost("cuda failed")
     return render(source, output, *rest)
 
-offline.render = failing
+pipeline.render = failing
 
 if __name__ == "__main__":
     for report in in_processes(scenes(folder, 3), ORDER, ["cpu"]):
@@ -175,7 +175,7 @@ _LONG_JOB = """
 import sys
 from pathlib import Path
 from test_jobs import ORDER, scenes
-from rtviz.jobs import in_processes
+from rtviz.offline.jobs import in_processes
 
 if __name__ == "__main__":
     for report in in_processes(scenes(Path(sys.argv[1]), 2, seconds=600), ORDER, ["cpu", "cpu"]):

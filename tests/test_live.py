@@ -13,12 +13,12 @@ import pytest
 from live_doubles import LIMIT, Engine, Model, Recording, session, until, until_shown
 
 from rtviz import views
-from rtviz.artist import fit, has_features
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live import LatestSlot, LiveSession, hover
+from rtviz.live.session import LatestSlot, LiveSession, hover
 from rtviz.settings import Mark, Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
+from rtviz.views.requirements import fit, has_features
 
 
 def test_a_slot_gives_the_newest_and_counts_the_rest() -> None:

@@ -8,7 +8,7 @@ from live_doubles import QUICK, Engine, Model
 
 from rtviz.bench import bench_live
 from rtviz.errors import SourceUnreadable
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources.faulty import FaultyCamera
 

@@ -13,7 +13,7 @@ import pytest
 from live_doubles import LIMIT, QUICK, Engine, Recording, session, until, until_shown
 
 from rtviz.errors import SettingsError, SourceMissing, SourceUnreadable
-from rtviz.live import LiveStatus
+from rtviz.live.session import LiveStatus
 from rtviz.sources import open_source
 from rtviz.sources.faulty import Fault, FaultyCamera, number_of
 

@@ -11,12 +11,12 @@ import pytest
 from live_doubles import LIMIT, Engine, Recording, session, until, until_shown
 
 from rtviz import sinks
-from rtviz.capture import Shot
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live import LiveSession
-from rtviz.recorder import FlightRecorder, pick, read_snapshot
+from rtviz.live.capture import Shot
+from rtviz.live.recorder import FlightRecorder, pick, read_snapshot
+from rtviz.live.session import LiveSession
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 

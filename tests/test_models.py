@@ -21,7 +21,7 @@ import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame
 from rtviz.models import backbone, choices, convnet, listing, resizing, runner, zoo
-from rtviz.models.gate import Gate
+from rtviz.models.read_write_lock import Gate
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import rtviz
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.errors import CaptureFailed, DeviceFailed, SourceLost, SourceUnreadable
 from rtviz.frame import Frame, Maps
-from rtviz.offline import export, render
+from rtviz.offline.pipeline import export, render
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import SourceInfo, open_source
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from rtviz import propagation
-from rtviz.propagation import Propagation, on_pixels, one_each, sampled
+from rtviz.analysis import propagation
+from rtviz.analysis.propagation import Propagation, on_pixels, one_each, sampled
 
 
 def fields(rows: int, columns: int, width: int = 16, seed: int = 0) -> np.ndarray:

@@ -13,7 +13,7 @@ from live_doubles import QUICK, Engine
 from pytestqt.qtbot import QtBot
 
 from rtviz.app.soak import Sample, SoakFigures, soak
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.sources.faulty import Fault, FaultyCamera
 
 pytestmark = pytest.mark.gui

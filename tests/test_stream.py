@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from live_doubles import LIMIT, Engine, until, until_shown
 
-from rtviz.capture import Patience
 from rtviz.cv import cv2
 from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
-from rtviz.live import LiveSession
+from rtviz.live.capture import Patience
+from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources import open_source
 from rtviz.sources.stream import JpegFinder, StreamSource

@@ -11,14 +11,15 @@ import pytest
 import torch
 
 import rtviz
-from rtviz import compose, views
-from rtviz.artist import answers, fit
-from rtviz.engine import Engine
+from rtviz import views
+from rtviz.analysis.optical_flow import Carrier
+from rtviz.drawing import compose
+from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
-from rtviz.flow import Carrier
 from rtviz.frame import Frame, Maps
 from rtviz.settings import HeadOf, Point, Settings
 from rtviz.views.difference import difference
+from rtviz.views.requirements import answers, fit
 
 NAMES = (
     "random:vit_tiny_patch16_224",

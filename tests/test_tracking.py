@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import rtviz
+from rtviz.analysis.propagation import sampled
+from rtviz.analysis.tracking import Tracker, object_of, objects_of
 from rtviz.cv import cv2
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
-from rtviz.propagation import sampled
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
-from rtviz.tracking import Tracker, object_of, objects_of
 
 SIZE = (120, 160)
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtviz import compose, views
+from rtviz import views
+from rtviz.drawing import compose
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.settings import Point, Settings

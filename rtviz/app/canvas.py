@@ -24,7 +24,7 @@ from PyQt5.QtWidgets import QWidget
 from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Pixels, Result
-from rtviz.live import hover
+from rtviz.live.session import hover
 from rtviz.settings import Mark
 
 _PILL = QColor(10, 11, 14, 190)

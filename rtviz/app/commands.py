@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rtviz import views
+from rtviz.analysis.head_stats import standing_out
 from rtviz.app.keys import Bindings
+from rtviz.app.layer_sweep import Ride
 from rtviz.app.remembered import Remembered, WeightsFile
-from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
-from rtviz.artist import fit, muted
 from rtviz.errors import RtvizError, lacks
-from rtviz.facts import standing_out
-from rtviz.live import MODES, RECORDED, LiveSession
+from rtviz.live.session import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
+from rtviz.views.requirements import fit, muted
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
@@ -262,7 +262,7 @@ class Commands:
         if result is None or result.maps is None:
             self._say("the layers can be saved as soon as the model has looked", 3.0)
             return
-        from rtviz.elevator import save  # it draws, and the window opens before what draws is loaded
+        from rtviz.offline.layer_sweep import save  # it draws, and the window opens before what draws is loaded
 
         path = self._new_file(".gif", "layers")
         frame, maps = result.frame, result.maps

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 
-from rtviz.app.graphs import Graph
+from rtviz.analysis.head_stats import HeadFacts, Tag
+from rtviz.app.plots import Graph
 from rtviz.app.theme import Theme
-from rtviz.facts import HeadFacts, Tag
 
 _TITLE, _ROW, _LOW_ROW, _FEW = 18.0, 16.0, 13.0, 8  # heights in pixels; beyond so many heads rows are lower
 

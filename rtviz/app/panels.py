@@ -26,12 +26,12 @@ from PyQt5.QtWidgets import (
 
 from rtviz import views
 from rtviz.app.controls import Control, HeadControl, LayerControl, RealControl, control_for
-from rtviz.app.graphs import LatencyGraph
 from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
+from rtviz.app.plots import LatencyGraph
 from rtviz.app.remembered import MODEL_OPTIONS
 from rtviz.app.theme import Theme, icon
-from rtviz.live import MODES, LiveStatus
+from rtviz.live.session import MODES, LiveStatus
 from rtviz.settings import Head, Settings
 
 if TYPE_CHECKING:

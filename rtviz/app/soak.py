@@ -23,7 +23,7 @@ from PyQt5.QtWidgets import QApplication
 
 from rtviz.app.remembered import Remembered
 from rtviz.app.window import Window
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources.faulty import openings
 from rtviz.usage import give_back_free_memory, handle_count, resident_mb, thread_count

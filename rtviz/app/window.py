@@ -48,12 +48,12 @@ from rtviz.app.remembered import ONE_MODEL, Remembered, WeightsFile, about, appl
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
-from rtviz.artist import has_features, muted
 from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
-from rtviz.live import RECORDED, LiveSession, LiveStatus
+from rtviz.live.session import RECORDED, LiveSession, LiveStatus
 from rtviz.models import WEIGHTS_SUFFIXES
 from rtviz.settings import MODEL_FIELDS, Mark, Point, Settings
+from rtviz.views.requirements import has_features, muted
 
 if TYPE_CHECKING:
     from rtviz.models import Row

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import DeviceFailed, MissingDependency
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.probed_network import Looked, Looking
 
 _NAMES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # what OpenVINO calls number formats
 # What OpenVINO calls the devices of backends: Intel's graphics and neural processors.

@@ -16,7 +16,7 @@ from torch import Tensor
 from rtviz.errors import CaptureFailed
 from rtviz.models import choices, compiled
 from rtviz.models.compiled import Compiled
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.probed_network import Looked, Looking
 
 WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
 PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact

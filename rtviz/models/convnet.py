@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from rtviz.errors import no_heads
 from rtviz.frame import Explained, Floats, Maps, Pixels
 from rtviz.models import backbone, cams, gradcam
-from rtviz.models.looking import Overflow
+from rtviz.models.probed_network import Overflow
 from rtviz.models.runner import Asked, Model, memory_errors
 from rtviz.settings import Query
 

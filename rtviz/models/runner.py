@@ -17,11 +17,11 @@ from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
 from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
-from rtviz.models.gate import Gate
-from rtviz.models.graphs import Graphs
-from rtviz.models.looking import Looked, Overflow
+from rtviz.models.cuda_graphs import Graphs
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
+from rtviz.models.probed_network import Looked, Overflow
+from rtviz.models.read_write_lock import Gate
 from rtviz.models.resizing import resized, resized_on_device
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rtviz.errors import SettingsError, lacks
 
 if TYPE_CHECKING:
-    from rtviz.compose import Box
+    from rtviz.drawing.compose import Box
     from rtviz.frame import Frame, Maps, Pixels
     from rtviz.settings import Settings
 
@@ -193,7 +193,7 @@ def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
         settings: as `settled` gave them.
     """
     if settings.view in _ONE_HEAD:
-        from rtviz.compose import say
+        from rtviz.drawing.compose import say
 
         texts: tuple[str, ...] = (f"head {settings.head}", f"{settings.head}")
         if settings.head == "mean":
@@ -232,7 +232,7 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         settings = settled(frame, maps, settings, memory)
     picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
     if settings.layout == "side-by-side":
-        from rtviz.compose import beside
+        from rtviz.drawing.compose import beside
 
         picture = beside(frame.pixels, picture)
     return picture

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from rtviz.analysis.head_stats import agreement, best_of
 from rtviz.errors import SettingsError
-from rtviz.facts import agreement, best_of
 from rtviz.frame import Floats, Frame, Maps
 from rtviz.settings import Settings
 from rtviz.views import FOLLOWED, Memory
@@ -53,8 +53,8 @@ def check_head(maps: Maps, settings: Settings) -> None:
 
 
 def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None = None) -> int | None:
-    """The head of the settings' layer that stands out (`rtviz.facts.standing_out`), None if none does. What was
-    followed before stays until something else is clearly better.
+    """The head of the settings' layer that stands out (`rtviz.analysis.head_stats.standing_out`), None if none does.
+    What was followed before stays until something else is clearly better.
 
     Args:
         memory: of the stream; without one every frame stands for itself.

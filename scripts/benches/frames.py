@@ -17,13 +17,13 @@ from benches.limits import Floor, OwnProducts, Product, on_cuda, rates
 from benches.peer import Peer, agreement, difference
 from benches.turns import in_turns, milliseconds, percentile, ratio, settle
 from rtviz import views as drawing
+from rtviz.analysis.tracking import Tracker
 from rtviz.errors import no_heads
-from rtviz.models.looking import Looking
 from rtviz.models.probe import AttentionProbe
+from rtviz.models.probed_network import Looking
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
-from rtviz.tracking import Tracker
 
 
 def noise(height: int, width: int) -> Any:

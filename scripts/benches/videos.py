@@ -19,10 +19,10 @@ from benches.frames import bare_forward
 from benches.limits import Floor
 from benches.peer import Peer, agreement
 from benches.turns import milliseconds, ratio, settle
-from rtviz import offline
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.errors import RtvizError
-from rtviz.models.lanes import Lanes
+from rtviz.models.inference_pool import Lanes
+from rtviz.offline import pipeline
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 from rtviz.sources.scene import SceneSource
@@ -53,7 +53,7 @@ def as_file(place: str, folder: Path) -> str:
         return place
     path = folder / "scene.mp4"
     with open_source(place) as source:
-        offline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
+        pipeline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
     return str(path)
 
 
@@ -75,7 +75,7 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
     bare_model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution, backend="torch")
     width, height = options.frame or (640, 360)
     source = SceneSource(size=(height, width))
-    batch = options.batch or offline.batch_length(model, (height, width), options.resolution)
+    batch = options.batch or pipeline.batch_length(model, (height, width), options.resolution)
     frames = [source.frame(number) for number in range(max(4, options.rounds) * batch)]
     model.compile(frames[0].pixels, batch)
     model.batch([frame.pixels for frame in frames[:batch]])
@@ -128,7 +128,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             frames = [frame.pixels for frame in source]
         frame_size = frames[0].shape[:2]
         agrees = agreement(model, peer, frame_size)
-        batch = options.batch or offline.batch_length(model, frame_size, options.resolution)
+        batch = options.batch or pipeline.batch_length(model, frame_size, options.resolution)
         model.compile(frames[0], batch)  # as render does by itself for clips that are worth it
         model.batch(frames[:batch])
         bare_model(frames[0])
@@ -142,7 +142,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             seconds, lanes = in_lanes(run_arranged, len(frames) // batch, model)
             arranged.append(batch / seconds)
             with open_source(place, end=options.seconds) as source:
-                report = offline.render(
+                report = pipeline.render(
                     source, Path(folder) / f"{turn}.mp4", Engine(model), settings, OutputSettings(batch=options.batch)
                 )
             whole.append(report.fps)

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import what, what stays light to import, and what must not be tracked."""
+"""The architecture: who may import what, what stays light to import, and what must not be tracked."""
 
 from __future__ import annotations
 
@@ -17,42 +17,38 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 
-# From the ground up: what stands in a line imports only from the lines before it, or from its own package.
-ROOMS = [
+# From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
+LAYERS = [
     ["errors", "telemetry", "threads", "usage", "_version"],
     ["settings", "completion"],
     ["frame", "cv"],
     ["sources", "models"],
-    ["sinks"],
-    ["compose", "discovery", "facts", "flow", "propagation"],
-    ["display", "panes", "tracking", "views"],
+    ["sinks", "analysis", "drawing"],
+    ["views", "notebook"],
     ["engine", "scoring"],
-    ["capture"],
-    ["artist", "recorder"],
-    ["companion", "comparison"],
-    ["elevator", "figures", "live", "offline"],
-    ["app", "bench", "jobs"],
+    ["figures", "live", "offline"],
+    ["app", "bench"],
     ["cli"],
     ["__main__"],
 ]
-FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-# Libraries that have doors: nobody else imports them.
-DOORS = {
+# Import boundaries: nobody else imports these libraries.
+BOUNDARIES = {
     "PyQt5": ["app/"],
     "av": ["sources/video.py", "sources/stream.py", "sinks/video.py", "sinks/gif.py", "sinks/tracks.py"],
     "cv2": ["cv.py"],
-    "torch": ["models/", "views/", "engine.py"],
+    "torch": ["models/", "views/", "engine/"],
     "timm": ["models/"],
     "zarr": ["sinks/maps.py"],
     "huggingface_hub": ["models/weights/ways.py"],
     "onnx": ["models/weights/onnx_file.py"],
-    "ray": ["jobs.py"],
+    "ray": ["offline/jobs.py"],
     "openvino": ["models/compiled.py"],
     "argcomplete": ["completion.py"],
 }
 
-HEAVY = {*DOORS, "torchvision", "scipy", "matplotlib", "safetensors"}
+HEAVY = {*BOUNDARIES, "torchvision", "scipy", "matplotlib", "safetensors"}
 
 
 def inside(path: Path) -> str:
@@ -77,22 +73,22 @@ def imported(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if inside(path) != "__init__.py"], ids=inside)
-def test_imports_come_from_rooms_below(path: Path) -> None:
-    room = inside(path).split("/")[0].removesuffix(".py")
-    if room == "configs":
+def test_imports_come_from_packages_below(path: Path) -> None:
+    package = inside(path).split("/")[0].removesuffix(".py")
+    if package == "configs":
         return
-    assert room in FLOOR, f"say in ROOMS, in this file, where rtviz/{room} stands"
+    assert package in LEVEL, f"say in LAYERS, in this file, where rtviz/{package} stands"
     for name in imported(path):
         if name.startswith("rtviz."):
             other = name.split(".")[1]
-            assert other == room or FLOOR[other] < FLOOR[room], f"rtviz/{inside(path)} must not import {name}"
+            assert other == package or LEVEL[other] < LEVEL[package], f"rtviz/{inside(path)} must not import {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=inside)
-def test_libraries_come_in_through_their_doors(path: Path) -> None:
+def test_libraries_stay_behind_their_import_boundaries(path: Path) -> None:
     for name in imported(path):
-        doors = DOORS.get(name.split(".")[0], [""])
-        assert inside(path).startswith(tuple(doors)), f"rtviz/{inside(path)} must not import {name}"
+        allowed = BOUNDARIES.get(name.split(".")[0], [""])
+        assert inside(path).startswith(tuple(allowed)), f"rtviz/{inside(path)} must not import {name}"
 
 
 def test_every_library_is_declared() -> None:
@@ -147,7 +143,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
-import rtviz.cli, rtviz.engine, rtviz.live, rtviz.offline
+import rtviz.cli, rtviz.engine.engine, rtviz.live.session, rtviz.offline.pipeline
 from rtviz.errors import RtvizError
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_sink
@@ -194,9 +190,11 @@ def test_every_package_is_packaged() -> None:
     assert sorted(packages) == sorted([*(".".join(folder.parts) for folder in folders), "rtviz.configs"])
 
 
-@pytest.mark.parametrize("room", ["rtviz", "scripts", "tests"])
-def test_every_module_says_what_it_is_for(room: str) -> None:
-    silent = [path for path in (ROOT / room).rglob("*.py") if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+@pytest.mark.parametrize("folder", ["rtviz", "scripts", "tests"])
+def test_every_module_says_what_it_is_for(folder: str) -> None:
+    silent = [
+        path for path in (ROOT / folder).rglob("*.py") if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ]
     assert not silent
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rtviz import compose, views
+from rtviz import views
 from rtviz.cv import cv2
+from rtviz.drawing import compose
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings

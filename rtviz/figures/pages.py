@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from rtviz import compose
-from rtviz.artist import fit
+from rtviz.analysis.head_stats import standing_out
+from rtviz.drawing import compose
 from rtviz.errors import (
     MissingDependency,
     OutputExists,
@@ -30,13 +30,13 @@ from rtviz.errors import (
     lacks_classifier,
     no_heads,
 )
-from rtviz.facts import standing_out
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.sinks import check_folder
 from rtviz.views import mask as mask_view
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import overlap
+from rtviz.views.requirements import fit
 from rtviz.views.selection import layer_of
 
 if TYPE_CHECKING:
@@ -200,10 +200,10 @@ def compare(
 
     The head is the one whose mask covers the frame's objects best, as in figure 4 of Caron et al. (2021), if the frame
     knows them (`Frame.masks`): then its Jaccard index is told, and of several objects each has its own. Else it is the
-    one that stands out (`rtviz.facts.standing_out`), or where none does the mean over heads. A model without heads
-    shows what each of its stages responds to, and the mask of the chosen stage, or of its last where it has no such
-    one; what its maps do not hold, such as a class's of a model without a classifier, it shows by another method, and
-    says so.
+    one that stands out (`rtviz.analysis.head_stats.standing_out`), or where none does the mean over heads. A model
+    without heads shows what each of its stages responds to, and the mask of the chosen stage, or of its last where it
+    has no such one; what its maps do not hold, such as a class's of a model without a classifier, it shows by another
+    method, and says so.
 
     Args:
         frame: what was looked at.

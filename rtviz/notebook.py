@@ -11,7 +11,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels, Result
 
 _MOST = 720  # pixels: the longest side of a frame's picture, and the width of a page of maps

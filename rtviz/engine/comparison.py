@@ -7,17 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtviz import compose, views
-from rtviz.artist import fit
-from rtviz.discovery import TITLES, Mask, parts
-from rtviz.engine import Engine, side_by_side
+from rtviz import views
+from rtviz.analysis.discovery import TITLES, Mask, parts
+from rtviz.drawing import compose
+from rtviz.drawing.panes import Titled, join
+from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result, explained_layer
 from rtviz.models import Model, Progress
-from rtviz.panes import Titled, join
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
+from rtviz.views.requirements import fit
 from rtviz.views.track import objects_in
 
 Looks = tuple[Maps, ...]

@@ -62,7 +62,7 @@ class Order:
 
     def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
         """The settings for one input."""
-        from rtviz.engine import for_still
+        from rtviz.engine.engine import for_still
 
         return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
 
@@ -84,8 +84,8 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         threads.draw_in_one_thread()
-        from rtviz.comparison import Comparison
-        from rtviz.engine import Engine
+        from rtviz.engine.comparison import Comparison
+        from rtviz.engine.engine import Engine
 
         self._order = order
         self._broken: Exception | None = None  # why nothing can be done here
@@ -100,9 +100,9 @@ class Worker:
         return {**row, "report": json.dumps(self._do(Task(row["input"], Path(row["output"]))), default=str)}
 
     def _do(self, task: Task) -> dict[str, Any]:
-        from rtviz import offline
-        from rtviz.comparison import Comparison
-        from rtviz.engine import Engine
+        from rtviz.engine.comparison import Comparison
+        from rtviz.engine.engine import Engine
+        from rtviz.offline import pipeline
         from rtviz.sources import open_source
 
         if self._broken is not None:
@@ -114,10 +114,10 @@ class Worker:
             with open_source(task.place, **part.part()) as source:
                 if order.exporting:
                     assert isinstance(engine, Engine)
-                    report = offline.export(source, task.output, engine, order.settings, part)
+                    report = pipeline.export(source, task.output, engine, order.settings, part)
                 else:
                     settings = order.settings_for(source.info, self._models)
-                    report = offline.render(source, task.output, engine, settings, part)
+                    report = pipeline.render(source, task.output, engine, settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # the others would fail in an instant, too
                 os._exit(_LOST)

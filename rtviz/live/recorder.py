@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from rtviz._version import __version__
-from rtviz.capture import Shot
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Masks, Pixels, Result, rounding_noise
+from rtviz.live.capture import Shot
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -474,7 +474,7 @@ def pick(result: Result, what: str) -> Pixels:
         return result.overlay
     shown_beside = result.settings.layout == "side-by-side"
     if what == "side-by-side" and not shown_beside:
-        from rtviz.compose import beside
+        from rtviz.drawing.compose import beside
 
         return beside(result.frame.pixels, result.overlay)
     if what == "overlay" and shown_beside:

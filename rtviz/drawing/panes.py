@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from rtviz import compose
 from rtviz.cv import cv2
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Pane, Pixels, Result
 from rtviz.settings import Settings
 

@@ -2,9 +2,9 @@
 
 What a mark means is decided in the frame in which it first shows: the patches that are like the one under a point, as
 far as the frame's own variety tells, and hang together with it, or those in a box that are less like its surroundings
-than like its middle. From there on the mask is carried by label propagation (`rtviz.propagation`). Objects that were
-marked together share one propagation; each group keeps the frame in which it began, so that what was lost can be found
-again.
+than like its middle. From there on the mask is carried by label propagation (`rtviz.analysis.propagation`). Objects
+that were marked together share one propagation; each group keeps the frame in which it began, so that what was lost can
+be found again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtviz.analysis.discovery import CUT, JUMP_SECONDS, component, likeness, parts
+from rtviz.analysis.propagation import Carried, Propagation
 from rtviz.cv import cv2
-from rtviz.discovery import CUT, JUMP_SECONDS, component, likeness, parts
 from rtviz.frame import Floats, Maps
-from rtviz.propagation import Carried, Propagation
 from rtviz.settings import Mark
 
 _ROUNDS = 4  # in which what was found about a point says anew what is looked for

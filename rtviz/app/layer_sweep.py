@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 
 
@@ -33,7 +33,10 @@ class Ride:
         result, status = self._session.latest(), self._session.status()
         if result is None or result.maps is None or not status.layers:
             return False
-        from rtviz.elevator import arrivals, ridden  # it draws, and the window opens before what draws is loaded
+        from rtviz.offline.layer_sweep import (  # it draws, and the window opens before what draws is loaded
+            arrivals,
+            ridden,
+        )
 
         self._before, self._was_paused = self._session.settings, status.paused
         if not status.paused:

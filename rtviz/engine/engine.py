@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtviz import views
+from rtviz.analysis.tracking import Tracker
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
 from rtviz.settings import Settings
-from rtviz.tracking import Tracker
+from rtviz.views import requirements
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -95,7 +96,7 @@ class Engine:
             found = self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
-                self._features(settings).union(features),
+                requirements.features(settings, self.model).union(features),
                 settings.resolution,
                 target=settings.target,
                 layer=settings.layer,
@@ -131,16 +132,7 @@ class Engine:
             CaptureFailed: they must be compiled, and cannot be.
         """
         if self.model is not None:
-            self.model.compile(frame.pixels, count, settings.resolution, self._features(settings))
-
-    def _features(self, settings: Settings) -> set[str]:
-        """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
-        assert self.model is not None
-        needs = views.needs(settings, self.model.card.discovery_features)
-        wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
-        if settings.track and self.model.heads:
-            wanted.add("tokens")
-        return wanted | (needs & {"tokens", "keys", "values", "rollout", "intact"})
+            self.model.compile(frame.pixels, count, settings.resolution, requirements.features(settings, self.model))
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
@@ -238,7 +230,7 @@ def side_by_side(
     Raises:
         DeviceFailed: one frame is too much even for the CPU.
     """
-    from rtviz.models.lanes import Lanes
+    from rtviz.models.inference_pool import Lanes
 
     def look(engine: Engine, batch: Sequence[Frame], wanted: Settings) -> list[Maps]:
         start = time.perf_counter()

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rtviz.comparison import Comparison
-from rtviz.engine import Engine
+from rtviz.engine.comparison import Comparison
+from rtviz.engine.engine import Engine
 from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings

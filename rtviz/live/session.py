@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz import views
-from rtviz.artist import Artist, Seen, answers, fit, has_features, having
-from rtviz.capture import Attempt, Capture, OpenSource, Patience, Shot, rate
-from rtviz.companion import Companion, PaneStatus
+from rtviz.analysis.head_stats import HeadFacts, Watch
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
-from rtviz.facts import HeadFacts, Watch
 from rtviz.frame import Frame, Maps, Pixels, Result
-from rtviz.recorder import (
+from rtviz.live.capture import Attempt, Capture, OpenSource, Patience, Shot, rate
+from rtviz.live.model_slot import Companion, PaneStatus
+from rtviz.live.recorder import (
     NOT_SHOWN,
     RECORDED,
     FlightRecorder,
@@ -28,11 +27,13 @@ from rtviz.recorder import (
     write_snapshot,
     write_video,
 )
+from rtviz.live.renderer import Artist, Seen
 from rtviz.settings import MODEL_FIELDS, Point, Query, Settings
 from rtviz.usage import give_back_free_memory
+from rtviz.views.requirements import answers, fit, has_features, having
 
 if TYPE_CHECKING:
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
     from rtviz.models import Model
     from rtviz.sources import Source, SourceInfo
 
@@ -1162,8 +1163,8 @@ def _panes(
     screen: tuple[int, int] | None,
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.comparison import apart, on_objects, outlined, titled
-    from rtviz.panes import join, smaller
+    from rtviz.drawing.panes import join, smaller
+    from rtviz.engine.comparison import apart, on_objects, outlined, titled
 
     wishes = apart(settings)
     laid = [artist.lay(shot, seen, wish) for (_, artist, seen), wish in zip(looks, wishes, strict=False)]
@@ -1185,7 +1186,7 @@ def _explained(result: Result, pane: PaneStatus) -> Result:
     """In the middle of the frame of a pane whose model cannot look, why."""
     if pane.state != "failed":
         return result
-    from rtviz import compose
+    from rtviz.drawing import compose
 
     picture = compose.dimmed(result.overlay)
     compose.paragraph(picture, pane.explanation)
@@ -1272,7 +1273,7 @@ def _page(info: SourceInfo | None, position: float) -> tuple[int, int] | None:
 
 
 def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], None]) -> Engine:
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
 
     if not views.find(settings.view).needs:  # the thumbnails want attention even when the picture does not
         settings = settings.replace(view="heatmap")

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from rtviz.models.looking import Looked, Looking, Overflow
+from rtviz.models.probed_network import Looked, Looking, Overflow
 
 _COMES_AGAIN = 3  # a shape that was seen so often is captured
 _REMEMBERED = 6  # shapes; each holds the memory of one pass

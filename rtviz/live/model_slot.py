@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtviz.artist import Artist, Seen, answers, having
-from rtviz.capture import Shot, rate
 from rtviz.errors import RtvizError, WeightsMissing, in_words
+from rtviz.live.capture import Shot, rate
+from rtviz.live.renderer import Artist, Seen
 from rtviz.settings import MODEL_FIELDS, Query, Settings
+from rtviz.views.requirements import answers, having
 
 if TYPE_CHECKING:
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
     from rtviz.models import Model
 
 

@@ -1,0 +1,1 @@
+"""One path from a frame and settings to a result, for one model and for several."""

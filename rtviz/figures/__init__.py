@@ -1,0 +1,1 @@
+"""Pages for papers and talks, with Matplotlib."""
