@@ -27,7 +27,7 @@ from rtviz.errors import (
     weights_missing,
 )
 from rtviz.models import WAYS
-from rtviz.offline.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
+from rtviz.offline.jobs import MANIFEST, JobConfig, Manifest, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -517,11 +517,11 @@ def _bench(parsed: argparse.Namespace) -> int:
     from rtviz import bench
 
     if parsed.what == "carrying":
-        rows = bench.measure_carrying()
+        rows = bench.measure_warping()
         print(
             json.dumps([asdict(row) for row in rows], indent=2)
             if parsed.json
-            else "\n".join(map(bench.CarryFigures.line, rows))
+            else "\n".join(map(bench.WarpFigures.line, rows))
         )
         return 0
     given = _given(parsed)
@@ -583,7 +583,7 @@ def _figure(parsed: argparse.Namespace) -> int:
             assert engine.model is not None
             if engine.model.notice:
                 _notice(parsed.quiet)(engine.model.notice)
-            (seen[engine.model.name],) = engine.look([frame], _for_still(parsed, settings, engine.model, frame))
+            (seen[engine.model.name],) = engine.predict([frame], _for_still(parsed, settings, engine.model, frame))
     if len(missing) == len(looks):
         raise weights_missing(missing)
     if missing:
@@ -661,7 +661,7 @@ def _for_still(parsed: argparse.Namespace, settings: Settings, model: Model, fra
     return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)
 
 
-def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
+def _load_engine(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
     """An engine that has a model, whatever the view."""
     from rtviz.engine.engine import Engine
 
@@ -684,7 +684,7 @@ def _elevator(parsed: argparse.Namespace) -> int:
     output_settings = OutputSettings.from_mapping(written)
     check_output(output, None, overwrite=output_settings.overwrite)
     frame = _one_frame(parsed)
-    engine, model = _looker(settings, parsed.quiet)
+    engine, model = _load_engine(settings, parsed.quiet)
     allowed = possible(model.heads, anew=True)
     if "view" in given and settings.view not in allowed:
         why = (
@@ -696,15 +696,15 @@ def _elevator(parsed: argparse.Namespace) -> int:
     settings = _for_still(parsed, ridden(settings, model.heads, anew=True), model, frame)
     if not parsed.quiet:
         _tell_unread(parsed, settings, model.heads)
-    (maps,) = engine.look([frame], settings)
-    save(output, frame, maps, settings, output_settings, lambda wanted: engine.look([frame], wanted)[0])
+    (maps,) = engine.predict([frame], settings)
+    save(output, frame, maps, settings, output_settings, lambda wanted: engine.predict([frame], wanted)[0])
     if not parsed.quiet:
         _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
     return 0
 
 
 def _facts(parsed: argparse.Namespace) -> int:
-    from rtviz.analysis.head_stats import Watch
+    from rtviz.analysis.head_stats import HeadStatsTracker
     from rtviz.errors import no_heads
     from rtviz.views.selection import layer_of
 
@@ -712,15 +712,15 @@ def _facts(parsed: argparse.Namespace) -> int:
     if parsed.seconds is not None and not 0 < parsed.seconds <= 3600:
         raise SettingsError("seconds", parsed.seconds, "more than 0, and at most 3600")
     engine: Engine | None = None
-    watch, count = Watch(), 0
+    watch, count = HeadStatsTracker(), 0
     for frame in _frames_watched(parsed):
         if engine is None:
-            engine, model = _looker(settings)
+            engine, model = _load_engine(settings)
             if not model.heads:
                 raise no_heads(model.name)
             if parsed.seconds is None:
                 settings = _for_still(parsed, settings, model, frame)
-        (maps,) = engine.look([frame], settings)
+        (maps,) = engine.predict([frame], settings)
         layer = layer_of(maps, settings)
         facts, count = watch.facts(maps, layer, frame.pts_seconds), count + 1
     steady = facts[0].stability is not None
@@ -816,7 +816,7 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     devices = _gpus(tasks, settings) if parsed.ray is None else []
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    order = Order(settings, output_settings, exporting, stills)
+    order = JobConfig(settings, output_settings, exporting, stills)
     if parsed.ray is not None or devices:
         return _share_out(parsed, tasks, order, devices)
     if parsed.workers is not None:
@@ -873,7 +873,7 @@ def _gpus(tasks: Sequence[Task], settings: Settings) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, devices: Sequence[str]) -> int:
+def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: JobConfig, devices: Sequence[str]) -> int:
     """Run a job over every input in several processes; what an earlier run has done is not done again."""
     from tqdm import tqdm
 
@@ -926,7 +926,7 @@ def _run_job(
     job: Callable[..., Report],
     engine: Engine | Comparison,
     models: Sequence[Model],
-    order: Order,
+    order: JobConfig,
     parsed: argparse.Namespace,
 ) -> Report:
     from tqdm import tqdm

@@ -86,7 +86,7 @@ class Frame(_Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class GradCamTarget:
     """Which class a Grad-CAM is of, and in which features it was looked for.
 
     Attributes:
@@ -135,7 +135,7 @@ class Maps(_Shown):
         rollout: float32 [rows, columns], what each patch counts for the query through the layers; on demand.
         rolled: how that was made.
         muted: heads whose output counted as 0 in this pass, their layers counted from 0.
-        intact: what the model sees with no head muted; on demand.
+        unablated: what the model sees with no head muted; on demand.
         rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
             on demand.
         values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
@@ -160,9 +160,9 @@ class Maps(_Shown):
     rollout: Floats | None = None
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
-    intact: Maps | None = None
+    unablated: Maps | None = None
     rows: Callable[[Query], Mapping[str, Any]] | None = None
-    explained: Explained | None = None
+    explained: GradCamTarget | None = None
     noise: float = 0.0
     values: Floats | None = None
     attended: Floats | None = None
@@ -177,8 +177,8 @@ class Maps(_Shown):
         """
         if self.rows is None:
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
-        intact = None if self.intact is None or self.intact.rows is None else self.intact.ask(query)
-        return replace(self, query=query, intact=intact, **self.rows(query))
+        unablated = None if self.unablated is None or self.unablated.rows is None else self.unablated.ask(query)
+        return replace(self, query=query, unablated=unablated, **self.rows(query))
 
     def patch_features(self, name: str) -> Floats:
         """Each patch's "keys" or "values", of all heads together, or its "tokens": float32 [rows, columns, width].

@@ -439,7 +439,7 @@ def find_object(model: Model, frame: Pixels | Frame, method: str = "tokencut", f
 
     Raises:
         SettingsError: method or features are not among these, or the model has no patch tokens.
-        DeviceFailed, CaptureFailed: as when the model looks.
+        DeviceFailed, AttentionCaptureError: as when the model looks.
     """
     method = Settings.option("objects").check(method)
     features = Settings.option("features").check(features)

@@ -34,7 +34,7 @@ _FOREGROUND_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class HeadFacts:
+class HeadStats:
     """Facts about one head of one layer, for one query.
 
     Attributes:
@@ -47,7 +47,7 @@ class HeadFacts:
         cls, registers: the share of its attention that CLS gets, and that all registers get together.
         foreground: how many times as much of its attention the foreground gets as of a uniform map's; see
             `foreground`. None where there is none.
-        tag: "foreground", "background" or "diffuse"; see `head_facts`.
+        tag: "foreground", "background" or "diffuse"; see `head_statistics`.
         stability: how much of its attention lies where it lay in the maps before, 0 to 1; None without any.
     """
 
@@ -61,7 +61,7 @@ class HeadFacts:
     stability: float | None = None
 
 
-def head_facts(maps: Maps, layer: int, before: Maps | None = None) -> tuple[HeadFacts, ...]:
+def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple[HeadStats, ...]:
     """The facts of every head of a layer; none for a model without heads.
 
     The tag needs no label. A head is foreground that gives the foreground at least twice as much as a uniform map does,
@@ -86,7 +86,7 @@ def head_facts(maps: Maps, layer: int, before: Maps | None = None) -> tuple[Head
     ratio = None if there is None else (shares * there).sum(axis=(1, 2)) / there.mean()
 
     return tuple(
-        HeadFacts(
+        HeadStats(
             head,
             float(entropy[head]),
             float(distance[head]),
@@ -220,7 +220,7 @@ def _distance(shares: Reals, maps: Maps) -> Reals:
     return np.asarray((shares * far).sum(axis=(1, 2)) / math.hypot(rows, columns))
 
 
-class Watch:
+class HeadStatsTracker:
     """The facts of a stream as it runs: told a few times a second, with the stability as a mean over two seconds, and
     labels that change only when that is clear."""
 
@@ -229,11 +229,11 @@ class Watch:
         self._maps: Maps | None = None
         self._frame: object = None
         self._told_at = -math.inf
-        self._told: dict[int, tuple[HeadFacts, ...]] = {}  # by layer, of the newest maps
-        self._past: dict[int, tuple[HeadFacts, ...]] = {}  # and of those before
+        self._told: dict[int, tuple[HeadStats, ...]] = {}  # by layer, of the newest maps
+        self._past: dict[int, tuple[HeadStats, ...]] = {}  # and of those before
         self._passed = 0.0  # seconds between the two
 
-    def facts(self, maps: Maps, layer: int, seconds: float, frame: object = None) -> tuple[HeadFacts, ...]:
+    def facts(self, maps: Maps, layer: int, seconds: float, frame: object = None) -> tuple[HeadStats, ...]:
         """The facts of a layer's heads in the newest maps, at a time.
 
         What was asked within the last quarter of a second is told again, unless another model or query is asked about,
@@ -251,7 +251,7 @@ class Watch:
             self._maps, self._frame, self._told_at, self._told = _lean(maps), frame, seconds, {}
         if layer not in self._told:
             assert self._maps is not None
-            facts = head_facts(self._maps, layer, self._before)
+            facts = head_statistics(self._maps, layer, self._before)
             if layer in self._past:
                 pairs = zip(self._past[layer], facts, strict=True)
                 facts = tuple(_followed(old, new, self._passed) for old, new in pairs)
@@ -271,10 +271,10 @@ def _alike(one: Maps, other: Maps) -> bool:
 
 def _lean(maps: Maps) -> Maps:
     """Without what facts are not made from, so that it need not be kept."""
-    return replace(maps, tokens=None, keys=None, rows=None, intact=None)
+    return replace(maps, tokens=None, keys=None, rows=None, unablated=None)
 
 
-def _followed(old: HeadFacts, new: HeadFacts, seconds: float) -> HeadFacts:
+def _followed(old: HeadStats, new: HeadStats, seconds: float) -> HeadStats:
     """The new facts with a stability and a foreground that go a part of the way from the old ones, and the old label
     unless another one is clearly right."""
     ratio, stability = new.foreground, new.stability
@@ -285,5 +285,15 @@ def _followed(old: HeadFacts, new: HeadFacts, seconds: float) -> HeadFacts:
     return replace(new, foreground=ratio, stability=stability, tag=_tag(ratio, old.tag))
 
 
-__all__ = ["SECONDS_BETWEEN", "TAGS", "HeadFacts", "Tag", "Watch", "agreement", "best_of", "foreground", "head_facts",
-           "standing_out"]  # fmt: skip
+__all__ = [
+    "SECONDS_BETWEEN",
+    "TAGS",
+    "HeadStats",
+    "HeadStatsTracker",
+    "Tag",
+    "agreement",
+    "best_of",
+    "foreground",
+    "head_statistics",
+    "standing_out",
+]  # fmt: skip

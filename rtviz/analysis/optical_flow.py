@@ -15,7 +15,7 @@ from rtviz.frame import Floats, Frame, Maps
 WIDE = frozenset({"tokens", "keys", "values"})  # the fields of Maps with many numbers a patch
 
 
-class Carrier:
+class FlowWarper:
     """Carries maps from the frame that the model saw to the frame that is shown.
 
     Args:
@@ -28,7 +28,7 @@ class Carrier:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._then: tuple[Frame, NDArray[np.uint8]] | None = None
 
-    def carry(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = WIDE) -> Maps:
+    def warp(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = WIDE) -> Maps:
         """The maps of frame `then`, laid where its things are in frame `now`, which has the same size.
 
         Args:
@@ -49,7 +49,7 @@ class Carrier:
                 wide[name] = np.moveaxis(sampler(np.moveaxis(held, -1, -3)), -3, -1)
         labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
         rollout = None if maps.rollout is None else np.maximum(sampler(maps.rollout[None])[0], 0)
-        intact = None if maps.intact is None else self.carry(maps.intact, then, now, features)
+        unablated = None if maps.unablated is None else self.warp(maps.unablated, then, now, features)
         cams = {
             method: tuple(_Sampler(motion, (stage.shape[0], stage.shape[1]))(stage) for stage in stages)
             for method, stages in maps.cams.items()
@@ -62,10 +62,10 @@ class Carrier:
             cams=cams,
             labels=labels,
             rollout=rollout,
-            intact=intact,
+            unablated=unablated,
         )
 
-    def carry_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
+    def warp_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
         """Planes [..., rows, columns] on the patch grid of frame `then`, laid where its things are in frame `now`."""
         rows, columns = planes.shape[-2:]
         return _Sampler(self.motion(then, now), (rows, columns))(planes)
@@ -112,7 +112,7 @@ class _Sampler:
     """Samples planes on the patch grid at the places that a motion field names.
 
     Cubic, because things move by parts of a patch from frame to frame, and linear sampling would blur the map then:
-    on the built-in scene, cubic leaves a quarter less error than linear (`rtviz.bench.measure_carrying`).
+    on the built-in scene, cubic leaves a quarter less error than linear (`rtviz.bench.measure_warping`).
     """
 
     def __init__(self, motion: Floats, grid: tuple[int, int]) -> None:

@@ -99,7 +99,7 @@ class Tracker:
         """Forget everything, as when another stream begins."""
         self._groups, self._given, self._last = [], {}, None
 
-    def adopt(self, marks: Sequence[Mark], maps: Maps | None) -> None:
+    def take_over_tracks(self, marks: Sequence[Mark], maps: Maps | None) -> None:
         """Take over objects that were marked before this model was here: what they are was decided in a frame that it
         has not seen. They begin in its next frame, where the other model sees them now.
 
@@ -128,9 +128,10 @@ class Tracker:
         marks = tuple(marks)
         last = self._last
         if last is not None and (last.maps.model, last.maps.grid) != (maps.model, maps.grid):
-            same = last.maps.model == maps.model  # in another resolution; another model would be told by `adopt`
+            # In another resolution; another model would be handed on by `take_over_tracks`.
+            same = last.maps.model == maps.model
             self.reset()
-            self.adopt(last.maps.marks, last.maps if same else None)
+            self.take_over_tracks(last.maps.marks, last.maps if same else None)
             last = None
         self._groups = [group for group in self._groups if set(group.marks) & set(marks)]
         if last is not None and self._groups:
@@ -142,7 +143,8 @@ class Tracker:
                 self._groups.append(_Group(maps.tokens, new, self._masks(maps.tokens, new)))
             self._given.clear()  # what of it was not wanted now is not marked any more
         maps = replace(maps, marks=marks, **self._labels(marks, maps.grid))
-        self._last = _Last(index, pts_seconds, replace(maps, rows=None, intact=None))  # these hold on to a whole pass
+        # Rows and unablated maps would hold on to a whole pass.
+        self._last = _Last(index, pts_seconds, replace(maps, rows=None, unablated=None))
         return maps
 
     def _carry_on(self, tokens: Floats, last: _Last, now: tuple[int, float], blank: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from rtviz import views
 from rtviz.analysis.head_stats import standing_out
 from rtviz.app.keys import Bindings
-from rtviz.app.layer_sweep import Ride
+from rtviz.app.layer_sweep import LayerSweep
 from rtviz.app.remembered import Remembered, WeightsFile
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError, lacks
@@ -50,7 +50,7 @@ class Commands:
         self.record_what = RECORDED[0]
         self.silent: Collection[str] = ()
         self._tell, self._models_here = say, models_here
-        self.ride = Ride(session, lambda layer: self._show_layer(layer))
+        self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -252,9 +252,9 @@ class Commands:
 
     def _elevator(self) -> None:
         """Run through the layers on the frame that is shown, or end that."""
-        if self.ride.running:
-            self.ride.stop()
-        elif not self.ride.start(time.monotonic()):
+        if self.sweep.running:
+            self.sweep.stop()
+        elif not self.sweep.start(time.monotonic()):
             self._say("the layers can be run through as soon as the model has looked", 3.0)
 
     def _save_elevator(self) -> None:

@@ -8,7 +8,7 @@ from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 
 
-class Ride:
+class LayerSweep:
     """One ride at a time. It has no clock: whoever has one calls `tick`.
 
     Args:
@@ -70,4 +70,4 @@ class Ride:
             self._session.pause(False)
 
 
-__all__ = ["Ride"]
+__all__ = ["LayerSweep"]

@@ -270,7 +270,7 @@ class _Soak:
     def _come_home(self) -> None:
         """Back to the first settings, live, with attention on the picture, and nothing left to be done."""
         window, session = self._window, self._session
-        window.commands.ride.stop()
+        window.commands.sweep.stop()
         window.help.hide()
         if session.status().recording is not None:
             session.stop_recording()

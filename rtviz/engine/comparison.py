@@ -21,7 +21,7 @@ from rtviz.views.overlap import overlap
 from rtviz.views.requirements import fit
 from rtviz.views.track import objects_in
 
-Looks = tuple[Maps, ...]
+AllMaps = tuple[Maps, ...]
 
 # In a mosaic objects are outlined on copies of the frame whose short side is at least so long, in pixels: on smaller
 # ones the line would hide what it goes round.
@@ -47,7 +47,7 @@ class Comparison:
             ModelError: one of them cannot be had; of several whose weights are missing all are told at once.
         """
         engines, missing = [], {}
-        for one in settings.apart():
+        for one in settings.per_model():
             try:
                 engines.append(Engine.for_settings(one, progress))
             except WeightsMissing as error:
@@ -68,28 +68,30 @@ class Comparison:
 
     def compile(self, frame: Frame, count: int, settings: Settings) -> None:
         """As `Engine.compile`, for each model."""
-        for engine, wanted in zip(self.engines, settings.apart(), strict=True):
+        for engine, wanted in zip(self.engines, settings.per_model(), strict=True):
             engine.compile(frame, count, wanted)
 
-    def look_all(
+    def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
-    ) -> Iterator[tuple[Frame, Looks]]:
+    ) -> Iterator[tuple[Frame, AllMaps]]:
         """Every frame of a row of batches with the maps of each model, in order."""
-        return side_by_side(self.engines, batches, settings.apart(), on_pass)
+        return side_by_side(self.engines, batches, settings.per_model(), on_pass)
 
-    def draw(self, frame: Frame, seen: Looks, settings: Settings) -> Result:
+    def draw(self, frame: Frame, seen: AllMaps, settings: Settings) -> Result:
         """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
         measured = on_objects(frame, seen, settings)
         self._unmeasured = settings.jaccard and measured.masks is None
-        wishes = apart(settings)
-        each = zip(self.engines, seen, wishes, strict=True)
-        drawn = outlined([engine.draw(measured, maps, fit(wish, maps)) for engine, maps, wish in each])
-        return join(frame, [titled(result, wish) for result, wish in zip(drawn, wishes, strict=True)], settings)
+        requests = per_model(settings)
+        each = zip(self.engines, seen, requests, strict=True)
+        drawn = outlined([engine.draw(measured, maps, fit(requested, maps)) for engine, maps, requested in each])
+        return join(
+            frame, [titled(result, requested) for result, requested in zip(drawn, requests, strict=True)], settings
+        )
 
 
-def apart(settings: Settings) -> list[Settings]:
+def per_model(settings: Settings) -> list[Settings]:
     """The settings of each model's picture: where there are several, the frame stands beside them once."""
-    wanted = settings.apart()
+    wanted = settings.per_model()
     if settings.layout != "side-by-side" or len(wanted) == 1:
         return wanted
     return [one.replace(layout="overlay") for one in wanted]
@@ -228,4 +230,4 @@ def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tu
 _OF_LAST_LAYER = ("pca", "similarity", "objects", "track")
 
 
-__all__ = ["Comparison", "apart", "on_objects", "outlined", "shown", "titled"]
+__all__ = ["Comparison", "on_objects", "outlined", "per_model", "shown", "titled"]

@@ -30,7 +30,7 @@ _BLANK = 8  # of 255: a frame with no more between its darkest and its brightest
 class Engine:
     """Looks at frames with a model and draws what it saw; synchronous, for one thread and one stream at a time.
 
-    The steps stand apart, because one forward pass serves every head, layer, view and colour: `look` runs the model,
+    The steps stand apart, because one forward pass serves every head, layer, view and colour: `predict` runs the model,
     `draw` only draws, `render` does both.
 
     Args:
@@ -71,7 +71,7 @@ class Engine:
         """The model that looks, if there is one."""
         return () if self.model is None else (self.model,)
 
-    def look(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
+    def predict(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
         """The maps of frames of one size, in one forward pass where memory allows.
 
         Args:
@@ -90,7 +90,7 @@ class Engine:
         length = self._largest_batch or len(frames)
         if len(frames) > length:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
-            return [maps for part in parts for maps in self.look(part, settings, features)]
+            return [maps for part in parts for maps in self.predict(part, settings, features)]
         device = self.model.device
         try:
             found = self.model.batch(
@@ -114,7 +114,7 @@ class Engine:
                 elif not half and self.model.device == device:  # no other pass has left it meanwhile
                     self.notices.append(f"{device} is out of memory: going on with the CPU, which is slower")
                     self.model = self.model.to("cpu")
-            return self.look(frames, settings, features)
+            return self.predict(frames, settings, features)
         with self._turn:
             if (said := self._said()) != self._told:  # the number format was changed
                 self.notices.append(said[len(self._told) :].lstrip("; "))
@@ -129,7 +129,7 @@ class Engine:
         """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
 
         Raises:
-            CaptureFailed: they must be compiled, and cannot be.
+            AttentionCaptureError: they must be compiled, and cannot be.
         """
         if self.model is not None:
             self.model.compile(frame.pixels, count, settings.resolution, requirements.features(settings, self.model))
@@ -137,7 +137,7 @@ class Engine:
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
 
-        Each frame that was looked at is to be told, in order; `look_all` and `render` do so themselves.
+        Each frame that was looked at is to be told, in order; `predict_all` and `render` do so themselves.
         """
         if not settings.track:
             self._tracker.reset()
@@ -146,16 +146,16 @@ class Engine:
         blank = int(np.ptp(frame.pixels[::4, ::4])) <= _BLANK
         return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds, blank=blank)
 
-    def adopt(self, settings: Settings, maps: Maps | None) -> None:
-        """Take over the objects that the settings mark, as another model sees them; see `Tracker.adopt`.
+    def take_over_tracks(self, settings: Settings, maps: Maps | None) -> None:
+        """Take over the objects that the settings mark, as another model sees them; see `Tracker.take_over_tracks`.
 
         Args:
             settings: what is marked.
             maps: what another model saw last, with labels; None if there is none.
         """
-        self._tracker.adopt(settings.track, maps)
+        self._tracker.take_over_tracks(settings.track, maps)
 
-    def look_all(
+    def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, Maps]]:
         """Every frame of a row of batches with its maps, in order; passes run side by side in the lanes of the device.
@@ -181,7 +181,7 @@ class Engine:
         """
         start = time.perf_counter()
         followed = settings.head == "follow" and maps is not None and maps.heads > 0
-        settings = views.settled(frame, maps, settings, self._memory)
+        settings = views.resolve_head(frame, maps, settings, self._memory)
         overlay = views.draw(frame, maps, settings, self._memory)
         if followed:
             views.name_head(overlay, frame, settings)
@@ -198,7 +198,7 @@ class Engine:
         start = time.perf_counter()
         maps = None
         if views.find(settings.view).needs:
-            maps = self.follow(frame, self.look([frame], settings)[0], settings)
+            maps = self.follow(frame, self.predict([frame], settings)[0], settings)
         return self.draw(frame, maps, settings, (time.perf_counter() - start) * 1000)
 
     def forget(self) -> None:
@@ -225,18 +225,18 @@ def side_by_side(
     Args:
         engines: with a model each; all of them look at every frame.
         settings: what each of them looks with.
-        batches, on_pass: as for `Engine.look_all`.
+        batches, on_pass: as for `Engine.predict_all`.
 
     Raises:
         DeviceFailed: one frame is too much even for the CPU.
     """
-    from rtviz.models.inference_pool import Lanes
+    from rtviz.models.inference_pool import InferencePool
 
-    def look(engine: Engine, batch: Sequence[Frame], wanted: Settings) -> list[Maps]:
+    def predict(engine: Engine, batch: Sequence[Frame], wanted: Settings) -> list[Maps]:
         start = time.perf_counter()
-        maps = engine.look(batch, wanted)
+        maps = engine.predict(batch, wanted)
         if on_pass is not None:
-            on_pass((time.perf_counter() - start) / lanes.count)
+            on_pass((time.perf_counter() - start) / pool.count)
         return maps
 
     waiting: deque[tuple[Sequence[Frame], list[Future[list[Maps]]]]] = deque()
@@ -248,16 +248,16 @@ def side_by_side(
                 each = zip(engines, seen, settings, strict=True)
                 yield frame, tuple(engine.follow(frame, maps, wanted) for engine, maps, wanted in each)
 
-    with Lanes(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as lanes:
+    with InferencePool(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as pool:
         size: tuple[int, int] | None = None
         for batch in batches:
             if batch[0].size != size:  # a model is made ready for another size only when nobody is looking
                 yield from finished(0)
                 size = batch[0].size
             each = zip(engines, settings, strict=True)
-            passes = [lanes.submit(look, engine, batch, wanted) for engine, wanted in each]
+            passes = [pool.submit(predict, engine, batch, wanted) for engine, wanted in each]
             waiting.append((batch, passes))
-            yield from finished(lanes.count // len(engines) + 1)
+            yield from finished(pool.count // len(engines) + 1)
         yield from finished(0)
 
 

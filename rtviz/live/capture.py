@@ -26,7 +26,7 @@ OpenSource = Callable[..., "Source"]  # (place, start=seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shot:
+class CapturedFrame:
     """A frame as it came in.
 
     Attributes:
@@ -44,7 +44,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Patience:
+class SourceTimeouts:
     """How long a source is waited for.
 
     Attributes:
@@ -160,28 +160,28 @@ class Capture:
     goes on.
 
     Args:
-        on_shot: called with each Shot, in the thread that owns the source; must be quick.
+        on_frame: called with each CapturedFrame, in the thread that owns the source; must be quick.
         on_notice: called with a sentence about something that has happened.
-        on_other: called when another place has taken over, before its first Shot, in the thread that owns it.
+        on_other: called when another place has taken over, before its first CapturedFrame, in the thread that owns it.
         open_source: opens a place.
         find_places: what to try, in this order, where no place was named.
     """
 
     def __init__(
         self,
-        on_shot: Callable[[Shot], None],
+        on_frame: Callable[[CapturedFrame], None],
         on_notice: Callable[[str], None],
         on_other: Callable[[], None],
         open_source: OpenSource,
         find_places: Callable[[], Sequence[str]],
-        patience: Patience | None = None,
+        timeouts: SourceTimeouts | None = None,
     ) -> None:
-        self._on_shot = on_shot
+        self._on_frame = on_frame
         self._on_notice = on_notice
         self._on_other = on_other
         self._open_source = open_source
         self._find_places = find_places
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or SourceTimeouts()
         self._changed = threading.Condition()
         self._keepers: list[threading.Thread] = []
         self._readers: list[threading.Thread] = []
@@ -386,15 +386,15 @@ class Capture:
                 return "connecting", _opens(connection)
             name = opening.info.name if opening.info is not None else opening.place
             waiting = now - (opening.waiting_since or now)
-            if waiting > self._patience.stalled_seconds:
+            if waiting > self._timeouts.stalled_seconds:
                 return "stalled", f"{name} has sent no picture for {waiting:.0f} s"
-            if opening.same_since is not None and now - opening.same_since > self._patience.frozen_seconds:
+            if opening.same_since is not None and now - opening.same_since > self._timeouts.frozen_seconds:
                 return "stalled", f"{name} has sent the very same picture for {now - opening.same_since:.0f} s"
             if self._paused:
                 return "paused", ""
             if self._ended:
                 return "ended", f"the end of {name}"
-            if opening.black_since is not None and now - opening.black_since > self._patience.stalled_seconds:
+            if opening.black_since is not None and now - opening.black_since > self._timeouts.stalled_seconds:
                 return "live", f"{name} sends black pictures: is its lens covered, or a privacy switch on?"
             if self._is_slow(opening, now):
                 return "live", f"{name} sends only {self.fps():.0f} pictures a second: low light slows cameras down"
@@ -416,7 +416,7 @@ class Capture:
         info = opening.info
         if info is None or info.kind != "camera" or (info.fps or 30.0) < 15 or opening.first_at is None:
             return False
-        return now - opening.first_at > self._patience.frozen_seconds and self.fps() < 8
+        return now - opening.first_at > self._timeouts.frozen_seconds and self.fps() < 8
 
     # --- the supervisor: which place, how long, how often ----------------------------------------------------------
 
@@ -454,11 +454,11 @@ class Capture:
                 continue
             if opening.frames:
                 # What lived a while starts again without a long pause; what dies at once is left in peace for longer.
-                failures = 0 if time.monotonic() - opening.began_at > 2 * self._patience.stalled_seconds else failures
+                failures = 0 if time.monotonic() - opening.began_at > 2 * self._timeouts.stalled_seconds else failures
                 start = 0.0 if opening.info is None or opening.info.live else self.position_seconds
             with self._changed:
                 connection.failure = opening.error or SourceLost(f"{opening.place} has stopped")
-                pauses = self._patience.back_off_seconds
+                pauses = self._timeouts.back_off_seconds
                 pause: float | None = pauses[min(failures, len(pauses) - 1)]
                 if _is_hopeless(connection.failure, opening.place, connection.delivered):
                     pause = None
@@ -496,7 +496,7 @@ class Capture:
                 return False
             present.waits = opening.over = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: opening.finished, self._patience.lost_seconds)
+            self._changed.wait_for(lambda: opening.finished, self._timeouts.lost_seconds)
             return True
 
     def _take_up_again(self) -> None:
@@ -519,15 +519,15 @@ class Capture:
 
     def _watch(self, opening: _Opening) -> None:
         """Wait until the opening is over, by its own doing, by a request, or because it has been silent too long."""
-        patience = self._patience
+        timeouts = self._timeouts
         with self._changed:
             while not (opening.finished or opening.over):
                 now = time.monotonic()
-                limit = patience.lost_seconds if opening.frames else patience.opening_seconds
+                limit = timeouts.lost_seconds if opening.frames else timeouts.opening_seconds
                 silent_since = opening.waiting_since
                 if opening.same_since is not None and opening.place not in self._still_places:
                     frozen_for = now - opening.same_since
-                    if frozen_for > patience.frozen_seconds + patience.lost_seconds:
+                    if frozen_for > timeouts.frozen_seconds + timeouts.lost_seconds:
                         self._still_places.add(opening.place)  # if it helps nothing, it is not tried again
                         opening.error = SourceLost(f"{opening.place} was frozen")
                         opening.over = True
@@ -537,7 +537,7 @@ class Capture:
                     opening.error = SourceLost(f"{opening.place} {verb} for {now - silent_since:.0f} s")
                     opening.over = True
                     return
-                self._changed.wait(min(limit, patience.stalled_seconds))
+                self._changed.wait(min(limit, timeouts.stalled_seconds))
 
     # --- the reader: owns the source -------------------------------------------------------------------------------
 
@@ -829,8 +829,8 @@ class Capture:
             if self._jump is None:
                 self._sought_seconds = None
             self._number += 1
-            shot = Shot(frame, now, self._stream, self._number)
-        self._on_shot(shot)
+            captured = CapturedFrame(frame, now, self._stream, self._number)
+        self._on_frame(captured)
 
     def _follow_size(self, opening: _Opening, frame: Frame) -> None:
         info = opening.info

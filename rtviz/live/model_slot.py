@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtviz.errors import RtvizError, WeightsMissing, in_words
-from rtviz.live.capture import Shot, rate
-from rtviz.live.renderer import Artist, Seen
+from rtviz.live.capture import CapturedFrame, rate
+from rtviz.live.renderer import FrameRenderer, Prediction
 from rtviz.settings import MODEL_FIELDS, Query, Settings
 from rtviz.views.requirements import answers, having
 
@@ -45,7 +45,7 @@ class PaneStatus:
         return self.sentence
 
 
-class Companion:
+class ModelSlot:
     """A model beside the session's own. The session's threads call it: one loads, one looks, one draws.
 
     Args:
@@ -59,8 +59,8 @@ class Companion:
         gone: nobody wants it any more.
         missing: its weights are not here.
         engine: which looks; None until it is ready.
-        seen: what it saw last.
-        artist: who draws it.
+        prediction: what it saw last.
+        renderer: who draws it.
     """
 
     def __init__(self, settings: Settings, notice: Callable[[str], None]) -> None:
@@ -70,10 +70,10 @@ class Companion:
         self.gone = False
         self.missing = False
         self.engine: Engine | None = None
-        self.seen: Seen | None = None
-        self.artist = Artist(notice)
+        self.prediction: Prediction | None = None
+        self.renderer = FrameRenderer(notice)
         self._notice = notice
-        self._looked_at: deque[float] = deque(maxlen=600)
+        self._predicted: deque[float] = deque(maxlen=600)
 
     @property
     def model(self) -> Model | None:
@@ -85,7 +85,7 @@ class Companion:
         return self.model.name if self.model is not None else self.settings.model or "the model that is here"
 
     def status(self) -> PaneStatus:
-        return PaneStatus(self.name, self.state, self.sentence, rate(self._looked_at), self.missing)
+        return PaneStatus(self.name, self.state, self.sentence, rate(self._predicted), self.missing)
 
     def is_for(self, settings: Settings) -> bool:
         """Whether these settings mean the same model, in the same place and number format."""
@@ -106,59 +106,63 @@ class Companion:
         self.missing = isinstance(error, WeightsMissing)
         self._notice(self.sentence)
 
-    def wants(self, shot: Shot, settings: Settings) -> bool:
+    def wants(self, captured: CapturedFrame, settings: Settings) -> bool:
         """Whether it would see something in this shot that it has not seen yet."""
         if self.state != "ready":
             return False
-        seen = self.seen
+        prediction = self.prediction
         return (
-            seen is None
-            or seen.shot.number != shot.number
-            or not answers(seen.maps, self.model, self._own(settings), shot.frame.size)
+            prediction is None
+            or prediction.captured.number != captured.number
+            or not answers(prediction.maps, self.model, self._own(settings), captured.frame.size)
         )
 
     def _own(self, settings: Settings) -> Settings:
         """The session's settings with the heads that are muted in this one's pane."""
         return settings.replace(mute=settings.muted_in(self.pane)) if settings.mute else settings
 
-    def look(self, shot: Shot, settings: Settings) -> None:
+    def predict(self, captured: CapturedFrame, settings: Settings) -> None:
         """Look at a shot; a failure is told, and ends it."""
         try:
-            self.seen = self.see(shot, settings)
+            self.prediction = self.predict_frame(captured, settings)
         except Exception as error:  # the edge of the thread: the other models go on
             self.fail(error)
             return
-        self._looked_at.append(time.monotonic())
+        self._predicted.append(time.monotonic())
 
-    def see(self, shot: Shot, settings: Settings) -> Seen:
+    def predict_frame(self, captured: CapturedFrame, settings: Settings) -> Prediction:
         """What it sees in a shot.
 
         Raises:
-            DeviceFailed, CaptureFailed, SettingsError: as the engine does.
+            DeviceFailed, AttentionCaptureError, SettingsError: as the engine does.
         """
         assert self.engine is not None
         start = time.monotonic()
         settings = having(self._own(settings), self.model)
-        maps = self.engine.look([shot.frame], settings, {"rows"})[0]
-        maps = self.engine.follow(shot.frame, maps, settings)
+        maps = self.engine.predict([captured.frame], settings, {"rows"})[0]
+        maps = self.engine.follow(captured.frame, maps, settings)
         while self.engine.notices:
             self._notice(self.engine.notices.pop(0))
-        return Seen(shot, maps, (time.monotonic() - start) * 1000)
+        return Prediction(captured, maps, (time.monotonic() - start) * 1000)
 
-    def seen_for(self, shot: Shot, query: Query) -> Seen | None:
+    def prediction_for(self, captured: CapturedFrame, query: Query) -> Prediction | None:
         """What it saw last, if that can be laid on this shot; for this query."""
-        seen = self.seen
-        if seen is None or seen.shot.stream != shot.stream or seen.shot.frame.size != shot.frame.size:
+        prediction = self.prediction
+        if (
+            prediction is None
+            or prediction.captured.stream != captured.stream
+            or prediction.captured.frame.size != captured.frame.size
+        ):
             return None
-        if seen.maps.query != query and seen.maps.rows is not None:
+        if prediction.maps.query != query and prediction.maps.rows is not None:
             try:
-                asked = replace(seen, maps=seen.maps.ask(query))
+                asked = replace(prediction, maps=prediction.maps.ask(query))
             except RtvizError:  # no place for this model to look from: the last answer stays
-                return seen
-            if self.seen is seen:
-                self.seen = asked
+                return prediction
+            if self.prediction is prediction:
+                self.prediction = asked
             return asked
-        return seen
+        return prediction
 
 
-__all__ = ["Companion", "PaneStatus"]
+__all__ = ["ModelSlot", "PaneStatus"]

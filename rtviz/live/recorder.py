@@ -20,7 +20,7 @@ import numpy as np
 from rtviz._version import __version__
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Masks, Pixels, Result, rounding_noise
-from rtviz.live.capture import Shot
+from rtviz.live.capture import CapturedFrame
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class RecordedFrame:
     """One frame of the past, packed: JPEG, and maps where the model looked at it, in float16 but for the small `cams`.
 
     Attributes:
@@ -63,21 +63,21 @@ class Kept:
         maps = self.maps
         arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.values]
         arrays += [maps.attended, maps.labels, maps.rollout]
-        if maps.intact is not None:
-            arrays += [maps.intact.attention, maps.intact.prefix]
+        if maps.unablated is not None:
+            arrays += [maps.unablated.attention, maps.unablated.prefix]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
         return size + sum(array.nbytes for array in arrays if array is not None)
 
-    def shot(self) -> Shot:
+    def captured(self) -> CapturedFrame:
         """The shot, unpacked."""
         from rtviz.cv import cv2
 
         bgr = cast(Pixels, cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR))
         pixels = cast(Pixels, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
         frame = Frame(pixels, self.index, self.pts_seconds, masks=_unpacked(self.masks))
-        return Shot(frame, self.captured_at, self.stream, self.number)
+        return CapturedFrame(frame, self.captured_at, self.stream, self.number)
 
-    def seen(self) -> Maps | None:
+    def prediction(self) -> Maps | None:
         """The maps in float32."""
         return None if self.maps is None else _with_type(self.maps, np.float32)
 
@@ -94,8 +94,8 @@ class FlightRecorder:
         self._seconds = seconds
         self._limit = int(megabytes * 1e6)
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Shot, Maps | None]] = deque()
-        self._kept: deque[Kept] = deque()
+        self._waiting: deque[tuple[CapturedFrame, Maps | None]] = deque()
+        self._recorded: deque[RecordedFrame] = deque()
         self._bytes = 0
         self._frozen = False
         self._closed = False
@@ -111,7 +111,7 @@ class FlightRecorder:
         with self._changed:
             self._closed = True
             self._waiting.clear()
-            self._kept.clear()
+            self._recorded.clear()
             self._bytes = 0
             self._changed.notify_all()
 
@@ -120,7 +120,7 @@ class FlightRecorder:
         """What `close` ends."""
         return [self._thread]
 
-    def add(self, shot: Shot, maps: Maps | None = None) -> None:
+    def add(self, captured: CapturedFrame, maps: Maps | None = None) -> None:
         """Keep a shot; with maps, once the model has looked at it. Returns at once.
 
         When packing cannot keep up, frames without maps are left out first.
@@ -131,7 +131,7 @@ class FlightRecorder:
             if len(self._waiting) >= 8:
                 plain = next((item for item in self._waiting if item[1] is None), self._waiting[0])
                 self._waiting.remove(plain)
-            self._waiting.append((shot, maps))
+            self._waiting.append((captured, maps))
             self._changed.notify_all()
 
     def freeze(self) -> None:
@@ -148,13 +148,13 @@ class FlightRecorder:
         """Begin anew, as when another source is opened."""
         with self._changed:
             self._waiting.clear()
-            self._kept.clear()
+            self._recorded.clear()
             self._bytes = 0
 
-    def kept(self) -> tuple[Kept, ...]:
+    def recorded(self) -> tuple[RecordedFrame, ...]:
         """All of it, oldest first."""
         with self._changed:
-            return tuple(self._kept)
+            return tuple(self._recorded)
 
     @property
     def megabytes(self) -> float:
@@ -165,7 +165,7 @@ class FlightRecorder:
     def seconds(self) -> float:
         """How far back it reaches at this moment."""
         with self._changed:
-            return self._kept[-1].captured_at - self._kept[0].captured_at if self._kept else 0.0
+            return self._recorded[-1].captured_at - self._recorded[0].captured_at if self._recorded else 0.0
 
     def _pack_all(self) -> None:
         pack = _Packer()
@@ -176,127 +176,129 @@ class FlightRecorder:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                shot, maps = self._waiting.popleft()
+                captured, maps = self._waiting.popleft()
                 self._busy = True
-                known = next((kept.jpeg for kept in reversed(self._kept) if kept.number == shot.number), None)
-            kept = Kept(
-                shot.number,
-                shot.captured_at,
-                shot.stream,
-                shot.frame.index,
-                shot.frame.pts_seconds,
-                known or pack(shot.frame.pixels),
+                known = next(
+                    (recorded.jpeg for recorded in reversed(self._recorded) if recorded.number == captured.number), None
+                )
+            recorded = RecordedFrame(
+                captured.number,
+                captured.captured_at,
+                captured.stream,
+                captured.frame.index,
+                captured.frame.pts_seconds,
+                known or pack(captured.frame.pixels),
                 None if maps is None else _with_type(maps, np.float16),
-                _packed(shot.frame.masks),
+                _packed(captured.frame.masks),
             )
             with self._changed:
                 if not self._closed:
-                    self._insert(kept)
+                    self._insert(recorded)
 
-    def _insert(self, kept: Kept) -> None:
+    def _insert(self, recorded: RecordedFrame) -> None:
         """In the order of capture: maps come later than the frames after theirs."""
-        later: list[Kept] = []
-        while self._kept and self._kept[-1].number > kept.number:
-            later.append(self._kept.pop())
-        if self._kept and self._kept[-1].number == kept.number:
-            self._bytes -= self._kept.pop().size_bytes
-        self._kept.append(kept)
-        self._bytes += kept.size_bytes
-        self._kept.extend(reversed(later))
-        oldest = self._kept[-1].captured_at - self._seconds
-        while self._kept and (self._bytes > self._limit or self._kept[0].captured_at < oldest):
-            self._bytes -= self._kept.popleft().size_bytes
+        later: list[RecordedFrame] = []
+        while self._recorded and self._recorded[-1].number > recorded.number:
+            later.append(self._recorded.pop())
+        if self._recorded and self._recorded[-1].number == recorded.number:
+            self._bytes -= self._recorded.pop().size_bytes
+        self._recorded.append(recorded)
+        self._bytes += recorded.size_bytes
+        self._recorded.extend(reversed(later))
+        oldest = self._recorded[-1].captured_at - self._seconds
+        while self._recorded and (self._bytes > self._limit or self._recorded[0].captured_at < oldest):
+            self._bytes -= self._recorded.popleft().size_bytes
 
 
-class Past:
+class Playback:
     """The flight recorder while it is watched: what it held when that began, and where one is in it."""
 
-    def __init__(self, kept: tuple[Kept, ...], paused: bool, resume: bool) -> None:
-        self.kept = kept
+    def __init__(self, recorded: tuple[RecordedFrame, ...], paused: bool, resume: bool) -> None:
+        self.recorded = recorded
         self.paused = paused
         self.resume = resume  # a file that played goes on playing when one comes back
         self._looked: dict[int, Maps] = {}  # number of a shot -> what was seen of it since
-        self._at = kept[-1].captured_at
+        self._at = recorded[-1].captured_at
         self._since = time.monotonic()
-        self._shots: deque[Shot] = deque(maxlen=6)
+        self._captured_frames: deque[CapturedFrame] = deque(maxlen=6)
 
     @property
     def seconds_ago(self) -> float:
-        return self.kept[-1].captured_at - self._at
+        return self.recorded[-1].captured_at - self._at
 
-    def line(self, mode: str) -> Sequence[Kept]:
+    def line(self, mode: str) -> Sequence[RecordedFrame]:
         """The frames that are shown one after the other."""
         if mode == "locked":
-            return [kept for kept in self.kept if kept.maps is not None] or self.kept
-        return self.kept
+            return [recorded for recorded in self.recorded if recorded.maps is not None] or self.recorded
+        return self.recorded
 
     def go_to(self, at: float) -> None:
-        self._at = min(max(at, self.kept[0].captured_at), self.kept[-1].captured_at)
+        self._at = min(max(at, self.recorded[0].captured_at), self.recorded[-1].captured_at)
         self._since = time.monotonic()
 
     def hold(self, paused: bool) -> None:
-        if self.paused and not paused and self._at >= self.kept[-1].captured_at:
-            self._at = self.kept[0].captured_at  # from the end, playing begins anew
+        if self.paused and not paused and self._at >= self.recorded[-1].captured_at:
+            self._at = self.recorded[0].captured_at  # from the end, playing begins anew
         self.paused = paused
         self._since = time.monotonic()
 
     def step(self, count: int, mode: str) -> None:
         line = self.line(mode)
-        place = bisect_right([kept.captured_at for kept in line], self._at) - 1 + count
+        place = bisect_right([recorded.captured_at for recorded in line], self._at) - 1 + count
         self.paused = True
         self._at = line[min(max(place, 0), len(line) - 1)].captured_at
 
-    def now(self, mode: str, speed: float) -> tuple[Kept, float | None]:
+    def now(self, mode: str, speed: float) -> tuple[RecordedFrame, float | None]:
         """The frame to show, and in how many seconds to ask again; None when nothing moves."""
         line = self.line(mode)
-        times = [kept.captured_at for kept in line]
+        times = [recorded.captured_at for recorded in line]
         now = time.monotonic()
         if not self.paused:
             self._at += (now - self._since) * speed
             self._since = now
-            if self._at >= self.kept[-1].captured_at:
-                self._at = self.kept[-1].captured_at
+            if self._at >= self.recorded[-1].captured_at:
+                self._at = self.recorded[-1].captured_at
                 self.paused = True
         place = max(0, bisect_right(times, self._at) - 1)
         wait = None
         if not self.paused:
-            following = times[place + 1] if place + 1 < len(times) else self.kept[-1].captured_at
+            following = times[place + 1] if place + 1 < len(times) else self.recorded[-1].captured_at
             wait = max(0.005, (following - self._at) / speed)
         return line[place], wait
 
-    def shot(self, kept: Kept) -> Shot:
+    def captured(self, recorded: RecordedFrame) -> CapturedFrame:
         """The shot, unpacked; the last few are remembered, because motion is taken between two of them."""
-        for shot in self._shots:
-            if shot.number == kept.number:
-                return shot
-        shot = kept.shot()
-        self._shots.append(shot)
-        return shot
+        for captured in self._captured_frames:
+            if captured.number == recorded.number:
+                return captured
+        captured = recorded.captured()
+        self._captured_frames.append(captured)
+        return captured
 
-    def take_seen(self, number: int, maps: Maps) -> None:
+    def take_prediction(self, number: int, maps: Maps) -> None:
         """What the model saw of a shot just now. Only the last such maps keep what answers any query."""
         for other, earlier in self._looked.items():
             if earlier.rows is not None:
                 self._looked[other] = replace(earlier, rows=None)
         self._looked[number] = maps
 
-    def seen(self, kept: Kept, answers: Callable[[Maps], bool]) -> tuple[Shot, Maps] | None:
+    def prediction(self, recorded: RecordedFrame, answers: Callable[[Maps], bool]) -> tuple[CapturedFrame, Maps] | None:
         """A frame, itself or the nearest of its stream, with what was seen of it; rather one that answers."""
-        place = next(place for place, other in enumerate(self.kept) if other.number == kept.number)
+        place = next(place for place, other in enumerate(self.recorded) if other.number == recorded.number)
         nearest = sorted(
-            range(max(0, place - 60), min(len(self.kept), place + 60)), key=lambda other: abs(other - place)
+            range(max(0, place - 60), min(len(self.recorded), place + 60)), key=lambda other: abs(other - place)
         )
-        spare: tuple[Shot, Maps] | None = None
-        for other in (self.kept[index] for index in nearest):
+        spare: tuple[CapturedFrame, Maps] | None = None
+        for other in (self.recorded[index] for index in nearest):
             maps = self._looked.get(other.number, other.maps)
-            if maps is None or other.stream != kept.stream:
+            if maps is None or other.stream != recorded.stream:
                 continue
             answering = answers(maps)
             if answering or spare is None:
-                shot = self.shot(other)
-                if shot.frame.size != self.shot(kept).frame.size:
+                captured = self.captured(other)
+                if captured.frame.size != self.captured(recorded).frame.size:
                     continue
-                spare = shot, self._looked.get(other.number) or other.seen() or maps
+                spare = captured, self._looked.get(other.number) or other.prediction() or maps
                 if answering:
                     return spare
         return spare
@@ -346,7 +348,7 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         attended=None if maps.attended is None else maps.attended.astype(kind),
         labels=None if maps.labels is None else maps.labels.astype(kind),
         rollout=None if maps.rollout is None else maps.rollout.astype(kind),
-        intact=None if maps.intact is None else _with_type(maps.intact, kind),
+        unablated=None if maps.unablated is None else _with_type(maps.unablated, kind),
         rows=None,  # would keep every pass in the device's memory
     )
 

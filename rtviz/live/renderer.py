@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING
 from rtviz import views
 from rtviz.errors import in_words, lacks_classifier
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live.capture import Shot
+from rtviz.live.capture import CapturedFrame
 from rtviz.settings import Settings
 from rtviz.views.requirements import fit
 
 if TYPE_CHECKING:
-    from rtviz.analysis.optical_flow import Carrier
+    from rtviz.analysis.optical_flow import FlowWarper
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class Prediction:
     """What the model saw of a shot.
 
     Attributes:
-        carry_ms: how long it took to carry it there from the shot that was looked at.
+        warp_ms: how long it took to carry it there from the shot that was looked at.
     """
 
-    shot: Shot
+    captured: CapturedFrame
     maps: Maps
     forward_ms: float
-    carry_ms: float = 0.0
+    warp_ms: float = 0.0
 
 
-class Artist:
+class FrameRenderer:
     """What is remembered between the pictures of one row of them: the colours' range, and motion."""
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
         self._memory = views.Memory()
-        self._carrier: Carrier | None = None
+        self._warper: FlowWarper | None = None
         self._stream = -1
         self._told: set[str] = set()
 
@@ -47,50 +47,52 @@ class Artist:
         """Begin anew with what pictures have in common."""
         self._memory.reset()
 
-    def lay(self, shot: Shot, seen: Seen | None, settings: Settings) -> Seen | None:
+    def lay(self, captured: CapturedFrame, prediction: Prediction | None, settings: Settings) -> Prediction | None:
         """What was seen of a shot, or, carried by optical flow to it, of another one a moment away: as much of it as
         the settings draw."""
-        if seen is None or seen.shot.number == shot.number:
-            return seen
+        if prediction is None or prediction.captured.number == captured.number:
+            return prediction
         start = time.perf_counter()
-        if self._carrier is None:
-            from rtviz.analysis.optical_flow import Carrier
+        if self._warper is None:
+            from rtviz.analysis.optical_flow import FlowWarper
 
-            self._carrier = Carrier()
+            self._warper = FlowWarper()
         try:
-            needs = views.needs(settings, seen.maps.discovery_features)
-            maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame, needs)
+            needs = views.needs(settings, prediction.maps.discovery_features)
+            maps = self._warper.warp(prediction.maps, prediction.captured.frame, captured.frame, needs)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"carrying failed: {in_words(error)}")
             return None
-        return Seen(shot, maps, seen.forward_ms, (time.perf_counter() - start) * 1000)
+        return Prediction(captured, maps, prediction.forward_ms, (time.perf_counter() - start) * 1000)
 
-    def draw(self, shot: Shot, seen: Seen | None, settings: Settings, on: Frame | None = None) -> Result:
+    def draw(
+        self, captured: CapturedFrame, prediction: Prediction | None, settings: Settings, on: Frame | None = None
+    ) -> Result:
         """A shot with what was seen of it, or of another one a moment away.
 
         Args:
             on: the shot's frame at another size, to be drawn on instead of itself.
         """
-        if shot.stream != self._stream:
-            self._stream = shot.stream
+        if captured.stream != self._stream:
+            self._stream = captured.stream
             self.forget()
         try:
-            return self._draw(on or shot.frame, self.lay(shot, seen, settings), settings)
+            return self._draw(on or captured.frame, self.lay(captured, prediction, settings), settings)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"drawing failed: {in_words(error)}")
-            frame = on or shot.frame
+            frame = on or captured.frame
             return Result(frame.pixels, frame, None, settings.replace(view="none", layout="overlay"))
 
-    def _draw(self, frame: Frame, seen: Seen | None, settings: Settings) -> Result:
+    def _draw(self, frame: Frame, prediction: Prediction | None, settings: Settings) -> Result:
         start = time.perf_counter()
-        maps = seen.maps if seen is not None else None
-        fitting = views.settled(frame, maps, fit(settings, maps), self._memory)
+        maps = prediction.maps if prediction is not None else None
+        fitting = views.resolve_head(frame, maps, fit(settings, maps), self._memory)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
             self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
         overlay = views.draw(frame, maps, fitting, self._memory)
         timings_ms = {
-            "forward": seen.forward_ms if seen is not None else 0.0,
-            "carry": seen.carry_ms if seen is not None else 0.0,
+            "forward": prediction.forward_ms if prediction is not None else 0.0,
+            "warp": prediction.warp_ms if prediction is not None else 0.0,
             "draw": (time.perf_counter() - start) * 1000,
         }
         return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
@@ -101,4 +103,4 @@ class Artist:
             self._notice(sentence)
 
 
-__all__ = ["Artist", "Seen"]
+__all__ = ["FrameRenderer", "Prediction"]

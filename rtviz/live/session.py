@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtviz import views
-from rtviz.analysis.head_stats import HeadFacts, Watch
+from rtviz.analysis.head_stats import HeadStats, HeadStatsTracker
 from rtviz.errors import DeviceFailed, ModelError, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.frame import Frame, Maps, Pixels, Result
-from rtviz.live.capture import Attempt, Capture, OpenSource, Patience, Shot, rate
-from rtviz.live.model_slot import Companion, PaneStatus
+from rtviz.live.capture import Attempt, Capture, CapturedFrame, OpenSource, SourceTimeouts, rate
+from rtviz.live.model_slot import ModelSlot, PaneStatus
 from rtviz.live.recorder import (
     NOT_SHOWN,
     RECORDED,
     FlightRecorder,
-    Kept,
-    Past,
+    Playback,
+    RecordedFrame,
     VideoRecorder,
     check_new_video,
     write_snapshot,
     write_video,
 )
-from rtviz.live.renderer import Artist, Seen
+from rtviz.live.renderer import FrameRenderer, Prediction
 from rtviz.settings import MODEL_FIELDS, Point, Query, Settings
 from rtviz.usage import give_back_free_memory
 from rtviz.views.requirements import answers, fit, has_features, having
@@ -162,7 +162,7 @@ class LiveStatus:
     recorder_seconds: float = 0.0
     past_seconds: float | None = None
     latency_ms_history: tuple[float, ...] = ()
-    facts: tuple[HeadFacts, ...] = ()
+    facts: tuple[HeadStats, ...] = ()
     panes: tuple[PaneStatus, ...] = ()
     focus: int = 0
     first_name: str | None = None
@@ -176,7 +176,7 @@ class _Drawn:
     result: Result
     captured_at: float
     seen_at: float | None  # capture of the frame whose attention is shown
-    past: bool = False
+    playback: bool = False
 
 
 class _Cancelled(Exception):
@@ -197,9 +197,9 @@ class LiveSession:
             newest attention is carried along by optical flow. Smooth is the default by measurement: without a GPU the
             camera sends twice as many frames as the model can see, and on the built-in scene attention that is 100 ms
             old overlaps with the objects by 0.886 when carried, 0.887 when fresh and 0.879 when left where it was; at
-            300 ms by 0.880, 0.887 and 0.831 (`rtviz.bench.measure_carrying`).
+            300 ms by 0.880, 0.887 and 0.831 (`rtviz.bench.measure_warping`).
         open_source, load_engine, find_places: the seams for tests and for those who embed this.
-        patience: how long a source is waited for.
+        timeouts: how long a source is waited for.
         past_seconds, past_mb: what the flight recorder may hold; 0 switches it off.
     """
 
@@ -212,7 +212,7 @@ class LiveSession:
         open_source: OpenSource | None = None,
         load_engine: LoadEngine | None = None,
         find_places: Callable[[], Sequence[str]] | None = None,
-        patience: Patience | None = None,
+        timeouts: SourceTimeouts | None = None,
         past_seconds: float = 30.0,
         past_mb: float = 256.0,
     ) -> None:
@@ -223,12 +223,12 @@ class LiveSession:
         self._recorder = FlightRecorder(past_seconds, past_mb)
         self._load_engine = load_engine or _load_engine
         self._capture = Capture(
-            self._take_shot,
+            self._take_frame,
             self._notice,
             self._begin_other_source,
             open_source or _open_source,
             find_places or self._find_places,
-            patience,
+            timeouts,
         )
         self._changed = threading.Condition()
         self._closing = False
@@ -236,16 +236,16 @@ class LiveSession:
         self._threads: list[threading.Thread] = []
 
         # Capture -> inference.
-        self._to_look: LatestSlot[Shot] = LatestSlot()
-        self._shot: Shot | None = None
+        self._to_predict: LatestSlot[CapturedFrame] = LatestSlot()
+        self._captured: CapturedFrame | None = None
 
         # Inference.
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()  # saving the past looks too
-        self._seen: Seen | None = None
-        self._looking: Shot | None = None
-        self._look_failed = ""
-        self._looked_at: deque[float] = deque(maxlen=600)
+        self._prediction: Prediction | None = None
+        self._looking: CapturedFrame | None = None
+        self._prediction_failed = ""
+        self._predicted: deque[float] = deque(maxlen=600)
         self._looks = 0
 
         # Loading.
@@ -256,7 +256,7 @@ class LiveSession:
         self._loading = 0  # counts wishes for a model: a load whose number is not the newest is cancelled
 
         # The models that are compared with the first one.
-        self._companions: list[Companion] = []
+        self._slots: list[ModelSlot] = []
         self._turn = 0
         self._focus = 0
 
@@ -266,8 +266,8 @@ class LiveSession:
         self._refit = False
         self._drawn: _Drawn | None = None
         self._recently_drawn: deque[_Drawn] = deque(maxlen=4)
-        self._drawn_shots = 0
-        self._past: Past | None = None
+        self._drawn_frames = 0
+        self._playback: Playback | None = None
 
         # Keeping.
         self._recording: VideoRecorder | None = None
@@ -281,7 +281,7 @@ class LiveSession:
         self._screen: tuple[int, int] | None = None
 
         self._notices: deque[str] = deque(maxlen=20)
-        self._watch = Watch()
+        self._head_stats_tracker = HeadStatsTracker()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -290,8 +290,8 @@ class LiveSession:
         if self._started:
             return self
         self._started = True
-        self._invite(self._settings)
-        for name, work in (("look", self._look_loop), ("draw", self._draw_loop), ("load", self._load_loop)):
+        self._sync_models(self._settings)
+        for name, work in (("look", self._inference_loop), ("draw", self._draw_loop), ("load", self._load_loop)):
             thread = threading.Thread(target=work, name=f"rtviz-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -311,7 +311,7 @@ class LiveSession:
             self._closing = True
             self._loading += 1
             self._changed.notify_all()
-        self._to_look.close()
+        self._to_predict.close()
         self._recorder.close()
         self.stop_recording()
         if not self._started:
@@ -347,7 +347,7 @@ class LiveSession:
             else:
                 return
             self._painted.append(now)
-            if drawn.past:
+            if drawn.playback:
                 return
             self._attention_age_ms = None if drawn.seen_at is None else (drawn.captured_at - drawn.seen_at) * 1000
             if not self._capture.still:
@@ -367,11 +367,11 @@ class LiveSession:
         state, sentence = self._capture.state()
         attempt = self._capture.attempt()
         with self._changed:
-            past, recording = self._past, self._recording
-            model, seen = self._in_focus()
+            playback, recording = self._playback, self._recording
+            model, prediction = self._in_focus()
             model_state, model_sentence = self._model_state, self._model_sentence
-            if self._look_failed and model_state == "ready":
-                model_state, model_sentence = "failed", self._look_failed
+            if self._prediction_failed and model_state == "ready":
+                model_state, model_sentence = "failed", self._prediction_failed
             return LiveStatus(
                 source_state=state,
                 source_sentence=sentence,
@@ -383,16 +383,16 @@ class LiveSession:
                 attempt=attempt,
                 source_info=self._capture.info,
                 mode=self._mode,
-                paused=self._capture.paused if past is None else past.paused,
+                paused=self._capture.paused if playback is None else playback.paused,
                 loop=self._capture.loop,
                 speed=self._capture.speed,
                 camera_fps=self._capture.fps(),
                 shown_fps=rate(self._painted),
-                attention_fps=rate(self._looked_at),
+                attention_fps=rate(self._predicted),
                 age_ms=self._age_ms,
                 attention_age_ms=self._attention_age_ms,
-                forward_ms=seen.forward_ms if seen is not None else None,
-                skipped=max(0, self._capture.captured - self._drawn_shots),
+                forward_ms=prediction.forward_ms if prediction is not None else None,
+                skipped=max(0, self._capture.captured - self._drawn_frames),
                 model_name=model.name if model is not None else None,
                 device=model.device if model is not None else None,
                 precision=model.runs_in if model is not None else None,
@@ -406,26 +406,26 @@ class LiveSession:
                 recording_seconds=recording.seconds if recording is not None else 0.0,
                 recorder_mb=self._recorder.megabytes,
                 recorder_seconds=self._recorder.seconds,
-                past_seconds=past.seconds_ago if past is not None else None,
+                past_seconds=playback.seconds_ago if playback is not None else None,
                 latency_ms_history=self._ages.values(),
-                facts=self._facts_of(seen) if seen is not None else (),
-                panes=tuple(companion.status() for companion in self._companions),
+                facts=self._head_stats_of(prediction) if prediction is not None else (),
+                panes=tuple(slot.status() for slot in self._slots),
                 focus=self._focus,
                 first_name=self._model_name(),
                 most_heads=max((model.heads for model in self._models()), default=0),
                 notices=tuple(self._notices),
             )
 
-    def _in_focus(self) -> tuple[Model | None, Seen | None]:
+    def _in_focus(self) -> tuple[Model | None, Prediction | None]:
         """The model whose facts are told, and what it saw."""
         if self._focus:
-            companion = self._companions[self._focus - 1]
-            return companion.model, companion.seen
-        return self._engine.model if self._engine is not None else None, self._seen
+            slot = self._slots[self._focus - 1]
+            return slot.model, slot.prediction
+        return self._engine.model if self._engine is not None else None, self._prediction
 
     def _models(self) -> list[Model]:
         """All that are here."""
-        engines = [self._engine, *(companion.engine for companion in self._companions)]
+        engines = [self._engine, *(slot.engine for slot in self._slots)]
         return [engine.model for engine in engines if engine is not None and engine.model is not None]
 
     def counts(self) -> tuple[int, int]:
@@ -462,9 +462,9 @@ class LiveSession:
             if any(getattr(before, name) != getattr(settings, name) for name in MODEL_FIELDS):
                 self._model_wanted = settings
                 self._loading += 1
-            self._invite(settings)
+            self._sync_models(settings)
             self._picture_wanted = True
-            self._look_again_if_needed()
+            self._predict_again_if_needed()
             self._changed.notify_all()
 
     def point(self, at: Point | None) -> None:
@@ -486,25 +486,25 @@ class LiveSession:
     def focus(self, pane: int) -> None:
         """Tell the facts of another of the models that are compared: 0 is the first."""
         with self._changed:
-            self._focus = min(max(pane, 0), len(self._companions))
+            self._focus = min(max(pane, 0), len(self._slots))
             self._picture_wanted = True
             self._changed.notify_all()
 
-    def _invite(self, settings: Settings) -> None:
+    def _sync_models(self, settings: Settings) -> None:
         """The models to compare with: those that are here already stay, others are loaded, the rest may go."""
-        known = list(self._companions)
-        self._companions = []
-        for pane, wish in enumerate(settings.apart()[1:], 1):
-            companion = next((one for one in known if one.is_for(wish)), None)
-            if companion is None:
-                companion = Companion(wish, self._notice)
+        known = list(self._slots)
+        self._slots = []
+        for pane, requested in enumerate(settings.per_model()[1:], 1):
+            slot = next((one for one in known if one.is_for(requested)), None)
+            if slot is None:
+                slot = ModelSlot(requested, self._notice)
             else:
-                known.remove(companion)
-            companion.pane = pane
-            self._companions.append(companion)
-        for companion in known:
-            companion.gone = True
-        self._focus = min(self._focus, len(self._companions))
+                known.remove(slot)
+            slot.pane = pane
+            self._slots.append(slot)
+        for slot in known:
+            slot.gone = True
+        self._focus = min(self._focus, len(self._slots))
 
     def set_mode(self, mode: str) -> None:
         """Show "locked" or "smooth".
@@ -536,9 +536,9 @@ class LiveSession:
     def reload_model(self) -> None:
         """Try again to load the model of the settings, and those beside it that failed."""
         with self._changed:
-            for companion in self._companions:
-                if companion.state == "failed":
-                    companion.state, companion.sentence, companion.missing = "waiting", "", False
+            for slot in self._slots:
+                if slot.state == "failed":
+                    slot.state, slot.sentence, slot.missing = "waiting", "", False
             self._model_wanted = self._settings
             self._loading += 1
             self._changed.notify_all()
@@ -564,20 +564,20 @@ class LiveSession:
     def pause(self, paused: bool = True) -> None:
         """Hold the picture, or go on. A camera is drained on meanwhile, so that going on shows the present."""
         with self._changed:
-            if self._past is not None:
-                self._past.hold(paused)
+            if self._playback is not None:
+                self._playback.hold(paused)
                 self._picture_wanted = True
                 self._changed.notify_all()
                 return
         self._capture.pause(paused)
         with self._changed:
-            self._look_again_if_needed()
+            self._predict_again_if_needed()
 
     def step(self, count: int) -> None:
         """Hold, and go so many frames on, or back if negative; in a file, or in the past."""
         with self._changed:
-            if self._past is not None:
-                self._past.step(count, self._mode)
+            if self._playback is not None:
+                self._playback.step(count, self._mode)
                 self._picture_wanted = True
                 self._changed.notify_all()
                 return
@@ -646,36 +646,36 @@ class LiveSession:
         """Watch the past from so many seconds before its newest frame; from there it plays, unless paused. Settings
         apply to the past as they do to the present, and `step` goes through it frame by frame."""
         self._recorder.freeze()
-        kept = self._recorder.kept()
-        if not kept:
+        recorded = self._recorder.recorded()
+        if not recorded:
             self._notice("the flight recorder holds nothing yet")
             self._recorder.thaw()
             return
         with self._changed:
-            if self._past is None:
+            if self._playback is None:
                 info = self._capture.info
                 held = self._capture.paused or info is None or info.live
-                self._past = Past(kept, self._capture.paused, resume=not held)
+                self._playback = Playback(recorded, self._capture.paused, resume=not held)
                 if not held:
                     self._capture.pause(True)
-            self._past.go_to(kept[-1].captured_at - max(0.0, seconds))
-            self._to_look.clear()
+            self._playback.go_to(recorded[-1].captured_at - max(0.0, seconds))
+            self._to_predict.clear()
             self._picture_wanted = True
             self._changed.notify_all()
 
     def live(self) -> None:
         """Back from the past."""
         with self._changed:
-            past, self._past = self._past, None
-            if past is None:
+            playback, self._playback = self._playback, None
+            if playback is None:
                 return
             self._picture_wanted = True
             self._changed.notify_all()
         self._recorder.thaw()
-        if past.resume:
+        if playback.resume:
             self._capture.pause(False)
         with self._changed:
-            self._look_again_if_needed()
+            self._predict_again_if_needed()
 
     def save_past(self, path: str | Path) -> None:
         """Write all that the flight recorder holds to a video, drawn with the present settings, in the background; a
@@ -686,11 +686,13 @@ class LiveSession:
         """
         path = Path(path)
         check_new_video(path)
-        kept = self._past.kept if self._past is not None else self._recorder.kept()
-        if not kept:
+        recorded = self._playback.recorded if self._playback is not None else self._recorder.recorded()
+        if not recorded:
             raise OutputUnwritable(f"cannot write {path}: {NOT_SHOWN}")
         work = threading.Thread(
-            target=lambda: self._notice(write_video(path, self._draw_past(kept), None)), name="rtviz-save", daemon=True
+            target=lambda: self._notice(write_video(path, self._draw_recorded(recorded), None)),
+            name="rtviz-save",
+            daemon=True,
         )
         self._threads.append(work)
         work.start()
@@ -705,44 +707,44 @@ class LiveSession:
             self._forget_marks()
             self._changed.notify_all()
 
-    def _turns_page(self, shot: Shot) -> bool:
+    def _turns_page(self, captured: CapturedFrame) -> bool:
         """Whether a shot and the present one are different pages, of which one says nothing about the other."""
-        info, present = self._capture.info, self._shot
-        return info is not None and info.kind == "pages" and present is not None and present.stream != shot.stream
+        info, present = self._capture.info, self._captured
+        return info is not None and info.kind == "pages" and present is not None and present.stream != captured.stream
 
     def _forget_marks(self) -> None:
         """What was marked in one picture means nothing in another."""
         if self._settings.track:
             self._settings = self._settings.replace(track=())
 
-    def _take_shot(self, shot: Shot) -> None:
+    def _take_frame(self, captured: CapturedFrame) -> None:
         with self._changed:
-            if self._shot is not None and shot.number < self._shot.number:
+            if self._captured is not None and captured.number < self._captured.number:
                 return  # the last one of a source that another has replaced meanwhile
-            if self._turns_page(shot):
+            if self._turns_page(captured):
                 self._forget_marks()
-                self._seen, self._watch = None, Watch()
-            self._shot = shot
-            watching_past = self._past is not None
+                self._prediction, self._head_stats_tracker = None, HeadStatsTracker()
+            self._captured = captured
+            watching_past = self._playback is not None
             if not watching_past and not self._attention_will_bring_it():
                 self._picture_wanted = True
                 self._changed.notify_all()
             if not watching_past:
-                self._to_look.put(shot)
+                self._to_predict.put(captured)
         if not watching_past:
-            self._recorder.add(shot)
+            self._recorder.add(captured)
 
     def _attention_will_bring_it(self) -> bool:
         """Whether a frame that just came need not be drawn before the model has looked at it: when locked, or when the
         model is so fast that the frame would only be drawn twice."""
-        shot, seen = self._shot, self._seen
-        if self._engine is None or seen is None or self._look_failed or shot is None:
+        captured, prediction = self._captured, self._prediction
+        if self._engine is None or prediction is None or self._prediction_failed or captured is None:
             return False
-        if shot.stream != seen.shot.stream:
+        if captured.stream != prediction.captured.stream:
             return False  # a slow model must not keep the old source's picture on screen
-        if self._companions:  # they take turns: its own may be a while away
+        if self._slots:  # they take turns: its own may be a while away
             return self._mode == "locked"
-        return self._mode == "locked" or (self._looking is None and seen.forward_ms < _AT_ONCE_MS)
+        return self._mode == "locked" or (self._looking is None and prediction.forward_ms < _AT_ONCE_MS)
 
     def _find_places(self) -> Sequence[str]:
         from rtviz.sources.camera import cameras
@@ -758,22 +760,22 @@ class LiveSession:
 
     # --- inference's thread ----------------------------------------------------------------------------------------
 
-    def _look_loop(self) -> None:
+    def _inference_loop(self) -> None:
         pause, tried = 0.0, self._settings
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._engine is not None)
                 if pause:  # other settings may be what it takes
                     self._changed.wait_for(lambda: self._closing or self._settings is not tried, pause)  # noqa: B023
-            shot = self._to_look.take()
-            if shot is None:
+            captured = self._to_predict.take()
+            if captured is None:
                 return
             with self._changed:
                 engine, asked, settings = self._engine, self._settings, self._asked_for()
-                companion = self._whose_turn(shot)
-                self._looking = None if companion is not None else shot
-            if companion is not None:
-                self._let_look(companion, shot, settings)
+                slot = self._whose_turn(captured)
+                self._looking = None if slot is not None else captured
+            if slot is not None:
+                self._predict_with(slot, captured, settings)
                 continue
             if engine is None:
                 continue
@@ -781,90 +783,92 @@ class LiveSession:
                 start = time.monotonic()
                 with self._engine_lock:
                     settings = having(settings, engine.model)
-                    maps = engine.follow(shot.frame, engine.look([shot.frame], settings, {"rows"})[0], settings)
+                    maps = engine.follow(
+                        captured.frame, engine.predict([captured.frame], settings, {"rows"})[0], settings
+                    )
                 forward_ms = (time.monotonic() - start) * 1000
             except Exception as error:  # the edge of the thread: told in the status, and tried again
                 pause, tried = min(8.0, 2 * pause or 0.5), asked
                 with self._changed:
                     self._looking = None
-                    self._look_failed = in_words(error)
+                    self._prediction_failed = in_words(error)
                     self._picture_wanted = True
-                    self._to_look.offer(shot)
+                    self._to_predict.offer(captured)
                     self._changed.notify_all()
                 continue
             pause = 0.0
             with self._changed:
                 self._looking = None
-                self._look_failed = ""
-                self._looked_at.append(time.monotonic())
+                self._prediction_failed = ""
+                self._predicted.append(time.monotonic())
                 self._looks += 1
                 while engine.notices:
                     self._notices.append(engine.notices.pop(0))
-                self._take_seen(Seen(shot, maps, forward_ms))
+                self._take_prediction(Prediction(captured, maps, forward_ms))
                 self._changed.notify_all()
 
-    def _whose_turn(self, shot: Shot) -> Companion | None:
+    def _whose_turn(self, captured: CapturedFrame) -> ModelSlot | None:
         """Who looks at a shot: the models take turns, so that each sees as many frames; None is the first model."""
-        lookers: list[Companion | None] = [None, *self._companions]
-        for _ in lookers:
-            self._turn = (self._turn + 1) % len(lookers)
-            looker = lookers[self._turn]
-            if looker is None:
-                if not self._has_seen(shot):
+        predictors: list[ModelSlot | None] = [None, *self._slots]
+        for _ in predictors:
+            self._turn = (self._turn + 1) % len(predictors)
+            predictor = predictors[self._turn]
+            if predictor is None:
+                if not self._has_prediction(captured):
                     return None
-            elif looker.wants(shot, self._settings):
-                return looker
+            elif predictor.wants(captured, self._settings):
+                return predictor
         return None
 
-    def _has_seen(self, shot: Shot) -> bool:
+    def _has_prediction(self, captured: CapturedFrame) -> bool:
         """Whether the first model has nothing more to see in a shot; of the past that is not asked."""
-        seen = self._seen
+        prediction = self._prediction
         return (
-            self._past is None
-            and seen is not None
-            and seen.shot is shot
-            and self._answers(seen.maps, self._settings, shot.frame.size)
+            self._playback is None
+            and prediction is not None
+            and prediction.captured is captured
+            and self._answers(prediction.maps, self._settings, captured.frame.size)
         )
 
-    def _let_look(self, companion: Companion, shot: Shot, settings: Settings) -> None:
+    def _predict_with(self, slot: ModelSlot, captured: CapturedFrame, settings: Settings) -> None:
         with self._engine_lock:
-            companion.look(shot, settings)
+            slot.predict(captured, settings)
         with self._changed:
             self._picture_wanted = True
-            self._look_again_if_needed()
+            self._predict_again_if_needed()
             self._changed.notify_all()
 
-    def _take_seen(self, seen: Seen) -> None:
-        if self._past is not None:
-            self._past.take_seen(seen.shot.number, seen.maps)
+    def _take_prediction(self, prediction: Prediction) -> None:
+        if self._playback is not None:
+            self._playback.take_prediction(prediction.captured.number, prediction.maps)
             self._picture_wanted = True
             return
-        before, shot = self._seen, self._shot
-        if before is not None and seen.shot.number < before.shot.number:
+        before, captured = self._prediction, self._captured
+        if before is not None and prediction.captured.number < before.captured.number:
             return  # from the past, which is not watched any more
-        if self._turns_page(seen.shot):
+        if self._turns_page(prediction.captured):
             return  # of the page before, and too late
-        self._seen = seen
-        self._recorder.add(seen.shot, seen.maps)
+        self._prediction = prediction
+        self._recorder.add(prediction.captured, prediction.maps)
         # When every frame is shown, the next one brings it, unless it is long in coming or something new was asked.
         if (
             self._mode == "locked"
             or before is None
-            or (before.maps.query != seen.maps.query and seen.maps.rows is None)
-            or shot is None
-            or shot is seen.shot
-            or time.monotonic() - shot.captured_at > 0.05
+            or (before.maps.query != prediction.maps.query and prediction.maps.rows is None)
+            or captured is None
+            or captured is prediction.captured
+            or time.monotonic() - captured.captured_at > 0.05
         ):
             self._picture_wanted = True
-        self._look_again_if_needed()
+        self._predict_again_if_needed()
 
-    def _look_again_if_needed(self) -> None:
+    def _predict_again_if_needed(self) -> None:
         """Look at the newest frame once more if what was seen of it does not answer the present settings."""
-        shot = self._shot
-        if shot is None or self._engine is None or self._past is not None or shot is self._looking:
+        captured = self._captured
+        if captured is None or self._engine is None or self._playback is not None or captured is self._looking:
             return
-        if not self._has_seen(shot) or any(companion.wants(shot, self._settings) for companion in self._companions):
-            self._to_look.offer(shot)
+        if not self._has_prediction(captured) or any(slot.wants(captured, self._settings) for slot in self._slots):
+            self._to_predict.offer(captured)
 
     def _answers(self, maps: Maps, settings: Settings, frame_size: tuple[int, int]) -> bool:
         """Whether maps are what the present model would see now."""
@@ -882,15 +886,15 @@ class LiveSession:
                     return
                 settings, self._model_wanted = self._model_wanted, None
                 number = self._loading
-                companion = self._waiting()
-                if settings is None and companion is not None:
-                    companion.state = "loading"
+                slot = self._waiting()
+                if settings is None and slot is not None:
+                    slot.state = "loading"
             if not asked:
                 give_back_free_memory()
                 continue
             if settings is None:
-                assert companion is not None
-                self._load_companion(companion)
+                assert slot is not None
+                self._load_slot(slot)
                 continue
             with self._changed:
                 self._say_model("loading", f"loading {settings.model or 'the model'}")
@@ -902,7 +906,7 @@ class LiveSession:
                     self._say_model("failed", sentence, error)
                 else:
                     if self._engine is not None:  # else it is the first that sees what is marked
-                        engine.adopt(self._settings, self._marked())
+                        engine.take_over_tracks(self._settings, self._marked())
                     self._engine = engine
                     model = engine.model
                     if model is not None:
@@ -912,40 +916,43 @@ class LiveSession:
                     if sentence:
                         self._notices.append(sentence)
                     self._say_model("ready", sentence, error)
-                    self._look_again_if_needed()
+                    self._predict_again_if_needed()
                 self._picture_wanted = True
                 self._changed.notify_all()
 
     def _marked(self) -> Maps | None:
         """What a model saw last that follows the marked objects, the first one's before the others'."""
-        seen = (looker.seen for looker in self._companions)
-        return next((one.maps for one in (self._seen, *seen) if one is not None and one.maps.labels is not None), None)
+        prediction = (predictor.prediction for predictor in self._slots)
+        return next(
+            (one.maps for one in (self._prediction, *prediction) if one is not None and one.maps.labels is not None),
+            None,
+        )
 
-    def _waiting(self) -> Companion | None:
-        return next((companion for companion in self._companions if companion.state == "waiting"), None)
+    def _waiting(self) -> ModelSlot | None:
+        return next((slot for slot in self._slots if slot.state == "waiting"), None)
 
-    def _load_companion(self, companion: Companion) -> None:
+    def _load_slot(self, slot: ModelSlot) -> None:
         def progress(what: str, done: int, total: int | None) -> None:
-            if companion.gone or self._closing or self._model_wanted is not None:
+            if slot.gone or self._closing or self._model_wanted is not None:
                 raise _Cancelled
-            companion.sentence = f"downloading {what}" + (f" {100 * done / total:.0f} %" if total else "")
+            slot.sentence = f"downloading {what}" + (f" {100 * done / total:.0f} %" if total else "")
             with self._changed:
                 self._picture_wanted = True
 
         try:
-            engine = self._load_engine(companion.settings, progress)
+            engine = self._load_engine(slot.settings, progress)
         except _Cancelled:
-            companion.state = "waiting"  # after the first model, which is wanted more
+            slot.state = "waiting"  # after the first model, which is wanted more
         except Exception as error:  # the edge of the thread: told in the status and above the pane
-            companion.fail(error)
+            slot.fail(error)
         else:
             with self._changed:
                 if (marked := self._marked()) is not None or self._looks:
-                    engine.adopt(self._settings, marked)
-            companion.begin(engine)
+                    engine.take_over_tracks(self._settings, marked)
+            slot.begin(engine)
         with self._changed:
             self._picture_wanted = True
-            self._look_again_if_needed()
+            self._predict_again_if_needed()
             self._changed.notify_all()
 
     def _load(self, settings: Settings, number: int) -> tuple[Engine | None, str, RtvizError | None]:
@@ -989,7 +996,7 @@ class LiveSession:
     # --- drawing's thread ------------------------------------------------------------------------------------------
 
     def _draw_loop(self) -> None:
-        artist = Artist(self._notice)
+        renderer = FrameRenderer(self._notice)
         last_number = -1
         wake_at: float | None = None
         while True:
@@ -999,101 +1006,114 @@ class LiveSession:
                 if self._closing:
                     return
                 self._picture_wanted = False
-                past = self._past
+                playback = self._playback
                 if self._refit:
                     self._refit = False
-                    artist.forget()
-            if past is not None:
-                drawn, number, wake_at = self._paint_past(past, artist)
+                    renderer.forget()
+            if playback is not None:
+                drawn, number, wake_at = self._paint_recorded(playback, renderer)
             else:
-                drawn, number, wake_at = self._paint_present(artist)
+                drawn, number, wake_at = self._paint_present(renderer)
             if drawn is None:
                 continue
             with self._changed:
                 anew = number == last_number
-                self._drawn_shots += not anew and past is None
+                self._drawn_frames += not anew and playback is None
                 last_number = number
                 self._drawn = drawn
                 self._recently_drawn.append(drawn)
                 if self._recording is not None:
-                    self._recording.put(drawn.result, time.monotonic() if anew or past else drawn.captured_at)
+                    self._recording.put(drawn.result, time.monotonic() if anew or playback else drawn.captured_at)
                 self._changed.notify_all()
 
-    def _paint_present(self, artist: Artist) -> tuple[_Drawn | None, int, float | None]:
+    def _paint_present(self, renderer: FrameRenderer) -> tuple[_Drawn | None, int, float | None]:
         """(what was drawn, the number of its shot, when to come again unasked)."""
         with self._changed:
-            shot, seen, settings, mode = self._shot, self._seen, self._asked_for(), self._mode
-            looking = self._engine is not None and not self._look_failed
+            captured, prediction, settings, mode = self._captured, self._prediction, self._asked_for(), self._mode
+            looking = self._engine is not None and not self._prediction_failed
             before = self._drawn
-        if shot is None:
+        if captured is None:
             return None, -1, None
-        if seen is not None and (
-            seen.shot.stream != shot.stream or seen.shot.frame.size != shot.frame.size or not looking
+        if prediction is not None and (
+            prediction.captured.stream != captured.stream
+            or prediction.captured.frame.size != captured.frame.size
+            or not looking
         ):
-            seen = None
-        if seen is None and looking and before is not None and before.result.maps is not None:
+            prediction = None
+        if prediction is None and looking and before is not None and before.result.maps is not None:
             # After a jump the last picture stays a moment, so that attention does not go out and on again.
             hold_until = self._capture.stream_began_at + _HOLD_SECONDS
             if time.monotonic() < hold_until:
                 return None, -1, hold_until
-        if seen is not None:
-            seen = self._asked(seen, settings.query)
+        if prediction is not None:
+            prediction = self._asked(prediction, settings.query)
             if mode == "locked":
-                shot = seen.shot
-        result = self._draw_all(shot, seen, settings, artist)
-        return _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None), shot.number, None
+                captured = prediction.captured
+        result = self._draw_all(captured, prediction, settings, renderer)
+        return (
+            _Drawn(result, captured.captured_at, prediction.captured.captured_at if prediction is not None else None),
+            captured.number,
+            None,
+        )
 
-    def _draw_all(self, shot: Shot, seen: Seen | None, settings: Settings, artist: Artist) -> Result:
+    def _draw_all(
+        self, captured: CapturedFrame, prediction: Prediction | None, settings: Settings, renderer: FrameRenderer
+    ) -> Result:
         """A shot with what the model saw of it; with what each of them saw, where several are compared."""
         with self._changed:
-            companions, focus = list(self._companions), self._focus
-        if not companions and not settings.jaccard:
-            return artist.draw(shot, seen, settings)
-        others = [(one.status(), one.artist, one.seen_for(shot, settings.query)) for one in companions]
-        first = PaneStatus(self._model_name() or "", "ready", "", rate(self._looked_at) if companions else 0.0)
-        return _panes(shot, settings, [(first, artist, seen), *others], focus, self._screen)
+            slots, focus = list(self._slots), self._focus
+        if not slots and not settings.jaccard:
+            return renderer.draw(captured, prediction, settings)
+        others = [(one.status(), one.renderer, one.prediction_for(captured, settings.query)) for one in slots]
+        first = PaneStatus(self._model_name() or "", "ready", "", rate(self._predicted) if slots else 0.0)
+        return _panes(captured, settings, [(first, renderer, prediction), *others], focus, self._screen)
 
-    def _asked(self, seen: Seen, query: Query) -> Seen:
+    def _asked(self, prediction: Prediction, query: Query) -> Prediction:
         """What was seen, for this query: not another forward pass, but other rows of the one that was made."""
-        if seen.maps.query == query or seen.maps.rows is None:
-            return seen
+        if prediction.maps.query == query or prediction.maps.rows is None:
+            return prediction
         try:
-            asked = replace(seen, maps=seen.maps.ask(query))
+            asked = replace(prediction, maps=prediction.maps.ask(query))
         except RtvizError as error:  # no place for this model to look from: the last answer stays
             self._notice(in_words(error))
-            return seen
+            return prediction
         with self._changed:
-            if self._seen is seen:
-                self._seen = asked
+            if self._prediction is prediction:
+                self._prediction = asked
         return asked
 
-    def _paint_past(self, past: Past, artist: Artist) -> tuple[_Drawn | None, int, float | None]:
+    def _paint_recorded(self, playback: Playback, renderer: FrameRenderer) -> tuple[_Drawn | None, int, float | None]:
         with self._changed:
             settings, mode = self._settings, self._mode
-            kept, wait = past.now(mode, self._capture.speed)
-        shot = past.shot(kept)
-        seen = self._seen_in(past, kept, settings)
+            recorded, wait = playback.now(mode, self._capture.speed)
+        captured = playback.captured(recorded)
+        prediction = self._prediction_in(playback, recorded, settings)
         if (
-            seen is None
-            or seen.shot.number != kept.number
-            or not self._answers_past(seen.maps, settings)
-            or any(companion.wants(shot, settings) for companion in self._companions)
+            prediction is None
+            or prediction.captured.number != recorded.number
+            or not self._answers_past(prediction.maps, settings)
+            or any(slot.wants(captured, settings) for slot in self._slots)
         ):
             with self._changed:
-                if self._past is past and self._engine is not None:
-                    self._to_look.put(shot)
-        if seen is not None and mode == "locked" and seen.shot.number != kept.number:
-            seen = None
+                if self._playback is playback and self._engine is not None:
+                    self._to_predict.put(captured)
+        if prediction is not None and mode == "locked" and prediction.captured.number != recorded.number:
+            prediction = None
         settings = self._asked_for()
-        if seen is not None:
-            seen = self._asked(seen, settings.query)
-        result = self._draw_all(shot, seen, settings, artist)
-        drawn = _Drawn(result, shot.captured_at, seen.shot.captured_at if seen is not None else None, past=True)
-        return drawn, shot.number, None if wait is None else time.monotonic() + wait
+        if prediction is not None:
+            prediction = self._asked(prediction, settings.query)
+        result = self._draw_all(captured, prediction, settings, renderer)
+        drawn = _Drawn(
+            result,
+            captured.captured_at,
+            prediction.captured.captured_at if prediction is not None else None,
+            playback=True,
+        )
+        return drawn, captured.number, None if wait is None else time.monotonic() + wait
 
-    def _seen_in(self, past: Past, kept: Kept, settings: Settings) -> Seen | None:
-        found = past.seen(kept, lambda maps: self._answers_past(maps, settings))
-        return None if found is None else Seen(*found, forward_ms=0.0)
+    def _prediction_in(self, playback: Playback, recorded: RecordedFrame, settings: Settings) -> Prediction | None:
+        found = playback.prediction(recorded, lambda maps: self._answers_past(maps, settings))
+        return None if found is None else Prediction(*found, forward_ms=0.0)
 
     def _answers_past(self, maps: Maps, settings: Settings) -> bool:
         answered = maps.query == settings.query or maps.rows is not None
@@ -1103,17 +1123,17 @@ class LiveSession:
         model = self._engine.model if self._engine is not None else None
         return model.name if model is not None else None
 
-    def _draw_past(self, kept: Sequence[Kept]) -> Iterator[tuple[Pixels, Frame]]:
+    def _draw_recorded(self, recorded: Sequence[RecordedFrame]) -> Iterator[tuple[Pixels, Frame]]:
         """The past as it would be shown, for a video: every kept frame, or when locked those that were looked at."""
         settings, mode = self._settings, self._mode
-        artist = Artist(self._notice)
-        others = [(one, Artist(self._notice)) for one in self._companions if one.engine is not None]
-        past = Past(tuple(kept), paused=True, resume=False)
-        line = past.line(mode)
+        renderer = FrameRenderer(self._notice)
+        others = [(one, FrameRenderer(self._notice)) for one in self._slots if one.engine is not None]
+        playback = Playback(tuple(recorded), paused=True, resume=False)
+        line = playback.line(mode)
         for place in line:
             if self._closing:
                 raise OutputUnwritable("the session was closed")
-            shot = past.shot(place)
+            captured = playback.captured(place)
             engine = self._engine
             if (
                 engine is not None
@@ -1122,20 +1142,24 @@ class LiveSession:
                 and not self._answers_past(place.maps, settings)
             ):
                 with self._engine_lock:
-                    maps = engine.follow(shot.frame, engine.look([shot.frame], settings)[0], settings)
-                past.take_seen(place.number, maps)
-            seen = self._seen_in(past, place, settings)
+                    maps = engine.follow(captured.frame, engine.predict([captured.frame], settings)[0], settings)
+                playback.take_prediction(place.number, maps)
+            prediction = self._prediction_in(playback, place, settings)
             if others or settings.jaccard:
-                looks = [(PaneStatus(self._model_name() or "", "ready", "", 0.0), artist, seen)]
-                for companion, its_artist in others:
+                looks = [(PaneStatus(self._model_name() or "", "ready", "", 0.0), renderer, prediction)]
+                for slot, its_renderer in others:
                     with self._engine_lock:
                         looks.append(
-                            (replace(companion.status(), attention_fps=0.0), its_artist, companion.see(shot, settings))
+                            (
+                                replace(slot.status(), attention_fps=0.0),
+                                its_renderer,
+                                slot.predict_frame(captured, settings),
+                            )
                         )
-                result = _panes(shot, settings, looks, 0, None)
+                result = _panes(captured, settings, looks, 0, None)
             else:
-                result = artist.draw(shot, seen, settings)
-            frame = Frame(shot.frame.pixels, place.index, place.captured_at - line[0].captured_at)
+                result = renderer.draw(captured, prediction, settings)
+            frame = Frame(captured.frame.pixels, place.index, place.captured_at - line[0].captured_at)
             yield result.overlay, frame
 
     def _recording_ended(self, sentence: str) -> None:
@@ -1150,36 +1174,41 @@ class LiveSession:
             if not self._notices or self._notices[-1] != sentence:
                 self._notices.append(sentence)
 
-    def _facts_of(self, seen: Seen) -> tuple[HeadFacts, ...]:
-        place = (seen.shot.stream, seen.shot.number)
-        return self._watch.facts(seen.maps, fit(self._settings, seen.maps).layer, time.monotonic(), place)
+    def _head_stats_of(self, prediction: Prediction) -> tuple[HeadStats, ...]:
+        place = (prediction.captured.stream, prediction.captured.number)
+        return self._head_stats_tracker.facts(
+            prediction.maps, fit(self._settings, prediction.maps).layer, time.monotonic(), place
+        )
 
 
 def _panes(
-    shot: Shot,
+    captured: CapturedFrame,
     settings: Settings,
-    looks: Sequence[tuple[PaneStatus, Artist, Seen | None]],
+    looks: Sequence[tuple[PaneStatus, FrameRenderer, Prediction | None]],
     focus: int,
     screen: tuple[int, int] | None,
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
     from rtviz.drawing.panes import join, smaller
-    from rtviz.engine.comparison import apart, on_objects, outlined, titled
+    from rtviz.engine.comparison import on_objects, outlined, per_model, titled
 
-    wishes = apart(settings)
-    laid = [artist.lay(shot, seen, wish) for (_, artist, seen), wish in zip(looks, wishes, strict=False)]
-    frame = smaller(shot.frame, len(looks) + (wishes[0].layout != settings.layout))
-    frame = on_objects(frame, [None if seen is None else seen.maps for seen in laid], settings)
-    each = zip(looks, laid, wishes, strict=False)
-    drawn = [artist.draw(shot, seen, wish, frame) for (_, artist, _), seen, wish in each]
+    requests = per_model(settings)
+    laid = [
+        renderer.lay(captured, prediction, requested)
+        for (_, renderer, prediction), requested in zip(looks, requests, strict=False)
+    ]
+    frame = smaller(captured.frame, len(looks) + (requests[0].layout != settings.layout))
+    frame = on_objects(frame, [None if prediction is None else prediction.maps for prediction in laid], settings)
+    each = zip(looks, laid, requests, strict=False)
+    drawn = [renderer.draw(captured, prediction, requested, frame) for (_, renderer, _), prediction, requested in each]
     panes = []
-    for (status, _, _), result, wish in zip(looks, outlined(drawn), wishes, strict=False):
+    for (status, _, _), result, requested in zip(looks, outlined(drawn), requests, strict=False):
         pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-        pane = replace(titled(_explained(result, status), wish, pace), name=status.name)
+        pane = replace(titled(_explained(result, status), requested, pace), name=status.name)
         said = {"failed": "not here" if status.missing else "failed", "ready": ""}
         told = said.get(status.state, status.sentence or status.state)
         panes.append(replace(pane, facts=(told,)) if told else pane)
-    return join(shot.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
+    return join(captured.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
 
 
 def _explained(result: Result, pane: PaneStatus) -> Result:
@@ -1284,11 +1313,11 @@ __all__ = [
     "MODES",
     "RECORDED",
     "Attempt",
+    "CapturedFrame",
     "Hover",
     "LatestSlot",
     "LiveSession",
     "LiveStatus",
-    "Patience",
-    "Shot",
+    "SourceTimeouts",
     "hover",
 ]

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from rtviz.models.probed_network import Looked, Looking, Overflow
+from rtviz.models.probed_network import Overflow, ProbedNetwork, RawOutputs
 
 _COMES_AGAIN = 3  # a shape that was seen so often is captured
 _REMEMBERED = 6  # shapes; each holds the memory of one pass
@@ -78,7 +78,7 @@ class Graphs:
             if key not in self._made:
                 try:
                     with _capturing:
-                        self._made[key] = Graph(Looking(self._network, tokens, self._layers, whole=whole), x)
+                        self._made[key] = Graph(ProbedNetwork(self._network, tokens, self._layers, whole=whole), x)
                 except torch.OutOfMemoryError:  # there may be room for a pass, if not for what graphs hold
                     _log.debug("no room for a CUDA graph of a pass for inputs of %s", key)
                     for held in [held for held, graph in self._made.items() if graph is not None]:
@@ -100,14 +100,14 @@ class Graph:
     """The forward pass for inputs of one shape. Passes that meet wait for each other.
 
     Args:
-        looking: on a CUDA device, without gradients.
+        probed: on a CUDA device, without gradients.
         x: [batch, 3, height, width], one input, on the device.
 
     Raises:
         RuntimeError: it cannot be captured, or a replay gives other maps than the network.
     """
 
-    def __init__(self, looking: Looking, x: Tensor) -> None:
+    def __init__(self, probed: ProbedNetwork, x: Tensor) -> None:
         self._device = x.device
         self._turn = threading.Lock()
         with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(x.device):
@@ -119,29 +119,29 @@ class Graph:
             capturing.wait_stream(before)
             with torch.cuda.stream(capturing), _Remembering() as remembering:
                 for _ in range(_WARM_UP):
-                    self._look(looking)
+                    self._look(probed)
             capturing.synchronize()
             self._held = remembering.still_there()
             self._graph = torch.cuda.CUDAGraph()
             try:
                 # Other threads go on using the device meanwhile.
                 with torch.cuda.graph(self._graph, stream=capturing, capture_error_mode="thread_local"):
-                    self._found, self._finite = self._look(looking)
+                    self._found, self._finite = self._look(probed)
             finally:
                 torch.cuda.set_stream(before)  # torch leaves the capture's in its place where that fails
             # Another input and another row than those of the capture show whether it reads what it is given.
             other, row = x.flip(-1), torch.ones(1, dtype=torch.int64)
-            expected = looking(other, row.to(x.device))[0].cpu()
+            expected = probed(other, row.to(x.device))[0].cpu()
             apart = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
             if not bool((apart <= _SAME).all()):
                 raise RuntimeError(f"a replay is {float(apart.max()):.2g} away from the network")
 
-    def _look(self, looking: Looking) -> tuple[tuple[Tensor, ...], Tensor]:
+    def _look(self, probed: ProbedNetwork) -> tuple[tuple[Tensor, ...], Tensor]:
         """What is captured: what the input shows, and whether all of it is finite, which is quicker told here."""
-        found = looking(self._x, self._rows)
+        found = probed(self._x, self._rows)
         return found, torch.stack([one.isfinite().all() for one in found]).all()
 
-    def __call__(self, x: Tensor, rows: Tensor) -> Looked:
+    def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
         """What one input shows, in memory of the CPU.
 
         Args:
@@ -168,7 +168,7 @@ class Graph:
         *shown, finite = hosts
         if x.dtype == torch.float16 and not bool(finite):
             raise Overflow
-        return Looked(*shown)
+        return RawOutputs(*shown)
 
 
 def _stream(device: torch.device, purpose: str) -> Any:

@@ -17,7 +17,7 @@ _MOST = 4
 _ON_CUDA = 2
 
 
-class Lanes:
+class InferencePool:
     """Threads for forward passes on one device; a context manager.
 
     CUDA has two: while it computes for one, the frames of the other are uploaded. Apple's GPUs have one. A CPU's cores
@@ -35,7 +35,7 @@ class Lanes:
         self.count = max(1, at_once.get(device.partition(":")[0], 1))
         self._pool = ThreadPoolExecutor(self.count, "rtviz-forward", self._take_a_share)
 
-    def __enter__(self) -> Lanes:
+    def __enter__(self) -> InferencePool:
         return self
 
     def __exit__(

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from rtviz.models import backbone
-from rtviz.models.probe import AttentionProbe, SeenEnough
+from rtviz.models.probe import AttentionProbe, CapturedEnough
 
 
 class Overflow(Exception):
     """What was seen is not finite in fp16."""
 
 
-class Looked(NamedTuple):
+class RawOutputs(NamedTuple):
     """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
     [batch, tokens, width] after the last norm, and of the last layer keys and values [batch, heads, tokens, head width]
     and what the first token attends to, mean over the heads [batch, tokens]."""
@@ -27,7 +27,7 @@ class Looked(NamedTuple):
     attended: Tensor | None = None
 
 
-class Looking(nn.Module):
+class ProbedNetwork(nn.Module):
     """A network under a probe, as one module that gives tensors.
 
     Args:
@@ -51,7 +51,7 @@ class Looking(nn.Module):
         try:
             with probe:
                 ended = network.forward_features(x)
-        except SeenEnough:
+        except CapturedEnough:
             pass
         attention = torch.stack(probe.attention, dim=1)
         last = probe.last
@@ -60,4 +60,4 @@ class Looking(nn.Module):
         return attention, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
 
 
-__all__ = ["Looked", "Looking", "Overflow"]
+__all__ = ["Overflow", "ProbedNetwork", "RawOutputs"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
+class ReadWriteLock:
     """Passes go through beside each other; who changes what they use goes alone, when those inside are through."""
 
     def __init__(self) -> None:
@@ -43,4 +43,4 @@ class Gate:
                 self._changed.notify_all()
 
 
-__all__ = ["Gate"]
+__all__ = ["ReadWriteLock"]

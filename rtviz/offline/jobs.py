@@ -47,7 +47,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobConfig:
     """What is done with every input.
 
     Attributes:
@@ -82,7 +82,7 @@ class Worker:
         order: what is done with each.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: JobConfig) -> None:
         threads.draw_in_one_thread()
         from rtviz.engine.comparison import Comparison
         from rtviz.engine.engine import Engine
@@ -140,7 +140,7 @@ def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
 _worker: Worker | None = None  # of a process that works for another
 
 
-def _begin(order: Order) -> None:
+def _begin(order: JobConfig) -> None:
     global _worker
     # Ctrl-C reaches every process of a terminal; the one that ordered the work decides what comes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -149,7 +149,7 @@ def _begin(order: Order) -> None:
     _worker = Worker(_with_one_gpu(order))
 
 
-def _with_one_gpu(order: Order) -> Order:
+def _with_one_gpu(order: JobConfig) -> JobConfig:
     """The order for a process that sees no GPU but its own: what any library does on the first one stays with it."""
     kind, _, number = order.settings.device.partition(":")
     if kind != "cuda" or not number:
@@ -178,7 +178,7 @@ def _work(row: dict[str, Any]) -> dict[str, Any]:
     return _worker(row)
 
 
-def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) -> Iterator[dict[str, Any]]:
+def in_processes(tasks: Sequence[Task], order: JobConfig, devices: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The report of each input, as soon as it is done; a process for each device, which takes the next input when it
     is free. An input whose process was killed is begun anew, once.
 
@@ -248,7 +248,7 @@ def in_processes(tasks: Sequence[Task], order: Order, devices: Sequence[str]) ->
 
 
 def on_ray(
-    tasks: Sequence[Task], order: Order, address: str | None = None, workers: int | None = None
+    tasks: Sequence[Task], order: JobConfig, address: str | None = None, workers: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """The report of each input, as soon as it is done by one of the workers of a Ray cluster.
 
@@ -279,7 +279,7 @@ def on_ray(
 
 
 def _on_ray(
-    ray: Any, tasks: Sequence[Task], order: Order, address: str | None, workers: int | None
+    ray: Any, tasks: Sequence[Task], order: JobConfig, address: str | None, workers: int | None
 ) -> Iterator[dict[str, Any]]:
     import logging
 
@@ -365,7 +365,7 @@ class Manifest:
         OutputUnwritable: the file cannot be read or written there.
     """
 
-    def __init__(self, path: Path, order: Order, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, order: JobConfig, *, overwrite: bool = False) -> None:
         self.path = path
         self._done: dict[tuple[str, str], dict[str, Any]] = {}
         known = [] if overwrite else self._read()
@@ -439,4 +439,4 @@ def plain(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "exit_status"} for row in rows]
 
 
-__all__ = ["MANIFEST", "Manifest", "Order", "Task", "Worker", "failed", "in_processes", "on_ray", "plain"]
+__all__ = ["MANIFEST", "JobConfig", "Manifest", "Task", "Worker", "failed", "in_processes", "on_ray", "plain"]

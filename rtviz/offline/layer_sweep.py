@@ -20,7 +20,7 @@ _BETWEEN, _STEP_SECONDS = 3, 0.04
 # A GIF grows with its pixels: broader ones are made smaller, unless a size was asked for.
 _GIF_WIDTH = 640
 
-Look = Callable[[Settings], Maps]
+LayerPrediction = Callable[[Settings], Maps]
 
 
 def arrivals(layers: int) -> tuple[float, ...]:
@@ -58,27 +58,29 @@ def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
     return settings
 
 
-def ride(frame: Frame, maps: Maps, settings: Settings, look: Look | None = None) -> Iterator[tuple[Pixels, Frame]]:
+def sweep(
+    frame: Frame, maps: Maps, settings: Settings, predict: LayerPrediction | None = None
+) -> Iterator[tuple[Pixels, Frame]]:
     """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next, but for the
     tiles of the view heads, whose labels would shine through each other.
 
     Args:
         maps: of the frame; they have every layer's attention.
-        look: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
+        predict: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
 
     Yields:
         RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
         carries their index, time and duration.
     """
-    settings = ridden(settings, maps.heads, anew=look is not None)
+    settings = ridden(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
     before: Pixels | None = None
     between = 0 if settings.view == "heads" else _BETWEEN
     index = 0
     for layer in range(maps.layers):
-        here = views.settled(frame, maps, settings.replace(layer=layer))
-        if settings.view == "rollout" and look is not None:
-            maps = look(here)
+        here = views.resolve_head(frame, maps, settings.replace(layer=layer))
+        if settings.view == "rollout" and predict is not None:
+            maps = predict(here)
         picture = views.draw(frame, maps, here)
         start = times[layer]
         if before is not None:
@@ -110,12 +112,12 @@ def save(
     maps: Maps,
     settings: Settings,
     output: OutputSettings | None = None,
-    look: Look | None = None,
+    predict: LayerPrediction | None = None,
 ) -> None:
     """Write the ride to a GIF or a video. A GIF is at most 640 pixels broad, unless `output` says its size.
 
     Args:
-        frame, maps, settings, look: as for `ride`.
+        frame, maps, settings, look: as for `sweep`.
 
     Raises:
         SinkError: it cannot be written there, or exists.
@@ -125,7 +127,7 @@ def save(
         raise OutputUnwritable(f"cannot write {path}: the layers make a moving picture, a .gif, .mp4, .mkv or .webm")
     sink, written = None, 0
     try:
-        for picture, moment in ride(frame, maps, settings, look):
+        for picture, moment in sweep(frame, maps, settings, predict):
             if sink is None:
                 height, width = picture.shape[:2]
                 if path.suffix.lower() == ".gif" and output.size is None and width > _GIF_WIDTH:
@@ -147,4 +149,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "possible", "ridden", "ride", "save"]
+__all__ = ["arrivals", "possible", "ridden", "save", "sweep"]

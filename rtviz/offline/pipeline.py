@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 Item = TypeVar("Item")
-Looking = Engine | Comparison
+ProbedNetwork = Engine | Comparison
 OnFrame = Callable[[int], None]  # how many more frames are finished
 
 
@@ -81,7 +81,7 @@ class _Stopped(Exception):
     """Another stage has failed or the user has had enough: leave quietly."""
 
 
-class _Belt(Generic[Item]):
+class _BoundedQueue(Generic[Item]):
     """A bounded queue between two stages that lets go of both when the line is stopped."""
 
     def __init__(self, length: int, stop: threading.Event) -> None:
@@ -115,7 +115,7 @@ class _Belt(Generic[Item]):
         return self._queue.qsize()
 
 
-class _Line:
+class _StageThreads:
     """The threads of one job: they start together, and the first error stops them all."""
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class _Job:
         self,
         source: Source,
         output: Path,
-        engine: Looking,
+        engine: ProbedNetwork,
         settings: Settings,
         output_settings: OutputSettings,
         on_frame: OnFrame | None,
@@ -196,8 +196,8 @@ class _Job:
         self.batch_length = output_settings.batch or min(
             (batch_length(model, source.info.size, settings.resolution) for model in engine.models), default=1
         )
-        self.line = _Line()
-        self.seen: _Belt[tuple[Frame, Any]] = _Belt(2 * self.batch_length, self.line.stop)
+        self.line = _StageThreads()
+        self.seen: _BoundedQueue[tuple[Frame, Any]] = _BoundedQueue(2 * self.batch_length, self.line.stop)
         self.report = Report(input=source.info.name, output=str(output))
         self._on_frame = on_frame
         # An output that holds one picture takes the first of several that a picture file holds.
@@ -208,7 +208,7 @@ class _Job:
     def run(self, **stages: Callable[[], None]) -> Report:
         """Run to the end; the stages take what was looked at from `seen`."""
         begin = time.perf_counter()
-        decoded: _Belt[Frame] = _Belt(2 * self.batch_length, self.line.stop)
+        decoded: _BoundedQueue[Frame] = _BoundedQueue(2 * self.batch_length, self.line.stop)
         self.line.start("decode", lambda: self._decode(decoded))
         for name, work in stages.items():
             self.line.start(name, work)
@@ -239,7 +239,7 @@ class _Job:
         if self._lost is not None:
             raise self._lost
 
-    def _decode(self, decoded: _Belt[Frame]) -> None:
+    def _decode(self, decoded: _BoundedQueue[Frame]) -> None:
         frames = iter(self.source)
         while True:
             try:
@@ -277,13 +277,13 @@ class _Job:
         whole = info.frame_count / info.fps
         return max(0.0, min(part.end or whole, whole) - (part.start or 0)) * info.fps / part.every
 
-    def _look(self, decoded: _Belt[Frame]) -> None:
+    def _look(self, decoded: _BoundedQueue[Frame]) -> None:
         seen: Iterable[tuple[Frame, Any]]
         if not self.engine.models:
             seen = ((frame, None) for frame in decoded)
         else:
             batches = self._compiled(_batches(decoded, self.batch_length))
-            seen = self.engine.look_all(batches, self.settings, lambda spent: self.line.spent("forward", spent))
+            seen = self.engine.predict_all(batches, self.settings, lambda spent: self.line.spent("forward", spent))
         for pair in seen:
             self.seen.put(pair)
         if not self.report.frames_in:
@@ -295,7 +295,7 @@ class _Job:
 def render(
     source: Source,
     output: Path,
-    engine: Looking,
+    engine: ProbedNetwork,
     settings: Settings,
     output_settings: OutputSettings | None = None,
     on_frame: OnFrame | None = None,
@@ -310,7 +310,7 @@ def render(
     """
     output_settings = output_settings or OutputSettings()
     job = _Job(source, output, engine, settings, output_settings, on_frame)
-    drawn: _Belt[Result] = _Belt(4, job.line.stop)
+    drawn: _BoundedQueue[Result] = _BoundedQueue(4, job.line.stop)
 
     def draw() -> None:
         for frame, maps in job.seen:
@@ -375,7 +375,7 @@ def export(
     return job.run(write=write)
 
 
-def _batches(decoded: _Belt[Frame], length: int) -> Iterator[list[Frame]]:
+def _batches(decoded: _BoundedQueue[Frame], length: int) -> Iterator[list[Frame]]:
     """Frames in lists of `length`; a list is cut short rather than mixed where the frame size changes."""
     batch: list[Frame] = []
     for frame in decoded:

@@ -439,19 +439,19 @@ def follow(
     regions: list[list[float]] = []
     boundaries: list[list[float]] = []
     of_mean_map: list[Reals] = []
-    carrier: Propagation | None = None
+    warper: Propagation | None = None
     objects = lost = 0
     for number, (truth, maps) in enumerate(_looked(model, clip, resolution)):
         labels = _without_void(truth.labels)
         assert maps.tokens is not None
         told()
-        if carrier is None:
+        if warper is None:
             objects = int(labels.max())
             if not objects:
                 raise SourceUnreadable(f"{clip.name} has no object in its first frame")
-            carrier = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
+            warper = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
             continue
-        carried = carrier.next(maps.tokens)
+        carried = warper.next(maps.tokens)
         lost = sum(carried.lost)
         if number == clip.count - 1:
             break

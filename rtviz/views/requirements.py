@@ -19,7 +19,7 @@ def features(settings: Settings, model: Model) -> set[str]:
     wanted = {settings.cam} if "cam" in needs or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needs & {"tokens", "keys", "values", "rollout", "intact"})
+    return wanted | (needs & {"tokens", "keys", "values", "rollout", "unablated"})
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
@@ -69,7 +69,7 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     needs = views.needs(settings, maps.discovery_features)
     if settings.view == "track" and settings.track and maps.labels is None:
         return False
-    if "intact" in needs and maps.muted and maps.intact is None:
+    if "unablated" in needs and maps.muted and maps.unablated is None:
         return False
     wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
     held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}

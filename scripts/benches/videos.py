@@ -21,7 +21,7 @@ from benches.peer import Peer, agreement
 from benches.turns import milliseconds, ratio, settle
 from rtviz.engine.engine import Engine
 from rtviz.errors import RtvizError
-from rtviz.models.inference_pool import Lanes
+from rtviz.models.inference_pool import InferencePool
 from rtviz.offline import pipeline
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
@@ -59,13 +59,13 @@ def as_file(place: str, folder: Path) -> str:
 
 def in_lanes(run: Callable[[], None], passes: int, model: Any) -> tuple[float, int]:
     """(seconds, lanes) that so many passes take side by side, as a render arranges them."""
-    with Lanes(model.device) as lanes:
-        passes = max(lanes.count, passes)
+    with InferencePool(model.device) as pool:
+        passes = max(pool.count, passes)
         start = time.perf_counter()
-        for done in [lanes.submit(run) for _ in range(passes)]:
+        for done in [pool.submit(run) for _ in range(passes)]:
             done.result()
         settle(model.device)
-        return (time.perf_counter() - start) / passes, lanes.count
+        return (time.perf_counter() - start) / passes, pool.count
 
 
 def looks(options: argparse.Namespace) -> dict[str, Any]:
@@ -86,15 +86,15 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
     looked, bare = [], []
     for turn in range(options.rounds + 1):
         start = time.perf_counter()
-        seen = sum(1 for _ in Engine(model).look_all(batches, settings))
+        seen = sum(1 for _ in Engine(model).predict_all(batches, settings))
         taken = (time.perf_counter() - start) / seen
-        alone, lanes = in_lanes(run, len(batches), bare_model)
+        alone, pool = in_lanes(run, len(batches), bare_model)
         if turn:  # the first warms up
             looked.append(taken)
             bare.append(alone / batch)
     return {
         "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size((height, width))}",
-        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {lanes} lanes",
+        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {pool} lanes",
         "looked at, frames/s": round(1 / statistics.median(looked), 1),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(1 / statistics.median(bare), 1),
         "looked at / bare forward": round(1 / ratio(looked, bare), 3),
@@ -139,7 +139,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         for turn in range(options.rounds):
             floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
             bare.append(rate(run_bare, max(1, len(frames) // alone), alone))
-            seconds, lanes = in_lanes(run_arranged, len(frames) // batch, model)
+            seconds, pool = in_lanes(run_arranged, len(frames) // batch, model)
             arranged.append(batch / seconds)
             with open_source(place, end=options.seconds) as source:
                 report = pipeline.render(
@@ -158,7 +158,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         "last layer, distance from the peer's": agrees,
         f"floor of the forward pass in {bare_model.precision}, ms a frame": milliseconds(floors),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(statistics.median(bare), 2),
-        f"the same in {lanes} lanes of {batch}": round(statistics.median(arranged), 2),
+        f"the same in {pool} lanes of {batch}": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render, ms a frame": milliseconds([1 / w for w in whole]),
         "peer, ms a frame": milliseconds(peer_seconds),
