@@ -267,7 +267,7 @@ def test_another_head_is_followed_only_when_it_is_clearly_better() -> None:
 
     def head(seconds: float, *heads: np.ndarray) -> object:
         frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, seconds)
-        return views.settled(frame, maps_of(*heads), settings, memory).head
+        return views.resolve_head(frame, maps_of(*heads), settings, memory).head
 
     sharp, good, rather = blob(6, 8, 2), blob(6, 8, 2.5) + 0.1, blob(6, 8, 2.4) + 0.1
     assert head(0.0, spot(), sharp, vague(), np.ones((ROWS, COLUMNS))) == 2
@@ -277,7 +277,7 @@ def test_another_head_is_followed_only_when_it_is_clearly_better() -> None:
     assert [head(1.9 + 0.1 * step, spot(), sharp, ring(), good) for step in range(1, 31)][-1] == 3
     even = [np.random.default_rng(seed).random((ROWS, COLUMNS)) + 0.5 for seed in range(4)]
     assert [head(4.9 + 0.1 * step, *even) for step in range(1, 41)][-1] == "mean", "none stands out"
-    assert views.settled(Frame(np.zeros((4, 4, 3), np.uint8)), maps_of(good), Settings(head=0), memory).head == 0
+    assert views.resolve_head(Frame(np.zeros((4, 4, 3), np.uint8)), maps_of(good), Settings(head=0), memory).head == 0
     assert head(9.0, spot(), sharp, rather, good) == 3, "who follows again begins anew"
 
 

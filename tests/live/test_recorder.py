@@ -47,14 +47,14 @@ def filled(recorder: FlightRecorder, captured_frames: list[tuple[CapturedFrame, 
 
 def test_the_past_is_bounded_in_megabytes_and_in_seconds() -> None:
     recorder = filled(FlightRecorder(seconds=100, megabytes=0.1), [(captured(i, i * 0.1), None) for i in range(60)])
-    kept = recorder.kept()
+    kept = recorder.recorded()
     assert 0.05 < recorder.megabytes <= 0.1
     assert recorder.megabytes == pytest.approx(sum(one.size_bytes for one in kept) / 1e6)
     assert [one.number for one in kept] == list(range(60 - len(kept), 60)), "the oldest go first"
     recorder.close()
     recorder = filled(FlightRecorder(seconds=1.0, megabytes=100), [(captured(i, i * 0.1), None) for i in range(60)])
     assert recorder.seconds == pytest.approx(1.0)
-    assert recorder.kept()[-1].number == 59
+    assert recorder.recorded()[-1].number == 59
     recorder.close()
 
 
@@ -62,10 +62,10 @@ def test_maps_that_come_late_find_their_frame() -> None:
     items: list[tuple[CapturedFrame, Maps | None]] = [(captured(number, number * 0.1), None) for number in range(5)]
     items += [(captured(2, 0.2), some_maps(2)), (captured(5, 0.5), None), (captured(4, 0.4), some_maps(4))]
     recorder = filled(FlightRecorder(), items)
-    kept = recorder.kept()
+    kept = recorder.recorded()
     assert [one.number for one in kept] == [0, 1, 2, 3, 4, 5]
     assert [one.number for one in kept if one.maps] == [2, 4]
-    maps = kept[4].seen()
+    maps = kept[4].prediction()
     assert maps is not None
     assert maps.attention.dtype == np.float32
     assert maps.attention == pytest.approx(0.004, rel=1e-3)
@@ -80,7 +80,7 @@ def test_the_past_keeps_what_the_scene_knows_of_its_objects(objects: int) -> Non
     plain = captured(0, 0.0, (61, 97))
     known = CapturedFrame(Frame(plain.frame.pixels, 1, 0.1, masks=masks), 0.1, 1, 1)
     recorder = filled(FlightRecorder(), [(plain, None), (known, None), (known, some_maps(1))])
-    first, second = recorder.kept()
+    first, second = recorder.recorded()
     assert first.captured().frame.masks is None
     again = second.captured().frame.masks
     assert again is not None
@@ -96,10 +96,10 @@ def test_a_frozen_past_takes_nothing_and_a_forgotten_one_is_empty() -> None:
     recorder = filled(FlightRecorder(), [(captured(0, 0.0), None)])
     recorder.freeze()
     recorder.add(captured(1, 0.1))
-    assert len(recorder.kept()) == 1
+    assert len(recorder.recorded()) == 1
     recorder.thaw()
     recorder.forget()
-    assert (recorder.megabytes, recorder.seconds, recorder.kept()) == (0.0, 0.0, ())
+    assert (recorder.megabytes, recorder.seconds, recorder.recorded()) == (0.0, 0.0, ())
     recorder.close()
 
 
@@ -159,9 +159,9 @@ def test_the_past_is_saved_as_a_video_with_its_times(tmp_path: Path) -> None:
             LiveSession("fake:", Settings()).save_past(path)
         until(live, lambda status: status.recorder_seconds > 0.5)
         live.rewind(0.5)
-        past = live._past
+        past = live._playback
         assert past is not None
-        times = [one.captured_at - past.kept[0].captured_at for one in past.kept]
+        times = [one.captured_at - past.recorded[0].captured_at for one in past.recorded]
         live.save_past(path)
         until(live, lambda status: any(str(path) in notice for notice in status.notices))
         assert f"wrote {path}: {len(times)} frames" in live.status().notices
