@@ -19,7 +19,7 @@ MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 
 # From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
 LAYERS = [
-    ["errors", "telemetry", "threads", "usage", "_version"],
+    ["errors", "telemetry", "threads", "usage", "words", "_version"],
     ["settings", "completion"],
     ["frame", "cv"],
     ["sources", "models"],

@@ -107,20 +107,19 @@ def _train(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_minutes_improve_on_random(tmp_path):
+def test_forty_steps_improve_on_random(tmp_path):
     weights = tmp_path / "embedded.safetensors"
-    _train("--minutes", "2", "--folder", str(tmp_path / "run"), "--output", str(weights))
+    _train("--steps", "40", "--folder", str(tmp_path / "run"), "--output", str(weights))
     log = json.loads((tmp_path / "run" / "log.json").read_text())
     before, after = log[0], log[-1]
-    # On two quiet cores it is near .6, and .29 after 70 steps. A machine that does other things besides may come less
-    # far in two minutes: of so few steps nothing is asked but that they go the right way.
-    few = after["step"] < 70
-    assert after["best"] > before["best"] + (0 if few else 0.05), log
-    assert max(after["heads"][:3]) > max(before["heads"]) + (0 if few else 0.05), log
+    # Measured: .173 to .188, and of the best head .127 to .147; 70 steps reach .29, 36 minutes .72.
+    assert after["step"] == 40
+    assert after["best"] > before["best"] + 0.01, log
+    assert max(after["heads"][:3]) > max(before["heads"]) + 0.01, log
     assert (tmp_path / "run" / "contact.png").stat().st_size > 10_000
     with safe_open(weights, "pt") as file:
         metadata = file.metadata()
-    assert metadata["command"] == "python scripts/train_embedded.py --minutes 2 --seed 0"
+    assert metadata["command"] == "python scripts/train_embedded.py --steps 40 --seed 0"
     assert len(metadata["commit"]) >= 7
     import rtviz
     from rtviz.sources.scene import TUNING_SEEDS, sample
@@ -132,7 +131,7 @@ def test_two_minutes_improve_on_random(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_killed_run_goes_on(tmp_path):
-    arguments = ["--minutes", "0.4", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
+    arguments = ["--steps", "16", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 400
@@ -142,10 +141,10 @@ def test_a_killed_run_goes_on(tmp_path):
     running.send_signal(signal.SIGKILL)
     running.communicate()
     kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert 0 < kept["spent"] < 24
+    assert 0 < kept["step"] < 16
     output = _train(*arguments).stdout
     assert f"going on from step {kept['step']}" in output
     log = json.loads((tmp_path / "log.json").read_text())
-    assert log[-1]["step"] > kept["step"]
+    assert log[-1]["step"] == 16
     assert [line["minute"] for line in log] == sorted(line["minute"] for line in log)
     assert (tmp_path / "w.safetensors").exists()
