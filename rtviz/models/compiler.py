@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rtviz.errors import CaptureFailed
+from rtviz.errors import AttentionCaptureError
 from rtviz.models import choices, compiled, fidelity
 from rtviz.models.compiled import Compiled
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
 PAYS = 1.15  # so many times as fast as torch must it be
 MANY = 300  # frames, for which it is found out whether it pays
@@ -34,7 +34,7 @@ _one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
-Pass = Callable[[Tensor, Tensor], Looked]
+Pass = Callable[[Tensor, Tensor], RawOutputs]
 Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
 
 
@@ -91,7 +91,7 @@ class Compiler:
             whole: tokens, keys and values are wanted too.
 
         Raises:
-            CaptureFailed: it must be compiled, and cannot be.
+            AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key in self._made:
@@ -117,7 +117,7 @@ class Compiler:
             frames: how many are to come. Fewer than MANY pay only if it is known from before what they gain.
 
         Raises:
-            CaptureFailed: it must be compiled, and cannot be.
+            AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key not in self._made:
@@ -143,37 +143,37 @@ class Compiler:
         weights = f"{self._name} {_fingerprint(self._network):08x}"
         return f"{choices.cpu_name()} | {weights} | {size} | {self._native} | {both}"
 
-    def _copy(self, tokens: int, whole: bool) -> Looking | None:
+    def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
             return None
         if not self._always and sum(held.numel() for held in self._network.parameters()) > _LARGEST:
             return None
-        return Looking(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
+        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
 
-    def _make(self, key: Key, x: Tensor, looking: Looking | None) -> None:
+    def _make(self, key: Key, x: Tensor, probed: ProbedNetwork | None) -> None:
         made: tuple[str, Compiled] | None = None
         with _one_at_a_time:
             if key in self._made:
                 return
             try:
-                made = None if looking is None else self._best(x, looking)
+                made = None if probed is None else self._best(x, probed)
             except Exception as error:  # whatever OpenVINO cannot do
                 if self._always:
-                    raise CaptureFailed(f"OpenVINO cannot compile {self._name}: {error}") from error
+                    raise AttentionCaptureError(f"OpenVINO cannot compile {self._name}: {error}") from error
                 _log.debug("OpenVINO cannot compile %s", self._name, exc_info=True)
             self._made[key] = made
             while len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
 
-    def _best(self, x: Tensor, looking: Looking) -> tuple[str, Compiled] | None:
+    def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
         """What sees such an input, if it is quick and true enough; that is found out once on a machine."""
         key = self._key(x)
         known = None if self._always else choices.known_choice(key)
         if known == "eager":
             return None
         start = time.perf_counter()
-        exact = Looking(
-            copy.deepcopy(looking.network).float(), looking.tokens, self._layers, whole=looking.whole, elementwise=True
+        exact = ProbedNetwork(
+            copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole, elementwise=True
         )
         if self._always:
             wanted = self._precision
@@ -186,10 +186,10 @@ class Compiler:
             return self._native, one
         given = (x, torch.zeros(1, dtype=torch.int64))
         with torch.no_grad():
-            times: dict[str, Callable[[], object]] = {"eager": lambda: looking(*given), "compiled": lambda: one(*given)}
+            times: dict[str, Callable[[], object]] = {"eager": lambda: probed(*given), "compiled": lambda: one(*given)}
             spent = choices.in_turns(times, _TURNS)
             pays = spent["compiled"] * PAYS < spent["eager"]
-            true = pays and self._holds(x, looking, one, exact)
+            true = pays and self._holds(x, probed, one, exact)
         found = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
         _log.debug("%s: %s%s", key, found, "" if true or not pays else "; but its maps are too far from those of fp32")
         if not true:
@@ -200,7 +200,7 @@ class Compiler:
         choices.keep_choice(key + _PAYS_AFTER, str(math.ceil(seconds / (spent["eager"] - spent["compiled"]) * len(x))))
         return self._native, one
 
-    def _holds(self, x: Tensor, looking: Looking, one: Compiled, exact: Looking) -> bool:
+    def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
         seen = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
         row = torch.zeros(1, dtype=torch.int64)
@@ -208,7 +208,7 @@ class Compiler:
         def patches(run: Callable[..., Any]) -> Tensor:
             return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in seen])
 
-        return fidelity.holds(patches(one), patches(looking), patches(lambda frame, row: exact(frame.float(), row)))
+        return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
 
 _PAYS_AFTER = " | pays after frames"
@@ -223,10 +223,10 @@ def _fingerprint(network: Any) -> int:
     return found
 
 
-def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> Looked:
+def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
     """A batch that is not full, as the last of a video: seen as the others were, so that its maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
-    return Looked(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
+    return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 
 
 __all__ = ["MANY", "PAYS", "Compiler"]

@@ -1,0 +1,417 @@
+"""Models that OpenVINO runs: the same maps, chosen where it pays, and torch where it cannot help."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import rtviz
+from rtviz import cli
+from rtviz.errors import AttentionCaptureError, DeviceFailed, MissingDependency, SettingsError
+from rtviz.frame import Maps
+from rtviz.models import choices, compiled, compiler, fidelity
+from rtviz.models.runner import Model
+from rtviz.settings import HeadOf, Point
+
+pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+
+TINY = "random:vit_tiny_patch16_224"
+PLACE = Point(0.7, 0.3)
+
+
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is found out about this machine stays in the test."""
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
+    monkeypatch.setattr(choices, "_measured", {})
+    return tmp_path / "cache" / "precision.json"
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (96, 128)) -> Any:
+    """Smooth blobs: on noise the maps of an untrained network are all alike."""
+    rng = np.random.default_rng(seed)
+    ys, xs = np.mgrid[0 : size[0], 0 : size[1]]
+    pixels = np.zeros((*size, 3))
+    for _ in range(6):
+        y, x = rng.random(2) * size
+        blob = np.exp(-((ys - y) ** 2 + (xs - x) ** 2) / (2 * (8 + 12 * rng.random()) ** 2))
+        pixels += blob[..., None] * rng.random(3) * 255
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def load(name: str = TINY, resolution: int = 96, **asked: str) -> Model:
+    return rtviz.load(name, device="cpu", resolution=resolution, **asked)
+
+
+def apart(one: Any, other: Any) -> float:
+    """Of the worst row, relative, Euclidean."""
+    one, other = (np.asarray(rows, float).reshape(*rows.shape[:2], -1) for rows in (one, other))
+    return float((np.linalg.norm(one - other, axis=-1) / np.linalg.norm(other, axis=-1)).max())
+
+
+def masks(maps: Maps) -> Any:
+    """The patches that hold 60 % of each head's attention, bool [layers, heads, patches]."""
+    flat = maps.attention.reshape(maps.layers, maps.heads, -1)
+    order = np.argsort(-flat, axis=-1)
+    shares = np.take_along_axis(flat, order, -1).cumsum(-1) / flat.sum(-1, keepdims=True)
+    inside = np.zeros(flat.shape, bool)
+    np.put_along_axis(inside, order, np.roll(shares, 1, -1) < 0.6, -1)
+    inside[np.arange(maps.layers)[:, None], np.arange(maps.heads), order[:, :, 0]] = True
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "worse", "overlap"),
+    [
+        (TINY, "int8", 2e-2, 0.95),
+        ("random:deit_tiny_distilled_patch16_224", "int8", 2e-2, 0.95),
+        ("random:dinov3-vits16", "int8", 2e-2, 0.95),  # rotary positions and registers
+        ("embedded", "int8", 6e-2, 0.9),  # trained maps are sharper, and small matrices bear int8 less
+        ("embedded", "fp32", 1e-3, 0.999),
+    ],
+)
+def test_the_maps_are_those_of_fp32(name: str, precision: str, worse: float, overlap: float) -> None:
+    model = load(name, precision=precision, backend="openvino")
+    exact = load(name, precision="fp32", backend="torch")
+    for query in ("cls", PLACE):
+        found, true = model(picture(), query), exact(picture(), query)
+        assert (model.runs_in, exact.runs_in) == (f"{precision} openvino", "fp32")
+        assert apart(found.attention, true.attention) < worse
+        assert np.allclose(found.attention.sum((2, 3)) + found.prefix.sum(2), 1, atol=1e-2)
+        one, other = masks(found), masks(true)
+        assert (one & other).sum() / (one | other).sum() > overlap
+
+
+def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
+    """Keys of a trained DINOv2 share a large part, which the softmax leaves out, but a number format does not."""
+    import openvino
+
+    from rtviz.models import backbone, zoo
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16")
+
+    def first_layer(**asked: str) -> torch.Tensor:
+        network: Any = backbone.build_random(zoo.find(TINY).timm_name)
+        network.blocks[0].attn.qkv.bias.data[: 2 * network.embed_dim] = 2.5  # a product of 50
+        model = Model(network, zoo.find(TINY), device="cpu", resolution=96, **asked)
+        return torch.from_numpy(model(picture()).attention[None, :1].reshape(1, 1, 3, -1))
+
+    exact = first_layer(precision="fp32", backend="torch")
+    usual, found = (
+        fidelity.distance(first_layer(precision="bf16", backend=one), exact) for one in ("torch", "openvino")
+    )
+    assert (found < 1.2 * usual).all()
+
+
+def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
+    model, exact = load(precision="int8"), load(precision="fp32")
+    wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
+    found, true = (one.batch([picture(1), picture(2)], "cls", wanted) for one in (model, exact))
+    assert model.backend == "openvino"
+    for one, other in zip(found, true, strict=True):
+        assert apart(one.tokens, other.tokens) < 0.1
+        assert apart(one.keys, other.keys) < 0.1
+        assert apart(one.values, other.values) < 0.1
+        assert apart(one.attended, other.attended) < 2e-2
+        assert np.corrcoef(one.cams["eigen"][0].ravel(), other.cams["eigen"][0].ravel())[0, 1] > 0.95
+        assert one.keys_layer == other.keys_layer
+        assert np.corrcoef(one.cams["activation"][0].ravel(), other.cams["activation"][0].ravel())[0, 1] > 0.98
+        asked = one.ask(PLACE)
+        assert asked.query == PLACE
+        assert apart(asked.attention, other.ask(PLACE).attention) < 2e-2
+        assert apart(asked.attention, other.attention) > 5e-2, "it is the other query's"
+
+
+def test_what_openvino_does_not_give_torch_does() -> None:
+    model, exact = load(precision="int8"), load(precision="fp32")
+    for asked in ({"features": {"rollout"}}, {"mute": [HeadOf(0, 1)]}, {"features": {"grad"}}):
+        (found,), (true,) = (one.batch([picture()], **asked) for one in (model, exact))  # type: ignore[arg-type]
+        assert model.backend == "torch"
+        assert model.precision == choices.faster_on_cpu()
+        assert apart(found.attention, true.attention) < 2e-2
+        assert found.muted == true.muted
+        assert (found.rollout is None) == (true.rollout is None)
+        assert (found.explained is None) == (true.explained is None)
+
+
+def test_each_size_and_each_batch_is_seen_as_it_is() -> None:
+    model, exact = load(precision="int8"), load(precision="fp32")
+    for size in ((96, 128), (128, 96), (96, 128)):
+        for count in (1, 3):
+            frames = [picture(seed, size) for seed in range(count)]
+            for found, true in zip(model.batch(frames), exact.batch(frames), strict=True):
+                assert apart(found.attention, true.attention) < 2e-2
+    assert model.backend == "openvino"
+
+
+def test_passes_that_meet_give_each_its_own_maps() -> None:
+    model = load(precision="int8")
+    alone = [model(picture(seed)).attention for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda seed: model(picture(seed)).attention, range(8)))
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one, other)
+
+
+# --- what is chosen --------------------------------------------------------------------------------------------------
+
+
+def wait_for_compiler(model: Model) -> None:
+    for thread in threading.enumerate():
+        if thread.name == "rtviz-compile":
+            thread.join(60)
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, **milliseconds: float) -> None:
+    """What measuring finds out."""
+    choices.faster_on_cpu()  # before
+    spent = {name: one / 1000 for name, one in milliseconds.items()}
+    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: {name: spent[name] for name in runs})
+
+
+@pytest.mark.parametrize(
+    ("eager", "compiled", "slack", "taken"),
+    [
+        (40, 36, 0.05, False),  # it does not gain 15 %
+        (40, 30, 0.05, True),
+        (40, 30, -0.9, False),  # the maps do not hold
+    ],
+)
+def test_what_is_quicker_and_holds_is_taken_and_kept(
+    eager: float, compiled: float, slack: float, taken: bool, monkeypatch: pytest.MonkeyPatch, own_memory: Path
+) -> None:
+    native = choices.faster_on_cpu()
+    clock(monkeypatch, eager=eager, compiled=compiled)
+    monkeypatch.setattr(fidelity, "SLACK", slack)
+    monkeypatch.setattr(fidelity, "OVERLAP", 0.9 if slack > 0 else 2.0)
+    expected = f"{native} openvino" if taken else native
+    model = load()
+    model.compile_soon()
+    assert model(picture()).layers == 12, "it looks meanwhile"
+    wait_for_compiler(model)
+    model(picture())
+    assert model.runs_in == expected
+    kept = [choice for key, choice in json.loads(own_memory.read_text()).items() if "openvino" in key]
+    assert (native in kept, "eager" in kept) == (taken, (eager, compiled) == (40, 36))
+    if slack < 0:
+        return  # another frame may tell otherwise
+
+    # Another process reads it, and measures nothing.
+    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: pytest.fail("it was measured before"))
+    other = load()
+    other.compile(picture())
+    other(picture())
+    assert other.runs_in == expected
+
+
+def test_few_frames_are_compiled_for_only_once_it_is_known_what_that_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, eager=5000, compiled=30)
+    monkeypatch.setattr(fidelity, "SLACK", 0.05)
+    model = load()
+    model.compile(picture(), frames=20)
+    model(picture())
+    assert model.backend == "torch", "nobody knows yet"
+    model.compile(picture(), frames=compiler.MANY)
+    model(picture())
+    assert model.backend == "openvino"
+
+    clock(monkeypatch)  # nothing is measured any more
+    for frames, backend in ((0, "torch"), (20, "openvino")):  # to compile takes less than 100 s
+        other = load()
+        other.compile(picture(), frames=frames)
+        other(picture())
+        assert other.backend == backend
+
+
+def test_other_weights_of_that_name_are_judged_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clock(monkeypatch, eager=40, compiled=39)
+    model = load()
+    model.compile(picture())
+    network = load().network
+    for parameter in network.parameters():
+        parameter.data += 0.01
+    path = tmp_path / "other.pth"
+    torch.save(network.float().state_dict(), path)
+    measured: list[int] = []
+    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: measured.append(1) or dict.fromkeys(runs, 1.0))
+    load().compile(picture())
+    assert not measured
+    other = rtviz.load(TINY.removeprefix("random:"), weights=path, device="cpu", resolution=96)
+    other.compile(picture())
+    again = rtviz.load(TINY.removeprefix("random:"), weights=path, device="cpu", resolution=96)
+    again.compile(picture())
+    assert len(measured) == 1
+
+
+# --- what is true enough ---------------------------------------------------------------------------------------------
+
+
+def rows(*shares: float) -> torch.Tensor:
+    """One map of one head of one layer: [1, 1, 1, patches]."""
+    return torch.tensor(shares)[None, None, None]
+
+
+def test_masks_hold_the_fewest_patches_with_sixty_percent_and_their_overlap_is_counted() -> None:
+    assert fidelity.masks(rows(0.1, 0.3, 0.2, 0.4)).flatten().tolist() == [False, True, False, True]
+    assert fidelity.masks(rows(1e-9, 7e-9, 2e-9)).flatten().tolist() == [False, True, False]  # the rest is CLS's
+    assert fidelity.masks(rows(0, 0, 0)).sum() == 1
+    assert fidelity.overlap(rows(0.1, 0.3, 0.2, 0.4), rows(0.1, 0.2, 0.3, 0.4)).item() == pytest.approx(1 / 3)
+    batch = torch.cat([rows(0.5, 0.1, 0.1), rows(0.1, 0.1, 0.5)])
+    assert fidelity.overlap(batch, torch.cat([rows(0.5, 0.1, 0.1)] * 2)).item() == pytest.approx(0.5)
+
+
+def test_the_distance_divides_by_no_map_of_next_to_nothing() -> None:
+    assert fidelity.distance(rows(0.3, 0, 0, 0), rows(0.5, 0, 0, 0)).item() == pytest.approx(0.4)
+    assert fidelity.distance(rows(2e-9, 0, 0, 0), rows(1e-9, 0, 0, 0)).item() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("moved", "usual", "holds"),
+    [
+        ((0.0, 0.0), (0.0, 0.0), True),
+        ((0.0, 0.3), (0.0, 0.0), False),  # the last layer is worse than torch's
+        ((0.0, 0.3), (0.0, 0.3), True),  # as torch's is
+        ((0.3, 0.0), (0.0, 0.0), False),  # an earlier one
+        ((0.3, 0.0), (0.3, 0.0), True),
+    ],
+)
+def test_a_format_may_be_no_worse_than_allowed_or_than_torch(
+    moved: tuple[float, float], usual: tuple[float, float], holds: bool
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    exact = torch.rand(2, 2, 4, 64, generator=generator)
+    noise = torch.rand(2, 2, 4, 64, generator=generator)
+    found, coarse = (exact + noise * torch.tensor(much)[None, :, None, None] for much in (moved, usual))
+    assert fidelity.holds(found, coarse, exact) is holds
+
+
+def test_it_is_measured_in_turns() -> None:
+    seconds = choices.in_turns({"slow": lambda: time.sleep(0.02), "quick": lambda: time.sleep(0.001)})
+    assert 0.019 < seconds["slow"] < 0.2
+    assert 0.001 <= seconds["quick"] < seconds["slow"]
+
+
+def test_nothing_is_compiled_unasked() -> None:
+    for asked in ({}, {"precision": "fp32"}, {"backend": "torch"}):
+        model = load(**asked)
+        if asked:
+            model.compile_soon()
+        model(picture())
+        assert not [thread for thread in threading.enumerate() if thread.name == "rtviz-compile"]
+        assert model.backend == "torch"
+
+
+def test_a_model_that_is_moved_is_compiled_anew() -> None:
+    model = load(precision="int8")
+    before = model(picture()).attention
+    model.to("cpu")
+    assert np.array_equal(model(picture()).attention, before)
+    assert model.runs_in == "int8 openvino"
+
+
+# --- where it cannot be ----------------------------------------------------------------------------------------------
+
+
+def test_without_openvino_torch_goes_on_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    model = load()
+    model.compile_soon()
+    model.compile(picture())
+    model(picture())
+    assert model.backend == "torch"
+    for asked in ({"precision": "int8"}, {"backend": "openvino"}):
+        with pytest.raises(MissingDependency, match=r"rtviz\[openvino\]"):
+            load(**asked)
+
+
+def test_where_openvino_fails_torch_goes_on_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> object:
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr(compiler, "Compiled", fail)
+    model = load()
+    model.compile_soon()
+    model.compile(picture())
+    assert model(picture()).layers == 12
+    assert model.backend == "torch"
+    with pytest.raises(AttentionCaptureError, match=r"OpenVINO cannot compile random:vit_tiny.*no such operation"):
+        load(precision="int8")(picture())
+
+
+@pytest.mark.parametrize(("precision", "runs_in"), [("auto", "fp16"), ("int8", "int8"), ("fp32", "fp32")])
+def test_another_device_of_openvino_gives_the_same_maps(
+    monkeypatch: pytest.MonkeyPatch, precision: str, runs_in: str
+) -> None:
+    """In the place of a device that few machines have, a plugin that is none of the CPU's own."""
+    monkeypatch.setattr(compiled, "device_of", lambda backend: "HETERO:CPU")
+    model, exact = load(precision=precision, backend="openvino-gpu"), load(precision="fp32", backend="torch")
+    assert apart(model(picture(), PLACE).attention, exact(picture(), PLACE).attention) < 2e-2
+    assert model.runs_in == f"{runs_in} openvino-gpu"
+
+
+@pytest.mark.parametrize("backend", ["openvino-gpu", "openvino-npu"])
+def test_a_device_that_openvino_does_not_find_is_named(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    import openvino
+
+    monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPUX"])
+    with pytest.raises(
+        DeviceFailed, match=rf"{backend}: OpenVINO finds no {backend[-3:].upper()} here, only CPU, GPUX"
+    ):
+        load(backend=backend)
+    monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPU.0", "GPU.1", "NPU"])
+    assert load(backend=backend).name == TINY
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"precision": "int8", "backend": "torch"},
+        {"precision": "fp16", "backend": "openvino"},
+        {"precision": "bf16", "backend": "openvino-gpu"},
+        {"backend": "tvm"},
+    ],
+)
+def test_what_contradicts_itself_is_refused(asked: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
+        load(**asked)
+
+
+def test_a_convolutional_network_says_that_torch_runs_it() -> None:
+    model = rtviz.load("random:resnet18", device="cpu", precision="int8", resolution=64)
+    assert model.notice is not None
+    assert "OpenVINO is for transformers" in model.notice
+    assert model(picture()).layers == 4
+    assert model.backend == "torch"
+
+
+def test_render_says_what_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out.mp4"
+    arguments = ["render", "scene:?size=96x64", "--seconds", "0.2", "-o", str(output)]
+    looking = ["--model", "random:embedded", "--device", "cpu", "--precision", "int8", "--resolution", "64"]
+    assert cli.run([*arguments, *looking]) == 0
+    assert "random:embedded on cpu, int8 openvino" in capsys.readouterr().err
+    assert output.stat().st_size > 0
+    assert compiled.is_there()
+
+
+def test_a_batch_that_is_not_full_is_seen_as_the_full_ones_were() -> None:
+    model = load(precision="int8")
+    frames = [picture(number) for number in range(4)]
+    full = model.batch(frames, "cls", {"tokens", "rows"})
+    rest = model.batch(frames[:3], "cls", {"tokens", "rows"})
+    assert model.runs_in == "int8 openvino"
+    for one, other in zip(rest, full, strict=False):
+        np.testing.assert_array_equal(one.attention, other.attention)
+        np.testing.assert_array_equal(one.tokens, other.tokens)
+        np.testing.assert_allclose(one.ask(PLACE).attention, other.ask(PLACE).attention, atol=1e-6)
