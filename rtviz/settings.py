@@ -491,7 +491,7 @@ class Settings(_Schema):
         choices=("steady", "frame"),
     )
 
-    def apart(self) -> list[Settings]:
+    def per_model(self) -> list[Settings]:
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]

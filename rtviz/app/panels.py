@@ -26,12 +26,12 @@ from PyQt5.QtWidgets import (
 
 from rtviz import views
 from rtviz.app.controls import Control, HeadControl, LayerControl, RealControl, control_for
-from rtviz.app.graphs import LatencyGraph
 from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
+from rtviz.app.plots import LatencyGraph
 from rtviz.app.remembered import MODEL_OPTIONS
 from rtviz.app.theme import Theme, icon
-from rtviz.live import MODES, LiveStatus
+from rtviz.live.session import MODES, LiveStatus
 from rtviz.settings import Head, Settings
 
 if TYPE_CHECKING:
@@ -463,7 +463,7 @@ class InstrumentsPanel(QWidget):
     def show_status(self, status: LiveStatus, head: Head) -> None:
         """What the session tells, and which head is shown."""
         self.latency.show_values(status.latency_ms_history)
-        self.heads.show_facts(status.facts, head)
+        self.heads.show_head_stats(status.facts, head)
 
 
 __all__ = ["Finder", "InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rtviz.errors import SettingsError, lacks
 
 if TYPE_CHECKING:
-    from rtviz.compose import Box
+    from rtviz.drawing.compose import Box
     from rtviz.frame import Frame, Maps, Pixels
     from rtviz.settings import Settings
 
@@ -26,7 +26,7 @@ class ViewInfo:
         key: the key that shows it directly; a capital letter is typed with Shift.
         needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whatever objects
             are found by in the model's family), "labels" (of marked objects, once there are any), "cam", "rollout",
-            "intact"; nothing if it needs no model.
+            "unablated"; nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
         follows_pointer: whether, live, it asks about the patch under the pointer as long as none was clicked.
         by_layer: whether it shows one layer, and so another picture of each.
@@ -60,7 +60,7 @@ _FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
-_INTACT = frozenset({"attention", "intact"})
+_UNABLATED = frozenset({"attention", "unablated"})
 
 # Settings that only some views are drawn by; the others, such as colours and layout, mean something to nearly all.
 SOME_READ = frozenset(
@@ -79,7 +79,7 @@ _VIEWS = (
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION, reads=_HEAD | {"threshold"}),
     ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT,
              by_layer=True, reads=frozenset({"query", "rollout", "discard"})),
-    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _INTACT,
+    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _UNABLATED,
              reads=_HEAD),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
@@ -161,7 +161,7 @@ def compared_by(settings: Settings, discovery_features: str) -> str:
     return discovery_features if "features" in find(settings.view).needs else "keys"
 
 
-def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Settings:
+def resolve_head(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Settings:
     """The settings as they are drawn: where the head that stands out is to be followed, with its number, or with the
     mean over heads if none does.
 
@@ -190,10 +190,10 @@ def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
     nothing else tells it.
 
     Args:
-        settings: as `settled` gave them.
+        settings: as `resolve_head` gave them.
     """
     if settings.view in _ONE_HEAD:
-        from rtviz.compose import say
+        from rtviz.drawing.compose import say
 
         texts: tuple[str, ...] = (f"head {settings.head}", f"{settings.head}")
         if settings.head == "mean":
@@ -229,10 +229,10 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
     if maps is None and view.needs:
         raise ValueError(f"the view {view.name} needs maps")
     if settings.head == "follow":
-        settings = settled(frame, maps, settings, memory)
+        settings = resolve_head(frame, maps, settings, memory)
     picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
     if settings.layout == "side-by-side":
-        from rtviz.compose import beside
+        from rtviz.drawing.compose import beside
 
         picture = beside(frame.pixels, picture)
     return picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.errors import SettingsError, no_classifier
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views import Memory, heatmap

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory

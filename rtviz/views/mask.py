@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views import Memory

@@ -8,8 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from rtviz import compose
-from rtviz.discovery import (
+from rtviz.analysis.discovery import (
     ALL_ALIKE,
     METHODS,
     NO_FEATURES,
@@ -23,6 +22,7 @@ from rtviz.discovery import (
     parts,
     tokencut,
 )
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory, compared_by

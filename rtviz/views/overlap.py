@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.analysis.propagation import sampled
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Masks
-from rtviz.propagation import sampled
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of

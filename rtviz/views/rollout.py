@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory, heatmap
