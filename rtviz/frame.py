@@ -205,6 +205,11 @@ class Maps(_Shown):
         return int(self.attention.shape[1])
 
     @property
+    def has_attention(self) -> bool:
+        """Whether the model has attention heads; a convolutional network has none."""
+        return self.heads > 0
+
+    @property
     def grid(self) -> tuple[int, int]:
         """(rows, columns) of the patch grid."""
         rows, columns = self.attention.shape[2:]
@@ -212,7 +217,7 @@ class Maps(_Shown):
 
     def __repr__(self) -> str:
         rows, columns = self.grid
-        if not self.heads:
+        if not self.has_attention:
             return f"Maps({self.model}: {self.layers} stages, the last of {rows}x{columns} cells)"
         return (
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
