@@ -29,6 +29,7 @@ from rtviz.errors import (
 from rtviz.models import WAYS
 from rtviz.offline.jobs import MANIFEST, JobConfig, Manifest, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
+from rtviz.words import counted
 
 if TYPE_CHECKING:
     from rtviz.engine.comparison import Comparison
@@ -969,10 +970,6 @@ def _run_job(
     return report
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _closing_line(report: Report) -> str:
     if report.size is not None:
         shape = "{1}x{0}".format(*report.size)
@@ -980,7 +977,7 @@ def _closing_line(report: Report) -> str:
         shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
     made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
     return (
-        f"wrote {report.output}: {_count(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
+        f"wrote {report.output}: {counted(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
         f"at {report.fps:.1f} frames/s ({made_by})"
     )
 

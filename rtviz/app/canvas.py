@@ -24,7 +24,7 @@ from PyQt5.QtWidgets import QWidget
 from rtviz import views
 from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
-from rtviz.frame import Pixels, Result
+from rtviz.frame import Grid, Pixels, Result
 from rtviz.live.session import hover
 from rtviz.settings import Mark
 
@@ -244,7 +244,7 @@ class Canvas(QWidget):
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
         asked = "cls" if result.maps is None else result.maps.query
-        place = None if asked == "cls" else (int(asked.y * found.rows), int(asked.x * found.columns))
+        place = None if asked == "cls" else Grid(found.rows, found.columns).patch_at(asked)
         marked = place == (found.row, found.column)  # the view has put its own sign there
         for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
             painter.setPen(pen)

@@ -621,7 +621,7 @@ class Window(QWidget):
         if maps is None:
             return None
         rows, columns = maps.grid
-        row, column = min(int(spot.y * rows), rows - 1), min(int(spot.x * columns), columns - 1)
+        row, column = maps.grid.patch_at(spot)
         return Point((column + 0.5) / columns, (row + 0.5) / rows)
 
     def _dragged(self, spot: Spot) -> None:

@@ -38,6 +38,7 @@ from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import overlap
 from rtviz.views.requirements import fit
 from rtviz.views.selection import layer_of
+from rtviz.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +115,7 @@ def layers_by_heads(
         aspect = whole.size[0] / whole.size[1]
         tile = min(tile, _TALLEST / aspect)
         size = tile * aspect, tile
-        shape = f"{_count(maps.layers, 'layer')}, {_count(maps.heads, 'head')} each"
+        shape = f"{counted(maps.layers, 'layer')}, {counted(maps.heads, 'head')} each"
         _opening(page, whole, maps.query, [(maps.model, f"{shape}; {_query(maps)}")], [], colors, min(1.0, width / 3))
         page.down(_GAP)
         left = _EDGE + numbers
@@ -335,10 +336,6 @@ def _frame(frame: Frame | Pixels, seen: Iterable[Maps]) -> Frame:
 
 def _query(maps: Maps) -> str:
     return "query: CLS" if maps.query == "cls" else f"query: the patch at {maps.query.x:g}, {maps.query.y:g} (+)"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True)

@@ -1264,7 +1264,7 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
     else:
         shown = heads.max(axis=0) if settings.head == "max" else heads.mean(axis=0)
     rows, columns = maps.grid
-    row, column = min(rows - 1, int(y * rows)), min(columns - 1, int(x * columns))
+    row, column = maps.grid.patch_at(Point(x, y))
     value = float(shown[row, column])
     total = float(shown.sum()) or 1.0
     return Hover(row, column, rows, columns, value, value / total, value / total * rows * columns)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import AttentionCaptureError, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Floats, Frame, GradCamTarget, Maps, Pixels, explained_layer, rounding_noise
+from rtviz.frame import Floats, Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.cuda_graphs import Graphs
@@ -612,9 +612,8 @@ class Model:
             if not self.has_cls:
                 raise SettingsError("query", "cls", f"a point X,Y, because {self.name} has no CLS token")
             return 0
-        rows, columns = grid
-        row, column = min(int(query.y * rows), rows - 1), min(int(query.x * columns), columns - 1)
-        return self.prefix_tokens + row * columns + column
+        row, column = Grid(*grid).patch_at(query)
+        return self.prefix_tokens + row * grid[1] + column
 
     def _grid_of(self, x: Tensor) -> tuple[int, int]:
         return x.shape[2] // self.patch_size, x.shape[3] // self.patch_size

@@ -44,7 +44,6 @@ def similarity(maps: Maps, query: Query, features: str = "keys") -> Floats:
     if query == "cls":
         asked = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
     else:
-        rows, columns = maps.grid
-        asked = patches[min(int(query.y * rows), rows - 1), min(int(query.x * columns), columns - 1)]
+        asked = patches[maps.grid.patch_at(query)]
     asked = asked / max(float(np.linalg.norm(asked)), 1e-12)
     return np.asarray(patches @ asked, np.float32)
