@@ -423,7 +423,7 @@ def _given(parsed: argparse.Namespace) -> dict[str, Any]:
     """Which settings the flags name; `--model A --model B` is A, compared with B."""
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
     if "track" in given:
-        given["view"] = given.get("view", "track")
+        given["view"] = given.get("view", views.MARKS)
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]
@@ -457,7 +457,11 @@ def _with_view(settings: Settings) -> Settings:
     from rtviz.models import describe
 
     panes = settings.compare or settings.jaccard
-    return settings if panes or describe(settings.model, settings.weights).heads else settings.replace(view="cam")
+    return (
+        settings
+        if panes or describe(settings.model, settings.weights).heads
+        else settings.replace(view=views.fallback(has_attention=False))
+    )
 
 
 def _tell_unread(parsed: argparse.Namespace, settings: Settings, heads: int) -> None:
@@ -592,7 +596,7 @@ def _figure(parsed: argparse.Namespace) -> int:
             f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)"
         )
     maps = next(iter(seen.values()))
-    if names or isinstance(maps, str) or not maps.heads:
+    if names or isinstance(maps, str) or not maps.has_attention:
         figure = pages.compare(frame, seen, settings, parsed.width, parsed.scale)
     else:
         draw = pages.heads if parsed.paper else pages.layers_by_heads
@@ -667,7 +671,7 @@ def _load_engine(settings: Settings, quiet: bool = False) -> tuple[Engine, Model
     from rtviz.engine.engine import Engine
 
     with _model_progress(quiet) as progress:
-        engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
+        engine = Engine.for_settings(settings.replace(view=views.fallback(has_attention=True)), progress)
     assert engine.model is not None
     if engine.model.notice:
         _notice(quiet)(engine.model.notice)
@@ -813,7 +817,7 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     if exporting:  # the maps are wanted, whatever would be drawn
         if settings.compare:
             _say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
-        settings = settings.replace(view="heatmap", compare=())
+        settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     devices = _gpus(tasks, settings) if parsed.ray is None else []
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}

@@ -229,6 +229,11 @@ class Maps(_Shown):
         return int(self.attention.shape[1])
 
     @property
+    def has_attention(self) -> bool:
+        """Whether the model has attention heads; a convolutional network has none."""
+        return self.heads > 0
+
+    @property
     def grid(self) -> Grid:
         """The patch grid that the maps are laid on."""
         rows, columns = self.attention.shape[2:]
@@ -236,7 +241,7 @@ class Maps(_Shown):
 
     def __repr__(self) -> str:
         rows, columns = self.grid
-        if not self.heads:
+        if not self.has_attention:
             return f"Maps({self.model}: {self.layers} stages, the last of {rows}x{columns} cells)"
         return (
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "

@@ -43,7 +43,7 @@ def picture(thing: Frame | Maps | Result) -> Pixels:
 
 
 def _page(maps: Maps) -> Pixels:
-    if maps.heads:
+    if maps.has_attention:
         last = maps.attention[-1]
         shown = [(f"{head}", values) for head, values in enumerate(last)] + [("mean", last.mean(axis=0))]
         query = "CLS" if maps.query == "cls" else f"the patch under {maps.query}"

@@ -17,6 +17,14 @@ Head = int | Literal["mean", "max", "all", "follow"]
 Target = int | Literal["top"]
 COLORMAPS = ("inferno", "viridis", "magma", "turbo", "cividis", "gray")
 LAYOUTS = ("overlay", "alone", "side-by-side")
+# What texts call the choices of the settings `cam` and `objects`.
+METHOD_TITLES = {
+    "activation": "activation",
+    "eigen": "EigenCAM",
+    "grad": "Grad-CAM",
+    "tokencut": "TokenCut",
+    "lost": "LOST",
+}
 
 
 class Point(NamedTuple):

@@ -73,7 +73,7 @@ def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple
         layer: counted from 0, or from the end if negative.
         before: what the same model saw a moment ago, for the stability.
     """
-    if not maps.heads:
+    if not maps.has_attention:
         return ()
     shares = _shares(maps.attention[layer])
     stability: list[float | None] = [None] * maps.heads

@@ -21,6 +21,7 @@ from PyQt5.QtGui import (
 )
 from PyQt5.QtWidgets import QWidget
 
+from rtviz import views
 from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Grid, Pixels, Result
@@ -249,7 +250,7 @@ class Canvas(QWidget):
             painter.setPen(pen)
             painter.drawRect(cell)
         painter.setRenderHint(QPainter.Antialiasing)
-        if result.settings.view not in _OF_ATTENTION:  # its figures would be of what is not shown
+        if views.find(result.settings.view).hover != "attention":  # its figures would be of what is not shown
             return
         text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
         if spot.head is not None:
@@ -364,10 +365,6 @@ def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
     font.setPixelSize(max(1, pixels))
     font.setBold(bold)
     return font
-
-
-# The views that show one patch's share of the attention.
-_OF_ATTENTION = ("heatmap", "mask", "heads", "grid")
 
 
 def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None:

@@ -123,7 +123,7 @@ class Commands:
                 status = self.session.status()
                 if needs_heads and status.layers and not status.heads:  # the other panes show it
                     self._say(f"{said}; {lacks(status.model_name or '', what)}", 3.0)
-                elif name == "head" and settings.jaccard and view.name == "mask":
+                elif name == "head" and settings.jaccard and view.best_heads:
                     self._say(f"{said}, where no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
                 else:
                     self._say(said)
@@ -208,7 +208,7 @@ class Commands:
 
     def _begins_to_follow(self) -> str:
         result = self.session.latest()
-        if result is None or result.maps is None or not result.maps.heads:
+        if result is None or result.maps is None or not result.maps.has_attention:
             return self.said("head")
         head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
         return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
@@ -380,7 +380,7 @@ class Commands:
         """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""
         settings = self.session.settings
         marks = (*settings.track, mark)
-        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else "track"))
+        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else views.MARKS))
         self._say(f"object {len(marks)} marked")
 
     def _unmark(self, count: int) -> None:
@@ -390,7 +390,8 @@ class Commands:
             self._say("no object is marked: Shift+drag marks one", 3.0)
             return
         marks = settings.track[:-count]
-        view = "heatmap" if settings.view == "track" and not marks else settings.view
+        shows_marks = "labels" in views.find(settings.view).needs
+        view = views.fallback(has_attention=True) if shows_marks and not marks else settings.view
         self.session.update(settings.replace(track=marks, view=view))
         self._say(f"object {len(settings.track)} is not marked any more" if marks else "no object is marked")
 

@@ -263,7 +263,7 @@ class HeadStrip(Tiles):
             return
         from rtviz.drawing import compose
 
-        if not maps.heads:
+        if not maps.has_attention:
             self.show_nothing(lacks_heads(maps.model))
             return
         rows, columns = maps.grid
@@ -345,7 +345,7 @@ class LayerColumn(QWidget):
             self.slider.setEnabled(maps.layers > 1)
             self._line_up()
         fitting = fit(result.settings, maps)
-        if not maps.heads:
+        if not maps.has_attention:
             size, name = self.tiles.tile_size(), f"column of {fitting.cam}"
             stages = maps.cams.get(fitting.cam, ())
             if len(stages) != maps.layers:  # Grad-CAM has the map of one stage

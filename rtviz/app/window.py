@@ -995,7 +995,7 @@ class Window(QWidget):
         """In full screen: what is seen, for those who stand further away. A mosaic is labelled already."""
         settings = self.session.settings
         lines: list[str] = []
-        if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
+        if self.isFullScreen() and not self.hidden and not views.find(settings.view).mosaic:
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
             asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
             query = "query: CLS" if asked == "cls" else "query: one patch"

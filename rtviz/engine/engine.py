@@ -180,7 +180,7 @@ class Engine:
             SettingsError: the settings ask for a layer or a head that the maps do not have.
         """
         start = time.perf_counter()
-        followed = settings.head == "follow" and maps is not None and maps.heads > 0
+        followed = settings.head == "follow" and maps is not None and maps.has_attention
         settings = views.resolve_head(frame, maps, settings, self._memory)
         overlay = views.draw(frame, maps, settings, self._memory)
         if followed:

@@ -31,7 +31,7 @@ from rtviz.errors import (
     no_heads,
 )
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.settings import Query, Settings
+from rtviz.settings import METHOD_TITLES, Query, Settings
 from rtviz.sinks import check_folder
 from rtviz.views import mask as mask_view
 from rtviz.views.cam import positive, stage_map
@@ -309,11 +309,8 @@ def check_width(width: float) -> float:
 # --- what is said and chosen -----------------------------------------------------------------------------------------
 
 
-_METHODS = {"activation": "activation", "eigen": "EigenCAM", "grad": "Grad-CAM"}
-
-
 def _refuse_without_heads(maps: Maps) -> None:
-    if not maps.heads:
+    if not maps.has_attention:
         raise no_heads(maps.model)
 
 
@@ -361,7 +358,7 @@ class _Row:
 
 
 def _row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
-    if not maps.heads:
+    if not maps.has_attention:
         return _stages_row(frame, maps, settings)
     layer = layer_of(maps, settings)
     found = None if frame.masks is None else overlap(maps, settings, frame.masks)
@@ -388,7 +385,7 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
     fitting = fit(settings.replace(view="mask"), maps)
     held = positive(stage_map(maps, fitting))
     number = layer_of(maps, fitting)
-    said = ["no heads", f"{_METHODS[fitting.cam]} of its {'stage' if fitting.cam == 'grad' else 'stages'}"]
+    said = ["no heads", f"{METHOD_TITLES[fitting.cam]} of its {'stage' if fitting.cam == 'grad' else 'stages'}"]
     if settings.cam == "grad" and fitting.cam != "grad":
         said[1] += f" ({lacks_classifier(maps.model).removeprefix(maps.model).strip()})"
     if not -maps.layers <= settings.layer < maps.layers:
@@ -415,7 +412,7 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
 
 def _masks_note(frame: Frame, seen: Iterable[Maps], share: str) -> str:
     """What the masks of a comparison are of."""
-    if not any(maps.heads for maps in seen):
+    if not any(maps.has_attention for maps in seen):
         return f"Masks: the top {share} of what a stage responds to."
     if frame.masks is not None and frame.masks.any():
         of = "one head, the one that covers each object best (Jaccard index)"

@@ -7,7 +7,8 @@ import numpy as np
 from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
 from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
 

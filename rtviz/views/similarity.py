@@ -7,7 +7,9 @@ import numpy as np
 from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
-from rtviz.views import Memory, compared_by, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
+from rtviz.views.requirements import compared_by
 from rtviz.views.selection import key_of, normalize
 
 

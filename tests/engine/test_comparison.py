@@ -16,7 +16,7 @@ import rtviz as package
 from rtviz import views
 from rtviz.drawing import compose
 from rtviz.drawing.panes import Titled, arrange, join, smaller
-from rtviz.engine.comparison import Comparison, on_objects, outlined, shown, titled
+from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
@@ -25,6 +25,7 @@ from rtviz.sources import open_source
 from rtviz.sources.faulty import FaultyCamera
 from rtviz.views.overlap import overlap
 from rtviz.views.requirements import fit
+from rtviz.views.titles import title
 
 
 def grey(level: int, size: tuple[int, int] = (90, 160)) -> Result:
@@ -333,7 +334,7 @@ def test_a_title_says_which_layer_and_head_of_this_model_are_seen(asked: Any, lo
     settings = Settings(**asked)
     frame = Frame(np.zeros((48, 64, 3), np.uint8))
     maps = Engine()._maps(frame, settings)
-    words = shown(maps, fit(settings, maps), settings)
+    words = title(maps, fit(settings, maps), settings)
     assert (words[0], words[-1]) == (long, short)
     assert [len(word) for word in words] == sorted((len(word) for word in words), reverse=True)
 
@@ -350,7 +351,7 @@ def test_a_title_says_which_layer_and_head_of_this_model_are_seen(asked: Any, lo
 def test_a_model_without_heads_says_so_where_heads_were_asked_for(asked: Any, long: str) -> None:
     settings = Settings(**asked)
     maps = Engine(Model(heads=0))._maps(Frame(np.zeros((48, 64, 3), np.uint8)), settings)
-    assert shown(maps, fit(settings, maps), settings)[0] == long
+    assert title(maps, fit(settings, maps), settings)[0] == long
 
 
 def test_a_jaccard_index_that_nothing_is_known_for_is_said() -> None:

@@ -18,6 +18,7 @@ from rtviz.settings import Point, Settings
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
 from rtviz.views.pca import Components, paint
+from rtviz.views.requirements import needs
 from rtviz.views.similarity import similarity
 
 SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
@@ -613,8 +614,8 @@ def test_similarity_is_of_the_features_that_are_asked_for(features):
     other = replace(maps, keys=-maps.keys * 3 + 1)
     assert (views.draw(frame, other, settings) == views.draw(frame, maps, settings)).all()
     assert (views.draw(frame, other, by_keys) != views.draw(frame, maps, by_keys)).any()
-    assert views.needs(settings, "values") == {"attention", features}
-    assert views.needs(by_keys, "values") == {"attention", "keys"}
+    assert needs(settings, "values") == {"attention", features}
+    assert needs(by_keys, "values") == {"attention", "keys"}
 
 
 def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
