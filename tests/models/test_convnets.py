@@ -17,7 +17,7 @@ from rtviz.figures import pages
 from rtviz.frame import Frame
 from rtviz.live.recorder import RecordedFrame
 from rtviz.live.session import hover
-from rtviz.models import backbone, cams, convnet, zoo
+from rtviz.models import backbone, cams, inspection, zoo
 from rtviz.models.weights import fitting, places
 from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
@@ -158,7 +158,7 @@ def test_any_convnet_of_timm_is_taken(name, stages, cell):
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "maxvit_rmlp_pico_rw_256", "mixer_s32_224"])
 def test_what_is_neither_is_refused(name):
     """A hybrid attends: to call it a convolutional network would be wrong."""
-    assert convnet.describe(name) is None
+    assert inspection.inspect_convnet(name) is None
     with pytest.raises(UnknownModel, match=r"not a vision transformer .* and no convolutional network"):
         zoo.find(name)
 
