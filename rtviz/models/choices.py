@@ -109,14 +109,13 @@ def fits_fp16(network: torch.nn.Module) -> bool:
 def known_choice(key: str) -> str | None:
     """What was found out on this machine before; None if nothing was."""
     if key not in _measured:
-        with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
-            _measured.update({**json.loads(_file().read_text()), **_measured})
+        _read()
     return _measured.get(key)
 
 
 def keep_choice(key: str, choice: str) -> None:
     """Keep it on disk; without a cache folder it is found out again next time."""
-    known_choice(key)
+    _read()  # what other processes found out meanwhile
     _measured[key] = choice
     with suppress(ImportError, OSError):
         file = _file()
@@ -124,6 +123,11 @@ def keep_choice(key: str, choice: str) -> None:
         partial = file.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(_measured, indent=1))
         partial.replace(file)
+
+
+def _read() -> None:
+    with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
+        _measured.update({**json.loads(_file().read_text()), **_measured})
 
 
 def _file() -> Path:
