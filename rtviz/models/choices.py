@@ -100,6 +100,13 @@ def in_turns(runs: Mapping[str, Callable[[], object]], turns: int = 10) -> dict[
     return seconds
 
 
+def busy() -> bool:
+    """Whether others keep this machine so busy that times say little."""
+    with suppress(OSError, AttributeError):  # Windows has no load average
+        return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+    return False
+
+
 def fits_fp16(network: torch.nn.Module) -> bool:
     """Whether fp16 can hold every weight of a network."""
     largest = torch.finfo(torch.float16).max

@@ -208,7 +208,8 @@ class Compiler:
             found = ", ".join(f"{name} {taken * 1000:.1f} ms" for name, taken in spent.items())
             _log.debug("%s: %s%s", key, found, "; but its maps are too far from those of fp32" if pays > true else "")
             if not true:
-                if not pays:  # another frame may be judged otherwise, but will take as long
+                # Another frame may be judged otherwise, and on a machine that is less busy it may pay.
+                if not pays and not choices.busy():
                     choices.keep_choice(key, "eager")
                 return None
             choices.keep_choice(key, self._native)

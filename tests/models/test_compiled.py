@@ -177,6 +177,7 @@ def wait_for_compiler(model: Model) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch, **milliseconds: float) -> None:
     """What measuring finds out."""
     choices.faster_on_cpu()  # before
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
     spent = {name: one / 1000 for name, one in milliseconds.items()}
     monkeypatch.setattr(choices, "in_turns", lambda runs, turns: {name: spent[name] for name in runs})
 
@@ -205,6 +206,18 @@ def test_what_is_quicker_and_holds_is_taken_and_kept(
     assert np.array_equal(other(picture()).attention, maps.attention)
     assert other.runs_in == expected
     assert len(list(own_memory.parent.glob("compiled/*.blob"))) == taken
+
+
+def test_what_a_busy_machine_says_against_compiling_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, own_memory: Path
+) -> None:
+    clock(monkeypatch, eager=40, compiled=39)
+    monkeypatch.setattr("os.getloadavg", lambda: (2.0 * (os.cpu_count() or 1), 0.0, 0.0))
+    model = load()
+    model.compile(picture())
+    model(picture())
+    assert model.backend == "torch"
+    assert "eager" not in own_memory.read_text()
 
 
 def shifted(maps: torch.Tensor) -> torch.Tensor:
