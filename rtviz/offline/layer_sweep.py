@@ -8,7 +8,7 @@ from pathlib import Path
 from rtviz import views
 from rtviz.cv import cv2
 from rtviz.drawing import compose
-from rtviz.errors import OutputUnwritable
+from rtviz.errors import OutputUnwritable, SettingsError, lacks_heads
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_sink
@@ -43,6 +43,22 @@ def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
         return tuple(name for name in views.names(by_layer=True) if not views.find(name).needs_heads)
     # Of a transformer, cam has the last layer only.
     return tuple(name for name in views.names(by_layer=True) if name != "cam" and (anew or name != "rollout"))
+
+
+def check_view(view: str, model: str, heads: int) -> None:
+    """Refuse a view that does not tell the layers of a model apart.
+
+    Args:
+        model: its name.
+        heads: of the model.
+
+    Raises:
+        SettingsError: the view is the same for every layer, or shows what the model does not have.
+    """
+    allowed = possible(heads, anew=True)
+    if view not in allowed:
+        why = f"{model} shows by the view cam what its last layer ends with" if heads else lacks_heads(model)
+        raise SettingsError("view", view, f"{', '.join(allowed)} ({why})")
 
 
 def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
@@ -149,4 +165,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "possible", "ridden", "save", "sweep"]
+__all__ = ["arrivals", "check_view", "possible", "ridden", "save", "sweep"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -136,6 +136,28 @@ def find(name: str) -> ViewInfo:
         if view.name == name:
             return view
     raise SettingsError("view", name, names())
+
+
+def unread(given: Iterable[str], settings: Settings, heads: int) -> dict[str, str]:
+    """Which settings of these names do not change what is drawn, each with why: "" or words that end a sentence.
+
+    Args:
+        settings: as they are drawn.
+        heads: of the model, or the most that one of several has.
+    """
+    view = find(settings.view)
+    reads = view.reads | ({"track", "threshold"} if settings.jaccard else set())
+    if not heads:
+        reads = (reads - {"query", "head"}) | {"cam"}
+    reasons = {}
+    for name in given:
+        if name in SOME_READ and name not in reads:
+            reasons[name] = f" in the view {view.name}{'' if heads else ' of a model without heads'}"
+        elif name == "target" and settings.cam != "grad":
+            reasons[name] = " without --cam grad"
+        elif name == "mute" and not heads:
+            reasons[name] = ": there are no attention heads"
+    return reasons
 
 
 def needs(settings: Settings, discovery_features: str) -> frozenset[str]:

@@ -89,6 +89,15 @@ def having(settings: Settings, model: Model | None) -> Settings:
     return settings.replace(mute=muted(settings, model.layers, model.heads))
 
 
+def with_default_view(settings: Settings) -> Settings:
+    """The settings with the view that shows their model where no view was named: cam for a model without heads, unless
+    several panes are drawn, of which each falls back by itself."""
+    from rtviz.models import describe
+
+    panes = settings.compare or settings.jaccard
+    return settings if panes or describe(settings.model, settings.weights).heads else settings.replace(view="cam")
+
+
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
     """Whether maps of a frame of this (height, width) are what the model would see in it now."""
     return (
@@ -100,4 +109,4 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["answers", "features", "fit", "has_features", "having", "muted"]
+__all__ = ["answers", "features", "fit", "has_features", "having", "muted", "with_default_view"]
