@@ -21,7 +21,8 @@ import rtviz
 import rtviz.app.keys as keys
 from rtviz import models, views
 from rtviz.cli.parser import build_parser
-from rtviz.settings import Option, OutputSettings, Settings, presets
+from rtviz.options import Option
+from rtviz.settings import OutputSettings, Settings, presets
 
 ICON = Path(rtviz.__file__).parent / "app" / "desktop" / "rtviz.svg"
 _VIEW = re.compile(r"<!-- view: (\w+) -->")

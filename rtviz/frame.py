@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,30 @@ class Frame(_Shown):
     def __repr__(self) -> str:
         height, width = self.size
         return f"Frame({height}x{width}, index={self.index}, pts_seconds={self.pts_seconds:.3f})"
+
+
+class _HasPlace(Protocol):
+    """A point on the frame, as fractions of its width and height."""
+
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+
+class Grid(NamedTuple):
+    """A patch grid: its rows and columns."""
+
+    rows: int
+    columns: int
+
+    def patch_at(self, point: _HasPlace) -> tuple[int, int]:
+        """The (row, column) of the patch under a point; the right and the lower edge belong to the last patches."""
+        return (
+            min(max(int(point.y * self.rows), 0), self.rows - 1),
+            min(max(int(point.x * self.columns), 0), self.columns - 1),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +229,19 @@ class Maps(_Shown):
         return int(self.attention.shape[1])
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """(rows, columns) of the patch grid."""
+    def has_attention(self) -> bool:
+        """Whether the model has attention heads; a convolutional network has none."""
+        return self.heads > 0
+
+    @property
+    def grid(self) -> Grid:
+        """The patch grid that the maps are laid on."""
         rows, columns = self.attention.shape[2:]
-        return int(rows), int(columns)
+        return Grid(int(rows), int(columns))
 
     def __repr__(self) -> str:
         rows, columns = self.grid
-        if not self.heads:
+        if not self.has_attention:
             return f"Maps({self.model}: {self.layers} stages, the last of {rows}x{columns} cells)"
         return (
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rtviz import views
 from rtviz.frame import Frame, Maps
 from rtviz.live.capture import SourceTimeouts
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.sources import SourceInfo
 from rtviz.sources.faulty import FaultyCamera
-from rtviz.views.requirements import muted
+from rtviz.views.requirements import muted, needs
 
 LIMIT = 20.0  # seconds that anything may take here; on a good day all takes a fraction of one
 QUICK = SourceTimeouts(
@@ -93,7 +92,7 @@ class Engine:
             for head in range(heads):
                 attention[layer, head, layer, head] = self.peak
         prefix = np.full((layers, heads, 1), frame.index, np.float32)
-        needs = views.needs(settings, "keys")
+        needed = needs(settings, "keys")
         return Maps(
             attention,
             prefix,
@@ -101,11 +100,11 @@ class Engine:
             self.model.name,
             self.model.patch_size,
             self.model.input_size(frame.size, settings.resolution),
-            tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needs else None,
-            keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needs else None,
-            rollout=attention[-1, 0] if "rollout" in needs else None,
+            tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needed else None,
+            keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needed else None,
+            rollout=attention[-1, 0] if "rollout" in needed else None,
             muted=muted(settings, layers, heads),
-            cams={settings.cam: self._cams()} if "cam" in needs or not heads else {},
+            cams={settings.cam: self._cams()} if "cam" in needed or not heads else {},
             rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
 

@@ -20,6 +20,7 @@ MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 # From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
 LAYERS = [
     ["errors", "telemetry", "threads", "usage", "words", "_version"],
+    ["options"],
     ["settings"],
     ["frame", "cv"],
     ["sources", "models"],
@@ -56,6 +57,14 @@ def inside(path: Path) -> str:
     return path.relative_to(ROOT / "rtviz").as_posix()
 
 
+def dotted(path: Path) -> str:
+    """The name that a module is imported by."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+DOTTED = {dotted(path) for path in MODULES}
+
+
 def imported(path: Path) -> list[str]:
     """All modules that a file imports, in functions and for the type checker too."""
     names = []
@@ -65,10 +74,9 @@ def imported(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
             assert node.module is not None
-            if node.module == "rtviz":  # from rtviz import views
-                names += [f"rtviz.{alias.name}" for alias in node.names]
-            else:
-                names.append(node.module)
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                names.append(below if node.module == "rtviz" or below in DOTTED else node.module)
     return names
 
 
@@ -82,6 +90,37 @@ def test_imports_come_from_packages_below(path: Path) -> None:
         if name.startswith("rtviz."):
             other = name.split(".")[1]
             assert other == package or LEVEL[other] < LEVEL[package], f"rtviz/{inside(path)} must not import {name}"
+
+
+def first_cycle(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first one again at the end; empty if there are none."""
+    done: set[str] = set()
+
+    def search(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(imports[name]):
+            if found := search(other, [*trail, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(imports) if (found := search(name, []))), [])
+
+
+def test_a_cycle_is_found() -> None:
+    assert not first_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    assert first_cycle({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}, "d": set()}) == ["b", "c", "b"]
+
+
+@pytest.mark.parametrize("package", sorted({inside(path).split("/")[0] for path in MODULES if "/" in inside(path)}))
+def test_no_import_cycle_inside_a_package(package: str) -> None:
+    """Imports in functions and for the type checker count, and those from the package itself."""
+    modules = {dotted(path): path for path in MODULES if inside(path).startswith(f"{package}/")}
+    imports = {name: set(imported(path)) & modules.keys() - {name} for name, path in modules.items()}
+    assert not first_cycle(imports), " -> ".join(first_cycle(imports))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=inside)

@@ -417,7 +417,6 @@ def box_of(mask: Mask) -> tuple[int, int, int, int] | None:
 
 
 METHODS: Mapping[str, Method] = {"tokencut": tokencut, "lost": lost}
-TITLES: Mapping[str, str] = {"tokencut": "TokenCut", "lost": "LOST"}
 
 
 def find_object(model: Model, frame: Pixels | Frame, method: str = "tokencut", features: str = "auto") -> Discovery:

@@ -73,7 +73,7 @@ def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple
         layer: counted from 0, or from the end if negative.
         before: what the same model saw a moment ago, for the stability.
     """
-    if not maps.heads:
+    if not maps.has_attention:
         return ()
     shares = _shares(maps.attention[layer])
     stability: list[float | None] = [None] * maps.heads
@@ -214,8 +214,8 @@ def _distance(shares: Reals, maps: Maps) -> Reals:
         middle_y = (shares.sum(axis=2) * y).sum(axis=1)
         middle_x = (shares.sum(axis=1) * x).sum(axis=1)
     else:  # the middle of the query's patch
-        middle_y = np.full(len(shares), min(rows - 1, int(maps.query.y * rows)) + 0.5)
-        middle_x = np.full(len(shares), min(columns - 1, int(maps.query.x * columns)) + 0.5)
+        row, column = maps.grid.patch_at(maps.query)
+        middle_y, middle_x = np.full(len(shares), row + 0.5), np.full(len(shares), column + 0.5)
     far = np.hypot(y[None, :, None] - middle_y[:, None, None], x[None, None, :] - middle_x[:, None, None])
     return np.asarray((shares * far).sum(axis=(1, 2)) / math.hypot(rows, columns))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rtviz.analysis.discovery import CUT, JUMP_SECONDS, component, likeness, parts
 from rtviz.analysis.propagation import Carried, Propagation
 from rtviz.cv import cv2
-from rtviz.frame import Floats, Maps
+from rtviz.frame import Floats, Grid, Maps
 from rtviz.settings import Mark
 
 _ROUNDS = 4  # in which what was found about a point says anew what is looked for
@@ -236,13 +236,14 @@ def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark]) -> NDAr
     centred = centred - centred.mean(axis=(0, 1))  # what all patches share tells none of them apart
     unit = _unit(centred)
     decorrelate = _Decorrelation(centred)
+    grid = Grid(*unit.shape[:2])
     masks, middles = [], []
     for mark in marks:
         if mark.width and mark.height:
             masks.append(_in_box(unit, mark))
             middles.append(masks[-1])
         else:
-            seed = _seed(mark, unit.shape)
+            seed = grid.patch_at(mark)
             masks.append(_at_point(centred, unit, seed, decorrelate))
             middles.append(_near(seed, masks[-1].shape, 1) & masks[-1])
     found = np.stack(masks)
@@ -257,7 +258,7 @@ def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark]) -> NDAr
         winner = np.where(found, scores, -np.inf).argmax(axis=0)
         for number, mark in enumerate(marks):
             own = found[number] & (winner == number)
-            found[number] = own if mark.width and mark.height else component(own, _seed(mark, own.shape))
+            found[number] = own if mark.width and mark.height else component(own, grid.patch_at(mark))
     return found
 
 
@@ -321,11 +322,6 @@ def _wider(mask: Mask) -> Mask:
     wider[:, 1:] |= mask[:, :-1]
     wider[:, :-1] |= mask[:, 1:]
     return wider
-
-
-def _seed(mark: Mark, grid: tuple[int, ...]) -> tuple[int, int]:
-    """The patch under a point."""
-    return min(int(mark.y * grid[0]), grid[0] - 1), min(int(mark.x * grid[1]), grid[1] - 1)
 
 
 def _near(seed: tuple[int, int], grid: tuple[int, ...], reach: int) -> Mask:

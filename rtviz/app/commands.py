@@ -17,12 +17,14 @@ from rtviz.app.remembered import Remembered, WeightsFile
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError, lacks
 from rtviz.live.session import MODES, RECORDED, LiveSession
+from rtviz.options import ChoiceOption, RealOption
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 from rtviz.views.requirements import fit, muted
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
 _REWIND_SECONDS = 5.0
+_UPSAMPLINGS = Settings.option("upsampling", ChoiceOption).choices
 
 
 class Commands:
@@ -78,7 +80,9 @@ class Commands:
             "view_previous": lambda: self._cycle("view", views.names(), -1),
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
             "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
-            "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
+            "upsampling_next": lambda: self._cycle(
+                "upsampling", Settings.option("upsampling", ChoiceOption).choices, 1
+            ),
             "refit": self._refit,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
@@ -123,7 +127,7 @@ class Commands:
                 status = self.session.status()
                 if needs_heads and status.layers and not status.heads:  # the other panes show it
                     self._say(f"{said}; {lacks(status.model_name or '', what)}", 3.0)
-                elif name == "head" and settings.jaccard and view.name == "mask":
+                elif name == "head" and settings.jaccard and view.best_heads:
                     self._say(f"{said}, where no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
                 else:
                     self._say(said)
@@ -165,7 +169,7 @@ class Commands:
         self.change(**{name: choices[place % len(choices)]})
 
     def _nudge(self, name: str, direction: int) -> None:
-        option = Settings.option(name)
+        option = Settings.option(name, RealOption)
         assert option.step is not None
         assert option.minimum is not None
         assert option.maximum is not None
@@ -208,7 +212,7 @@ class Commands:
 
     def _begins_to_follow(self) -> str:
         result = self.session.latest()
-        if result is None or result.maps is None or not result.maps.heads:
+        if result is None or result.maps is None or not result.maps.has_attention:
             return self.said("head")
         head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
         return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
@@ -380,7 +384,7 @@ class Commands:
         """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""
         settings = self.session.settings
         marks = (*settings.track, mark)
-        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else "track"))
+        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else views.MARKS))
         self._say(f"object {len(marks)} marked")
 
     def _unmark(self, count: int) -> None:
@@ -390,7 +394,8 @@ class Commands:
             self._say("no object is marked: Shift+drag marks one", 3.0)
             return
         marks = settings.track[:-count]
-        view = "heatmap" if settings.view == "track" and not marks else settings.view
+        shows_marks = "labels" in views.find(settings.view).needs
+        view = views.fallback(has_attention=True) if shows_marks and not marks else settings.view
         self.session.update(settings.replace(track=marks, view=view))
         self._say(f"object {len(settings.track)} is not marked any more" if marks else "no object is marked")
 

@@ -408,7 +408,9 @@ class ViewPanel(QWidget):
     def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
         # No QButtonGroup: in an exclusive one, Tab reaches only the button that is checked.
         lacking = bool(layers and not heads)  # convolutional networks alone: there the window falls back to cam
-        shown = "cam" if lacking and views.find(settings.view).needs_heads else settings.view
+        shown = (
+            views.fallback(has_attention=False) if lacking and views.find(settings.view).needs_heads else settings.view
+        )
         for name, button in self.views.items():
             button.setChecked(name == shown)
             button.setEnabled(not lacking or not views.find(name).needs_heads)

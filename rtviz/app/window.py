@@ -621,7 +621,7 @@ class Window(QWidget):
         if maps is None:
             return None
         rows, columns = maps.grid
-        row, column = min(int(spot.y * rows), rows - 1), min(int(spot.x * columns), columns - 1)
+        row, column = maps.grid.patch_at(spot)
         return Point((column + 0.5) / columns, (row + 0.5) / rows)
 
     def _dragged(self, spot: Spot) -> None:
@@ -995,7 +995,7 @@ class Window(QWidget):
         """In full screen: what is seen, for those who stand further away. A mosaic is labelled already."""
         settings = self.session.settings
         lines: list[str] = []
-        if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
+        if self.isFullScreen() and not self.hidden and not views.find(settings.view).mosaic:
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
             asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
             query = "query: CLS" if asked == "cls" else "query: one patch"

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from rtviz import views
 from rtviz.cli import completion
 from rtviz.errors import SettingsError
-from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
+from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option
+from rtviz.settings import MODEL_FIELDS, OutputSettings, Settings, load_preset, presets
 
 Command = Callable[[argparse.Namespace], int]  # returns the exit status
 
@@ -79,20 +80,22 @@ def add_options(
     """
     group = parser.add_argument_group(title)
     for option in options:
-        choices = option.choices or (views.names() if option.name == "view" else ())
+        choices = option.choices if isinstance(option, ChoiceOption) else ()
+        if option.name == "view":
+            choices = choices or views.names()
         text = option.help + ("" if option.default in (None, False, ()) else f" ({_default(option)})")
         if option.name == "resolution" and resolution is not None:
             text = f"{option.help} ({resolution})"
-        if option.kind == "flag":
+        if isinstance(option, FlagOption):
             group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
-        metavar = "|".join(choices) if choices else _METAVARS.get(option.name, _range(option))
+        metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.metavar)
         several = several_models and option.name == "model"
         if several:
             text += "; given again, one more to compare it with"
         added = group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
-            action="append" if several else "extend" if option.kind == "marks" else _OneModel
+            action="append" if several else "extend" if isinstance(option, MarksOption) else _OneModel
             if option.name == "model" else "store",
         )  # fmt: skip
         if choices:
@@ -136,13 +139,6 @@ class _OneModel(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def _range(option: Option) -> str:
-    """What stands for a value in the help, where nothing better is known."""
-    if option.minimum is None or option.maximum is None:
-        return option.kind.upper()
-    return f"{option.minimum:g}-{option.maximum:g}"
-
-
 def _default(option: Option) -> str:
     return f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
 
@@ -172,7 +168,7 @@ def given_settings(parsed: argparse.Namespace) -> dict[str, Any]:
     """The settings that the flags name; `--model A --model B` is A, compared with B."""
     given = _given(parsed, Settings.options())
     if "track" in given:
-        given["view"] = given.get("view", "track")
+        given["view"] = given.get("view", views.MARKS)
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]
@@ -218,7 +214,9 @@ def unread_flags(parsed: argparse.Namespace, settings: Settings, heads: int) -> 
         settings: as they are drawn.
         heads: of the model, or the most that one of several has.
     """
-    reasons = views.unread(given_settings(parsed), settings, heads)
+    from rtviz.views.requirements import unread
+
+    reasons = unread(given_settings(parsed), settings, heads)
     return [f"{Settings.option(name).flag} changes nothing{why}" for name, why in reasons.items()]
 
 

@@ -18,6 +18,7 @@ from rtviz.cli.arguments import (
 )
 from rtviz.cli.console import say
 from rtviz.cli.picture import add_frame_options, add_picture, load_engine, one_frame, still_settings
+from rtviz.options import ChoiceOption
 from rtviz.settings import OutputSettings, Settings
 
 _DRAWING = ("layout", "opacity", "colormap", "gamma", "threshold", "cam", "rollout", "discard", "upsampling")
@@ -31,9 +32,9 @@ def add(commands: Commands) -> None:
     add_picture(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a .gif, .mp4, .mkv, .mov or .webm")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no notices, no closing line")
-    shown = [Settings.option(name) for name in (*MODEL_INPUT, "head", "view", *_DRAWING)]
-    shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
-    add_options(parser, shown, "model, query and drawing", resolution=STILL_RESOLUTION)
+    view = replace(Settings.option("view", ChoiceOption), choices=views.names(by_layer=True))
+    before, after = ([Settings.option(name) for name in names] for names in ((*MODEL_INPUT, "head"), _DRAWING))
+    add_options(parser, [*before, view, *after], "model, query and drawing", resolution=STILL_RESOLUTION)
     add_frame_options(parser, "size", "codec", "quality", "overwrite")
 
 

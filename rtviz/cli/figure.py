@@ -57,7 +57,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if missing:
         say(f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)")
     maps = next(iter(predictions.values()))
-    if names or isinstance(maps, str) or not maps.heads:
+    if names or isinstance(maps, str) or not maps.has_attention:
         figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale)
     else:
         draw = figures.heads if parsed.paper else figures.layers_by_heads

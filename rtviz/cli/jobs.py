@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtviz import views
 from rtviz.cli.arguments import (
     MODEL_INPUT,
     STILL_RESOLUTION,
@@ -93,7 +94,7 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
     if exporting:  # the maps are wanted, whatever would be drawn
         if settings.compare:
             say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
-        settings = settings.replace(view="heatmap", compare=())
+        settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
     config = JobConfig(settings, output_settings, exporting, stills)

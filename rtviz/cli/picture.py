@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rtviz import views
 from rtviz.cli.arguments import add_output_settings
 from rtviz.cli.console import download_bars, notices
 
@@ -84,7 +85,7 @@ def load_engine(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]
     from rtviz.engine.engine import Engine
 
     with download_bars(quiet) as progress:
-        engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
+        engine = Engine.for_settings(settings.replace(view=views.fallback(has_attention=True)), progress)
     assert engine.model is not None
     if engine.model.notice:
         notices(quiet)(engine.model.notice)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rtviz.cli.arguments import Commands, add_settings
 from rtviz.cli.console import notices, progress_bars
 from rtviz.errors import SettingsError
+from rtviz.options import ChoiceOption
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ def add(commands: Commands) -> None:
     data.add_argument("--limit", type=int, metavar="N", help="only the first N pictures, or clips")
     data.add_argument("--resolution", type=int, metavar="PIXELS", help="short side; the protocol's if not given")
     data.add_argument(
-        "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
+        "--objects",
+        choices=Settings.option("objects", ChoiceOption).choices,
+        help="with corloc: how an object is found (tokencut)",
     )
     data.add_argument(
-        "--features", choices=Settings.option("features").choices,
+        "--features", choices=Settings.option("features", ChoiceOption).choices,
         help="with corloc: what patches are compared by; auto: as the papers of the model's family do (DINO and most "
         "others keys, DINOv2 values, DINOv3 tokens)",
     )  # fmt: skip

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from rtviz import views
-from rtviz.analysis.discovery import TITLES, Mask, parts
-from rtviz.drawing import compose
+from rtviz.analysis.discovery import Mask, parts
+from rtviz.drawing.geometry import Box, Size
+from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
+from rtviz.drawing.resample import Bytes
 from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
-from rtviz.frame import Frame, Maps, Result, explained_layer
+from rtviz.frame import Frame, Maps, Result
 from rtviz.models import Model, Progress
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
 from rtviz.views.requirements import fit
+from rtviz.views.titles import title
 from rtviz.views.track import objects_in
 
 AllMaps = tuple[Maps, ...]
@@ -66,10 +70,10 @@ class Comparison:
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""
         for engine, wanted in zip(self.engines, settings.per_model(), strict=True):
-            engine.compile(frame, count, wanted)
+            engine.compile(frame, count, wanted, frames)
 
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
@@ -106,7 +110,7 @@ def on_objects(frame: Frame, seen: Sequence[Maps | None], settings: Settings) ->
     """
     if not settings.jaccard or not settings.track:
         return frame
-    able = [maps for maps in seen if maps is not None and maps.heads]
+    able = [maps for maps in seen if maps is not None and maps.has_attention]
     following = [maps for maps in able if maps.labels is not None]
     if not following:
         return replace(frame, masks=None) if able else frame  # they have yet to be found
@@ -136,21 +140,22 @@ def _training(name: str) -> str:
 def outlined(results: Sequence[Result]) -> list[Result]:
     """Results of one frame with a thin white line round the objects that they are measured by: on the frame, or in a
     mosaic on every copy of it that is large enough. The view `track` has outlined them already, in their colours."""
-    masks: dict[compose.Size, compose.Bytes] = {}
+    masks: dict[Size, Bytes] = {}
     found = []
     for result in results:
         settings, frame = result.settings, result.frame
-        known = frame.masks if settings.jaccard and not (settings.view == "track" and settings.track) else None
+        drawn_already = settings.track and "labels" in views.find(settings.view).needs
+        known = frame.masks if settings.jaccard and not drawn_already else None
         if known is None or not len(known):
             found.append(result)
             continue
         picture = result.overlay.copy()
         whole = picture[:, picture.shape[1] - frame.size[1] :]  # without the frame that stands beside it, if it does
         boxes = [tile.box for tile in views.tiles(frame.size, result.maps, settings)]
-        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [compose.Box(0, 0, *frame.size)]
+        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [Box(0, 0, *frame.size)]
         for box in boxes:
             if box.size not in masks:
-                masks[box.size] = compose.patches_pixels(known, known.astype(np.float32), box.size, "smooth")
+                masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
             for mask in masks[box.size]:
                 mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
         found.append(replace(result, overlay=picture))
@@ -167,8 +172,8 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
     maps, settings = result.maps, result.settings
     if maps is None:
         return Titled("", ("",), ("",), result)
-    words = []
-    if settings.view == "cam" and maps.explained is not None and maps.explained.number is None:
+    view, words = views.find(settings.view), []
+    if "cam" in view.needs and maps.explained is not None and maps.explained.number is None:
         words.append(f"no classifier: {settings.cam}")
     short = mean = least = best = ""
     if settings.jaccard and result.frame.masks is not None:
@@ -177,57 +182,10 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
         if found is not None:
             short, mean, best = found.figure, found.mean, found.best
             least = mean.removeprefix("Jaccard ")
-        in_picture = settings.view == "mask"  # what is shown says which heads
-        words.append(f"{short}, {best}" if best and not in_picture else short)
+        # A view that shows the best heads has them in its title.
+        words.append(f"{short}, {best}" if best and not view.best_heads else short)
     facts = ("   ".join(filter(None, (pace, *words))), "   ".join(words), short, mean, least)
-    return Titled(maps.model, shown(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
+    return Titled(maps.model, title(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
 
 
-def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tuple[str, ...]:
-    """What a picture shows, in words for its title, from the longest to the shortest: which layer of its model and
-    which of its heads, and that it has none where heads were asked for.
-
-    Args:
-        maps, settings: what it was drawn from, and how.
-        asked: what was asked of it, where its model may have something else to show.
-        best: the heads whose masks are measured, in words.
-    """
-    view = views.find(settings.view)
-    if not view.needs:
-        return ("",)
-    muted = [f"{of} muted" for of in maps.muted] if len(maps.muted) <= 2 else [f"{len(maps.muted)} heads muted"]
-    layer = explained_layer(settings.layer, maps.layers, 0)
-    if "cam" in view.needs or not maps.heads:
-        word, letter = ("layer", "L") if maps.heads else ("stage", "S")
-        method = {"activation": "activation", "eigen": "EigenCAM", "grad": "Grad-CAM"}[settings.cam]
-        texts = (f"{word} {layer} · {method}", f"{letter}{layer} {method}", f"{letter}{layer}")
-        wanted = views.find(asked.view)
-        if maps.heads or "attention" not in wanted.needs:
-            return texts
-        return (f"{texts[0]} (no {wanted.subject})", f"{texts[1]} (no {wanted.subject.split()[1]})", *texts)
-    if settings.view in _OF_LAST_LAYER:
-        name = settings.objects if settings.view == "objects" else view.label
-        name = TITLES.get(name, name)
-        return (" · ".join([name, *muted]), name)
-    if settings.view == "grid":
-        return (" · ".join(["all layers and heads", *muted]), "all layers")
-    if settings.view == "rollout":
-        return (" · ".join([f"rollout to layer {layer}", *muted]), f"rollout to L{layer}", f"L{layer}")
-    if best and settings.view == "mask":
-        heads, short = best, best.replace(" heads", "").replace(" head", "")
-    elif settings.view == "heads" or settings.head == "all":
-        heads, short = "all heads", "all"
-    else:
-        heads = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
-        if asked.head == "follow" and settings.head == "mean":
-            muted.insert(0, views.NO_HEAD)
-        short = f"H{settings.head}" if isinstance(settings.head, int) else settings.head
-    long = [f"layer {layer}", heads, *muted]
-    return (" · ".join(long), f"L{layer} · {heads}", f"L{layer} {short}", f"L{layer}")
-
-
-# The views that show what patches are like, by features of the last layer.
-_OF_LAST_LAYER = ("pca", "similarity", "objects", "track")
-
-
-__all__ = ["Comparison", "on_objects", "outlined", "per_model", "shown", "titled"]
+__all__ = ["Comparison", "on_objects", "outlined", "per_model", "titled"]

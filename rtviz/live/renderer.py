@@ -13,7 +13,7 @@ from rtviz.errors import in_words, lacks_classifier
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.capture import CapturedFrame
 from rtviz.settings import Settings
-from rtviz.views.requirements import fit
+from rtviz.views.requirements import fit, needs
 
 if TYPE_CHECKING:
     from rtviz.analysis.optical_flow import FlowWarper
@@ -58,8 +58,8 @@ class FrameRenderer:
 
             self._warper = FlowWarper()
         try:
-            needs = views.needs(settings, prediction.maps.discovery_features)
-            maps = self._warper.warp(prediction.maps, prediction.captured.frame, captured.frame, needs)
+            needed = needs(settings, prediction.maps.discovery_features)
+            maps = self._warper.warp(prediction.maps, prediction.captured.frame, captured.frame, needed)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"carrying failed: {in_words(error)}")
             return None
@@ -81,7 +81,7 @@ class FrameRenderer:
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"drawing failed: {in_words(error)}")
             frame = on or captured.frame
-            return Result(frame.pixels, frame, None, settings.replace(view="none", layout="overlay"))
+            return Result(frame.pixels, frame, None, settings.replace(view=views.FRAME, layout="overlay"))
 
     def _draw(self, frame: Frame, prediction: Prediction | None, settings: Settings) -> Result:
         start = time.perf_counter()

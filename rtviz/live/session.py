@@ -1215,10 +1215,10 @@ def _explained(result: Result, pane: PaneStatus) -> Result:
     """In the middle of the frame of a pane whose model cannot look, why."""
     if pane.state != "failed":
         return result
-    from rtviz.drawing import compose
+    from rtviz.drawing import blend, labels
 
-    picture = compose.dimmed(result.overlay)
-    compose.paragraph(picture, pane.explanation)
+    picture = blend.dimmed(result.overlay)
+    labels.paragraph(picture, pane.explanation)
     return replace(result, overlay=picture)
 
 
@@ -1245,13 +1245,18 @@ class Hover:
 def hover(result: Result, x: float, y: float) -> Hover | None:
     """The attention of the patch under a point, fractions of the frame's width and height; None where none is shown."""
     maps = result.maps
-    if maps is None or not maps.heads or result.settings.view == "cam" or not (0 <= x <= 1 and 0 <= y <= 1):
+    if (
+        maps is None
+        or not maps.has_attention
+        or not views.find(result.settings.view).hover
+        or not (0 <= x <= 1 and 0 <= y <= 1)
+    ):
         return None
     from rtviz.views.overlap import best_heads  # it draws, and the window opens before what draws is loaded
 
     settings = fit(result.settings, maps)
     heads = maps.attention[settings.layer]
-    measured = best_heads(result.frame, maps, settings) if settings.view == "mask" else ()
+    measured = best_heads(result.frame, maps, settings) if views.find(settings.view).best_heads else ()
     if measured:
         shown = heads[list(measured)].max(axis=0)
     elif isinstance(settings.head, int):
@@ -1259,7 +1264,7 @@ def hover(result: Result, x: float, y: float) -> Hover | None:
     else:
         shown = heads.max(axis=0) if settings.head == "max" else heads.mean(axis=0)
     rows, columns = maps.grid
-    row, column = min(rows - 1, int(y * rows)), min(columns - 1, int(x * columns))
+    row, column = maps.grid.patch_at(Point(x, y))
     value = float(shown[row, column])
     total = float(shown.sum()) or 1.0
     return Hover(row, column, rows, columns, value, value / total, value / total * rows * columns)
@@ -1305,7 +1310,7 @@ def _load_engine(settings: Settings, progress: Callable[[str, int, int | None], 
     from rtviz.engine.engine import Engine
 
     if not views.find(settings.view).needs:  # the thumbnails want attention even when the picture does not
-        settings = settings.replace(view="heatmap")
+        settings = settings.replace(view=views.fallback(has_attention=True))
     return Engine.for_settings(settings, progress)
 
 

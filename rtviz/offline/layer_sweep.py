@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rtviz import views
 from rtviz.cv import cv2
-from rtviz.drawing import compose
+from rtviz.drawing import labels
 from rtviz.errors import OutputUnwritable, SettingsError, lacks_heads
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
@@ -39,10 +39,11 @@ def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
         heads: of the model.
         anew: with another forward pass for each of them, which rollout needs, too.
     """
+    by_layer = [views.find(name) for name in views.names(by_layer=True)]
     if not heads:
-        return tuple(name for name in views.names(by_layer=True) if not views.find(name).needs_heads)
-    # Of a transformer, cam has the last layer only.
-    return tuple(name for name in views.names(by_layer=True) if name != "cam" and (anew or name != "rollout"))
+        return tuple(view.name for view in by_layer if not view.needs_heads)
+    # Of a transformer, there is a class activation map of the last layer only.
+    return tuple(view.name for view in by_layer if "cam" not in view.needs and (anew or "rollout" not in view.needs))
 
 
 def check_view(view: str, model: str, heads: int) -> None:
@@ -68,7 +69,7 @@ def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
         heads, anew: as for `possible`.
     """
     if settings.view not in possible(heads, anew):
-        settings = settings.replace(view="heatmap" if heads else "cam")
+        settings = settings.replace(view=views.fallback(bool(heads)))
     if not heads and settings.cam == "grad":  # which has the map of one stage
         settings = settings.replace(cam="activation")
     return settings
@@ -91,11 +92,12 @@ def sweep(
     settings = ridden(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
     before: Pixels | None = None
-    between = 0 if settings.view == "heads" else _BETWEEN
+    view = views.find(settings.view)
+    between = 0 if view.mosaic else _BETWEEN
     index = 0
     for layer in range(maps.layers):
         here = views.resolve_head(frame, maps, settings.replace(layer=layer))
-        if settings.view == "rollout" and predict is not None:
+        if "rollout" in view.needs and predict is not None:
             maps = predict(here)
         picture = views.draw(frame, maps, here)
         start = times[layer]
@@ -110,15 +112,16 @@ def sweep(
 
 
 def _numbered(picture: Pixels, frame: Frame, maps: Maps, settings: Settings) -> Pixels:
-    """A picture with its layer's number on it; the view `heads` writes it on every tile itself."""
-    if settings.view == "heads":
+    """A picture with its layer's number on it; a mosaic has it on every tile."""
+    view = views.find(settings.view)
+    if view.mosaic:
         return picture
     picture = picture.copy()
-    word = "up to layer" if settings.view == "rollout" else "layer" if maps.heads else "stage"
-    one = isinstance(settings.head, int) and "head" in views.find(settings.view).reads and maps.heads
+    word = view.layer_word if maps.has_attention else "stage"
+    one = isinstance(settings.head, int) and "head" in view.reads and maps.has_attention
     head = f" · head {settings.head}" if one else ""
     here = picture[:, picture.shape[1] - frame.size[1] :]
-    compose.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
+    labels.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
     return picture
 
 

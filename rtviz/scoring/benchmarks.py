@@ -22,7 +22,7 @@ from rtviz.models import load
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
 from rtviz.scoring.report import BenchmarkReport, Score, paper_score, reported
-from rtviz.settings import Point, Query, Settings
+from rtviz.settings import METHOD_TITLES, Point, Query, Settings
 from rtviz.views.overlap import looked_at
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
@@ -106,7 +106,7 @@ def scored(
         "corloc": (
             datasets.boxed,
             partial(corloc, method=objects, features=features),
-            f"pictures in which the box that {discovery.TITLES[objects]} finds overlaps an object's by half or more",
+            f"pictures in which the box that {METHOD_TITLES[objects]} finds overlaps an object's by half or more",
         ),
     }
     read, measure, protocol = plans[benchmark]

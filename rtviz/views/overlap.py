@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtviz.analysis.propagation import sampled
-from rtviz.drawing import compose
+from rtviz.drawing.masks import mass_mask
 from rtviz.frame import Floats, Frame, Maps, Masks
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
@@ -68,7 +68,7 @@ def looked_at(maps: Maps, settings: Settings) -> Floats:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    if maps.heads:
+    if maps.has_attention:
         return maps.attention[layer_of(maps, settings)]
     return positive(stage_map(maps, settings))[None]
 
@@ -98,11 +98,11 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     if not shares:
         return None
     covered = np.stack(shares)  # [objects, patches]
-    masks = compose.mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
+    masks = mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
     both = covered @ masks.T  # [objects, heads]
     scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)
-    return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.heads else ())
+    return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.has_attention else ())
 
 
 def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
@@ -112,7 +112,7 @@ def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    if not settings.jaccard or frame.masks is None or not maps.heads:
+    if not settings.jaccard or frame.masks is None or not maps.has_attention:
         return ()
     found = overlap(maps, settings, frame.masks)
     return () if found is None else tuple(sorted(set(found.heads)))

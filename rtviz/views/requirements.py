@@ -1,89 +1,113 @@
-"""What the settings' view needs of a model and of its maps, decided in one place for live, offline and figures."""
+"""What the view of the settings needs of a model and of its maps: decided here for live, offline and figures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rtviz import views
 from rtviz.frame import Maps, explained_layer
 from rtviz.settings import HeadOf, Settings
+from rtviz.views import registry
 
 if TYPE_CHECKING:
     from rtviz.models import Model
 
 
+def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
+    """What maps must hold for the view of the settings; "keys", "values" or "tokens" where its row says "features".
+
+    Args:
+        discovery_features: of the model's card.
+    """
+    view = registry.find(settings.view)
+    if "features" not in view.reads:
+        return view.needs
+    return view.needs - {"keys", "features"} | {compared_by(settings, discovery_features)}
+
+
+def compared_by(settings: Settings, discovery_features: str) -> str:
+    """Which of "keys", "values" and "tokens" the view of the settings compares patches by.
+
+    Args:
+        discovery_features: of the model's card, which its maps repeat.
+    """
+    if settings.features != "auto":
+        return settings.features
+    return discovery_features if "features" in registry.find(settings.view).needs else "keys"
+
+
 def features(settings: Settings, model: Model) -> set[str]:
-    """What the maps must hold beside attention, as `Model.batch` knows it; of a model without heads the one thing that
-    it can show."""
-    needs = views.needs(settings, model.card.discovery_features)
-    wanted = {settings.cam} if "cam" in needs or not model.heads else set()
+    """What the maps must hold beside attention, as `Model.batch` calls it; for a model without heads the method of its
+    class activation map."""
+    needed = needs(settings, model.card.discovery_features)
+    wanted = {settings.cam} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needs & {"tokens", "keys", "values", "rollout", "unablated"})
+    return wanted | (needed & {"tokens", "keys", "values", "rollout", "unablated"})
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
-    """The settings, with layer, head and view brought to what these maps have: after another model was chosen, or while
-    the features that a view needs are still on their way. Where there are no heads, the view is cam."""
-    needs = views.find(settings.view).needs
+    """The settings, with layer, head and view replaced where these maps do not have them: another model was chosen, or
+    the next forward pass has not delivered what a new view needs."""
+    view = registry.find(settings.view)
     if maps is None:
-        return settings if not needs else settings.replace(view="none")
+        return settings if not view.needs else settings.replace(view=registry.FRAME)
     changes: dict[str, Any] = {}
     if not -maps.layers <= settings.layer < maps.layers:
         changes["layer"] = explained_layer(settings.layer, maps.layers, 0)
     if isinstance(settings.head, int) and settings.head >= maps.heads:
-        changes["head"] = maps.heads - 1 if maps.heads else "mean"
-    if not maps.heads and views.find(settings.view).needs_heads:
-        changes["view"] = "cam"
-    if ("cam" in (settings.view, changes.get("view")) or not maps.heads) and maps.cams:
+        changes["head"] = maps.heads - 1 if maps.has_attention else "mean"
+    if not maps.has_attention and view.needs_heads:
+        changes["view"] = registry.fallback(maps.has_attention)
+    if ("cam" in view.needs or not maps.has_attention) and maps.cams:
         if settings.cam not in maps.cams:
             changes["cam"] = next(iter(maps.cams))
         elif settings.cam == "grad" and maps.explained is not None and not has_features(maps, settings):
-            # The one for another class or stage, until the new one is there.
+            # The map of another class or stage stays until the new one is there.
             changes |= {"target": maps.explained.target, "layer": maps.explained.layer}
-        if maps.heads:  # of a transformer there is only the last layer
+        if maps.has_attention:  # of a transformer there is only the last layer
             changes["layer"] = -1
     elif not _has_what_is_drawn(maps, settings):
-        changes["view"] = "heatmap"
+        changes["view"] = registry.fallback(has_attention=True)
     return settings.replace(**changes) if changes else settings
 
 
 def has_features(maps: Maps, settings: Settings) -> bool:
-    """Whether maps hold what the view of the settings needs."""
-    needs = views.find(settings.view).needs
-    if "cam" in needs or not maps.heads:
+    """Whether the maps hold what the view of the settings needs, made for these settings."""
+    needed = registry.find(settings.view).needs
+    if "cam" in needed or not maps.has_attention:
         return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
         return False
     if maps.muted != muted(settings, maps.layers, maps.heads):
         return False
-    if "rollout" in needs and maps.rolled is not None:
-        layer = fit(settings.replace(view="heatmap"), maps).layer % maps.layers
+    if "rollout" in needed and maps.rolled is not None:
+        layer = explained_layer(settings.layer, maps.layers, 0)
         if maps.rolled != (settings.rollout, settings.discard, layer):
             return False
     return _has_what_is_drawn(maps, settings)
 
 
 def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
-    """Whether a view can draw what maps hold, if it was made for other settings too."""
-    needs = views.needs(settings, maps.discovery_features)
-    if settings.view == "track" and settings.track and maps.labels is None:
+    """Whether the view can draw these maps, even if they were made for other settings."""
+    needed = needs(settings, maps.discovery_features)
+    if "labels" in needed and settings.track and maps.labels is None:
         return False
-    if "unablated" in needs and maps.muted and maps.unablated is None:
+    if "unablated" in needed and maps.muted and maps.unablated is None:
         return False
     wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
     held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}
-    return not any(name in needs and there is None for name, there in held.items())
+    return not any(name in needed and there is None for name, there in held.items())
 
 
 def muted(settings: Settings, layers: int, heads: int, pane: int = 0) -> tuple[HeadOf, ...]:
-    """Those of the muted heads that the model of a pane has, their layers counted from 0."""
+    """The muted heads that the model of a pane has, with layers counted from 0."""
     there = [of for of in settings.muted_in(pane) if -layers <= of.layer < layers and of.head < heads]
     return tuple(sorted({HeadOf(of.layer % layers, of.head) for of in there}))
 
 
 def having(settings: Settings, model: Model | None) -> Settings:
-    """The settings without those muted heads that a model does not have, as another one had them."""
+    """The settings without the muted heads that a model does not have."""
     if model is None or not settings.mute:
         return settings
     return settings.replace(mute=muted(settings, model.layers, model.heads))
@@ -95,11 +119,35 @@ def with_default_view(settings: Settings) -> Settings:
     from rtviz.models import describe
 
     panes = settings.compare or settings.jaccard
-    return settings if panes or describe(settings.model, settings.weights).heads else settings.replace(view="cam")
+    if panes or describe(settings.model, settings.weights).heads:
+        return settings
+    return settings.replace(view=registry.fallback(has_attention=False))
+
+
+def unread(given: Iterable[str], settings: Settings, heads: int) -> dict[str, str]:
+    """Which settings of these names do not change what is drawn, each with why: "" or words that end a sentence.
+
+    Args:
+        settings: as they are drawn.
+        heads: of the model, or the most that one of several has.
+    """
+    view = registry.find(settings.view)
+    reads = view.reads | ({"track", "threshold"} if settings.jaccard else set())
+    if not heads:
+        reads = (reads - {"query", "head"}) | {"cam"}
+    reasons = {}
+    for name in given:
+        if name in registry.SOME_READ and name not in reads:
+            reasons[name] = f" in the view {view.name}{'' if heads else ' of a model without heads'}"
+        elif name == "target" and settings.cam != "grad":
+            reasons[name] = " without --cam grad"
+        elif name == "mute" and not heads:
+            reasons[name] = ": there are no attention heads"
+    return reasons
 
 
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
-    """Whether maps of a frame of this (height, width) are what the model would see in it now."""
+    """Whether maps of a frame of this (height, width) are what a forward pass would give now."""
     return (
         model is not None
         and (maps.query == settings.query or maps.rows is not None)
@@ -109,4 +157,7 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["answers", "features", "fit", "has_features", "having", "muted", "with_default_view"]
+__all__ = [
+    "answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs", "unread",
+    "with_default_view",
+]  # fmt: skip

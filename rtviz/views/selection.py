@@ -11,7 +11,7 @@ from rtviz.analysis.head_stats import agreement, best_of
 from rtviz.errors import SettingsError
 from rtviz.frame import Floats, Frame, Maps
 from rtviz.settings import Settings
-from rtviz.views import FOLLOWED, Memory
+from rtviz.views.base import FOLLOWED, Memory
 from rtviz.words import counted
 
 # Robust ends of a map's range: few patches of a map may be brighter than the colours go.
@@ -34,7 +34,7 @@ def layer_of(maps: Maps, settings: Settings) -> int:
             "layer",
             settings.layer,
             f"{-maps.layers} to {maps.layers - 1} "
-            f"({maps.model} has {counted(maps.layers, 'layer' if maps.heads else 'stage')})",
+            f"({maps.model} has {counted(maps.layers, 'layer' if maps.has_attention else 'stage')})",
         )
     return settings.layer % maps.layers
 

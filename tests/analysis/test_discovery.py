@@ -12,7 +12,7 @@ import rtviz
 from rtviz import views
 from rtviz.analysis import discovery
 from rtviz.analysis.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
-from rtviz.drawing import compose
+from rtviz.drawing import labels
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
@@ -21,6 +21,7 @@ from rtviz.scoring.measures import box_overlap, jaccard, on_pixels
 from rtviz.settings import Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
 from rtviz.views import objects
+from rtviz.views.requirements import needs
 
 METHODS = {"tokencut": tokencut, "lost": lost}
 
@@ -402,7 +403,7 @@ def test_no_speck_far_from_the_object_widens_its_box():
 
 def test_a_label_does_not_hide_a_tiny_picture(monkeypatch):
     written: list[str] = []
-    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
     for size in ((48, 64), (240, 320)):
         views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps, Settings(view="objects"))
@@ -423,11 +424,9 @@ def test_what_else_is_foreground_is_outlined_and_not_tinted():
 
 def test_the_label_says_which_method_and_when_nothing_is_found():
     written: list[str] = []
-    label = compose.label
+    label = labels.label
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            compose, "label", lambda picture, text, *rest: (written.append(text), label(picture, text, *rest))
-        )
+        patch.setattr(labels, "label", lambda picture, text, *rest: (written.append(text), label(picture, text, *rest)))
         maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
         for name in METHODS:
             views.draw(GRAY, maps, Settings(view="objects", objects=name))
@@ -444,7 +443,7 @@ def test_the_label_says_which_method_and_when_nothing_is_found():
 @pytest.mark.parametrize("size", [(48, 64), (240, 320), (1080, 1920)])
 def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch, size):
     written: list[str] = []
-    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     alike, unlike = np.ones((12, 16, 4), np.float32), np.eye(192, dtype=np.float32).reshape(12, 16, 192)
     for features in (alike, unlike, np.zeros((12, 16, 4), np.float32)):
         views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps_with(features), Settings(view="objects"))
@@ -472,8 +471,8 @@ def test_a_family_has_its_own_features_and_they_can_be_chosen():
     by_keys = objects.discover(GRAY, maps, Settings(view="objects", features="keys"))
     assert not by_keys.mask.any()
     assert (by_keys.features, by_keys.remark) == ("keys", "all patches are alike")
-    assert views.needs(Settings(view="objects"), "values") == {"attention", "values"}
-    assert views.needs(Settings(view="objects", features="tokens"), "values") == {"attention", "tokens"}
+    assert needs(Settings(view="objects"), "values") == {"attention", "values"}
+    assert needs(Settings(view="objects", features="tokens"), "values") == {"attention", "tokens"}
     memory = views.Memory()
     for settings in (Settings(view="objects"), Settings(view="objects", features="keys")):
         objects.discover(GRAY, maps, settings, memory)
@@ -535,7 +534,7 @@ def test_the_setting_is_checked_and_the_keys_are_needed():
     maps = maps_with(halves(4))
     with pytest.raises(ValueError, match="hold no keys"):
         views.draw(GRAY, Maps(maps.attention, maps.prefix, "cls", "tiny", 16, (96, 96)), Settings(view="objects"))
-    assert views.needs(Settings(view="objects"), "keys") >= {"keys"}
+    assert needs(Settings(view="objects"), "keys") >= {"keys"}
 
 
 def test_a_stream_is_remembered_by_method_and_a_paused_frame_stays():

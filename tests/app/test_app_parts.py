@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QEvent, Qt
-from PyQt5.QtGui import QKeyEvent
-from PyQt5.QtWidgets import QWidget
+from PyQt5.QtCore import QEvent, QPointF, Qt
+from PyQt5.QtGui import QKeyEvent, QMouseEvent
+from PyQt5.QtWidgets import QApplication, QWidget
 
 from rtviz import views
 from rtviz.app import why_not
-from rtviz.app.canvas import to_qimage
+from rtviz.app.canvas import Canvas, to_qimage
 from rtviz.app.helpsheet import HelpSheet, laid_out
 from rtviz.app.keys import ACTIONS, Bindings, names_of, plain, pretty
 from rtviz.app.messages import Card, cards, sentence
@@ -29,7 +30,7 @@ from rtviz.app.transport import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.session import LiveStatus
-from rtviz.settings import Point, Settings
+from rtviz.settings import Point, Query, Settings
 
 pytestmark = pytest.mark.gui
 
@@ -185,6 +186,23 @@ def test_a_point_of_the_picture_is_a_point_of_the_frame() -> None:
     assert spot is not None
     assert (spot.x, spot.y, spot.head) == (0.25, 0.75, None)
     assert spot_at(_result(), 1.01, 0.5) is None
+
+
+def test_the_patch_of_the_query_is_not_outlined_a_second_time(qapp: object) -> None:
+    """Nor is the last one, where the query is the frame's very corner."""
+    canvas = Canvas()
+    canvas.resize(320, 240)
+
+    def painted(query: Query) -> object:
+        result = _result()
+        assert result.maps is not None
+        canvas.show_result(replace(result, maps=replace(result.maps, query=query)))
+        moved = QMouseEvent(QEvent.MouseMove, QPointF(319, 239), Qt.NoButton, Qt.NoButton, Qt.NoModifier)
+        canvas.mouseMoveEvent(moved)
+        return canvas.grab().toImage()
+
+    assert painted(Point(1, 1)) == painted(Point(0.99, 0.99)) != painted("cls")
+    QApplication.processEvents()  # what the first paint has set going, while there is a canvas
 
 
 def test_both_halves_of_side_by_side_are_the_frame() -> None:

@@ -14,9 +14,9 @@ from test_cli import SCENE, rtviz
 
 import rtviz as package
 from rtviz import views
-from rtviz.drawing import compose
+from rtviz.drawing import labels, palette
 from rtviz.drawing.panes import Titled, arrange, join, smaller
-from rtviz.engine.comparison import Comparison, on_objects, outlined, shown, titled
+from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
@@ -25,6 +25,7 @@ from rtviz.sources import open_source
 from rtviz.sources.faulty import FaultyCamera
 from rtviz.views.overlap import overlap
 from rtviz.views.requirements import fit
+from rtviz.views.titles import title
 
 
 def grey(level: int, size: tuple[int, int] = (90, 160)) -> Result:
@@ -89,7 +90,7 @@ def test_where_there_is_little_room_the_score_stays_and_the_name_loses_its_middl
 ) -> None:
     def written(width: int) -> list[str]:
         texts: list[str] = []
-        monkeypatch.setattr(compose, "write", lambda picture, text, *more: texts.append(text))
+        monkeypatch.setattr(labels, "write", lambda picture, text, *more: texts.append(text))
         shown_words = ("layer 11 · best head 4", "L11 best 4", "L11")
         facts = ("3.1/s   Jaccard .41 (.35 .47)", "Jaccard .41 (.35 .47)", "Jaccard .41", ".41")
         join(grey(0).frame, [Titled("random:dino-vits16", shown_words, facts, grey(0, (90, width)))], Settings())
@@ -265,7 +266,7 @@ def test_the_mask_that_is_shown_is_the_one_that_is_measured() -> None:
     assert lit[40:44, 40:56].min() > 60
     assert lit[:24, :24].max() < 20
     color = several.overlay[16, 48].astype(float)
-    assert np.argmax(color) == np.argmax(compose.head_color(1)), "in the head's own colour"
+    assert np.argmax(color) == np.argmax(palette.head_color(1)), "in the head's own colour"
     assert titled(several, asked).shown[0] == "layer 0 · best heads 1, 3"
     heat = result_of(maps, Settings(head=0, jaccard=True), masks[2:3])
     pane = titled(heat, heat.settings)
@@ -333,7 +334,7 @@ def test_a_title_says_which_layer_and_head_of_this_model_are_seen(asked: Any, lo
     settings = Settings(**asked)
     frame = Frame(np.zeros((48, 64, 3), np.uint8))
     maps = Engine()._maps(frame, settings)
-    words = shown(maps, fit(settings, maps), settings)
+    words = title(maps, fit(settings, maps), settings)
     assert (words[0], words[-1]) == (long, short)
     assert [len(word) for word in words] == sorted((len(word) for word in words), reverse=True)
 
@@ -350,7 +351,7 @@ def test_a_title_says_which_layer_and_head_of_this_model_are_seen(asked: Any, lo
 def test_a_model_without_heads_says_so_where_heads_were_asked_for(asked: Any, long: str) -> None:
     settings = Settings(**asked)
     maps = Engine(Model(heads=0))._maps(Frame(np.zeros((48, 64, 3), np.uint8)), settings)
-    assert shown(maps, fit(settings, maps), settings)[0] == long
+    assert title(maps, fit(settings, maps), settings)[0] == long
 
 
 def test_a_jaccard_index_that_nothing_is_known_for_is_said() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.models import zoo
+from rtviz.models.card import EMBEDDED, RANDOM, ModelCard
 from rtviz.models.weights import licences, places
 from rtviz.models.weights.index import Index
 from rtviz.models.weights.watching import WayFailed
 from rtviz.models.weights.ways import Authors, Hub, Way
-from rtviz.models.zoo import ModelCard
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel
 
@@ -71,7 +71,7 @@ def fetch(
     if not ways:
         raise WeightsMissing(
             f"no trained weights of {card.name} are published that rtviz could fetch; pass a file with --weights, "
-            f"or look with {zoo.RANDOM + card.trained_name}, which is untrained",
+            f"or look with {RANDOM + card.trained_name}, which is untrained",
             model=card.name,
             steps=["pass a file with --weights"],
         )
@@ -104,9 +104,9 @@ def _missing(card: ModelCard, failures: list[tuple[str, str]]) -> WeightsMissing
     tried = "; ".join(f"{titles[name]}: {reason}" for name, reason in failures)
     ways = ways_for(card)
     steps = [step for way in ways for step in way.steps(card)]
-    ready = [f"{zoo.RANDOM + card.trained_name} (untrained)"]
+    ready = [f"{RANDOM + card.trained_name} (untrained)"]
     if zoo.embedded_card() is not None:
-        ready.insert(0, zoo.EMBEDDED)
+        ready.insert(0, EMBEDDED)
     return WeightsMissing(
         f"the weights of {card.name} are not on this machine, and could not be fetched ({tried}): "
         f"{'; or '.join(steps)}; or pass the file with --weights; "
