@@ -48,9 +48,6 @@ BOUNDARIES = {
     "argcomplete": ["completion.py"],
 }
 
-# Packages in which modules still import each other in a circle. To be emptied, never to grow.
-WITH_CYCLES = ["models"]
-
 HEAVY = {*BOUNDARIES, "torchvision", "scipy", "matplotlib", "safetensors"}
 
 
@@ -122,10 +119,7 @@ def test_no_import_cycle_inside_a_package(package: str) -> None:
     """Imports in functions and for the type checker count, and those from the package itself."""
     modules = {dotted(path): path for path in MODULES if inside(path).startswith(f"{package}/")}
     imports = {name: set(imported(path)) & modules.keys() - {name} for name, path in modules.items()}
-    if package in WITH_CYCLES:
-        assert first_cycle(imports), f"rtviz/{package} has no cycle any more: strike it off WITH_CYCLES"
-    else:
-        assert not first_cycle(imports), " -> ".join(first_cycle(imports))
+    assert not first_cycle(imports), " -> ".join(first_cycle(imports))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=inside)

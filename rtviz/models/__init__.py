@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rtviz import threads
 
 if TYPE_CHECKING:
+    from rtviz.models.card import ModelCard
     from rtviz.models.runner import Model
-    from rtviz.models.zoo import ModelCard
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel a download
 
@@ -61,7 +61,9 @@ def load(
         DeviceFailed: the device is absent, or too small.
     """
     threads.sleep_while_waiting()
-    from rtviz.models import backbone, runner, zoo
+    from rtviz.models import backbone, runner
+    from rtviz.models.card import EMBEDDED_FILE
+    from rtviz.models.safetensors_file import card_from_metadata
     from rtviz.models.weights import fetching, fitting
 
     card, path, notice = _choose(name, weights)
@@ -80,8 +82,8 @@ def load(
             network = backbone.build(card.timm_name, classifier=labelled)
     else:
         # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
-        described = path is not None and path.suffix == ".safetensors" and zoo.card_from_metadata(path)
-        network = backbone.build_plain(card, path if path is not None and described else zoo.EMBEDDED_FILE)
+        described = path is not None and path.suffix == ".safetensors" and card_from_metadata(path)
+        network = backbone.build_plain(card, path if path is not None and described else EMBEDDED_FILE)
     if path is not None and (said := fitting.load_into(network, path, card)):
         notice = f"{notice}; {said}" if notice else said
     kind = runner.Model
@@ -140,10 +142,11 @@ def _card_of_file(path: Path) -> tuple[ModelCard, Path, str | None]:
     """Which model a weights file is of, by what it says, by its name, by its shape."""
     from rtviz.errors import UnknownModel
     from rtviz.models import zoo
+    from rtviz.models.safetensors_file import card_from_metadata
     from rtviz.models.weights import checkpoint, fitting, names
 
     if path.suffix == ".safetensors":
-        described = zoo.card_from_metadata(path)
+        described = card_from_metadata(path)
         if described is not None:
             return described, path, None
     for card in zoo.cards():

@@ -16,6 +16,7 @@ from torch import Tensor
 from rtviz.errors import AttentionCaptureError, DeviceFailed, DeviceLost, SettingsError
 from rtviz.frame import Floats, Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
+from rtviz.models.card import ModelCard
 from rtviz.models.compiler import Compiler
 from rtviz.models.cuda_graphs import Graphs
 from rtviz.models.positions import Positions
@@ -23,7 +24,6 @@ from rtviz.models.probe import AttentionProbe, CapturedEnough, Entering
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
-from rtviz.models.zoo import ModelCard
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
 FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()

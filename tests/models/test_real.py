@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtviz.models import backbone, zoo
+from rtviz.models.card import Resampling
 from rtviz.models.runner import Model
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
@@ -48,7 +49,7 @@ def softmaxes(onnx: Any, x: Any) -> Any:
     )
 
 
-def model_of(real: RealDinov2, backend: str, resampling: zoo.Resampling) -> Model:
+def model_of(real: RealDinov2, backend: str, resampling: Resampling) -> Model:
     """The trained model in float32, its position embeddings fitted by this rule."""
     card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
     network = backbone.build(card.timm_name)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.models import zoo
+from rtviz.models.card import EMBEDDED, RANDOM, ModelCard
 from rtviz.models.weights import licences, places
 from rtviz.models.weights.index import Index
 from rtviz.models.weights.watching import WayFailed
 from rtviz.models.weights.ways import Authors, Hub, Way
-from rtviz.models.zoo import ModelCard
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel
 
@@ -71,7 +71,7 @@ def fetch(
     if not ways:
         raise WeightsMissing(
             f"no trained weights of {card.name} are published that rtviz could fetch; pass a file with --weights, "
-            f"or look with {zoo.RANDOM + card.trained_name}, which is untrained",
+            f"or look with {RANDOM + card.trained_name}, which is untrained",
             model=card.name,
             steps=["pass a file with --weights"],
         )
@@ -140,9 +140,9 @@ def _missing(models: Sequence[tuple[ModelCard, Sequence[Way]]], tried: _Tried) -
     alone = len(cards) == 1
     reasons = [f"{'' if alone else f'{card.name} from the '}{way.title}: {reason}" for card, way, reason in tried]
     steps = [step for card, ways in models for way in ways for step in way.steps(card)]
-    ready = [f"{zoo.RANDOM + cards[0].trained_name} (untrained)"]
+    ready = [f"{RANDOM + cards[0].trained_name} (untrained)"]
     if zoo.embedded_card() is not None:
-        ready.insert(0, zoo.EMBEDDED)
+        ready.insert(0, EMBEDDED)
     what = f"the weights of {' and '.join(card.name for card in cards)}"
     absent = all(places.find_here(card) is None for card in cards)  # else they are here, but not by the way asked for
     return WeightsMissing(

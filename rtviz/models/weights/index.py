@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtviz.errors import RtvizError, in_words
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import download, places
 from rtviz.models.weights.watching import Report, Stopped, Watch, WayFailed, watched
-from rtviz.models.zoo import ModelCard
 
 _FIRST_SECONDS = 25.0  # an index may have to fetch the file itself first
 _PIP_SECONDS = 15  # pip's own patience with one answer

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import places
 from rtviz.models.weights.download import cannot_write, download
 from rtviz.models.weights.watching import Report, Stopped, Watch, WayFailed, watched
-from rtviz.models.zoo import ModelCard
 
 _log = logging.getLogger(__name__)
 
