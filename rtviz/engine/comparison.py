@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -69,10 +70,10 @@ class Comparison:
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""
         for engine, wanted in zip(self.engines, settings.per_model(), strict=True):
-            engine.compile(frame, count, wanted)
+            engine.compile(frame, count, wanted, frames)
 
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
