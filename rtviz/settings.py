@@ -149,7 +149,7 @@ class Settings(_Schema):
         NamesOption, (), "Compare", f"up to {MOST_COMPARED} more models, A,B,C, each in a pane beside the model's"
     )
     weights: str | None = _option(
-        TextOption, None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
+        TextOption, None, "Weights", "a safetensors, .pth or .onnx file with the model's weights", optional=True
     )
     device: str = _option(TextOption, "auto", "Device", "where the model runs: auto, cpu, cuda, cuda:1, mps")
     precision: str = _option(

@@ -42,11 +42,14 @@ def _list(parsed: argparse.Namespace) -> int:
     for row in cells:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     remarks = [f"{row.card.name}: {row.remark}" for row in rows if row.remark]
-    licences = sorted({f"{row.card.licence}: {row.card.licence_url}" for row in rows if row.must_accept})
+    licences = sorted({(row.card.licence, row.card.licence_url) for row in rows if row.must_accept})
     print(
         "",
         *remarks,
-        *(f"No form is needed for weights under the {one}; accept it with --accept-licence." for one in licences),
+        *(
+            f"Weights under the {licence} need no form: read {url}, then `rtviz models pull NAME --accept-licence`."
+            for licence, url in licences
+        ),
         "random:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
         "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file.",
         sep="\n",
