@@ -127,8 +127,8 @@ class Engine:
         return self.model.notice or "" if self.model is not None else ""
 
     def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
-        """Compile the passes for batches of `count` frames like this one, if that pays for the `frames` to come. Takes a few
-        seconds.
+        """Compile the passes for batches of `count` frames like this one, if that pays for the `frames` to come. Takes
+        a few seconds.
 
         Raises:
             AttentionCaptureError: the settings require compiled passes, and compiling failed.
