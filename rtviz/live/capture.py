@@ -3,153 +3,37 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from rtviz.errors import MissingDependency, RtvizError, SettingsError, SourceLost, SourceUnreadable
-from rtviz.frame import Frame, Pixels
+from rtviz.errors import RtvizError, SettingsError, SourceLost, SourceUnreadable
+from rtviz.frame import Frame
+from rtviz.live.connection import (
+    Attempt,
+    Connection,
+    Left,
+    Opening,
+    OpenSource,
+    SourceTimeouts,
+    is_camera,
+    is_hopeless,
+    opens,
+)
+from rtviz.live.frames import CapturedFrame
+from rtviz.live.rate import rate
 
 if TYPE_CHECKING:
     from rtviz.sources import Source, SourceInfo
     from rtviz.sources.pages import PageSource
 
 _SLIDE_SECONDS = 3.0  # that a page of a slide show stays, at speed 1
-OpenSource = Callable[..., "Source"]  # (place, start=seconds)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CapturedFrame:
-    """A frame as it came in.
-
-    Attributes:
-        frame: what came.
-        captured_at: when, by `time.monotonic()`.
-        stream: a number that changes where the picture jumps: another source, a reconnection, a seek, a loop. Nothing
-            that was learnt from one stream may be carried to another.
-        number: counts the shots of one capture.
-    """
-
-    frame: Frame
-    captured_at: float
-    stream: int
-    number: int
-
-
-@dataclass(frozen=True)
-class SourceTimeouts:
-    """How long a source is waited for.
-
-    Attributes:
-        stalled_seconds: without a picture for so long, the source counts as stalled.
-        lost_seconds: without a picture for so long, it is left behind and opened anew.
-        opening_seconds: the same for the first picture.
-        frozen_seconds: the very same picture for so long counts as stalled too; a low rate for so long is mentioned.
-        back_off_seconds: the pauses before opening anew; the last one is repeated.
-    """
-
-    stalled_seconds: float = 1.0
-    lost_seconds: float = 5.0
-    opening_seconds: float = 12.0
-    frozen_seconds: float = 3.0
-    back_off_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Another place that is being opened while the present source goes on.
-
-    Attributes:
-        place: what was asked for; None for the first camera that works.
-        sentence: what is being opened, or why it cannot be.
-        failed: whether it could not be opened so far.
-        retries: whether it is tried again by itself.
-        seconds: since it was asked for.
-    """
-
-    place: str | None
-    sentence: str
-    failed: bool
-    retries: bool
-    seconds: float
-
-
-class _Left(Exception):
-    """This opening is over: its thread should close what it owns and go."""
-
-
-class _Connection:
-    """One place that frames were asked of. A thread of its own keeps it open.
-
-    Attributes:
-        place: what was asked for; None for the first of several that works.
-        opening: the present one.
-        failure: why there is no picture, until there is one again.
-        retry_at: when it is opened again by itself.
-        given_up: it is not opened again by itself.
-        delivered: it has had a picture.
-        again: somebody asked to open it again at once.
-        waits: it has let its camera go, so that another one can be tried.
-        over: nobody wants it any more.
-    """
-
-    def __init__(self, place: str | None) -> None:
-        self.place = place
-        self.asked_at = time.monotonic()
-        self.opening: _Opening | None = None
-        self.failure: RtvizError | None = None
-        self.retry_at: float | None = None
-        self.given_up = False
-        self.delivered = False
-        self.again = False
-        self.waits = False
-        self.over = False
-
-    def leave(self) -> None:
-        """Nobody wants it any more."""
-        self.over = True
-        if self.opening is not None:
-            self.opening.over = True
-
-    def failing(self) -> str:
-        """Why there is no picture, and when it is tried again; empty while there is no trouble."""
-        opening, failure = self.opening, self.failure
-        if failure is None or not (opening is None or opening.finished or opening.over or not opening.frames):
-            return ""
-        if self.given_up:
-            return str(failure)
-        # The reason stays readable until there is a picture again.
-        wait = "now" if self.retry_at is None else f"in {max(1, round(self.retry_at - time.monotonic()))} s"
-        return f"{failure}; trying again {wait}"
-
-
-class _Opening:
-    """One opening of a source. One thread owns it; where it hangs, it is left behind and nobody listens to it."""
-
-    def __init__(self, connection: _Connection, place: str, start: float) -> None:
-        self.connection = connection
-        self.place = place
-        self.start = start
-        self.info: SourceInfo | None = None
-        self.over = False
-        self.finished = False
-        self.error: RtvizError | None = None
-        self.frames = 0
-        self.began_at = time.monotonic()
-        # Since when the thread has been inside the source, waiting for it to open or to give a frame.
-        self.waiting_since: float | None = self.began_at
-        self.first_at: float | None = None
-        self.sample: Pixels | None = None
-        self.same_since: float | None = None
-        self.changes = 0
-        self.black_since: float | None = None
 
 
 class Capture:
@@ -187,8 +71,8 @@ class Capture:
         self._readers: list[threading.Thread] = []
 
         self._closing = False
-        self._connection = _Connection(None)  # whose frames are delivered
-        self._attempt: _Connection | None = None  # which takes over with its first frame
+        self._connection = Connection(None)  # whose frames are delivered
+        self._attempt: Connection | None = None  # which takes over with its first frame
         self._still_places: set[str] = set()  # whose picture stays the same, also after opening anew
 
         self._paused = False
@@ -212,7 +96,7 @@ class Capture:
     def start(self, place: str | None) -> None:
         """Begin with a place; None tries what `find_places` gives."""
         with self._changed:
-            self._switch_to(_Connection(place))
+            self._switch_to(Connection(place))
             self._keep_in_thread(self._connection)
 
     def open(self, place: str | None) -> None:
@@ -221,7 +105,7 @@ class Capture:
             if self._attempt is not None:
                 self._attempt.leave()
                 self._attempt = None
-            present, connection = self._connection, _Connection(place)
+            present, connection = self._connection, Connection(place)
             # A device can be opened once; and where nothing runs, there is nothing to go on with.
             again = place is not None and present.place == place and self.info is not None and self.info.live
             if again or not present.delivered:
@@ -246,7 +130,7 @@ class Capture:
                 self._attempt = None
             self._changed.notify_all()
 
-    def _switch_to(self, connection: _Connection) -> None:
+    def _switch_to(self, connection: Connection) -> None:
         """From here on this one's frames are delivered."""
         self._connection.leave()
         self._connection = connection
@@ -255,7 +139,7 @@ class Capture:
         self._anchor = self._pts_offset = None
         self._arrivals.clear()
 
-    def _keep_in_thread(self, connection: _Connection) -> None:
+    def _keep_in_thread(self, connection: Connection) -> None:
         keeper = threading.Thread(target=self._supervise, args=(connection,), name="rtviz-source", daemon=True)
         self._keepers = [thread for thread in self._keepers if thread.is_alive()] + [keeper]
         keeper.start()
@@ -383,7 +267,7 @@ class Capture:
                 reconnecting = connection.delivered and not connection.given_up
                 return "reconnecting" if reconnecting else "failed", failing
             if opening is None or not opening.frames:
-                return "connecting", _opens(connection)
+                return "connecting", opens(connection)
             name = opening.info.name if opening.info is not None else opening.place
             waiting = now - (opening.waiting_since or now)
             if waiting > self._timeouts.stalled_seconds:
@@ -409,10 +293,10 @@ class Capture:
             failing = connection.failing()
             seconds = time.monotonic() - connection.asked_at
             return Attempt(
-                connection.place, failing or _opens(connection), bool(failing), not connection.given_up, seconds
+                connection.place, failing or opens(connection), bool(failing), not connection.given_up, seconds
             )
 
-    def _is_slow(self, opening: _Opening, now: float) -> bool:
+    def _is_slow(self, opening: Opening, now: float) -> bool:
         info = opening.info
         if info is None or info.kind != "camera" or (info.fps or 30.0) < 15 or opening.first_at is None:
             return False
@@ -420,7 +304,7 @@ class Capture:
 
     # --- the supervisor: which place, how long, how often ----------------------------------------------------------
 
-    def _supervise(self, connection: _Connection) -> None:
+    def _supervise(self, connection: Connection) -> None:
         place = connection.place
         while not connection.over:
             try:
@@ -431,7 +315,7 @@ class Capture:
                     connection.given_up = True
                     self._wait_to_try_again(connection, None)
 
-    def _keep(self, connection: _Connection, places: Sequence[str]) -> None:
+    def _keep(self, connection: Connection, places: Sequence[str]) -> None:
         """Open the places, the first that works for good, until nobody wants them any more."""
         remaining = list(places)
         failures = 0
@@ -460,14 +344,14 @@ class Capture:
                 connection.failure = opening.error or SourceLost(f"{opening.place} has stopped")
                 pauses = self._timeouts.back_off_seconds
                 pause: float | None = pauses[min(failures, len(pauses) - 1)]
-                if _is_hopeless(connection.failure, opening.place, connection.delivered):
+                if is_hopeless(connection.failure, opening.place, connection.delivered):
                     pause = None
                     connection.given_up = True
                 failures += 1
                 if self._wait_to_try_again(connection, pause):
                     failures = 0
 
-    def _wait_to_try_again(self, connection: _Connection, pause: float | None) -> bool:
+    def _wait_to_try_again(self, connection: Connection, pause: float | None) -> bool:
         """Wait until it is due, or is asked for, which is told."""
         connection.retry_at = None if pause is None else time.monotonic() + pause
         self._changed.notify_all()
@@ -477,14 +361,14 @@ class Capture:
         connection.given_up = connection.given_up and not asked
         return asked
 
-    def _waits_for_another(self, connection: _Connection) -> bool:
+    def _waits_for_another(self, connection: Connection) -> bool:
         """Wait as long as another camera is being tried instead; whether there was any."""
         with self._changed:
             waited = connection.waits
             self._changed.wait_for(lambda: connection.over or not connection.waits)
             return waited and not connection.over
 
-    def _let_go_for(self, connection: _Connection, place: str) -> bool:
+    def _let_go_for(self, connection: Connection, place: str) -> bool:
         """Let the camera that is running go, if another one is to be opened and could not be: one device may go by two
         names, and two may share a bus that carries one."""
         with self._changed:
@@ -492,7 +376,7 @@ class Capture:
             opening = present.opening
             if present is connection or opening is None or opening.info is None:
                 return False
-            if opening.info.kind != "camera" or not _is_camera(place):
+            if opening.info.kind != "camera" or not is_camera(place):
                 return False
             present.waits = opening.over = True
             self._changed.notify_all()
@@ -505,8 +389,8 @@ class Capture:
             self._connection.waits = False
             self._changed.notify_all()
 
-    def _open(self, connection: _Connection, place: str, start: float) -> _Opening:
-        opening = _Opening(connection, place, start)
+    def _open(self, connection: Connection, place: str, start: float) -> Opening:
+        opening = Opening(connection, place, start)
         with self._changed:
             connection.opening = opening
             if connection is self._connection:
@@ -517,7 +401,7 @@ class Capture:
             reader.start()
         return opening
 
-    def _watch(self, opening: _Opening) -> None:
+    def _watch(self, opening: Opening) -> None:
         """Wait until the opening is over, by its own doing, by a request, or because it has been silent too long."""
         timeouts = self._timeouts
         with self._changed:
@@ -541,7 +425,7 @@ class Capture:
 
     # --- the reader: owns the source -------------------------------------------------------------------------------
 
-    def _read(self, opening: _Opening) -> None:
+    def _read(self, opening: Opening) -> None:
         try:
             if opening.start:
                 source = self._open_source(opening.place, start=opening.start)
@@ -558,7 +442,7 @@ class Capture:
                 self._leaf(opening, cast("PageSource", source))
             else:
                 self._play(opening, source)
-        except _Left:
+        except Left:
             pass
         except RtvizError as error:
             opening.error = opening.error or error
@@ -570,12 +454,12 @@ class Capture:
                 opening.finished = True
                 self._changed.notify_all()
 
-    def _arrive(self, opening: _Opening) -> None:
+    def _arrive(self, opening: Opening) -> None:
         """The first frame has come: what was shown before goes now."""
         connection = opening.connection
         with self._changed:
             if opening.over:
-                raise _Left
+                raise Left
             other = connection is not self._connection
             if other:
                 self._attempt = None
@@ -588,16 +472,16 @@ class Capture:
         if other:
             self._on_other()
 
-    def _next(self, opening: _Opening, frames: Iterator[Frame]) -> Frame | None:
+    def _next(self, opening: Opening, frames: Iterator[Frame]) -> Frame | None:
         """The next frame, with the watchdog told that the source is being waited for."""
         opening.waiting_since = time.monotonic()
         frame = next(frames, None)
         opening.waiting_since = None
         if opening.over:
-            raise _Left
+            raise Left
         return frame
 
-    def _drain(self, opening: _Opening, source: Source) -> None:
+    def _drain(self, opening: Opening, source: Source) -> None:
         with source:
             frames = iter(source)
             while True:
@@ -622,7 +506,7 @@ class Capture:
                 else:
                     self._deliver(opening, frame, now)
 
-    def _play(self, opening: _Opening, source: Source) -> None:
+    def _play(self, opening: Opening, source: Source) -> None:
         """A recorded source at its own speed, with all that can be asked of a player."""
         frames = iter(source)
         upcoming = self._next(opening, frames)
@@ -663,7 +547,7 @@ class Capture:
         finally:
             source.close()
 
-    def _leaf(self, opening: _Opening, source: PageSource) -> None:
+    def _leaf(self, opening: Opening, source: PageSource) -> None:
         """Pictures that have nothing to do with each other: each stays until another one is asked for, or, where it is
         not held, until the slide show goes on. Each is a stream of its own, and so nothing is carried to the next."""
         with source:
@@ -690,7 +574,7 @@ class Capture:
                     self._begin_stream()
                     self._stream_began_at = -math.inf
 
-    def _page(self, opening: _Opening, source: PageSource, number: int, direction: int) -> Frame | None:
+    def _page(self, opening: Opening, source: PageSource, number: int, direction: int) -> Frame | None:
         """The page of this number, or the next in that direction that can be read; None if there is none."""
         from rtviz.sources.pages import UNREADABLE
 
@@ -703,17 +587,17 @@ class Capture:
             finally:
                 opening.waiting_since = None
             if opening.over:
-                raise _Left
+                raise Left
             number += direction
         return None
 
-    def _wanted_page(self, opening: _Opening, number: int, count: int) -> int:
+    def _wanted_page(self, opening: Opening, number: int, count: int) -> int:
         """Wait for another page to be asked for, or to be due."""
         with self._changed:
             self._anchor = None
             while True:
                 if opening.over:
-                    raise _Left
+                    raise Left
                 if self._jump is not None:
                     wanted, self._jump = round(self._jump), None
                     return min(max(wanted, 0), count - 1)
@@ -733,12 +617,12 @@ class Capture:
                         self._paused, wait = True, None
                 self._changed.wait(wait)
 
-    def _turn(self, opening: _Opening, upcoming: Frame | None, at_once: bool) -> tuple[float | None, int]:
+    def _turn(self, opening: Opening, upcoming: Frame | None, at_once: bool) -> tuple[float | None, int]:
         """Wait for what comes next: (where to jump, 0), (None, steps), or (None, 0) when the next frame is due."""
         with self._changed:
             while True:
                 if opening.over:
-                    raise _Left
+                    raise Left
                 self._ended = upcoming is None
                 if self._jump is not None:
                     jump, self._jump = self._jump, None
@@ -769,7 +653,7 @@ class Capture:
                     return 0.0, 0
                 self._changed.wait(wait)
 
-    def _reopen(self, opening: _Opening, start: float) -> Source:
+    def _reopen(self, opening: Opening, start: float) -> Source:
         opening.waiting_since = time.monotonic()
         source = self._open_source(opening.place, start=start) if start else self._open_source(opening.place)
         with self._changed:
@@ -778,7 +662,7 @@ class Capture:
         return source
 
     def _reopen_before(
-        self, opening: _Opening, around: float, limit: float | None, count: int
+        self, opening: Opening, around: float, limit: float | None, count: int
     ) -> tuple[Source, Iterator[Frame]]:
         """The source anew, so many frames before the one at `limit` (before the end, if None); exact, whatever the
         timestamps are.
@@ -816,11 +700,11 @@ class Capture:
         self._stream += 1
         self._stream_began_at = time.monotonic()
 
-    def _deliver(self, opening: _Opening, frame: Frame, now: float | None = None) -> None:
+    def _deliver(self, opening: Opening, frame: Frame, now: float | None = None) -> None:
         now = now or time.monotonic()
         with self._changed:
             if opening.over or opening.connection is not self._connection:
-                raise _Left
+                raise Left
             opening.frames += 1
             opening.first_at = opening.first_at or now
             opening.connection.failure = None
@@ -829,16 +713,17 @@ class Capture:
             if self._jump is None:
                 self._sought_seconds = None
             self._number += 1
-            captured = CapturedFrame(frame, now, self._stream, self._number)
+            is_page = opening.info is not None and opening.info.kind == "pages"
+            captured = CapturedFrame(frame, now, self._stream, self._number, is_page)
         self._on_frame(captured)
 
-    def _follow_size(self, opening: _Opening, frame: Frame) -> None:
+    def _follow_size(self, opening: Opening, frame: Frame) -> None:
         info = opening.info
         if info is not None and info.size != frame.size:
             opening.info = replace(info, size=frame.size)
             self._on_notice(f"{info.name} now sends {frame.size[1]}x{frame.size[0]}")
 
-    def _look_for_trouble(self, opening: _Opening, frame: Frame, now: float) -> None:
+    def _look_for_trouble(self, opening: Opening, frame: Frame, now: float) -> None:
         """Black, and frozen: the very same picture, which a real sensor never sends twice."""
         if opening.info is None or opening.info.kind not in ("camera", "stream"):
             return
@@ -851,43 +736,6 @@ class Capture:
         opening.changes += not same
         if opening.changes > 10:  # it moves after all
             self._still_places.discard(opening.place)
-
-
-def rate(times: Sequence[float] | deque[float], window: float = 2.0) -> float:
-    """How many a second, of things that happened at these times (monotonic), over the last seconds."""
-    now = time.monotonic()
-    recent = [then for then in tuple(times) if now - then <= window]
-    if len(recent) < 2:
-        return float(len(recent)) / window
-    # From the first to now would miss half an interval at either end; between the first and the last counts exactly,
-    # unless they stopped coming.
-    spread = recent[-1] - recent[0]
-    silence = now - recent[-1]
-    interval = spread / (len(recent) - 1)
-    return (len(recent) - 1) / (spread + max(0.0, silence - interval)) if spread > 0 else 0.0
-
-
-def _opens(connection: _Connection) -> str:
-    opening = connection.opening
-    place = opening.place if opening is not None else connection.place
-    return f"opening {place}" if place is not None else "looking for a camera"
-
-
-def _is_hopeless(error: RtvizError, place: str, delivered: bool) -> bool:
-    """Whether to open it again by itself cannot help: devices and streams may answer later, a file that is missing or
-    broken will not. One that went away while it was played may lie on a disk that comes back."""
-    if isinstance(error, (SettingsError, MissingDependency)):
-        return True
-    return not _may_mend(place) and (isinstance(error, SourceUnreadable) or not delivered)
-
-
-def _may_mend(place: str) -> bool:
-    """Whether it is a device or a stream, and no file (C:/clip.mp4 is one)."""
-    return place.isdecimal() or (re.match(r"[a-z]{2,}:", place) is not None and not place.startswith("file:"))
-
-
-def _is_camera(place: str) -> bool:
-    return place.isdecimal() or place.startswith("camera:")
 
 
 def _one_line(error: Any) -> str:

@@ -762,7 +762,7 @@ def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: 
 
 
 def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
-    from rtviz.live.recorder import read_snapshot
+    from rtviz.live.snapshot import read_snapshot
 
     window = make()
     qtbot.keyClick(window.canvas, "s")
