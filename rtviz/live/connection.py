@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtviz.errors import MissingDependency, RtvizError, SettingsError, SourceUnreadable
-from rtviz.frame import Pixels
+from rtviz.live.trouble import PictureWatch
 
 if TYPE_CHECKING:
     from rtviz.sources import Source, SourceInfo
@@ -56,11 +56,11 @@ class Attempt:
 
 
 class Left(Exception):
-    """This opening is over: its thread should close what it owns and go."""
+    """An opening is over: its reader closes the source and ends."""
 
 
 class Connection:
-    """One place that frames were asked of. A thread of its own keeps it open.
+    """One place that frames were asked of; a supervisor keeps it open. The lock of `CaptureState` guards it.
 
     Attributes:
         place: what was asked for; None for the first of several that works.
@@ -70,7 +70,7 @@ class Connection:
         given_up: it is not opened again by itself.
         delivered: it has had a picture.
         again: somebody asked to open it again at once.
-        waits: it has let its camera go, so that another one can be tried.
+        waits: its camera is closed for a moment, so that another one can be tried.
         over: nobody wants it any more.
     """
 
@@ -87,7 +87,7 @@ class Connection:
         self.over = False
 
     def leave(self) -> None:
-        """Nobody wants it any more."""
+        """End it: nobody wants it any more."""
         self.over = True
         if self.opening is not None:
             self.opening.over = True
@@ -105,7 +105,19 @@ class Connection:
 
 
 class Opening:
-    """One opening of a source. One thread owns it; where it hangs, it is left behind and nobody listens to it."""
+    """One opening of a source. Its reader's thread owns the source; where that hangs, it is left behind and ignored.
+
+    Attributes:
+        start: seconds into a recorded source at which to begin.
+        info: of the source, once it is open.
+        over: nobody wants it any more; whoever finds that out sets it.
+        finished: its reader has ended.
+        error: why it ended.
+        frames: how many have come, shown or not.
+        waiting_since: since when the reader has been inside the source, waiting for it to open or to give a frame.
+        first_at: when the first delivered frame came.
+        pictures: watches for frozen and black ones.
+    """
 
     def __init__(self, connection: Connection, place: str, start: float) -> None:
         self.connection = connection
@@ -117,24 +129,21 @@ class Opening:
         self.error: RtvizError | None = None
         self.frames = 0
         self.began_at = time.monotonic()
-        # Since when the thread has been inside the source, waiting for it to open or to give a frame.
         self.waiting_since: float | None = self.began_at
         self.first_at: float | None = None
-        self.sample: Pixels | None = None
-        self.same_since: float | None = None
-        self.changes = 0
-        self.black_since: float | None = None
+        self.pictures = PictureWatch()
 
 
 def opens(connection: Connection) -> str:
+    """What is being opened, in words."""
     opening = connection.opening
     place = opening.place if opening is not None else connection.place
     return f"opening {place}" if place is not None else "looking for a camera"
 
 
 def is_hopeless(error: RtvizError, place: str, delivered: bool) -> bool:
-    """Whether to open it again by itself cannot help: devices and streams may answer later, a file that is missing or
-    broken will not. One that went away while it was played may lie on a disk that comes back."""
+    """Whether opening it again cannot help: devices and streams may answer later, a file that is missing or broken will
+    not. One that went away while it was played may be on a disk that comes back."""
     if isinstance(error, (SettingsError, MissingDependency)):
         return True
     return not _may_mend(place) and (isinstance(error, SourceUnreadable) or not delivered)
@@ -149,6 +158,11 @@ def is_camera(place: str) -> bool:
     return place.isdecimal() or place.startswith("camera:")
 
 
+def reason(error: BaseException) -> str:
+    """What an exception of a driver or a library says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 __all__ = [
     "Attempt",
     "Connection",
@@ -159,4 +173,5 @@ __all__ = [
     "is_camera",
     "is_hopeless",
     "opens",
+    "reason",
 ]
