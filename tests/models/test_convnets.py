@@ -8,20 +8,19 @@ import torch
 from small import noise, trained_looking
 
 import rtviz
-from rtviz import views
+from rtviz import figures, views
 from rtviz.analysis.head_stats import head_statistics
 from rtviz.analysis.optical_flow import FlowWarper
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
-from rtviz.figures import pages
 from rtviz.frame import Frame
-from rtviz.live.recorder import RecordedFrame
-from rtviz.live.session import hover
+from rtviz.live.flight_recorder import RecordedFrame
 from rtviz.models import backbone, cams, inspection, zoo
 from rtviz.models.weights import fitting, places
 from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
+from rtviz.views.hover import hover
 from rtviz.views.requirements import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -344,7 +343,7 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
     with pytest.raises(SettingsError, match=says):
         model.attention(torch.zeros(1, 3, 64, 64))
-    for draw in (pages.layers_by_heads, pages.heads):
+    for draw in (figures.layers_by_heads, figures.heads):
         with pytest.raises(SettingsError, match=says):
             draw(frame, maps)
     with pytest.raises(SettingsError, match=says), open_source("scene:?seconds=1") as source:
