@@ -12,7 +12,7 @@ from rtviz import threads
 
 if TYPE_CHECKING:
     from rtviz.models.card import ModelCard
-    from rtviz.models.runner import Model
+    from rtviz.models.model import Model
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel a download
 
@@ -61,9 +61,11 @@ def load(
         DeviceFailed: the device is absent, or too small.
     """
     threads.sleep_while_waiting()
-    from rtviz.models import backbone, runner
+    from rtviz.models import backbone
     from rtviz.models.card import EMBEDDED_FILE
+    from rtviz.models.convnet import ConvNet
     from rtviz.models.safetensors_file import card_from_metadata
+    from rtviz.models.transformer import Transformer
     from rtviz.models.weights import fetching, fitting
 
     card, path, notice = _choose(name, weights)
@@ -86,10 +88,7 @@ def load(
         network = backbone.build_plain(card, path if path is not None and described else EMBEDDED_FILE)
     if path is not None and (said := fitting.load_into(network, path, card)):
         notice = f"{notice}; {said}" if notice else said
-    kind = runner.Model
-    if convnet:
-        from rtviz.models.convnet import ConvNet as kind  # noqa: N813
-    return kind(
+    return (ConvNet if convnet else Transformer)(
         network, card, device=device, precision=precision, resolution=resolution, backend=backend, notice=notice
     )
 
@@ -305,7 +304,7 @@ def _row(card: ModelCard) -> Row:
 
 def __getattr__(name: str) -> Any:
     if name == "Model":
-        from rtviz.models.runner import Model
+        from rtviz.models.model import Model
 
         return Model
     raise AttributeError(f"module 'rtviz.models' has no attribute {name!r}")

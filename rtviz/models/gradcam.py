@@ -91,8 +91,8 @@ class Evidence:
         return cls(leaf.detach(), gradient, wanted.tolist(), shares.tolist())
 
 
-def look(features: Tensor, gradient: Tensor) -> Tensor:
-    """The map.
+def grad_cam(features: Tensor, gradient: Tensor) -> Tensor:
+    """The map of a class.
 
     Args:
         features, gradient: [batch, channels, rows, columns].
@@ -148,4 +148,4 @@ def _data() -> Any:
     return importlib.import_module("timm.data")
 
 
-__all__ = ["Evidence", "Tap", "check_target", "classes_of", "explained", "look"]
+__all__ = ["Evidence", "Tap", "check_target", "classes_of", "explained", "grad_cam"]
