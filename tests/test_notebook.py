@@ -12,7 +12,7 @@ from PIL import Image
 
 import rtviz
 from rtviz import notebook
-from rtviz.drawing.compose import colormap
+from rtviz.drawing.palette import colormap
 from rtviz.figures import pages
 from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import Point, Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from rtviz import views
 from rtviz.analysis.discovery import Mask, parts
-from rtviz.drawing import compose
+from rtviz.drawing.geometry import Box, Size
+from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
+from rtviz.drawing.resample import Bytes
 from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
@@ -67,10 +70,10 @@ class Comparison:
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""
         for engine, wanted in zip(self.engines, settings.per_model(), strict=True):
-            engine.compile(frame, count, wanted)
+            engine.compile(frame, count, wanted, frames)
 
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
@@ -137,7 +140,7 @@ def _training(name: str) -> str:
 def outlined(results: Sequence[Result]) -> list[Result]:
     """Results of one frame with a thin white line round the objects that they are measured by: on the frame, or in a
     mosaic on every copy of it that is large enough. The view `track` has outlined them already, in their colours."""
-    masks: dict[compose.Size, compose.Bytes] = {}
+    masks: dict[Size, Bytes] = {}
     found = []
     for result in results:
         settings, frame = result.settings, result.frame
@@ -149,10 +152,10 @@ def outlined(results: Sequence[Result]) -> list[Result]:
         picture = result.overlay.copy()
         whole = picture[:, picture.shape[1] - frame.size[1] :]  # without the frame that stands beside it, if it does
         boxes = [tile.box for tile in views.tiles(frame.size, result.maps, settings)]
-        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [compose.Box(0, 0, *frame.size)]
+        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [Box(0, 0, *frame.size)]
         for box in boxes:
             if box.size not in masks:
-                masks[box.size] = compose.patches_pixels(known, known.astype(np.float32), box.size, "smooth")
+                masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
             for mask in masks[box.size]:
                 mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
         found.append(replace(result, overlay=picture))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -125,14 +126,16 @@ class Engine:
         """What the model has given notice of so far."""
         return self.model.notice or "" if self.model is not None else ""
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
-        """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
+        """Compile the passes that look at batches of so many such frames, where that pays for as many frames as are to
+        come. Takes a few seconds.
 
         Raises:
             AttentionCaptureError: they must be compiled, and cannot be.
         """
         if self.model is not None:
-            self.model.compile(frame.pixels, count, settings.resolution, requirements.features(settings, self.model))
+            features = requirements.features(settings, self.model)
+            self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.

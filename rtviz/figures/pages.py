@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from rtviz.analysis.head_stats import standing_out
-from rtviz.drawing import compose
+from rtviz.drawing import palette, resample
+from rtviz.drawing.masks import mask_pixels
 from rtviz.errors import (
     MissingDependency,
     OutputExists,
@@ -173,7 +174,7 @@ def heads(
         share = f"top {100 * settings.threshold:.0f} %"
         tiles = [_Tile(("input",), _picture(whole.pixels, maps.query))]
         tiles += [
-            _Tile((f"head {head}", f"{head}"), colors.drawer(values, whole, tile), compose.head_color(head))
+            _Tile((f"head {head}", f"{head}"), colors.drawer(values, whole, tile), palette.head_color(head))
             for head, values in enumerate(attention)
         ]
         masked = _masked(attention, range(maps.heads), whole, settings)
@@ -354,7 +355,7 @@ class _Row:
     maps: list[tuple[tuple[str, ...], Floats]]
     masked: Pixels
     of: str
-    framed: Mapping[int, compose.Color]
+    framed: Mapping[int, palette.Color]
 
 
 def _row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
@@ -369,9 +370,7 @@ def _row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
     if shown:
         masked = _masked(attention, shown, frame, settings)
     else:
-        mask = compose.mask_pixels(
-            attention.mean(axis=0), settings.threshold, frame.size, settings.upsampling, frame.pixels
-        )
+        mask = mask_pixels(attention.mean(axis=0), settings.threshold, frame.size, settings.upsampling, frame.pixels)
         masked = mask_view.tint(frame.pixels, mask, mask_view.mask_color("mean"), 0.8)
     of = "mean of heads" if not shown else f"head{'s' if len(shown) > 1 else ''} {', '.join(map(str, shown))}"
     named: list[tuple[tuple[str, ...], Floats]] = [
@@ -404,7 +403,7 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
     found = None if frame.masks is None else overlap(maps, fitting, frame.masks)
     if found is not None:
         said.append(str(found).removesuffix(", no heads"))
-    mask = compose.mask_pixels(held, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    mask = mask_pixels(held, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     masked = mask_view.tint(frame.pixels, mask, mask_view.mask_color("mean"), 0.8)
     place = 0 if len(shown) == 1 else number
     return _Row("; ".join(said), shown, masked, f"stage {number}", {place: mask_view.mask_color("mean")})
@@ -427,11 +426,11 @@ def _masked(attention: Floats, heads: Sequence[int], frame: Frame, settings: Set
     Several are laid on a grey frame: on its own colours theirs could not be told.
     """
     attention = attention[list(heads)]
-    masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    masks = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     if len(heads) == 1:
         return mask_view.tint(frame.pixels, masks[0], mask_view.mask_color(heads[0]), 0.8)
     worth = _in_means(attention)
-    fine = compose.upsample(worth / max(float(worth.max()), 1e-12), frame.size, settings.upsampling, frame.pixels)
+    fine = resample.upsample(worth / max(float(worth.max()), 1e-12), frame.size, settings.upsampling, frame.pixels)
     first = np.where(masks > 0, fine.astype(np.int16), -1).argmax(axis=0)
     apart = np.zeros((max(heads) + 1, *frame.size), np.uint8)
     for place, head in enumerate(heads):
@@ -495,15 +494,15 @@ class _Colors:
         """
         how = self.settings.upsampling
         if how == "nearest":
-            return compose.to_bytes(values)
+            return resample.to_bytes(values)
         if how == "guided":
-            return compose.upsample(values, (round(size[0] * _DOTS), round(size[1] * _DOTS)), how, frame.pixels)
+            return resample.upsample(values, (round(size[0] * _DOTS), round(size[1] * _DOTS)), how, frame.pixels)
         rows, columns = values.shape
         room = min(size[0] * _DOTS / rows, size[1] * _DOTS / columns)
         side = _odd(min(room, max(3, 128 / min(rows, columns))))
         again = _odd(room / side)
-        fine = compose.to_bytes(compose.refine(values, (rows * side, columns * side), how))
-        return compose.enlarge(fine[None], (rows * side * again, columns * side * again), how)[0]
+        fine = resample.to_bytes(resample.refine(values, (rows * side, columns * side), how))
+        return resample.enlarge(fine[None], (rows * side * again, columns * side * again), how)[0]
 
     def bar(self, page: _Page, left: float, room: float) -> None:
         """What the colours mean."""
@@ -636,7 +635,7 @@ class _Tile:
 
     titles: tuple[str, ...]
     draw: Callable[[Axes], None]
-    color: compose.Color | None = None  # of a frame round it
+    color: palette.Color | None = None  # of a frame round it
 
 
 class _Page:
@@ -708,7 +707,7 @@ class _Page:
         left: float,
         size: tuple[float, float],
         draw: Callable[[Axes], None],
-        color: compose.Color | None = None,
+        color: palette.Color | None = None,
     ) -> None:
         """A picture of that (height, width), here."""
         top = self.y

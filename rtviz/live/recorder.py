@@ -476,7 +476,7 @@ def pick(result: Result, what: str) -> Pixels:
         return result.overlay
     shown_beside = result.settings.layout == "side-by-side"
     if what == "side-by-side" and not shown_beside:
-        from rtviz.drawing.compose import beside
+        from rtviz.drawing.blend import beside
 
         return beside(result.frame.pixels, result.overlay)
     if what == "overlay" and shown_beside:

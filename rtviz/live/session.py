@@ -1215,10 +1215,10 @@ def _explained(result: Result, pane: PaneStatus) -> Result:
     """In the middle of the frame of a pane whose model cannot look, why."""
     if pane.state != "failed":
         return result
-    from rtviz.drawing import compose
+    from rtviz.drawing import blend, labels
 
-    picture = compose.dimmed(result.overlay)
-    compose.paragraph(picture, pane.explanation)
+    picture = blend.dimmed(result.overlay)
+    labels.paragraph(picture, pane.explanation)
     return replace(result, overlay=picture)
 
 

@@ -1,4 +1,4 @@
-"""Model: what transformers and convolutional networks share. Frames in, Maps out, on one device, in one number format."""
+"""Model, what transformers and convolutional networks share: frames in, Maps out, on one device."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Model(ABC):
             Overflow: a value is not finite in fp16.
         """
 
-    def _fit_to(self, grid: Grid) -> None:
+    def _fit_to(self, grid: Grid) -> None:  # noqa: B027 - most networks need nothing
         """Ready the network for inputs of this patch grid."""
 
     def _no_grad(self) -> AbstractContextManager[None]:
@@ -151,10 +151,10 @@ class Model(ABC):
             self._set_precision(choices.precision_of(self._requested_precision, target))
         return self
 
-    def compile_soon(self) -> None:
+    def compile_soon(self) -> None:  # noqa: B027 - nothing compiles a convolutional network
         """From now on, compile passes for the input sizes that come in the background, where that pays."""
 
-    def compile(
+    def compile(  # noqa: B027
         self,
         frame: Pixels,
         count: int = 1,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rtviz import views
 from rtviz.cv import cv2
-from rtviz.drawing import compose
+from rtviz.drawing import labels
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
@@ -105,7 +105,7 @@ def _numbered(picture: Pixels, frame: Frame, maps: Maps, settings: Settings) -> 
     one = isinstance(settings.head, int) and "head" in view.reads and maps.has_attention
     head = f" · head {settings.head}" if one else ""
     here = picture[:, picture.shape[1] - frame.size[1] :]
-    compose.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
+    labels.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
     return picture
 
 

@@ -263,10 +263,10 @@ class _Job:
     def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
         """The batches; before the first of many the passes that look at them are compiled, where that pays."""
         on_cpu = any(model.device == "cpu" for model in self.engine.models)
-        enough = _LONG if on_cpu else _SOON * self.batch_length
+        expected = self._frames_expected()
         for number, batch in enumerate(batches):
-            if not number and self._frames_expected() >= enough:
-                self.engine.compile(batch[0], self.batch_length, self.settings)
+            if not number and (on_cpu or expected >= _SOON * self.batch_length):
+                self.engine.compile(batch[0], self.batch_length, self.settings, expected)
             yield batch
 
     def _frames_expected(self) -> float:
@@ -387,9 +387,8 @@ def _batches(decoded: _BoundedQueue[Frame], length: int) -> Iterator[list[Frame]
         yield batch
 
 
-# So many frames win back the seconds that compiling for their size takes on a CPU.
-_LONG = 300
-# On a GPU, where a pass is captured in a fraction of a second, so many batches do; before any other pass is under way.
+# On a GPU a pass is captured in a fraction of a second: so many batches are worth it, before another pass is under way.
+# On a CPU a model knows itself how many frames are.
 _SOON = 3
 # A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time
 # are as quick as more, and hold less memory.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtviz.analysis.propagation import sampled
-from rtviz.drawing import compose
+from rtviz.drawing.masks import mass_mask
 from rtviz.frame import Floats, Frame, Maps, Masks
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
@@ -98,7 +98,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     if not shares:
         return None
     covered = np.stack(shares)  # [objects, patches]
-    masks = compose.mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
+    masks = mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
     both = covered @ masks.T  # [objects, heads]
     scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)

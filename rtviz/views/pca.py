@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, resample
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views.base import Memory
@@ -137,7 +137,7 @@ def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     # At an outline the colour is the figure's, not something between it and what the ground happens to have.
     _, of_figure = paint(projected)
     weights = np.maximum(of_figure, np.float32(1e-3))
-    along, weight, *weighted = compose.refine(
+    along, weight, *weighted = resample.refine(
         np.stack([projected[0], weights, *(projected[1:] * weights)]), size, how, pixels
     )
     colors, share = paint(np.stack([along, *(np.stack(weighted) / np.maximum(weight, np.float32(1e-4)))]))
@@ -147,14 +147,14 @@ def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     cover = np.ones_like(fine[3]) if alone else fine[3] * np.float32(1 - (1 - settings.opacity) ** 1.5)
     ground = 0.0 if alone else min(1.0, 1.5 * settings.opacity)
     strength = cover / np.maximum(fine[3], np.float32(1e-6)) if not alone else cover
-    light = compose.to_bytes(np.moveaxis(fine[:3], 0, -1) * np.minimum(strength, 1)[..., None])
+    light = resample.to_bytes(np.moveaxis(fine[:3], 0, -1) * np.minimum(strength, 1)[..., None])
     shows = (1 - cover) * (1 - np.float32(0.45 * ground) * (1 - fine[3]))
     fade = np.float32(0.6 * ground) * (1 - fine[3])
     keep, gray, light = (
-        compose.enlarge_picture(plane, size, how)
-        for plane in (compose.to_bytes(shows * (1 - fade)), compose.to_bytes(shows * fade), light)
+        resample.enlarge_picture(plane, size, how)
+        for plane in (resample.to_bytes(shows * (1 - fade)), resample.to_bytes(shows * fade), light)
     )
-    return light if alone else compose.lay_planes(pixels, keep, gray, light)
+    return light if alone else blend.lay_planes(pixels, keep, gray, light)
 
 
 def _parted(tokens: Floats, attended: Floats) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.views import heatmap
@@ -24,7 +24,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     values = normalize(likeness, frame, settings, memory, key_of(maps, settings, "similarity", features))
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
     if maps.query != "cls":
-        compose.marker(picture, *maps.query)
+        blend.marker(picture, *maps.query)
     return picture
 
 

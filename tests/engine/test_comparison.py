@@ -14,7 +14,7 @@ from test_cli import SCENE, rtviz
 
 import rtviz as package
 from rtviz import views
-from rtviz.drawing import compose
+from rtviz.drawing import labels, palette
 from rtviz.drawing.panes import Titled, arrange, join, smaller
 from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
@@ -90,7 +90,7 @@ def test_where_there_is_little_room_the_score_stays_and_the_name_loses_its_middl
 ) -> None:
     def written(width: int) -> list[str]:
         texts: list[str] = []
-        monkeypatch.setattr(compose, "write", lambda picture, text, *more: texts.append(text))
+        monkeypatch.setattr(labels, "write", lambda picture, text, *more: texts.append(text))
         shown_words = ("layer 11 · best head 4", "L11 best 4", "L11")
         facts = ("3.1/s   Jaccard .41 (.35 .47)", "Jaccard .41 (.35 .47)", "Jaccard .41", ".41")
         join(grey(0).frame, [Titled("random:dino-vits16", shown_words, facts, grey(0, (90, width)))], Settings())
@@ -266,7 +266,7 @@ def test_the_mask_that_is_shown_is_the_one_that_is_measured() -> None:
     assert lit[40:44, 40:56].min() > 60
     assert lit[:24, :24].max() < 20
     color = several.overlay[16, 48].astype(float)
-    assert np.argmax(color) == np.argmax(compose.head_color(1)), "in the head's own colour"
+    assert np.argmax(color) == np.argmax(palette.head_color(1)), "in the head's own colour"
     assert titled(several, asked).shown[0] == "layer 0 · best heads 1, 3"
     heat = result_of(maps, Settings(head=0, jaccard=True), masks[2:3])
     pane = titled(heat, heat.settings)

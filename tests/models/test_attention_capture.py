@@ -12,7 +12,8 @@ from torch import Tensor
 
 import rtviz
 from rtviz.errors import AttentionCaptureError, SettingsError
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
+from rtviz.models.transformer import Transformer
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -44,7 +45,7 @@ def lively(name: str, precision: str = "fp32", sharpness: float = 5) -> Model:
                 parameter *= sharpness
             elif parameter.ndim == 1 or "token" in parameter_name:
                 parameter += 0.3 * torch.randn_like(parameter)
-    return Model(model.network, model.card, device="cpu", precision=precision, resolution=64)
+    return Transformer(model.network, model.card, device="cpu", precision=precision, resolution=64)
 
 
 def softmax_matrices(model: Model, x: Tensor) -> Tensor:

@@ -318,7 +318,7 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
 def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
     """As the activation of an untrained ViT is, whose last norm makes all tokens equally long."""
     said = []
-    monkeypatch.setattr("rtviz.drawing.compose.say", lambda picture, *texts: said.append(texts[0]))
+    monkeypatch.setattr("rtviz.drawing.labels.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
     engine.render(frame, Settings(view="cam", resolution=64))

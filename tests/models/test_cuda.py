@@ -17,8 +17,8 @@ from rtviz.engine.engine import Engine
 from rtviz.frame import Floats, Frame
 from rtviz.models import resizing
 from rtviz.models.cuda_graphs import _Remembering
+from rtviz.models.model import Model
 from rtviz.models.probed_network import ProbedNetwork
-from rtviz.models.runner import Model
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Point, Settings
 from rtviz.sources.scene import SceneSource
@@ -91,7 +91,7 @@ def test_sharp_attention_survives_the_resize_on_the_device(monkeypatch: pytest.M
     exact = rtviz.load("embedded", device="cpu", precision="fp32", backend="torch", resolution=112)
     true = [exact(scene(number)) for number in (0, 40, 80)]
     monkeypatch.setattr(
-        "rtviz.models.runner.resized",
+        "rtviz.models.model.resized",
         lambda frame, height, width: resizing.resized_on_device([frame], height, width, "cpu"),
     )
     for number, maps in zip((0, 40, 80), true, strict=True):

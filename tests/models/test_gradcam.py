@@ -22,7 +22,7 @@ from rtviz.live.capture import CapturedFrame
 from rtviz.live.renderer import FrameRenderer, Prediction
 from rtviz.live.session import LiveSession
 from rtviz.models import backbone
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
 from rtviz.settings import Settings
 from rtviz.views.requirements import fit, has_features
 
