@@ -559,19 +559,19 @@ def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def _figure(parsed: argparse.Namespace) -> int:
+    from rtviz import figures
     from rtviz.engine.engine import Engine
-    from rtviz.figures import pages
 
     given = _given(parsed)
     settings = Settings.from_mapping(given)
     names = _compared(parsed.below or "")
-    pages.check_width(parsed.width)
+    figures.check_width(parsed.width)
     if "layer" in given and not names and not parsed.paper:
         raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
     if names and parsed.paper:
         raise SettingsError("paper", True, "without --compare, which draws another figure")
     looks = _looks(names, settings) if names else [settings]
-    pages.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
     frame = _one_frame(parsed)
     seen: dict[str, Maps | str] = {}
     missing: dict[str, WeightsMissing] = {}
@@ -597,11 +597,11 @@ def _figure(parsed: argparse.Namespace) -> int:
         )
     maps = next(iter(seen.values()))
     if names or isinstance(maps, str) or not maps.has_attention:
-        figure = pages.compare(frame, seen, settings, parsed.width, parsed.scale)
+        figure = figures.compare(frame, seen, settings, parsed.width, parsed.scale)
     else:
-        draw = pages.heads if parsed.paper else pages.layers_by_heads
+        draw = figures.heads if parsed.paper else figures.layers_by_heads
         figure = draw(frame, maps, settings, parsed.width, parsed.scale)
-    pages.save(figure, parsed.output, overwrite=True)
+    figures.save(figure, parsed.output, overwrite=True)
     if not parsed.quiet:
         _say(f"wrote {parsed.output}")
     return 0
@@ -1165,11 +1165,14 @@ def _models(parsed: argparse.Namespace) -> int:
     for row in cells:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     remarks = [f"{row.card.name}: {row.remark}" for row in rows if row.remark]
-    licences = sorted({f"{row.card.licence}: {row.card.licence_url}" for row in rows if row.must_accept})
+    licences = sorted({(row.card.licence, row.card.licence_url) for row in rows if row.must_accept})
     print(
         "",
         *remarks,
-        *(f"No form is needed for weights under the {one}; accept it with --accept-licence." for one in licences),
+        *(
+            f"Weights under the {licence} need no form: read {url}, then `rtviz models pull NAME --accept-licence`."
+            for licence, url in licences
+        ),
         "random:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
         "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file.",
         sep="\n",

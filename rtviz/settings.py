@@ -396,7 +396,7 @@ class Settings(_Schema):
         "names", (), "Compare", f"up to {MOST_COMPARED} more models, A,B,C, each in a pane beside the model's"
     )
     weights: str | None = _option(
-        "text", None, "Weights", "a safetensors or .pth file with the model's weights", optional=True
+        "text", None, "Weights", "a safetensors, .pth or .onnx file with the model's weights", optional=True
     )
     device: str = _option("text", "auto", "Device", "where the model runs: auto, cpu, cuda, cuda:1, mps")
     precision: str = _option(

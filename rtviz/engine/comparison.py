@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rtviz import views
 from rtviz.analysis.discovery import Mask, parts
+from rtviz.drawing import blend, labels
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
@@ -21,7 +22,6 @@ from rtviz.models import Model, Progress
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
-from rtviz.views.requirements import fit
 from rtviz.views.titles import title
 from rtviz.views.track import objects_in
 
@@ -85,12 +85,63 @@ class Comparison:
         """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
         measured = on_objects(frame, seen, settings)
         self._unmeasured = settings.jaccard and measured.masks is None
-        requests = per_model(settings)
-        each = zip(self.engines, seen, requests, strict=True)
-        drawn = outlined([engine.draw(measured, maps, fit(requested, maps)) for engine, maps, requested in each])
-        return join(
-            frame, [titled(result, requested) for result, requested in zip(drawn, requests, strict=True)], settings
-        )
+        panes = [_engine_pane(engine, maps) for engine, maps in zip(self.engines, seen, strict=True)]
+        return draw_panes(frame, measured, panes, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One model's part of a picture of several.
+
+    Attributes:
+        draw: called with the frame to draw on and the settings of this pane.
+        name: of the model; the one that its maps name if empty.
+        rate: frames that the model predicts a second, in words.
+        state: shown in the place of all facts while there is no picture of the model, such as "loading".
+        explanation: written on the dimmed frame, of a model that cannot run.
+    """
+
+    draw: Callable[[Frame, Settings], Result]
+    name: str = ""
+    rate: str = ""
+    state: str = ""
+    explanation: str = ""
+
+
+def _engine_pane(engine: Engine, maps: Maps) -> Pane:
+    return Pane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
+
+
+def draw_panes(
+    frame: Frame,
+    measured: Frame,
+    panes: Sequence[Pane],
+    settings: Settings,
+    *,
+    focus: int = 0,
+    marked: bool = False,
+    screen: tuple[int, int] | None = None,
+) -> Result:
+    """Draws the pictures of several models beside each other, each under a title.
+
+    Args:
+        frame: the frame of the result.
+        measured: the frame to draw on, of any size, with the objects of `on_objects`.
+        panes: of each model in the order of `settings.per_model()`.
+        focus, marked, screen: as for `rtviz.drawing.panes.join`.
+    """
+    each = list(zip(panes, per_model(settings), strict=False))  # live, other settings may ask for another number
+    results = outlined([pane.draw(measured, requested) for pane, requested in each])
+    pictures = []
+    for (pane, requested), result in zip(each, results, strict=True):
+        if pane.explanation:
+            dimmed = blend.dimmed(result.overlay)
+            labels.paragraph(dimmed, pane.explanation)
+            result = replace(result, overlay=dimmed)
+        picture = titled(result, requested, pane.rate)
+        picture = replace(picture, name=pane.name or picture.name)
+        pictures.append(replace(picture, facts=(pane.state,)) if pane.state else picture)
+    return join(frame, pictures, settings, min(focus, len(pictures) - 1), marked=marked, screen=screen)
 
 
 def per_model(settings: Settings) -> list[Settings]:
@@ -188,4 +239,4 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
     return Titled(maps.model, title(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
 
 
-__all__ = ["Comparison", "on_objects", "outlined", "per_model", "titled"]
+__all__ = ["Comparison", "Pane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]

@@ -7,13 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtviz import views
 from rtviz.analysis.tracking import Tracker
+from rtviz.engine import drawing
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
@@ -176,20 +176,27 @@ class Engine:
         for frame, (maps,) in side_by_side([self], batches, [settings], on_pass):
             yield frame, maps
 
-    def draw(self, frame: Frame, maps: Maps | None, settings: Settings, forward_ms: float = 0.0) -> Result:
-        """The frame with what the maps show of it; no forward pass.
+    def draw(
+        self,
+        frame: Frame,
+        maps: Maps | None,
+        settings: Settings,
+        forward_ms: float = 0.0,
+        *,
+        substitute: bool = False,
+    ) -> Result:
+        """Draws what the maps of a frame show; no forward pass.
+
+        Args:
+            substitute: draw the nearest thing that the maps hold where they lack what the settings ask for.
 
         Raises:
-            SettingsError: the settings ask for a layer or a head that the maps do not have.
+            SettingsError: without `substitute`, the maps have no such layer or head.
         """
-        start = time.perf_counter()
-        followed = settings.head == "follow" and maps is not None and maps.has_attention
-        settings = views.resolve_head(frame, maps, settings, self._memory)
-        overlay = views.draw(frame, maps, settings, self._memory)
-        if followed:
-            views.name_head(overlay, frame, settings)
-        timings_ms = {"forward": forward_ms, "draw": (time.perf_counter() - start) * 1000}
-        return Result(overlay, frame, maps, settings, MappingProxyType(timings_ms))
+        timings_ms = {"forward": forward_ms}
+        return drawing.draw(
+            frame, maps, settings, self._memory, substitute=substitute, label_head=True, timings_ms=timings_ms
+        )
 
     def render(self, frame: Frame, settings: Settings) -> Result:
         """Look at a frame, then draw it.
@@ -276,4 +283,4 @@ def render_frame(frame: Pixels | Frame, maps: Maps | None, settings: Settings | 
         SettingsError: the settings ask for a layer or a head that the maps do not have.
     """
     whole = frame if isinstance(frame, Frame) else Frame(frame)
-    return views.draw(whole, maps, settings or Settings())
+    return drawing.draw(whole, maps, settings or Settings()).overlay

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rtviz import views
@@ -13,7 +12,7 @@ from rtviz.errors import in_words, lacks_classifier
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.capture import CapturedFrame
 from rtviz.settings import Settings
-from rtviz.views.requirements import fit, needs
+from rtviz.views.requirements import needs
 
 if TYPE_CHECKING:
     from rtviz.analysis.optical_flow import FlowWarper
@@ -84,18 +83,15 @@ class FrameRenderer:
             return Result(frame.pixels, frame, None, settings.replace(view=views.FRAME, layout="overlay"))
 
     def _draw(self, frame: Frame, prediction: Prediction | None, settings: Settings) -> Result:
-        start = time.perf_counter()
-        maps = prediction.maps if prediction is not None else None
-        fitting = views.resolve_head(frame, maps, fit(settings, maps), self._memory)
+        from rtviz.engine.drawing import draw  # the window opens before it is loaded
+
+        maps, timings_ms = None, {"forward": 0.0, "warp": 0.0}
+        if prediction is not None:
+            maps, timings_ms = prediction.maps, {"forward": prediction.forward_ms, "warp": prediction.warp_ms}
+        result = draw(frame, maps, settings, self._memory, substitute=True, timings_ms=timings_ms)
         if settings.cam == "grad" and maps is not None and maps.explained is not None and maps.explained.number is None:
-            self._tell_once(f"{lacks_classifier(maps.model)}: showing {fitting.cam}")
-        overlay = views.draw(frame, maps, fitting, self._memory)
-        timings_ms = {
-            "forward": prediction.forward_ms if prediction is not None else 0.0,
-            "warp": prediction.warp_ms if prediction is not None else 0.0,
-            "draw": (time.perf_counter() - start) * 1000,
-        }
-        return Result(overlay, frame, maps, fitting, MappingProxyType(timings_ms))
+            self._tell_once(f"{lacks_classifier(maps.model)}: showing {result.settings.cam}")
+        return result
 
     def _tell_once(self, sentence: str) -> None:
         if sentence not in self._told:

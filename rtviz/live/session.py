@@ -33,6 +33,7 @@ from rtviz.usage import give_back_free_memory
 from rtviz.views.requirements import answers, fit, has_features, having
 
 if TYPE_CHECKING:
+    from rtviz.engine.comparison import Pane
     from rtviz.engine.engine import Engine
     from rtviz.models import Model
     from rtviz.sources import Source, SourceInfo
@@ -1189,8 +1190,8 @@ def _panes(
     screen: tuple[int, int] | None,
 ) -> Result:
     """What several models saw of a shot, each in its pane, the first one first."""
-    from rtviz.drawing.panes import join, smaller
-    from rtviz.engine.comparison import on_objects, outlined, per_model, titled
+    from rtviz.drawing.panes import smaller
+    from rtviz.engine.comparison import draw_panes, on_objects, per_model
 
     requests = per_model(settings)
     laid = [
@@ -1199,27 +1200,24 @@ def _panes(
     ]
     frame = smaller(captured.frame, len(looks) + (requests[0].layout != settings.layout))
     frame = on_objects(frame, [None if prediction is None else prediction.maps for prediction in laid], settings)
-    each = zip(looks, laid, requests, strict=False)
-    drawn = [renderer.draw(captured, prediction, requested, frame) for (_, renderer, _), prediction, requested in each]
-    panes = []
-    for (status, _, _), result, requested in zip(looks, outlined(drawn), requests, strict=False):
-        pace = f"{status.attention_fps:.1f}/s" if status.attention_fps else ""
-        pane = replace(titled(_explained(result, status), requested, pace), name=status.name)
-        said = {"failed": "not here" if status.missing else "failed", "ready": ""}
-        told = said.get(status.state, status.sentence or status.state)
-        panes.append(replace(pane, facts=(told,)) if told else pane)
-    return join(captured.frame, panes, settings, min(focus, len(panes) - 1), marked=True, screen=screen)
+    panes = [
+        _pane(captured, prediction, renderer, status)
+        for (status, renderer, _), prediction in zip(looks, laid, strict=False)
+    ]
+    return draw_panes(captured.frame, frame, panes, settings, focus=focus, marked=True, screen=screen)
 
 
-def _explained(result: Result, pane: PaneStatus) -> Result:
-    """In the middle of the frame of a pane whose model cannot look, why."""
-    if pane.state != "failed":
-        return result
-    from rtviz.drawing import blend, labels
+def _pane(captured: CapturedFrame, prediction: Prediction | None, renderer: FrameRenderer, status: PaneStatus) -> Pane:
+    from rtviz.engine.comparison import Pane
 
-    picture = blend.dimmed(result.overlay)
-    labels.paragraph(picture, pane.explanation)
-    return replace(result, overlay=picture)
+    states = {"failed": "not here" if status.missing else "failed", "ready": ""}
+    return Pane(
+        lambda frame, settings: renderer.draw(captured, prediction, settings, frame),
+        status.name,
+        f"{status.attention_fps:.1f}/s" if status.attention_fps else "",
+        states.get(status.state, status.sentence or status.state),
+        status.explanation if status.state == "failed" else "",
+    )
 
 
 @dataclass(frozen=True)

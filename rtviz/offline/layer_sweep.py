@@ -8,6 +8,7 @@ from pathlib import Path
 from rtviz import views
 from rtviz.cv import cv2
 from rtviz.drawing import labels
+from rtviz.engine.drawing import draw
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
@@ -70,8 +71,8 @@ def sweep(
         predict: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
 
     Yields:
-        RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
-        carries their index, time and duration.
+        RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
+        and a frame with their index, time and duration.
     """
     settings = ridden(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
@@ -83,7 +84,7 @@ def sweep(
         here = views.resolve_head(frame, maps, settings.replace(layer=layer))
         if "rollout" in view.needs and predict is not None:
             maps = predict(here)
-        picture = views.draw(frame, maps, here)
+        picture = draw(frame, maps, here).overlay
         start = times[layer]
         if before is not None:
             for step in range(1, between + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import blend
+from rtviz.drawing import blend, labels
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.views import heatmap
@@ -23,7 +23,9 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     likeness = similarity(maps, maps.query, features)
     values = normalize(likeness, frame, settings, memory, key_of(maps, settings, "similarity", features))
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
-    if maps.query != "cls":
+    if maps.query == "cls":
+        labels.legend(picture, "like what CLS attends to", [])
+    else:
         blend.marker(picture, *maps.query)
     return picture
 

@@ -31,6 +31,7 @@ from PyQt5.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QSpinBox,
     QWidget,
 )
@@ -1280,6 +1281,33 @@ def _open_menu(window: Window, qtbot: QtBot) -> ModelMenu:
     qtbot.mouseClick(window.model_button, Qt.LeftButton)
     wait(qtbot, window.model_menu.isVisible)
     return window.model_menu
+
+
+def test_the_menus_buttons_stay_in_sight_however_much_there_is_to_say(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    menu = _open_menu(shelved()[0], qtbot)
+    menu.resize(300, 500)
+    view = menu.findChild(QScrollArea).viewport()
+    for entry in menu.entries.values():
+        wait(qtbot, lambda entry=entry: entry.width() <= view.width())
+        right = entry.button.mapTo(view, entry.button.rect().topRight())
+        assert right.x() < view.width()
+
+
+def test_a_fetch_that_fails_closes_the_menu_over_the_card_that_says_why(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    window, shelf = shelved()
+    shelf.fail = WeightsMissing("the weights of dino-vits16 cannot be had", model="dino-vits16", link="http://a/b")
+    shelf.go.set()
+    menu = _open_menu(window, qtbot)
+    qtbot.mouseClick(menu.entries["dino-vits16"].button, Qt.LeftButton)
+    wait(qtbot, lambda: not menu.isVisible())
+    wait(qtbot, lambda: "fetch" in [card.matter for card in window.messages.shown])
+    _open_menu(window, qtbot)  # and it can be opened again, to fetch another one
+    wait(qtbot, lambda: menu.entries["dino-vits16"].button.text() == "Fetch")
+    assert menu.isVisible()
 
 
 def _texts(widget: QWidget) -> str:

@@ -8,12 +8,11 @@ import torch
 from small import noise, trained_looking
 
 import rtviz
-from rtviz import views
+from rtviz import figures, views
 from rtviz.analysis.head_stats import head_statistics
 from rtviz.analysis.optical_flow import FlowWarper
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
-from rtviz.figures import pages
 from rtviz.frame import Frame
 from rtviz.live.recorder import RecordedFrame
 from rtviz.live.session import hover
@@ -344,7 +343,7 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
     with pytest.raises(SettingsError, match=says):
         model.attention(torch.zeros(1, 3, 64, 64))
-    for draw in (pages.layers_by_heads, pages.heads):
+    for draw in (figures.layers_by_heads, figures.heads):
         with pytest.raises(SettingsError, match=says):
             draw(frame, maps)
     with pytest.raises(SettingsError, match=says), open_source("scene:?seconds=1") as source:

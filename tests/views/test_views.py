@@ -625,3 +625,10 @@ def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
     attention[2, :, 4, 7] = 1
     maps = replace(maps, attention=attention)
     np.testing.assert_allclose(similarity(maps, "cls"), similarity(maps, Point(7.5 / 9, 4.5 / 6)), atol=1e-5)
+
+
+def test_similarity_without_a_marker_says_to_what():
+    settings = Settings(view="similarity", layout="alone")
+    pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in (Point(0.9, 0.1), "cls"))
+    light = [int((picture[-40:, :200].min(axis=2) > 180).sum()) for picture in pictures]
+    assert light[1] - light[0] > 50, "words in the lower left corner"

@@ -50,6 +50,8 @@ def origin(path: Path, card: ModelCard) -> str:
         return "hub"
     if path.name == card.official_filename:
         return "authors"
+    if path.suffix == ".whl":
+        return "index"
     if path.suffix == ".safetensors":
         try:
             return safetensors_header(path)[0].get(ORIGIN, "file")
