@@ -23,7 +23,7 @@ class CapturedEnough(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entering:
+class AttentionInputs:
     """What enters the attention of one layer.
 
     Attributes:
@@ -88,7 +88,7 @@ class AttentionProbe(TorchFunctionMode):
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
         muted: layer -> heads whose output counts as 0.
         muted_from: of the batch, only the pictures from this one on have heads muted.
-        elementwise: as in `Entering.softmax`; there is one row.
+        elementwise: as in `AttentionInputs.softmax`; there is one row.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
@@ -109,8 +109,8 @@ class AttentionProbe(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
-        self.last: Entering | None = None
-        self.qk_inputs: list[Entering] = []
+        self.last: AttentionInputs | None = None
+        self.qk_inputs: list[AttentionInputs] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
@@ -155,7 +155,7 @@ class AttentionProbe(TorchFunctionMode):
         # A pass for Grad-CAM has gradients here; nothing of the maps needs any.
         query, key, value = query.detach(), key.detach(), value.detach()
         attn_mask = None if attn_mask is None else attn_mask.detach()
-        entering = Entering(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
+        entering = AttentionInputs(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
         self.attention.append(entering.softmax(self._rows, elementwise=self._elementwise))
         if self._keep_all:
             self.qk_inputs.append(entering)

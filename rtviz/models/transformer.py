@@ -19,7 +19,7 @@ from rtviz.models.fast_passes import FastPasses, fast_passes
 from rtviz.models.memory import memory_errors
 from rtviz.models.model import Model, PassRequest
 from rtviz.models.positions import Positions
-from rtviz.models.probe import AttentionProbe, CapturedEnough, Entering
+from rtviz.models.probe import AttentionProbe, CapturedEnough, AttentionInputs
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
@@ -51,7 +51,7 @@ class _Pass:
     row: int
     outputs: RawOutputs
     fast: FastPass | None = None
-    qk_inputs: Sequence[Entering] = ()
+    qk_inputs: Sequence[AttentionInputs] = ()
     evidence: gradcam.Evidence | None = None
 
 
@@ -293,7 +293,7 @@ class Transformer(Model):
             rolled=request.rolled,
         )
 
-    def _rollout(self, qk_inputs: Sequence[Entering], layout: TokenLayout, row: int, rolled: Rolled) -> Floats:
+    def _rollout(self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, row: int, rolled: Rolled) -> Floats:
         """What each patch counts for a token: float32 [batch, rows, columns]."""
         with torch.inference_mode(), memory_errors(self.device):
             along = rolled_out(qk_inputs[: rolled.layer + 1], row, rolled.fusion, rolled.discard)
@@ -323,7 +323,7 @@ class Transformer(Model):
         return {"attention": patches, "prefix": prefix}
 
     def _from_qk_inputs(
-        self, qk_inputs: Sequence[Entering], layout: TokenLayout, rolled: Rolled | None, place: int, query: Query
+        self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, rolled: Rolled | None, place: int, query: Query
     ) -> dict[str, Floats]:
         with torch.inference_mode(), memory_errors(self.device):
             row = self.row_of(query, layout.grid)
