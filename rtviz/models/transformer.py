@@ -19,7 +19,7 @@ from rtviz.models.fast_passes import FastPasses, fast_passes
 from rtviz.models.memory import memory_errors
 from rtviz.models.model import Model, PassRequest
 from rtviz.models.positions import Positions
-from rtviz.models.probe import AttentionProbe, CapturedEnough, AttentionInputs
+from rtviz.models.probe import AttentionInputs, AttentionProbe, CapturedEnough
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
