@@ -1,7 +1,4 @@
-"""Class activation maps without a class: what a feature map responds to, from the feature map alone.
-
-With a class: gradcam.py.
-"""
+"""Class activation maps without a class, from the feature map alone. (With a class: gradcam.py.)"""
 
 from __future__ import annotations
 

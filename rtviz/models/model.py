@@ -146,7 +146,7 @@ class Model(ABC):
             DeviceFailed: the device is absent, or the model is too large for it.
         """
         target = choices.device_of(device)
-        with memory_errors(str(target)), self._lock.alone():
+        with memory_errors(str(target)), self._lock.writing():
             self.device = str(target)
             self._set_precision(choices.precision_of(self._requested_precision, target))
         return self
@@ -339,13 +339,13 @@ class Model(ABC):
     def _predict_in_range(self, frames: Sequence[Pixels], request: PassRequest) -> list[Maps]:
         """The same in bf16, now and from now on, where a value leaves the range of fp16."""
         try:
-            with self._lock.beside_others():
+            with self._lock.reading():
                 return self._predict(frames, request)
         except Overflow:
-            with self._lock.alone():
+            with self._lock.writing():
                 if self.precision == "fp16":  # another pass may have left it meanwhile
                     self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
-            with self._lock.beside_others():
+            with self._lock.reading():
                 return self._predict(frames, request)
 
     def _muted(self, mute: Sequence[tuple[int, int]]) -> tuple[HeadOf, ...]:

@@ -230,8 +230,8 @@ class Transformer(Model):
                 pass
             if len(probe.attention) != self.layers:
                 raise AttentionCaptureError(
-                    f"{self.name} showed the attention of {len(probe.attention)} of its {self.layers} layers; "
-                    "rtviz cannot look into this architecture"
+                    f"rtviz captured the attention of {len(probe.attention)} of the {self.layers} layers of "
+                    f"{self.name}; it cannot show this architecture"
                 )
             if tokens is not None and to_the_end:
                 tokens = backbone.last_norm(self.network, tokens.detach())

@@ -191,7 +191,7 @@ def test_a_model_without_cls_answers_points_and_refuses_cls():
 def test_a_network_that_hides_a_layer_is_named():
     model = lively("dino-vits16")
     model.network.blocks[3].attn.fused_attn = False
-    with pytest.raises(AttentionCaptureError, match="random:dino-vits16 showed the attention of 11 of its 12 layers"):
+    with pytest.raises(AttentionCaptureError, match="attention of 11 of the 12 layers of random:dino-vits16"):
         model.attention(torch.zeros(1, 3, 64, 64))
 
 

@@ -392,7 +392,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
     inside, go, changing, done = (threading.Event() for _ in range(4))
 
     def look(name, *wait):
-        with gate.beside_others():
+        with gate.reading():
             order.append(f"{name} in")
             inside.set()
             for event in wait:
@@ -400,7 +400,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
             order.append(f"{name} out")
 
     def change():
-        with gate.alone():
+        with gate.writing():
             order.append("change")
             changing.set()
             assert done.wait(20)
