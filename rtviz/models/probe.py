@@ -2,8 +2,8 @@
 
 Fused attention never makes the softmax matrix, so there is nothing to hook. While an AttentionProbe is active, it
 intercepts each call of `scaled_dot_product_attention`, with q and k as they enter the softmax: after bias, q/k norm and
-rotary position embedding. From them it computes only the wanted rows, softmax(q_row kᵀ * scale) in float32, and lets the
-fused call go on. So every layer and head of one query comes out of one pass, at the cost of a few rows.
+rotary position embedding. From them it computes only the wanted rows, softmax(q_row kᵀ * scale) in float32, and lets
+the fused call go on. So every layer and head of one query comes out of one pass, at the cost of a few rows.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Overflow(Exception):
 
 
 class RawOutputs(NamedTuple):
-    """The outputs of a forward pass, float32.
+    """The outputs of a forward pass; float32, but for the tokens, which are in the network's number format.
 
     Attributes:
         attention: [batch, layers, heads, queries, tokens].

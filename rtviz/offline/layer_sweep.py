@@ -9,7 +9,7 @@ from rtviz import views
 from rtviz.cv import cv2
 from rtviz.drawing import labels
 from rtviz.engine.drawing import draw
-from rtviz.errors import OutputUnwritable
+from rtviz.errors import OutputUnwritable, SettingsError, lacks_heads
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_sink
@@ -45,6 +45,22 @@ def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
         return tuple(view.name for view in by_layer if not view.needs_heads)
     # Of a transformer, there is a class activation map of the last layer only.
     return tuple(view.name for view in by_layer if "cam" not in view.needs and (anew or "rollout" not in view.needs))
+
+
+def check_view(view: str, model: str, heads: int) -> None:
+    """Refuse a view that does not tell the layers of a model apart.
+
+    Args:
+        model: its name.
+        heads: of the model.
+
+    Raises:
+        SettingsError: the view is the same for every layer, or shows what the model does not have.
+    """
+    allowed = possible(heads, anew=True)
+    if view not in allowed:
+        why = f"{model} shows by the view cam what its last layer ends with" if heads else lacks_heads(model)
+        raise SettingsError("view", view, f"{', '.join(allowed)} ({why})")
 
 
 def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
@@ -153,4 +169,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "possible", "ridden", "save", "sweep"]
+__all__ = ["arrivals", "check_view", "possible", "ridden", "save", "sweep"]

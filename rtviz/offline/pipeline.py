@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 ProbedNetwork = Engine | Comparison
-OnFrame = Callable[[int], None]  # how many more frames are finished
+OnFrame = Callable[[int], object]  # how many more frames are finished
 
 
 @dataclass
@@ -270,12 +270,9 @@ class _Job:
             yield batch
 
     def _frames_expected(self) -> float:
-        """How many frames will come of the part that was asked for; 0 where nobody knows."""
+        """How many frames the source will deliver; 0 where this is not known."""
         info, part = self.source.info, self._part
-        if not info.frame_count or not info.fps:
-            return 0
-        whole = info.frame_count / info.fps
-        return max(0.0, min(part.end or whole, whole) - (part.start or 0)) * info.fps / part.every
+        return info.expected_frames(part.start, part.end, part.every) or 0.0 if info.fps else 0.0
 
     def _look(self, decoded: _BoundedQueue[Frame]) -> None:
         seen: Iterable[tuple[Frame, Any]]
