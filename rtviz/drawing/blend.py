@@ -84,7 +84,7 @@ def color_values(values: Bytes, colors: NDArray[np.uint8]) -> Pixels:
 
 
 def dimmed(pixels: Pixels) -> Pixels:
-    """A picture of which nothing is to be seen but that it is there."""
+    """A picture so dark and grey that a text on it can be read."""
     return lay(pixels, np.zeros(pixels.shape[:2], np.uint8), Paint.mix(np.zeros(256), np.zeros((256, 3)), 0.5, 0.6))
 
 

@@ -80,7 +80,7 @@ def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | Non
     Args:
         picture: changed in place.
         height: of the letters' line, in pixels.
-        swatch: a dot of that colour stands before the text.
+        swatch: the colour of a dot before the text.
 
     Returns:
         The pill's rectangle.

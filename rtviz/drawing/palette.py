@@ -10,8 +10,8 @@ from rtviz.cv import cv2
 from rtviz.frame import Pixels
 
 Color = tuple[int, int, int]  # RGB
-# Okabe and Ito's colours, which readers with any kind of colour vision tell apart, without their black, and then more
-# that differ from them in lightness: twelve or sixteen hues alone nobody could tell apart.
+# Okabe and Ito's colours without black, which readers with any kind of colour vision can distinguish, and then more
+# that differ from them in lightness: nobody could distinguish sixteen hues.
 HEAD_COLORS: tuple[Color, ...] = (
     (240, 160, 10),  # orange
     (86, 180, 233),  # sky blue
@@ -37,7 +37,7 @@ FAINT: Color = (150, 152, 158)
 
 
 def head_color(head: int) -> Color:
-    """The colour that stands for a head wherever heads are told apart by colour."""
+    """The colour of a head wherever colours distinguish heads."""
     return HEAD_COLORS[head % len(HEAD_COLORS)]
 
 

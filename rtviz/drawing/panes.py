@@ -28,18 +28,18 @@ _ASPECT = 16 / 9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Titled:
-    """A picture and what stands above it.
+    """A picture and its title.
 
     Attributes:
         name: on the left, the model.
         shown: beside it, what the picture shows, from the longest words for it to the shortest.
-        facts: on the right, likewise.
+        remarks: on the right, also from the longest words to the shortest.
         result: whose overlay is the picture.
     """
 
     name: str
     shown: tuple[str, ...]
-    facts: tuple[str, ...]
+    remarks: tuple[str, ...]
     result: Result
 
 
@@ -82,12 +82,12 @@ def join(
 ) -> Result:
     """One result of several: their pictures in rows, each under its title, with the maps of the one in focus.
 
-    A place that is left over shows the frame itself; where the frame is to stand beside the pictures, it has the first.
+    A free place at the end shows the frame; in the layout "side-by-side" the frame has the first place instead.
 
     Args:
         frame: of the source.
         titled: at least one; their pictures are of one size.
-        settings: what all of them were asked for together.
+        settings: of the whole comparison.
         focus: which of them a result's reader is to take for the whole.
         marked: show which one that is.
         screen: (height, width) in pixels of what the whole will be shown on, if that is known: titles are as large as
@@ -109,12 +109,12 @@ def join(
             each = titled[place - first]
             picture = each.result.overlay
             panes.append(Pane(each.result, (top + strip, left, height, width)))
-        elif place and first:  # it stands there already
+        elif place and first:  # the frame has the first place already
             continue
         else:
             each = Titled("frame", ("",), ("",), chosen)
             picture = chosen.frame.pixels
-        if picture.shape[:2] != (height, width):  # a frame, where the others stand beside theirs
+        if picture.shape[:2] != (height, width):  # a frame, where each of the others is beside its own frame
             picture = _as_large(picture, (height, width))
         blend.paste(joined, picture, Box(top + strip, left, height, width))
         accent = marked and place - first == focus and len(titled) > 1
@@ -148,23 +148,23 @@ def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _title(picture: Pixels, titled: Titled, box: Box, letters: int, accent: bool) -> None:
-    """A name on the left of a strip, what is shown beside it, facts on the right: in the longest words that there is
-    room for. Where there is none even then, only name and facts stay, and the name loses its middle."""
+    """Writes the name on the left of a strip, what is shown beside it, and the remarks on the right, in the longest
+    words that fit. If even the shortest do not, only name and remarks are written, and the name loses its middle."""
     pad = letters // 2
     room = box.width - 2 * pad
 
     def extent(text: str) -> int:
         return labels.text_extent(text, letters)[1] + 2 * pad if text else 0
 
-    name, shown, facts = titled.name, titled.shown[-1], titled.facts[-1]
-    for shown, facts in _shorter(titled.shown, titled.facts):
-        if extent(name) + extent(shown) + extent(facts) - 2 * pad <= room:
+    name, shown, remarks = titled.name, titled.shown[-1], titled.remarks[-1]
+    for shown, remarks in _shorter(titled.shown, titled.remarks):
+        if extent(name) + extent(shown) + extent(remarks) - 2 * pad <= room:
             break
-    else:  # the score is what cannot be seen in the picture
+    else:  # a score is not in the picture, so it stays longest
         shown = ""
-        if extent(facts) > 0.6 * room:
-            facts = ""
-        left = room - extent(facts)
+        if extent(remarks) > 0.6 * room:
+            remarks = ""
+        left = room - extent(remarks)
         kept = len(name)
         while kept > 2 and extent(name) - 2 * pad > left:
             kept -= 1
@@ -174,19 +174,19 @@ def _title(picture: Pixels, titled: Titled, box: Box, letters: int, accent: bool
     labels.write(picture, name, top, left, letters, palette.ACCENT if accent else palette.INK)
     if shown:
         labels.write(picture, shown, top, left + extent(name), letters, palette.FAINT)
-    if facts:
-        labels.write(picture, facts, top, box.left + box.width + pad - extent(facts), letters, palette.INK)
+    if remarks:
+        labels.write(picture, remarks, top, box.left + box.width + pad - extent(remarks), letters, palette.INK)
 
 
-def _shorter(shown: Sequence[str], facts: Sequence[str]) -> list[tuple[str, str]]:
+def _shorter(shown: Sequence[str], remarks: Sequence[str]) -> list[tuple[str, str]]:
     """Ever shorter words of both, each as far from its longest ones as the other."""
 
     def lost(pair: tuple[int, int]) -> tuple[float, float]:
-        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, facts), strict=True)]
+        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, remarks), strict=True)]
         return sum(shares), max(shares)
 
-    pairs = sorted(product(range(len(shown)), range(len(facts))), key=lost)
-    return [(shown[one], facts[other]) for one, other in pairs]
+    pairs = sorted(product(range(len(shown)), range(len(remarks))), key=lost)
+    return [(shown[one], remarks[other]) for one, other in pairs]
 
 
 __all__ = ["Titled", "arrange", "join", "smaller"]

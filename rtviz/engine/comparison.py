@@ -1,4 +1,4 @@
-"""Several models on the same frames, a pane for each: what Engine is for one model."""
+"""Compares several models on the same frames, in a pane for each; what Engine does for one model."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from rtviz.views.track import objects_in
 
 AllMaps = tuple[Maps, ...]
 
-# In a mosaic objects are outlined on copies of the frame whose short side is at least so long, in pixels: on smaller
-# ones the line would hide what it goes round.
+# In a mosaic, outlines are drawn on copies of the frame whose short side has at least this many pixels: on smaller ones
+# the line would hide the object.
 _OUTLINED_SIDE = 90
 
 
 class Comparison:
-    """Looks at frames with several models and draws what each saw; synchronous, like Engine.
+    """Runs several models on frames and draws the prediction of each; synchronous, like Engine.
 
     Args:
-        engines: with a model each.
+        engines: one for each model.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
@@ -45,10 +45,10 @@ class Comparison:
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Comparison:
-        """With the model of the settings and those that they compare it with.
+        """A comparison of the model of the settings with those in `compare`.
 
         Raises:
-            ModelError: one of them cannot be had; of several whose weights are missing all are told at once.
+            ModelError: a model cannot be loaded; if the weights of several are missing, the error names all of them.
         """
         engines, missing = [], {}
         for one in settings.per_model():
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def notices(self) -> list[str]:
-        """What the user must know; also that a Jaccard index was asked for where no object is known."""
+        """Messages for the user, also if a Jaccard index was requested and no object is known."""
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
@@ -78,14 +78,14 @@ class Comparison:
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, AllMaps]]:
-        """Every frame of a row of batches with the maps of each model, in order."""
+        """Yields every frame of the batches with the maps of each model, in order."""
         return side_by_side(self.engines, batches, settings.per_model(), on_pass)
 
-    def draw(self, frame: Frame, seen: AllMaps, settings: Settings) -> Result:
-        """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
-        measured = on_objects(frame, seen, settings)
+    def draw(self, frame: Frame, predictions: AllMaps, settings: Settings) -> Result:
+        """Draws the frame once for each model, in panes. A model without this layer or head shows its last one."""
+        measured = on_objects(frame, predictions, settings)
         self._unmeasured = settings.jaccard and measured.masks is None
-        panes = [_engine_pane(engine, maps) for engine, maps in zip(self.engines, seen, strict=True)]
+        panes = [_engine_pane(engine, maps) for engine, maps in zip(self.engines, predictions, strict=True)]
         return draw_panes(frame, measured, panes, settings)
 
 
@@ -97,7 +97,7 @@ class Pane:
         draw: called with the frame to draw on and the settings of this pane.
         name: of the model; the one that its maps name if empty.
         rate: frames that the model predicts a second, in words.
-        state: shown in the place of all facts while there is no picture of the model, such as "loading".
+        state: shown in place of the remarks while there is no picture of the model, such as "loading".
         explanation: written on the dimmed frame, of a model that cannot run.
     """
 
@@ -140,68 +140,69 @@ def draw_panes(
             result = replace(result, overlay=dimmed)
         picture = titled(result, requested, pane.rate)
         picture = replace(picture, name=pane.name or picture.name)
-        pictures.append(replace(picture, facts=(pane.state,)) if pane.state else picture)
+        pictures.append(replace(picture, remarks=(pane.state,)) if pane.state else picture)
     return join(frame, pictures, settings, min(focus, len(pictures) - 1), marked=marked, screen=screen)
 
 
 def per_model(settings: Settings) -> list[Settings]:
-    """The settings of each model's picture: where there are several, the frame stands beside them once."""
+    """The settings of each model's picture; for several models, "side-by-side" puts the frame beside them only once."""
     wanted = settings.per_model()
     if settings.layout != "side-by-side" or len(wanted) == 1:
         return wanted
     return [one.replace(layout="overlay") for one in wanted]
 
 
-def on_objects(frame: Frame, seen: Sequence[Maps | None], settings: Settings) -> Frame:
-    """The frame with the masks of the objects that all models are measured by; itself where no Jaccard index is asked
-    for.
+def on_objects(frame: Frame, predictions: Sequence[Maps | None], settings: Settings) -> Frame:
+    """The frame with the object masks that all models are measured against; unchanged without the setting `jaccard`.
 
-    These are the marked objects, wherever the model sees them that follows objects best: a self-supervised one before
-    others, and an untrained one last. Where none is marked they are the scene's own.
+    Marked objects are taken from the model that tracks best: a self-supervised one before others, an untrained one
+    last. If no object is marked, the masks are those that the source knows.
     """
     if not settings.jaccard or not settings.track:
         return frame
-    able = [maps for maps in seen if maps is not None and maps.has_attention]
+    able = [maps for maps in predictions if maps is not None and maps.has_attention]
     following = [maps for maps in able if maps.labels is not None]
     if not following:
-        return replace(frame, masks=None) if able else frame  # they have yet to be found
+        return replace(frame, masks=None) if able else frame  # the tracker has not run yet
     fittest = min(following, key=lambda maps: _UNFIT.get(_training(maps.model), 1))
     found, _ = objects_in(fittest)
     return replace(frame, masks=np.stack([_without_specks(mask) for mask in found]))
 
 
 def _without_specks(mask: Mask) -> Mask:
-    """A mask of patches without those parts that are small beside its largest one."""
+    """Drops the parts of a mask of patches that are small beside its largest one."""
     pieces = parts(mask)
     least = max((piece.sum() for piece in pieces), default=0) / 4
     return np.logical_or.reduce([np.zeros_like(mask), *(piece for piece in pieces if piece.sum() >= least)])
 
 
-# How little the features of a model serve to follow what was marked: Caron et al. 2021, table 5. Other models: 1.
+# Models by how badly their features track marked objects: Caron et al. 2021, table 5. All others: 1.
 _UNFIT = {"self-supervised": 0, "untrained": 2}
 
 
 def _training(name: str) -> str:
-    """How a model of this name was trained, as far as that matters here."""
+    """How a model of this name was trained, as far as tracking depends on it."""
     if name.startswith("random:"):
         return "untrained"
     return "self-supervised" if name == "embedded" or "dino" in name else "supervised"
 
 
 def outlined(results: Sequence[Result]) -> list[Result]:
-    """Results of one frame with a thin white line round the objects that they are measured by: on the frame, or in a
-    mosaic on every copy of it that is large enough. The view `track` has outlined them already, in their colours."""
+    """Draws a thin white line round the objects that results of one frame are measured against: on the frame, or in a
+    mosaic on each copy of it that is large enough. A view of the marked objects has outlined them already."""
     masks: dict[Size, Bytes] = {}
-    found = []
+    drawn = []
     for result in results:
         settings, frame = result.settings, result.frame
         drawn_already = settings.track and "labels" in views.find(settings.view).needs
         known = frame.masks if settings.jaccard and not drawn_already else None
         if known is None or not len(known):
-            found.append(result)
+            drawn.append(result)
             continue
         picture = result.overlay.copy()
-        whole = picture[:, picture.shape[1] - frame.size[1] :]  # without the frame that stands beside it, if it does
+        whole = picture[
+            :, picture.shape[1] - frame.size[1] :
+        ]  # without the frame beside it, in the layout side-by-side
         boxes = [tile.box for tile in views.tiles(frame.size, result.maps, settings)]
         boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [Box(0, 0, *frame.size)]
         for box in boxes:
@@ -209,16 +210,16 @@ def outlined(results: Sequence[Result]) -> list[Result]:
                 masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
             for mask in masks[box.size]:
                 mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
-        found.append(replace(result, overlay=picture))
-    return found
+        drawn.append(replace(result, overlay=picture))
+    return drawn
 
 
-def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
-    """A result under its model's name, with what it shows and what is to be said of it.
+def titled(result: Result, requested: Settings, rate: str = "") -> Titled:
+    """A result with its title: the model's name, what the picture shows, and remarks such as the Jaccard index.
 
     Args:
-        asked: what was asked of it, where its model may have something else to show.
-        pace: how many frames its model sees, in words.
+        requested: the settings before they were fitted to the model.
+        rate: frames that the model predicts a second, in words.
     """
     maps, settings = result.maps, result.settings
     if maps is None:
@@ -235,8 +236,8 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
             least = mean.removeprefix("Jaccard ")
         # A view that shows the best heads has them in its title.
         words.append(f"{short}, {best}" if best and not view.best_heads else short)
-    facts = ("   ".join(filter(None, (pace, *words))), "   ".join(words), short, mean, least)
-    return Titled(maps.model, title(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
+    remarks = ("   ".join(filter(None, (rate, *words))), "   ".join(words), short, mean, least)
+    return Titled(maps.model, title(maps, settings, requested, best), tuple(dict.fromkeys(remarks)), result)
 
 
 __all__ = ["Comparison", "Pane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]

@@ -16,12 +16,12 @@ SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def check(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Say before any work is done what would fail after it.
+    """Check, before any work, that a figure can be written there.
 
     Raises:
-        SettingsError: the suffix is none of .png, .pdf, .svg.
-        OutputExists: it is there already.
-        OutputUnwritable: it is a folder, or its own folder is closed or none.
+        SettingsError: the suffix is not .png, .pdf or .svg.
+        OutputExists: the file exists, and `overwrite` is not set.
+        OutputUnwritable: the path is a folder, or its own folder cannot be written.
         MissingDependency: Matplotlib is not installed.
     """
     path = Path(path)
@@ -37,14 +37,14 @@ def check(path: str | Path, *, overwrite: bool = False) -> Path:
 
 
 def save(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure; the suffix says as what. Folders that are not there are made.
+    """Write a figure in the format of the suffix. Missing folders are created.
 
     Raises:
-        SettingsError, OutputExists, OutputUnwritable, MissingDependency: as `check` says, or it cannot be written.
+        SettingsError, OutputExists, OutputUnwritable, MissingDependency: as for `check`, or writing fails.
     """
     path = check(path, overwrite=overwrite)
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    # Without a date, so that the same figure is the same file.
+    # Without a date, so that the same figure gives the same file.
     dated = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

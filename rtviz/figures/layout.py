@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Inches, and points where letters are meant. Nothing is ever smaller than `SMALL`.
+# Inches; letters in points. No text is smaller than `SMALL`.
 SMALL, NAME = 6, 7
 LINE = {SMALL: 0.105, NAME: 0.14}
 EDGE, GAP = 0.02, 0.04
@@ -45,8 +45,8 @@ def check_width(width: float) -> float:
 
 @lru_cache(maxsize=1024)
 def text_length(text: str, size: int = SMALL, bold: bool = False) -> float:
-    """How long a text is, in inches: as an outline, or on a screen, where hinting makes letters as broad as whole
-    pixels; whichever is longer."""
+    """The length of a text in inches: as an outline or on a screen, where hinting widens letters to whole pixels,
+    whichever is longer."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -59,7 +59,7 @@ def text_length(text: str, size: int = SMALL, bold: bool = False) -> float:
 
 
 def wrapped(text: str, room: float, size: int = SMALL, bold: bool = False) -> list[str]:
-    """A text in lines no longer than the room; a word that is too long is broken."""
+    """Splits a text into lines that fit; a word that is too long is broken."""
     lines = [""]
     for word in text.split():
         line = f"{lines[-1]} {word}".strip()
@@ -76,7 +76,7 @@ def wrapped(text: str, room: float, size: int = SMALL, bold: bool = False) -> li
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture with a title: the first of its titles that there is room for; the last, if for none."""
+    """A picture under a title: the first of its titles that fits, or the last."""
 
     titles: tuple[str, ...]
     draw: Callable[[Axes], None]
@@ -84,7 +84,7 @@ class Tile:
 
 
 class Page:
-    """A figure as wide as it is told and as high as what is put on it, from above down; all in inches."""
+    """A page of a given width that grows downwards with everything placed on it; all in inches."""
 
     def __init__(self, width: float) -> None:
         self.width = check_width(width)
@@ -92,7 +92,7 @@ class Page:
         self._draws: list[Callable[[Figure, float], None]] = []
 
     def down(self, inches: float) -> None:
-        """Go on further below."""
+        """Move the place for the next item down."""
         self.y += inches
 
     def text(
@@ -108,20 +108,20 @@ class Page:
         bold: bool = False,
         color: str = _FAINT,
     ) -> None:
-        """A line of text.
+        """Places a line of text.
 
         Args:
-            left: or where its middle or right is, as `align` says.
-            top: where it begins, if not here.
-            middle: it stands in the middle of so much height.
-            upright: it runs upwards, in the middle of `middle`.
+            left: of its left end, its middle or its right end, as `align` says.
+            top: of the line; the page's current place if not given.
+            middle: a height in whose middle the text is placed.
+            upright: whether it runs upwards, in the middle of `middle`.
         """
         top = self.y if top is None else top
         how: dict[str, Any] = {"ha": align, "fontsize": size, "color": color, "parse_math": False}
         how["fontweight"] = "bold" if bold else "normal"
 
         def draw(figure: Figure, height: float) -> None:
-            if middle is None:  # on the line's foot, so that all that stands in a line stands alike
+            if middle is None:  # on the base line, so that all texts of a line are level
                 y, how["va"] = top + 0.78 * LINE[size], "baseline"
             else:
                 y, how["va"] = top + middle / 2, "center" if upright else "center_baseline"
@@ -129,20 +129,20 @@ class Page:
 
         self._draws.append(draw)
 
-    def heading(self, name: str, said: str, left: float = EDGE) -> None:
-        """A name, and what is said of it behind it or, where there is no room for all, below it."""
+    def heading(self, name: str, remark: str, left: float = EDGE) -> None:
+        """Writes a name, and a remark behind it, or below it if the line is too short."""
         room = self.width - EDGE - left
         for line in wrapped(name, room, NAME, bold=True):
             self.text(line, left, size=NAME, bold=True, color="black")
             self.down(LINE[NAME])
         begin = text_length(name, NAME, bold=True) + 0.08
-        if begin + text_length(said) <= room:
-            self.text(said, left + begin, top=self.y - LINE[NAME] + 0.78 * (LINE[NAME] - LINE[SMALL]))
+        if begin + text_length(remark) <= room:
+            self.text(remark, left + begin, top=self.y - LINE[NAME] + 0.78 * (LINE[NAME] - LINE[SMALL]))
         else:
-            self.paragraph(said, left, room)
+            self.paragraph(remark, left, room)
 
     def paragraph(self, text: str, left: float, room: float) -> None:
-        """A text in as many lines as it needs."""
+        """Places a text in as many lines as it needs."""
         for line in wrapped(text, room):
             self.text(line, left)
             self.down(LINE[SMALL])
@@ -154,7 +154,7 @@ class Page:
         draw: Callable[[Axes], None],
         color: palette.Color | None = None,
     ) -> None:
-        """A picture of that (height, width), here."""
+        """Places a picture of this (height, width), with a frame of a colour if one is given."""
         top = self.y
 
         def on(figure: Figure, height: float) -> None:
@@ -168,10 +168,10 @@ class Page:
         self._draws.append(on)
 
     def figure(self) -> Figure:
-        """All that was put on it.
+        """Makes the Matplotlib figure.
 
         Raises:
-            SettingsError: it would be higher than paper is.
+            SettingsError: it would be too high to print.
         """
         height = self.y + EDGE
         if height > _HIGHEST:
@@ -183,10 +183,10 @@ class Page:
 
 
 def fitting_tiles(count: int, page: Page, frame: Frame, first: int = 0) -> tuple[int, tuple[float, float]]:
-    """In how many columns so many pictures of the frame's shape stand, and their (height, width).
+    """The number of columns for so many pictures of the frame's shape, and the (height, width) of each.
 
     Args:
-        first: so many of them stand in columns of their own; the others are broken into rows.
+        first: how many pictures keep a column for themselves, while the others are broken into rows.
     """
     aspect = frame.size[0] / frame.size[1]
     room = page.width - 2 * EDGE + GAP
@@ -198,7 +198,7 @@ def fitting_tiles(count: int, page: Page, frame: Frame, first: int = 0) -> tuple
 
 
 def rows_of_tiles(page: Page, tiles: Sequence[Tile | None], across: int, size: tuple[float, float]) -> None:
-    """Pictures side by side in rows, each under its title; where there is none, its place stays empty."""
+    """Places pictures side by side in rows, each under its title; None leaves a place empty."""
     for start in range(0, len(tiles), across):
         for number, tile in enumerate(tiles[start : start + across]):
             if tile is None:
@@ -213,7 +213,7 @@ def rows_of_tiles(page: Page, tiles: Sequence[Tile | None], across: int, size: t
 
 
 def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Axes], None]:
-    """What draws a picture, with the query's place marked in it."""
+    """Returns a function that draws a picture with the query marked in it."""
 
     def draw(place: Axes) -> None:
         place.imshow(pixels, aspect="auto")

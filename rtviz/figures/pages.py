@@ -1,11 +1,11 @@
-"""Figures for papers and talks: what a model attends to, drawn with Matplotlib.
+"""The figures for papers and talks: all heads of all layers, the heads of one layer, or models compared.
 
-Every function takes a frame and what models saw of it, and gives a Matplotlib figure, to be saved as PNG, PDF or SVG
-(texts stay texts there) or shown in a notebook.
+Every function takes a frame and the maps of it, and returns a Matplotlib figure, which can be saved as PNG, PDF or SVG
+(where text stays text) or shown in a notebook.
 
-All maps of a figure share one scale, so that an even map looks even: a value counts in multiples of its map's mean,
-which is what attention is worth where it is spread evenly. Drawn each in its own range, as is the custom, the rounding
-of an untrained network's softmax would look like a finding; `scale="each"` does so, and the figure then says it.
+All maps of a figure share one scale, in multiples of each map's mean: uniform attention is 1. If each map had its own
+range, as is the custom, rounding in the softmax of an untrained network would look like a finding; `scale="each"` does
+that, and the figure then says so.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def layers_by_heads(
     """Every layer and head: a row for each layer, a column for each head, below the frame.
 
     Args:
-        frame: what was looked at.
-        maps: what the model saw of it.
+        frame: the frame that the maps are of.
+        maps: the prediction of the model.
         settings: colormap, gamma, upsampling; `Settings()` if not given.
         width: inches, 2 to 100.
         scale: of the colours, "common" to all maps, or of "each" alone.
@@ -114,8 +114,8 @@ def heads(
     head that attends there most, in multiples of its mean.
 
     Args:
-        frame: what was looked at.
-        maps: what the model saw of it.
+        frame: the frame that the maps are of.
+        maps: the prediction of the model.
         settings: layer, threshold, colormap, gamma, upsampling; `Settings()` if not given.
         width: inches, 2 to 100.
         scale: of the colours, "common" to all maps, or of "each" alone.
@@ -155,7 +155,7 @@ def heads(
 
 def compare(
     frame: Frame | Pixels,
-    seen: Mapping[str, Maps | str],
+    predictions: Mapping[str, Maps | str],
     settings: Settings | None = None,
     width: float = 6.9,
     scale: Scale = "common",
@@ -164,16 +164,16 @@ def compare(
     beside it all heads of the layer.
 
     The head is the one whose mask covers the frame's objects best, as in figure 4 of Caron et al. (2021), if the frame
-    knows them (`Frame.masks`): then its Jaccard index is told, and of several objects each has its own. Else it is the
-    one that stands out (`rtviz.analysis.head_stats.standing_out`), or where none does the mean over heads. A model
-    without heads shows what each of its stages responds to, and the mask of the chosen stage, or of its last where it
-    has no such one; what its maps do not hold, such as a class's of a model without a classifier, it shows by another
-    method, and says so.
+    knows them (`Frame.masks`); several objects may have several best heads, and their Jaccard index is written beside
+    the name. Else it is the one that stands out (`rtviz.analysis.head_stats.standing_out`), or the mean over heads if
+    none does. A model without heads shows the class activation map of each stage, and the mask of the chosen stage, or
+    of its last one if it has no such stage. If its maps lack the chosen method, such as Grad-CAM of a model without a
+    classifier, it shows another method and says so.
 
     Args:
-        frame: what was looked at.
-        seen: what each model saw of it, by the name that is written above it; a text in place of maps says why there
-            are none.
+        frame: the frame that the maps are of.
+        predictions: the maps of each model, by the name that is written above them; a text in place of maps says why
+            there are none.
         settings: layer (from the end, where the models have different numbers), threshold, colormap, gamma, upsampling;
             for models without heads also cam and target.
         width: inches, 2 to 100.
@@ -184,7 +184,7 @@ def compare(
         ValueError: there are no maps at all, or they are of a frame of another shape.
     """
     settings = settings or Settings()
-    there = {name: maps for name, maps in seen.items() if isinstance(maps, Maps)}
+    there = {name: maps for name, maps in predictions.items() if isinstance(maps, Maps)}
     if not there:
         raise ValueError("a comparison needs the maps of at least one model")
     whole = _frame(frame, there.values())
@@ -198,15 +198,15 @@ def compare(
         notes = [masks_note(whole, there.values(), share)]
         queries = {maps.query for maps in there.values()}
         _opening(page, whole, queries.pop() if len(queries) == 1 else "cls", [], notes, colors, tile[1])
-        for name, looked in seen.items():
+        for name, maps in predictions.items():
             page.down(0.05)
-            if isinstance(looked, str):
-                page.heading(name, looked)
+            if isinstance(maps, str):
+                page.heading(name, maps)
                 continue
             row = rows[name]
-            page.heading(name, row.said)
+            page.heading(name, row.remark)
             page.down(0.01)
-            mask = Tile((f"{row.of}, top {share}", row.of), picture(row.masked, looked.query))
+            mask = Tile((f"{row.of}, top {share}", row.of), picture(row.masked, maps.query))
             tiles = [
                 Tile(titles, colors.drawer(values, whole, tile), row.framed.get(number))
                 for number, (titles, values) in enumerate(row.maps)
@@ -222,22 +222,22 @@ def _refuse_without_heads(maps: Maps) -> None:
         raise no_heads(maps.model)
 
 
-def _frame(frame: Frame | Pixels, seen: Iterable[Maps]) -> Frame:
-    """The frame that maps are drawn beside.
+def _frame(frame: Frame | Pixels, predictions: Iterable[Maps]) -> Frame:
+    """The frame of the maps, checked.
 
     Raises:
         ValueError: they are of a frame of another shape.
     """
     frame = frame if isinstance(frame, Frame) else Frame(frame)
     height, width = frame.size
-    for maps in seen:
+    for maps in predictions:
         rows, columns = maps.input_size
-        # What a model sees has the shape of the frame, but for whole patches.
+        # The model's input has the frame's shape, rounded to whole patches.
         slack = 1 + maps.patch_size / min(rows, columns)
         if not 1 / slack <= (rows / columns) / (height / width) <= slack:
             raise ValueError(
-                f"{maps.model} saw a frame of another shape: {columns}x{rows} pixels of it, and this one has "
-                f"{width}x{height}; allowed: the frame that the maps are of"
+                f"{maps.model} ran on a frame of another shape: its input had {columns}x{rows} pixels, and this frame "
+                f"has {width}x{height}; allowed: the frame that the maps are of"
             )
     return frame
 
@@ -251,7 +251,7 @@ def _opening(
     colors: Colors,
     wide: float,
 ) -> None:
-    """What a figure begins with: the frame, and beside it what is shown and what the colours mean."""
+    """Places what a figure begins with: the frame, and beside it what is shown and what the colours mean."""
     size = wide * frame.size[0] / frame.size[1], wide
     if size[0] > TALLEST / 2:
         size = TALLEST / 2, TALLEST / 2 * frame.size[1] / frame.size[0]
@@ -260,8 +260,8 @@ def _opening(
     below, page.y = page.y, top + LINE[SMALL]
     left = EDGE + size[1] + 0.1
     room = page.width - EDGE - left
-    for name, said in named:
-        page.heading(name, said, left)
+    for name, remark in named:
+        page.heading(name, remark, left)
     for note in notes:
         page.paragraph(note, left, room)
     page.down(0.05)

@@ -22,6 +22,7 @@ from rtviz.views.selection import layer_of
 
 
 def query_words(maps: Maps) -> str:
+    """The query of maps, in words."""
     return "query: CLS" if maps.query == "cls" else f"query: the patch at {maps.query.x:g}, {maps.query.y:g} (+)"
 
 
@@ -30,14 +31,14 @@ class Row:
     """What a comparison shows of one model.
 
     Attributes:
-        said: what stands after its name.
+        remark: written after the model's name.
         maps: each with its title, long and short.
         masked: the frame with the mask.
         of: what the mask is of, in words.
         framed: which of the maps it is of, and in which colour.
     """
 
-    said: str
+    remark: str
     maps: list[tuple[tuple[str, ...], Floats]]
     masked: Pixels
     of: str
@@ -51,7 +52,7 @@ def row_of(frame: Frame, maps: Maps, settings: Settings) -> Row:
     found = None if frame.masks is None else overlap(maps, settings, frame.masks)
     one = standing_out(maps.attention[layer]) if found is None else None
     shown = tuple(sorted(set(found.heads))) if found is not None else (one,) if one is not None else ()
-    said = [f"layer {layer}", query_words(maps), *([str(found)] if found is not None else [])]
+    remarks = [f"layer {layer}", query_words(maps), *([str(found)] if found is not None else [])]
     attention = maps.attention[layer]
     if shown:
         masked = draw_masks(attention, shown, frame, settings)
@@ -62,7 +63,7 @@ def row_of(frame: Frame, maps: Maps, settings: Settings) -> Row:
     named: list[tuple[tuple[str, ...], Floats]] = [
         ((f"head {head}", f"{head}"), values) for head, values in enumerate(attention)
     ]
-    return Row("; ".join(said), named, masked, of, {head: mask_view.mask_color(head) for head in shown})
+    return Row("; ".join(remarks), named, masked, of, {head: mask_view.mask_color(head) for head in shown})
 
 
 def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> Row:
@@ -70,11 +71,11 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> Row:
     fitting = fit(settings.replace(view="mask"), maps)
     held = positive(stage_map(maps, fitting))
     number = layer_of(maps, fitting)
-    said = ["no heads", f"{METHOD_TITLES[fitting.cam]} of its {'stage' if fitting.cam == 'grad' else 'stages'}"]
+    remarks = ["no heads", f"{METHOD_TITLES[fitting.cam]} of its {'stage' if fitting.cam == 'grad' else 'stages'}"]
     if settings.cam == "grad" and fitting.cam != "grad":
-        said[1] += f" ({lacks_classifier(maps.model).removeprefix(maps.model).strip()})"
+        remarks[1] += f" ({lacks_classifier(maps.model).removeprefix(maps.model).strip()})"
     if not -maps.layers <= settings.layer < maps.layers:
-        said.append(
+        remarks.append(
             f"there is no stage {settings.layer}: the mask is of its {'last' if settings.layer > 0 else 'first'}"
         )
     explained = maps.explained
@@ -88,16 +89,16 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> Row:
         shown = [((f"stage {n}", f"{n}"), positive(values)) for n, values in enumerate(stages)]
     found = None if frame.masks is None else overlap(maps, fitting, frame.masks)
     if found is not None:
-        said.append(str(found).removesuffix(", no heads"))
+        remarks.append(str(found).removesuffix(", no heads"))
     mask = mask_pixels(held, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     masked = mask_view.tint(frame.pixels, mask, mask_view.mask_color("mean"), 0.8)
     place = 0 if len(shown) == 1 else number
-    return Row("; ".join(said), shown, masked, f"stage {number}", {place: mask_view.mask_color("mean")})
+    return Row("; ".join(remarks), shown, masked, f"stage {number}", {place: mask_view.mask_color("mean")})
 
 
-def masks_note(frame: Frame, seen: Iterable[Maps], share: str) -> str:
+def masks_note(frame: Frame, predictions: Iterable[Maps], share: str) -> str:
     """What the masks of a comparison are of."""
-    if not any(maps.has_attention for maps in seen):
+    if not any(maps.has_attention for maps in predictions):
         return f"Masks: the top {share} of what a stage responds to."
     if frame.masks is not None and frame.masks.any():
         of = "one head, the one that covers each object best (Jaccard index)"
@@ -107,9 +108,10 @@ def masks_note(frame: Frame, seen: Iterable[Maps], share: str) -> str:
 
 
 def draw_masks(attention: Floats, heads: Sequence[int], frame: Frame, settings: Settings) -> Pixels:
-    """The frame with the masks of some heads, each in its colour; where they meet, the head's that attends there most.
+    """The frame with the masks of some heads, each in its colour; where masks meet, that of the head that attends there
+    most.
 
-    Several are laid on a grey frame: on its own colours theirs could not be told.
+    Several masks are drawn on a grey frame, on which their colours can be recognised.
     """
     attention = attention[list(heads)]
     masks = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
@@ -118,8 +120,8 @@ def draw_masks(attention: Floats, heads: Sequence[int], frame: Frame, settings: 
     worth = in_means(attention)
     fine = resample.upsample(worth / max(float(worth.max()), 1e-12), frame.size, settings.upsampling, frame.pixels)
     first = np.where(masks > 0, fine.astype(np.int16), -1).argmax(axis=0)
-    apart = np.zeros((max(heads) + 1, *frame.size), np.uint8)
+    separate = np.zeros((max(heads) + 1, *frame.size), np.uint8)
     for place, head in enumerate(heads):
-        apart[head] = np.where(first == place, masks[place], 0)
+        separate[head] = np.where(first == place, masks[place], 0)
     grey = np.repeat(frame.pixels.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    return mask_view.all_heads(grey, apart, 1.0, alone=False)
+    return mask_view.all_heads(grey, separate, 1.0, alone=False)

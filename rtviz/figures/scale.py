@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 Scale = Literal["common", "each"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
-# Where the common scale may end, in multiples of a map's mean: the first that leaves out next to nothing of most maps,
-# so that a single one with a spike does not darken all others; and never so low that an untrained network's maps
-# (up to 2 or 3) look like more than they are.
+# The ends that the common scale may have, in multiples of a map's mean. The first that clips next to nothing of most
+# maps is taken, so that a single map with a spike does not darken all others; the lowest is high enough that the maps
+# of an untrained network (up to 2 or 3) do not look like findings.
 _TOPS, _NEARLY_ALL, _MOST_MAPS = (8, 12, 16, 24, 32), 0.995, 0.9
 _MARKS = (0, 1, 2, 4, 8, 16, 32)
-_DOTS = 300  # an inch: how finely maps are drawn, if the patches are large enough
+_DOTS = 300  # an inch: the resolution of maps, if the patches are large enough
 
 
 def in_means(values: Floats) -> Floats:
@@ -64,7 +64,7 @@ class Colors:
         return np.asarray(spread**self._gamma, np.float32)
 
     def drawer(self, values: Floats, frame: Frame, size: tuple[float, float]) -> Callable[[Axes], None]:
-        """What draws a map on a tile of that (height, width), in inches."""
+        """Returns a function that draws a map on a tile of this (height, width), in inches."""
 
         def draw(place: Axes) -> None:
             drawn = self._pixels(self.values(values), frame, size)
@@ -91,7 +91,7 @@ class Colors:
         return resample.enlarge(fine[None], (rows * side * again, columns * side * again), how)[0]
 
     def bar(self, page: Page, left: float, room: float) -> None:
-        """What the colours mean."""
+        """Places the colour bar with its marks and what they count."""
         length, high = min(1.5, room), 0.07
         if self.top is None:
             marks, words = {0.0: "least", 1.0: "most"}, "in each map, which has its own range"
@@ -119,12 +119,12 @@ class Colors:
 
 
 def _odd(most: float) -> int:
-    """The largest odd number up to this, at least 1."""
+    """The largest odd number not above `most`, at least 1."""
     return max(1, (math.floor(most) - 1) // 2 * 2 + 1)
 
 
 def colors_of(maps: Iterable[Floats], settings: Settings, scale: Scale) -> Colors:
-    """The colours of all maps of a figure.
+    """The scale for all maps of a figure.
 
     Raises:
         SettingsError: there is no such scale.

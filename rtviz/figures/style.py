@@ -8,7 +8,7 @@ from typing import Any
 
 from rtviz.errors import MissingDependency
 
-# What Matplotlib is told for all of them: text as text, the faces that journals ask for, sizes as in a paper's column.
+# Text stays text; fonts that journals ask for; sizes for a column of a paper.
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "Nimbus Sans", "DejaVu Sans"],
@@ -26,6 +26,11 @@ STYLE: Any = {
 
 
 def style() -> Any:
+    """A context in which Matplotlib draws figures.
+
+    Raises:
+        MissingDependency: Matplotlib is not installed.
+    """
     try:
         import matplotlib
     except ImportError as error:
@@ -35,8 +40,8 @@ def style() -> Any:
 
 @cache
 def _family() -> str:
-    """The first of the fonts that is here, by name: a figure that is drawn where its style does not hold, as in a
-    notebook, has the font that it was laid out with."""
+    """The first installed font of the style, by name: a figure that is drawn outside of the style's context, as in a
+    notebook, then has the font of its layout."""
     import matplotlib
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
@@ -46,8 +51,8 @@ def _family() -> str:
 
 @cache
 def figure_class() -> Any:
-    """Matplotlib's figure, which keeps its style wherever it is drawn and saved, and which a notebook shows also where
-    nobody has imported pyplot."""
+    """A subclass of Matplotlib's Figure that applies the style when it is drawn or saved, and that a notebook shows
+    without pyplot."""
     import matplotlib.figure
 
     class Figure(matplotlib.figure.Figure):

@@ -1,4 +1,4 @@
-"""The view `cam`: what a stage of a network responds to, or what speaks for a class; convnets have it too."""
+"""The view `cam`: what a stage of a network responds to, or the evidence for a class; also for convnets."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
 
 
 def _name_class(picture: Pixels, maps: Maps) -> None:
-    """Say in the corner which class the map is of, and how sure the model is of it."""
+    """Write in the corner which class the map explains, and its softmax probability."""
     explained = maps.explained
     assert explained is not None
     size: Size = (picture.shape[0], picture.shape[1])
     height = max(9, round(0.75 * labels.text_size(size)))
     share = f"{100 * explained.share:.0f} %" if explained.share >= 0.01 else "below 1 %"
     whole = (f"class {explained.number}", explained.name, share)
-    # On a small picture the number has to do.
+    # A small picture has room for the number alone.
     for words in (whole, whole[:2], whole[:1]):
         text = "  ".join(filter(None, words))
         if labels.pill_extent(text, height)[1] <= size[1]:

@@ -16,7 +16,7 @@ from rtviz.views.selection import check_head, key_of, layer_of, normalize
 
 
 class Plan(NamedTuple):
-    """Where things stand on the picture.
+    """The layout of the picture.
 
     Attributes:
         tiles: boxes of the thumbnails, [layer][head].
@@ -46,7 +46,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     # The frame's edges would not show in a thumbnail.
     how = "smooth" if settings.upsampling == "guided" else settings.upsampling
     levels = resample.upsample(values, size, how)
-    # So small, the map must stand out more from the frame.
+    # On a small tile the map needs a darker frame.
     thumbnail = (resample.thumbnail(frame.pixels, size) * np.float32(0.6)).astype(np.uint8)
     for row in range(maps.layers):  # a row of tiles is drawn as one wide picture
         strip = np.hstack(list(levels[row]))
@@ -81,7 +81,7 @@ def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
 
 
 def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
-    """The places of thumbnails and enlargements on a picture of that size.
+    """The layout for a picture of this size.
 
     Thumbnails have the frame's aspect. Where there are more layers than heads they leave a part of the picture free on
     the right, otherwise below: it goes to enlargements of what is chosen. Where they nearly fill the picture they are
@@ -123,7 +123,7 @@ def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
 
 
 def _label(picture: Pixels, plan: Plan, layer: int, settings: Settings) -> None:
-    """Name rows and columns, as many as have room, and mark what is chosen."""
+    """Write the numbers of rows and columns that fit, and mark the chosen layer or head."""
     edge = geometry.gutter((picture.shape[0], picture.shape[1]))
     line = labels.text_extent(f"L{len(plan.tiles) - 1}", plan.text)[0]
     first = plan.tiles[0][0]
@@ -153,8 +153,7 @@ def _label(picture: Pixels, plan: Plan, layer: int, settings: Settings) -> None:
 
 
 def _with_room(count: int, pitch: int, extent: int, chosen: int | None) -> list[int]:
-    """Which of a row of labels are written: every one, every second... and always the chosen one instead of those
-    that would touch it."""
+    """Which of a row of labels to write: each, every second, ...; the chosen one replaces those that would touch it."""
     step = -(-extent // max(1, pitch))
     written = list(range(0, count, step))
     if chosen is None or chosen in written:

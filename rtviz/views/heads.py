@@ -69,10 +69,10 @@ def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
 
 
 def arrange(size: tuple[int, int], heads: int) -> list[tuple[Head | str, Box]]:
-    """What stands where on a picture of that size: (head, or "mean", "max", "all", "frame"; its box).
+    """The tiles of a picture of this size: (head, or "mean", "max", "all", "frame"; its box).
 
-    Tiles have the frame's aspect, so as many in a row as in a column fill it; what the heads leave over goes to the
-    mean, the maximum, all heads in their colours, and the frame, in that order.
+    Tiles have the frame's aspect, so as many in a row as in a column fill it; places that the heads leave free go to
+    the mean, the maximum, all heads in their colours, and the frame, in that order.
     """
     side = math.ceil(math.sqrt(heads))
     extras = ("mean", "max", "all", "frame")[: side * side - heads]
@@ -85,13 +85,15 @@ def arrange(size: tuple[int, int], heads: int) -> list[tuple[Head | str, Box]]:
 
 
 def _label(picture: Pixels, tiles: list[tuple[Head | str, Box]], layer: int) -> None:
-    """Name every tile, all at the same length: the longest at which every name leaves the tile's middle free."""
+    """Label every tile in the longest form that leaves the middle of each tile free."""
     box = tiles[0][1]
     height = labels.text_size(box.size)
     long = {"mean": "mean", "max": "maximum", "all": "all heads", "frame": "frame"}
     short = {**long, "max": "max", "all": "all"}
     prefixes = ((0.6, f"layer {layer} · head ", long), (0.8, f"L{layer} · head ", long), (1.0, f"L{layer} · ", short))
-    in_colors = any(shown == "all" for shown, _ in tiles)  # a dot of the head's colour says which one it is there
+    in_colors = any(
+        shown == "all" for shown, _ in tiles
+    )  # a dot in the head's colour identifies it in the tile of all heads
     for room, prefix, extras in (*prefixes, (1.0, "", short)):
         texts = [f"{prefix}{shown}" if isinstance(shown, int) else extras[str(shown)] for shown, _ in tiles]
         extents = [labels.pill_extent(text, height, swatch=True) for text in texts]

@@ -24,8 +24,8 @@ _FUSED: palette.Color = (64, 224, 208)
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The mask of one head, or of the mean or maximum over heads; of all heads each in its own colour.
 
-    Where a Jaccard index is asked for, and objects of the frame are known: the masks that are measured, those of each
-    object's best head. Of a model without heads, the mask of what its stage responds to.
+    With a Jaccard index, if objects of the frame are known, it shows the masks that are measured: those of each
+    object's best head. For a model without heads it shows the mask of the class activation map.
 
     Raises:
         SettingsError: the maps have no such layer or head.

@@ -1,4 +1,4 @@
-"""The view `objects`: the object that the patches' features set apart, with its box; no label, no attention."""
+"""The view `objects`: the object that stands out by its patches' features, with its box; no label, no attention."""
 
 from __future__ import annotations
 

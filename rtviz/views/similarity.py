@@ -1,4 +1,4 @@
-"""The view `similarity`: how much each patch is like the one that is asked about."""
+"""The view `similarity`: how similar each patch is to the query's."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def similarity(maps: Maps, query: Query, features: str = "keys") -> Floats:
     patches = maps.patch_features(features)  # [rows, columns, width]
     patches = patches / np.maximum(np.linalg.norm(patches, axis=-1, keepdims=True), 1e-12)
     if query == "cls":
-        asked = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
+        query_feature = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
     else:
-        asked = patches[maps.grid.patch_at(query)]
-    asked = asked / max(float(np.linalg.norm(asked)), 1e-12)
-    return np.asarray(patches @ asked, np.float32)
+        query_feature = patches[maps.grid.patch_at(query)]
+    query_feature = query_feature / max(float(np.linalg.norm(query_feature)), 1e-12)
+    return np.asarray(patches @ query_feature, np.float32)

@@ -762,7 +762,7 @@ def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: 
 
 
 def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
-    from rtviz.live.recorder import read_snapshot
+    from rtviz.live.snapshot import read_snapshot
 
     window = make()
     qtbot.keyClick(window.canvas, "s")
@@ -1192,7 +1192,7 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
 def test_space_begins_and_ends_the_slide_show(
     make: Make, qtbot: QtBot, pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtviz.live.capture._SLIDE_SECONDS", 0.05)
+    monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.05)
     window = make(open_source=_open_any)
     window.open_place(str(Path(pictures[0]).parent))
     wait(qtbot, lambda: window._status.page == (0, 3))

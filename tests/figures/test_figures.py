@@ -304,7 +304,7 @@ def test_what_cannot_be_drawn_is_said():
         with pytest.raises(ValueError, match="at least one model"):
             figures.compare(PIXELS, nothing)
     for draw in (figures.heads, figures.layers_by_heads, lambda frame, maps: figures.compare(frame, {"it": maps})):
-        with pytest.raises(ValueError, match="another shape: 128x96 pixels of it, and this one has 60x80"):
+        with pytest.raises(ValueError, match="another shape: its input had 128x96 pixels, and this frame has 60x80"):
             draw(PIXELS.transpose(1, 0, 2), maps)
     with pytest.raises(SettingsError, match="no attention heads"):
         figures.heads(PIXELS, stages_of())

@@ -14,13 +14,13 @@ from rtviz.analysis.optical_flow import FlowWarper
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.frame import Frame
-from rtviz.live.recorder import RecordedFrame
-from rtviz.live.session import hover
+from rtviz.live.flight_recorder import RecordedFrame
 from rtviz.models import backbone, cams, inspection, zoo
 from rtviz.models.weights import fitting, places
 from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
+from rtviz.views.hover import hover
 from rtviz.views.requirements import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
