@@ -39,7 +39,7 @@ class ModelCard:
     Attributes:
         name: what the user calls it; with `random:` in front, it is untrained.
         timm_name: architecture and weights, as timm names them; empty for the embedded model.
-        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name tells.
+        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name says.
         patch_size: side of a patch in pixels; of a convolutional network, of a cell of its last stage.
         layers, heads: of the transformer; a convolutional network has stages and no heads.
         width: of a token; of a convolutional network, of its last stage.
@@ -51,7 +51,7 @@ class ModelCard:
         repository, filename: where the Hugging Face hub has the weights; None: it does not.
         official_filename: what the authors call their own file of the same weights; accepted where it is at hand.
         official_url: where the authors offer that file to anybody; None: nowhere.
-        official_sha256: its hash, or how that begins; None: nobody published it.
+        official_sha256: its hash, or the beginning of it; None: it is not published.
         mean, std: normalisation of RGB in 0..1, as in training.
         resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does it.
         kind: "transformer" or "convnet".

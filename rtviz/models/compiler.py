@@ -202,11 +202,11 @@ class Compiler:
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
-        seen = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
+        frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
         row = torch.zeros(1, dtype=torch.int64)
 
         def patches(run: Callable[..., Any]) -> Tensor:
-            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in seen])
+            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
 
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
@@ -215,7 +215,7 @@ _PAYS_AFTER = " | pays after frames"
 
 
 def _fingerprint(network: Any) -> int:
-    """Tells other weights under the same name apart, by what is small and quick to read: biases and norms."""
+    """A checksum of the weights, by the small ones that are quick to read: biases and norms."""
     found = 0
     for held in network.parameters():
         if held.ndim == 1:

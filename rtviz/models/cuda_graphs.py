@@ -133,9 +133,9 @@ class Graph:
             # Another input and another row than those of the capture show whether it reads what it is given.
             other, row = x.flip(-1), torch.ones(1, dtype=torch.int64)
             expected = probed(other, row.to(x.device))[0].cpu()
-            apart = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
-            if not bool((apart <= _SAME).all()):
-                raise RuntimeError(f"a replay is {float(apart.max()):.2g} away from the network")
+            differences = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
+            if not bool((differences <= _SAME).all()):
+                raise RuntimeError(f"a replay is {float(differences.max()):.2g} away from the network")
 
     def _forward(self, probed: ProbedNetwork) -> tuple[tuple[Tensor, ...], Tensor]:
         """What is captured: the outputs, and whether all of them are finite, which is quicker to check here."""

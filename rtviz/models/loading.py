@@ -69,8 +69,8 @@ def load(
         # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
         described = path is not None and path.suffix == ".safetensors" and card_from_metadata(path)
         network = backbone.build_plain(card, path if path is not None and described else EMBEDDED_FILE)
-    if path is not None and (said := fitting.load_into(network, path, card)):
-        notice = f"{notice}; {said}" if notice else said
+    if path is not None and (note := fitting.load_into(network, path, card)):
+        notice = f"{notice}; {note}" if notice else note
     kind = ConvNet if card.kind == "convnet" else Transformer
     return kind(
         network, card, device=device, precision=precision, resolution=resolution, backend=backend, notice=notice
@@ -178,9 +178,9 @@ def pull(
         cards = [zoo.find(one) for one in DEFAULTS]
         if (here := next(filter(None, map(places.find_here, cards)), None)) is not None and way == "auto":
             return here
-        wishes = zip(cards, (("hub", "authors"), ("index",)), strict=True)
-        some = [(card, [one for one in ways if way in ("auto", one)]) for card, ways in wishes]
-        return fetching.fetch_first([wish for wish in some if wish[1]], progress, until=until)
+        choices = zip(cards, (("hub", "authors"), ("index",)), strict=True)
+        allowed = [(card, [one for one in ways if way in ("auto", one)]) for card, ways in choices]
+        return fetching.fetch_first([choice for choice in allowed if choice[1]], progress, until=until)
     card = zoo.find(name)
     if card.random:
         raise SettingsError("model", name, "a trained model; an untrained one has nothing to fetch")

@@ -315,7 +315,7 @@ class Model(ABC):
         if "grad" in features:
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
-            else:  # something to show, until somebody reads that there is no classifier
+            else:  # something to show beside the message that there is no classifier
                 features = {"activation", *features}
         rolled = Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features else None
         request = PassRequest(

@@ -1,4 +1,4 @@
-"""TokenLayout: where CLS, the registers and the patches of a grid stand in a transformer's sequence of tokens."""
+"""TokenLayout: the order of CLS, registers and patches in a transformer's sequence of tokens."""
 
 from __future__ import annotations
 
