@@ -70,5 +70,5 @@ def safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]
             header: dict[str, Any] = json.loads(file.read(length))
         metadata = header.pop("__metadata__", {})
         return metadata, {name: entry["shape"] for name, entry in header.items()}
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsRefused(f"{path} is not a whole safetensors file ({error})") from None
