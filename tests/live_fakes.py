@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+import rtviz.engine.comparison  # noqa: F401  (imports torch: the limits here are for the session alone)
 from rtviz.frame import Frame, Maps
 from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession, LiveStatus
@@ -58,6 +59,7 @@ class Engine:
     peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
     before: Callable[[], None] | None = None
+    followed: set[str] = field(default_factory=set)
     adopted: list[tuple[Settings, Maps | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,7 @@ class Engine:
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The marked objects stay where they are."""
+        self.followed.add(maps.model)
         if not settings.track:
             return maps
         labels = np.zeros((1 + len(settings.track), *maps.grid), np.float32)

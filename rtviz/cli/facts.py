@@ -52,7 +52,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 settings = still_settings(parsed, settings, model, frame)
         (maps,) = engine.predict([frame], settings)
         layer = layer_of(maps, settings)
-        heads, count = tracker.facts(maps, layer, frame.pts_seconds), count + 1
+        heads, count = tracker.statistics(maps, layer, frame.pts_seconds), count + 1
     steady = heads[0].stability is not None
     if parsed.seconds is not None and not steady:
         raise SettingsError(

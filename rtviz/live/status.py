@@ -170,7 +170,7 @@ def _model_state(slot: ModelSlot) -> tuple[str, str]:
 def _head_stats(shared: SharedState, prediction: Prediction) -> tuple[HeadStats, ...]:
     layer = fit(shared.settings, prediction.maps).layer
     frame = (prediction.captured.stream, prediction.captured.number)
-    return shared.head_stats.facts(prediction.maps, layer, time.monotonic(), frame)
+    return shared.head_stats.statistics(prediction.maps, layer, time.monotonic(), frame)
 
 
 def _page(info: SourceInfo | None, position: float) -> tuple[int, int] | None:

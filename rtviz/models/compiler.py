@@ -1,4 +1,4 @@
-"""Which forward passes of a model are compiled: those of the sizes that come, where it pays."""
+"""Compiler: compiles forward passes for the input sizes that come, where that pays."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Compiler:
     """The compiled passes of one model on a CPU.
 
     Args:
-        name: of the model, under which what was found out is kept.
+        name: of the model; choices that were measured are kept under it.
         network: a transformer of timm. What is compiled is a copy.
         layers: how many it has.
-        prefix: how many of its tokens are none of patches.
+        prefix: how many prefix tokens it has.
         native: the number format that it runs in without being compiled.
         precision: int8, bf16 or fp32; "auto" takes the native one where that pays and the maps hold, and never int8:
             of a trained DINOv2 its masks are further from those of float32 than `fidelity.holds` allows, and with AMX
@@ -77,7 +77,7 @@ class Compiler:
         self._name, self._network, self._layers, self._prefix = name, network, layers, prefix
         self._native, self._precision, self._always = native, precision, always
         self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
-        self._threads = torch.get_num_threads()  # now: who looks later may have a share of them only
+        self._threads = torch.get_num_threads()  # now: a later pass may get only a share of them
         self._background = False
         self._thread: threading.Thread | None = None
 
@@ -86,7 +86,7 @@ class Compiler:
         self._background = compiled.is_there()
 
     def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Pass] | None:
-        """What sees such an input, with its number format; None where the network itself is to.
+        """The compiled pass for such an input, with its number format; None where the network itself is to run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
@@ -106,7 +106,7 @@ class Compiler:
         if self._always:
             return self.make(x, tokens, whole=whole)
         if self._background and (self._thread is None or not self._thread.is_alive()):
-            copied = self._copy(tokens, whole)  # here, because nobody fits the network to another size meanwhile
+            copied = self._copy(tokens, whole)  # in this thread: the network is not fitted to another size meanwhile
             self._thread = threading.Thread(
                 target=lambda: self._make(key, x, copied), name="rtviz-compile", daemon=True
             )
@@ -114,10 +114,10 @@ class Compiler:
         return None
 
     def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Compiled] | None:
-        """The same, compiled now where it is not yet and it pays. Takes a few seconds.
+        """As `find`, compiled now if it is not yet and pays. Takes a few seconds.
 
         Args:
-            frames: how many are to come. Few pay only if it is known from before what each gains.
+            frames: how many are to come. Few pay only if an earlier measurement says what each gains.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
@@ -175,7 +175,7 @@ class Compiler:
                 self._made.popitem(last=False)
 
     def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
-        """What sees such an input, if it is quick and true enough; that is found out once on a machine."""
+        """The compiled pass for such an input, if it is quick and accurate enough; measured once on a machine."""
         key = "" if self._always else self._key(x, probed.network)
         known = choices.known_choice(key)
         if known == "eager":
@@ -220,11 +220,11 @@ class Compiler:
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
-        seen = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
+        frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
         row = torch.zeros(1, dtype=torch.int64)
 
         def patches(run: Callable[..., Any]) -> Tensor:
-            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in seen])
+            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
 
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
@@ -256,7 +256,7 @@ def _fingerprint(network: Any) -> str:
 
 
 def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
-    """A batch that is not full, as the last of a video: seen as the others were, so that its maps are of one kind."""
+    """Fill up a batch that is not full, as a video's last, and run it like the others: all maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
     return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 

@@ -49,7 +49,7 @@ def trained_size(metadata: dict[str, str]) -> int:
     """Side in pixels of the square that a self-describing file's position embeddings were trained for.
 
     Raises:
-        KeyError, ValueError: the metadata do not tell.
+        KeyError, ValueError: the metadata do not say.
     """
     if "image_size" in metadata:
         return int(metadata["image_size"])
@@ -70,5 +70,5 @@ def safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]
             header: dict[str, Any] = json.loads(file.read(length))
         metadata = header.pop("__metadata__", {})
         return metadata, {name: entry["shape"] for name, entry in header.items()}
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsRefused(f"{path} is not a whole safetensors file ({error})") from None

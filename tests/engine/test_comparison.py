@@ -490,7 +490,7 @@ def test_a_model_that_cannot_be_had_says_so_and_the_others_go_on() -> None:
         status = until(live, lambda status: len(status.panes) == 2 and status.panes[1].attention_fps > 0)
         assert status.panes[0].state == "failed"
         assert status.panes[0].sentence == "the weights of absent are not here"
-        assert "`rtviz models pull absent` fetches them" in status.panes[0].explanation
+        assert "weights of absent are not on this machine" in status.panes[0].explanation
         result = until_shown(live, lambda result: bool(result.panes) and result.panes[2].result.maps is not None)
         assert isinstance(result, Result)
         height = result.panes[1].result.frame.size[0]

@@ -240,6 +240,26 @@ def test_refitting_forgets_the_range_of_the_colours() -> None:
         assert int(again.overlay.max()) > int(dim.overlay.max()) + 50
 
 
+def test_refitting_forgets_the_range_of_the_colours_in_every_pane() -> None:
+    engines = {name: Engine(Model(name)) for name in ("first", "other")}
+    load = {"load_engine": lambda settings, progress: engines[settings.model]}
+    settings = Settings(model="first", compare=("other",), normalization="steady")
+
+    def sizes(result: Any) -> list[Any]:
+        return [pane.result.maps.input_size if pane.result.maps else None for pane in result.panes]
+
+    with session(Recording([0.0]), settings=settings, **load) as live:
+        until_shown(live, lambda result: sizes(result) == [(224, 224)] * 2)
+        for engine in engines.values():
+            engine.peak = 0.09  # the next pass finds a tenth of the contrast, in the same frame
+        live.update(settings.replace(resolution=448))
+        dim: Any = until_shown(live, lambda result: sizes(result) == [(448, 448)] * 2)
+        live.refit()
+        again: Any = until_shown(live, lambda result: result is not dim)
+        for before, after in zip(dim.panes, again.panes, strict=True):
+            assert int(after.result.overlay.max()) > int(before.result.overlay.max()) + 50
+
+
 def test_another_model_loads_while_the_old_one_goes_on() -> None:
     first, second = Engine(Model("first")), Engine(Model("second", heads=2))
     release, loading = threading.Event(), threading.Event()
@@ -267,6 +287,35 @@ def test_another_model_loads_while_the_old_one_goes_on() -> None:
         shown = until_shown(live, lambda result: result.maps and result.maps.model == "second")
         assert isinstance(shown, Result)
         assert shown.settings.head == 1
+
+
+def test_a_model_that_replaces_another_during_a_pass_gets_none_of_its_maps() -> None:
+    engines = {name: Engine(Model(name)) for name in ("first", "second")}
+    load = {"load_engine": lambda settings, progress: engines[settings.model]}
+    with session(FaultyCamera(fps=60, size=(48, 96)), settings=Settings(model="first"), **load) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        engines["first"].looking.clear()
+        engines["first"].go.clear()
+        assert engines["first"].looking.wait(LIMIT)
+        live.update(Settings(model="second"))
+        until(live, lambda status: status.model_name == "second")
+        engines["first"].go.set()
+        until_shown(live, lambda result: result.maps and result.maps.model == "second")
+        assert engines["second"].followed == {"second"}
+
+
+def test_a_device_that_fails_is_replaced_by_the_cpu_for_every_model() -> None:
+    def load(settings: Settings, progress: Any) -> Engine:
+        if settings.device != "cpu":
+            raise DeviceFailed("cuda has no memory left")
+        return Engine(Model(settings.model or "first"))
+
+    settings = Settings(device="cuda", compare=("other",))
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load, settings=settings) as live:
+        status = until(live, lambda status: [pane.state for pane in status.panes] == ["ready"])
+        assert status.model_state == "ready"
+        assert status.model_sentence == "cuda has no memory left; going on with the CPU"
+        assert status.model_sentence in status.notices
 
 
 def test_a_model_that_comes_later_is_told_where_the_marked_objects_are() -> None:
