@@ -25,6 +25,7 @@ BENCHES = {
     "looks": "videos",
     "render": "videos",
     "stages": "stages",
+    "batches": "batches",
     "live": "live",
     "costs": "live",
     "startup": "starts",
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--clock",
         choices=["wall", "cpu"],
         default="wall",
-        help="for forward and latency; cpu, with OMP_NUM_THREADS=1, where others keep the machine busy",
+        help="of what is timed without a session or a video; cpu, with OMP_NUM_THREADS=1, on a machine that others use",
     )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)

@@ -2,7 +2,7 @@
 """Simulates what goes wrong when many clips are rendered with Ray: `python scripts/simulate_jobs.py --clips 40`.
 
 Each case renders the same clips with `rtviz render ... --ray`; a run that breaks off is begun again by the same
-command. In the end each output must be the very file that a single process makes. The slow and the full disk are
+command. In the end each output must hold the very frames that a single process makes. The slow and the full disk are
 simulated by a library that is preloaded, which takes Linux and a C compiler.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -23,8 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # also where rtviz is not installed
 # What every process must compute alike: OpenVINO and torch round differently, and each machine would choose by itself.
-SETTINGS = ("--device", "cpu", "--backend", "torch", "--precision", "fp32")
+# And VP9, because libx264 does not always make the same of the same pictures, not even in one thread.
+SETTINGS = ("--device", "cpu", "--backend", "torch", "--precision", "fp32", "--codec", "vp9")
+_STARTS = 4  # Ray gives itself 30 s to start, which a busy machine may exceed
 
 
 @dataclass
@@ -33,7 +37,11 @@ class Case:
 
     Attributes:
         runs: how often the command was begun.
-        begun, done: inputs that workers began and that were done, by what the reports and the manifest say.
+        killed: processes, by this program.
+        failed: inputs whose report was an error, in any of the runs.
+        same: outputs whose frames are the very ones of a single process.
+        kept: inputs that were done before, at the beginning of each further run.
+        left_over: other files beside the outputs in the end.
     """
 
     name: str
@@ -92,8 +100,12 @@ class Simulation:
     def finish(self, case: Case, output: Path, environment: dict[str, str], driver: subprocess.Popen[str]) -> bool:
         """Wait for one run; returns whether everything is done."""
         stdout, stderr = driver.communicate()
+        for _ in range(_STARTS):
+            if "no Ray cluster" not in stderr:
+                break
+            stdout, stderr = (driver := self.start(output, environment)).communicate()
         case.runs += 1
-        case.kept += [int(line.split()[0]) for line in stderr.splitlines() if "were done before" in line]
+        case.kept += [int(number) for number in re.findall(r"(\d+) of \d+ inputs were done before", stderr)]
         try:
             case.failed += sum("error" in report for report in json.loads(stdout))
         except ValueError:
@@ -102,15 +114,25 @@ class Simulation:
         return driver.returncode == 0
 
     def compare(self, case: Case, output: Path) -> None:
-        """Count the outputs that are the very files of a single process, and what lies beside them."""
+        """Count the outputs whose frames are the very ones of a single process, and what lies beside them."""
         found = hashes(output)
         case.same = sum(found.get(name) == value for name, value in self._expected.items())
         case.left_over = len([path for path in output.iterdir() if path.name not in self._expected]) - 1
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Of the videos of a folder."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*[0-9].mp4"))}
+    """Of the frames of each video of a folder, their pixels and times: containers also hold random numbers."""
+    from rtviz.sources import open_source
+
+    found = {}
+    for path in sorted(folder.glob("*[0-9].webm")):
+        content = hashlib.sha256()
+        with open_source(str(path)) as source:
+            for frame in source:
+                content.update(frame.pixels.tobytes())
+                content.update(repr(frame.pts_seconds).encode())
+        found[path.name] = content.hexdigest()
+    return found
 
 
 def done_in(output: Path) -> int:
@@ -122,15 +144,24 @@ def done_in(output: Path) -> int:
     return sum('"frames_out"' in line and '"error"' not in line for line in lines)
 
 
-def ray_workers() -> list[int]:
-    """Processes of Ray that render now, of this user's."""
-    found = []
+def ray_workers(driver: int) -> list[int]:
+    """The processes of Ray that render for a driver, whose descendants they are."""
+    parents: dict[int, int] = {}
+    titles: dict[int, str] = {}
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and (entry / "cmdline").read_text().startswith("ray::MapWorker"):
-                found.append(int(entry.name))
+            if entry.name.isdigit():
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                titles[int(entry.name)] = (entry / "cmdline").read_text()
         except OSError:
             continue
+    found = []
+    for number, title in titles.items():
+        parent = number
+        while parent in parents and parent != driver:
+            parent = parents[parent]
+        if parent == driver and title.startswith("ray::MapWorker"):
+            found.append(number)
     return found
 
 
@@ -141,13 +172,12 @@ def plain(simulation: Simulation, case: Case, output: Path) -> None:
 
 def dying_workers(simulation: Simulation, case: Case, output: Path) -> None:
     """Three workers are killed, at a quarter, a half and three quarters of the job."""
-    others = set(ray_workers())
     driver = simulation.start(output, {})
     chance = random.Random(0)
     for share in (0.25, 0.5, 0.75):
         while driver.poll() is None and done_in(output) < share * simulation.count:
             time.sleep(0.05)
-        own = [number for number in ray_workers() if number not in others]
+        own = ray_workers(driver.pid)
         if own and driver.poll() is None:
             os.kill(chance.choice(own), signal.SIGKILL)
             case.killed += 1
@@ -176,7 +206,7 @@ def slow_disk(simulation: Simulation, case: Case, output: Path) -> None:
 
 def full_disk(simulation: Simulation, case: Case, output: Path) -> None:
     """The disk is full when about half is written; then there is room again."""
-    size = sum(path.stat().st_size for path in (simulation.folder / "alone").glob("*.mp4"))
+    size = sum(path.stat().st_size for path in (simulation.folder / "alone").glob("*.webm"))
     counter = simulation.folder / "written"
     counter.write_bytes(bytes(8))
     environment = preloaded(simulation.folder, SIM_ROOM=str(size // 2), SIM_COUNTER=str(counter))

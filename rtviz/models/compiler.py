@@ -139,12 +139,11 @@ class Compiler:
                 return True
             choices.keep_choice(key + _IN_TORCH, str(round(before + frames * tokens)))
             return False
-        gain, compiling, loading = (_number(key + each) for each in (_GAIN, _COMPILING, _LOADING))
-        if known == "eager" or gain is None or compiling is None:
-            return known != "eager" and frames * tokens >= MANY_TOKENS
-        if compiled_cache.exists(_name_kept(key, x, whole)):
-            compiling = compiling / 5 if loading is None else loading
-        return frames * gain >= compiling
+        if known == "eager":
+            return False
+        kept = compiled_cache.exists(_name_kept(key, x, whole))
+        enough = _number(key + (_READ_PAYS if kept else _COMPILED_PAYS))
+        return frames * tokens >= MANY_TOKENS if enough is None else frames >= enough
 
     def _key(self, x: Tensor, network: Any) -> str:
         """What a choice is kept under: this machine, these weights, this size."""
@@ -183,7 +182,6 @@ class Compiler:
         kept = _name_kept(key, x, probed.whole)
         start = time.perf_counter()
         if known == self._native and (one := compiled_cache.load(kept, self._native, self._threads)):
-            choices.keep_choice(key + _LOADING, f"{time.perf_counter() - start:.3f}")
             return self._native, one
         exact = ProbedNetwork(
             copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole, elementwise=True
@@ -213,10 +211,23 @@ class Compiler:
                     choices.keep_choice(key, "eager")
                 return None
             choices.keep_choice(key, self._native)
-            choices.keep_choice(key + _GAIN, f"{(spent['eager'] - spent['compiled']) / len(x):.6f}")
-            choices.keep_choice(key + _COMPILING, f"{seconds:.3f}")
-        compiled_cache.save(kept, one)
+            gain = (spent["eager"] - spent["compiled"]) / len(x)
+            choices.keep_choice(key + _COMPILED_PAYS, str(math.ceil(seconds / gain)))
+            compiled_cache.save(kept, one)
+            choices.keep_choice(key + _READ_PAYS, f"{max(1.0, self._seconds_to_read(kept, given) / gain):.0f}")
+        else:
+            compiled_cache.save(kept, one)
         return self._native, one
+
+    def _seconds_to_read(self, kept: str, given: tuple[Tensor, Tensor]) -> float:
+        """How long a new process waits for its first maps of a pass that is kept, more than later. It is measured at
+        once, on a machine that is as busy as while the gain was measured."""
+        start = time.perf_counter()
+        again = compiled_cache.load(kept, self._native, self._threads)
+        if again is None:
+            return math.inf
+        again(*given)
+        return 2 * (time.perf_counter() - start)  # importing OpenVINO takes as long, which is here already
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
@@ -229,9 +240,9 @@ class Compiler:
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
 
-# What is kept beside a choice: tokens that torch has worked on so far; seconds that a frame gains, and that compiling
-# and reading back a compiled pass take.
-_IN_TORCH, _GAIN, _COMPILING, _LOADING = " | tokens in torch", " | gain", " | compiling", " | loading"
+# What is kept beside a choice: tokens that torch has worked on so far; how many frames win back compiling a pass, and
+# reading one back.
+_IN_TORCH, _COMPILED_PAYS, _READ_PAYS = " | tokens in torch", " | compiling pays after", " | reading pays after"
 
 
 def _number(key: str) -> float | None:

@@ -15,7 +15,7 @@ import torch
 import rtviz
 from benches.limits import Floor, OwnProducts, Product, on_cuda, rates
 from benches.peer import Peer, agreement, difference
-from benches.turns import in_turns, milliseconds, percentile, ratio, settle
+from benches.turns import CLOCKS, in_turns, milliseconds, percentile, ratio, settle
 from rtviz import views as drawing
 from rtviz.analysis.tracking import Tracker
 from rtviz.errors import no_heads
@@ -189,6 +189,8 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
 
 # What is aimed at on an H100-class GPU: (p50 in ms at most, peer / rtviz at least).
 AIMS_ON_CUDA = {("random:dino-vits16", 224): (1.0, 10), ("random:dino-vits8", 480): (1000 / 60, 10)}
+# Live at 60 frames a second: p95 in ms at most.
+LIVE_ON_CUDA = {("random:dinov2-vits14", 518): 16, ("random:dinov3-vits16", 512): 16}
 # As many tokens as the first model of the table, and a few more: so many times its p50 at most.
 AIM_OF_ITS_SIZE, OF_ITS_SIZE = 1.1, ("random:dinov3-vits16", "random:dinov2-vits14-reg")
 AIM_AWAY, AIM_OVERLAP = 2e-2, 0.98  # in half precision, from fp32
@@ -207,6 +209,7 @@ def latency_cases(options: argparse.Namespace) -> list[tuple[str, int, tuple[int
     ]
     if on_cuda(options.device):
         cases += [("random:dino-vits16", 224, (640, 480)), ("random:dino-vits8", 480, (640, 480))]
+        cases += [(name, resolution, (resolution, resolution)) for name, resolution in LIVE_ON_CUDA]
     return cases
 
 
@@ -262,7 +265,10 @@ def aims(name: str, resolution: int, row: dict[str, Any], exact: tuple[float, fl
     if (name, resolution) in AIMS_ON_CUDA:
         most, least = AIMS_ON_CUDA[name, resolution]
         told.append((f"p50 {most:.3g} ms, {least} x the peer", row["p50 ms"] <= most and row["peer / rtviz"] >= least))
-    if name in OF_ITS_SIZE:
+    if (name, resolution) in LIVE_ON_CUDA:
+        most = LIVE_ON_CUDA[name, resolution]
+        told.append((f"p95 {most} ms", row["p95 ms"] <= most))
+    if name in OF_ITS_SIZE and (name, resolution) not in LIVE_ON_CUDA:
         told.append((f"{AIM_OF_ITS_SIZE} x the first p50", row["of the first p50"] <= AIM_OF_ITS_SIZE))
     return "; ".join(f"{aim}: {'met' if met else 'missed'}" for aim, met in told)
 
@@ -274,12 +280,13 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     Untrained keys are all alike, which would make it too easy for `objects`: what the embedded model saw of the same
     frames on the same grid is turned into features as wide as the model's, with all angles kept.
     """
+    now = CLOCKS[options.clock]
     width, height = options.frame or (640, 480)
     source = SceneSource(size=(height, width))
     frames = [source.frame(2 * number) for number in range(max(options.rounds * 8, 24))]
     model = quickest(options.model, options.device, options.resolution, frames[0].pixels)
     model.compile(frames[0].pixels, features=("keys",))
-    first, looked_in = model(frames[0], features=("tokens", "keys")), model.runs_in
+    first, looked_in = model(frames[0], features=("tokens", "keys", "values")), model.runs_in
     seeing = rtviz.load("embedded", device="cpu", resolution=options.resolution * 8 // first.patch_size)
     heads, _, _, head_width = first.keys.shape
     run_bare = bare_forward(model, [frames[0].pixels])
@@ -300,31 +307,32 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
             square = np.random.default_rng(0).normal(size=(heads * head_width, keys.shape[-1]))
             turned = np.linalg.qr(square)[0].T.astype(np.float32)
         wide = (keys @ turned).reshape(*seen.grid, heads, head_width)
-        maps = replace(first, keys=np.ascontiguousarray(np.moveaxis(wide, 2, 0)), tokens=keys @ turned)
-        start = time.perf_counter()
+        by_head = np.ascontiguousarray(np.moveaxis(wide, 2, 0))
+        maps = replace(first, keys=by_head, values=by_head, tokens=keys @ turned)  # whichever `objects` reads
+        start = now()
         run_bare()
         settle(model.device)
-        bare.append(time.perf_counter() - start)
-        start = time.perf_counter()
+        bare.append(now() - start)
+        start = now()
         model(frame.pixels)
-        without = time.perf_counter() - start
+        without = now() - start
         looked.append(without)
-        start = time.perf_counter()
+        start = now()
         model(frame.pixels, features=("keys",))
-        features.append(time.perf_counter() - start - without)
-        start = time.perf_counter()
+        features.append(now() - start - without)
+        start = now()
         tracked = tracker.follow(maps, [mark], frame.index, frame.pts_seconds)
         drawing.draw(frame, tracked, Settings(view="track", track=(mark,)))
-        drawn.setdefault("track", []).append(time.perf_counter() - start)
-        start = time.perf_counter()
+        drawn.setdefault("track", []).append(now() - start)
+        start = now()
         model(frame.pixels, features=("rows", "rollout"))
-        with_rollout = time.perf_counter()
+        with_rollout = now()
         model(frame.pixels, features=("rows",))
-        rolled_out.append(2 * with_rollout - start - time.perf_counter())
+        rolled_out.append(2 * with_rollout - start - now())
         for (view, settings), name, memory in zip(wanted, names, memories, strict=True):
-            start = time.perf_counter()
+            start = now()
             drawing.draw(frame, maps, settings.replace(view=view), memory)
-            drawn[name].append(time.perf_counter() - start)
+            drawn[name].append(now() - start)
     alone, look = statistics.median(bare), statistics.median(looked)
     rows: dict[str, Any] = {
         "model": f"{model.name} on {model.device}, {looked_in}",

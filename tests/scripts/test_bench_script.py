@@ -197,6 +197,18 @@ def test_it_is_said_which_aims_on_cuda_are_met(benches: Any) -> None:
     assert aims("random:dino-vits16", 224, {**row, "peer / rtviz": 10}, (0.001, 0.97)).count("missed") == 1
     assert aims("random:dinov3-vits16", 224, row, (0.03, 0.99)).count("missed") == 2
     assert aims("embedded", 224, row, (0.01, 0.99)).count(";") == 0
+    live = [aims("random:dinov3-vits16", 512, {"p95 ms": ms}, (0.01, 0.99)) for ms in (15.9, 16.1)]
+    assert [told.rpartition("; ")[2] for told in live] == ["p95 16 ms: met", "p95 16 ms: missed"]
+
+
+def test_batches_stand_beside_what_timm_publishes(benches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches("batches"), "TIMM_ON_4090", {("embedded", 64): 1000})
+    options = argparse.Namespace(asked=False, device="cpu", batch=3, rounds=1, clock="wall")
+    (row,) = benches("batches").batches(options).values()
+    assert row["batch"] == 3
+    assert row["timm's bare on an RTX 4090, images/s"] == 1000
+    assert row["bare, images/s"] > 0
+    assert row["with all maps in host memory, images/s"] > 0
 
 
 @pytest.mark.parametrize("view", ["pca", "track"])
