@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import TINY, one_line_error, rtviz
 from guard import Guard
-from test_cli import TINY, one_line_error, rtviz
 
 from rtviz.errors import SettingsError
 from rtviz.offline.jobs import JobConfig, Task, failed
