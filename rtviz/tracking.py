@@ -25,12 +25,41 @@ from rtviz.settings import Mark
 _ROUNDS = 4  # in which what was found about a point says anew what is looked for
 _NEIGHBOURS = 5  # a patch is as like a group as it is, on average, to so many of the group that are most like it
 _LEAST = 0.08  # of a box: an object in it is at least that large, else the box itself is taken
-# After a cut, patches are taken for an object's own from this cosine similarity with those it had at first, less the
-# first frame's mean. With `embedded`, drawn objects have .94 to .99 five seconds later (nine in ten of them), patches
-# taken for them in other drawn scenes .82 to .93, and those in another real scene .74 to .79.
-_FOUND = 0.92
+# An object is lost when it is so many times further from what it was at first than its patches were from each other
+# then, and what was lost is found again only when it is as near as the second figure says (see `_Reference`).
+_HOLD = 2.5
+_FOUND = 1.5
+# How far an object's patches are from each other, within limits: what is all of one kind varies from frame to frame
+# nevertheless, and of what is of many kinds something is in every frame.
+_SPREADS = 0.04, 0.1
 
 Mask = NDArray[np.bool_]  # [rows, columns]
+
+
+class _Reference:
+    """An object as it was when it was marked. It never changes, so that no other object can become it bit by bit.
+
+    Args:
+        patches: float32 [patches, width], the object's features, of unit length.
+    """
+
+    def __init__(self, patches: Floats) -> None:
+        self._patches = patches
+        self._spread = _SPREADS[0]
+        if len(patches) > 1:
+            others = (patches @ patches.T)[~np.eye(len(patches), dtype=bool)].reshape(len(patches), -1)
+            self._spread = float(np.clip(1 - _nearest(others).mean(), *_SPREADS))
+
+    def distance(self, patches: Floats) -> float:
+        """How far patches [patches, width] are from the object, in multiples of how far its own were from each other.
+
+        The mean of both ways: a part of the object lacks the rest of it, and what stands in its place is like the
+        object nowhere.
+        """
+        if not len(self._patches) or not len(patches):
+            return np.inf
+        likeness = patches @ self._patches.T
+        return (1 - float(_nearest(likeness).mean() + likeness.max(axis=0).mean()) / 2) / self._spread
 
 
 class _Group:
@@ -39,43 +68,58 @@ class _Group:
     Attributes:
         marks: where they were marked.
         carried: where they are.
-        hidden: which of them are not there since a cut.
+        hidden: which of them are lost. They are looked for in the whole frame, as they were at first.
     """
 
     def __init__(self, tokens: Floats, marks: tuple[Mark, ...], masks: NDArray[np.bool_]) -> None:
         self.marks = marks
-        self.hidden = np.zeros(len(marks), np.bool_)
+        self.hidden = ~masks.any(axis=(1, 2))
         self._propagation = Propagation(tokens, masks)
         background = np.logical_not(np.logical_or.reduce(masks))
         labels = np.concatenate([background[None], masks]).astype(np.float32)
-        self.carried = Carried(labels, (1.0,) * len(masks), tuple(not mask.any() for mask in masks))
+        self.carried = Carried(labels, (1.0,) * len(masks), tuple(self.hidden.tolist()))
         self._mean = tokens.mean(axis=(0, 1), dtype=np.float32)
-        features = self._features(tokens)
-        self._at_first = [features[mask] for mask in masks]
+        self._references = [_Reference(self._features(tokens, mask)) for mask in masks]
 
     def next(self, tokens: Floats) -> None:
-        """Carry them on; those that are hidden show again where their own patches are seen."""
-        carried = self._propagation.next(tokens)
-        if self.hidden.any():
-            features = self._features(tokens)
-            for number, mask in enumerate(carried.masks):
-                if self.hidden[number] and mask.any() and len(self._at_first[number]):
-                    self.hidden[number] = _like(features[mask], self._at_first[number]).mean() < _FOUND
-            if self.hidden.any():
-                carried = self._propagation.deny(carried, self.hidden)
-        self.carried = carried
+        """Carry them on. What is no longer like an object is not taken for it, and what is lost is looked for."""
+        if self.hidden.all():
+            labels = np.zeros_like(self.carried.labels)
+            self.begin_anew()
+        else:
+            self.carried = self._propagation.next(tokens)
+            labels = self.carried.labels.copy()
+            for number, mask in enumerate(self.carried.masks):
+                away = self.carried.lost[number] or self._distance(number, tokens, mask) > _HOLD
+                self.hidden[number] |= away
+        if not self.hidden.any():
+            return
+        labels[1:][self.hidden] = 0
+        recalled = self._propagation.recall(tokens)
+        for number in np.flatnonzero(self.hidden & ~np.asarray(recalled.lost)):
+            mask = max(parts(recalled.masks[number]), key=np.count_nonzero) & (labels[1:].max(axis=0) <= 0.5)
+            if self._distance(number, tokens, mask) <= _FOUND:
+                labels[1:, mask] = 0
+                labels[1 + number, mask] = recalled.labels[1 + number, mask]
+                self.hidden[number] = False
+        labels[0] = 1 - labels[1:].sum(axis=0)
+        carried = self._propagation.amend(tokens, labels)
+        self.carried = replace(carried, lost=tuple(self.hidden.tolist()))
 
     def begin_anew(self) -> None:
         """Go on from the first frame alone, as after a leap in time."""
         self._propagation.forget_context()
 
     def hide(self) -> None:
-        """Another scene begins: none of them is there until its patches are seen again."""
-        self.begin_anew()
+        """Another scene begins: none of them is there until it is recognised."""
         self.hidden[:] = True
 
-    def _features(self, tokens: Floats) -> Floats:
-        return _unit(tokens.astype(np.float32) - self._mean)
+    def _distance(self, number: int, tokens: Floats, mask: Mask) -> float:
+        """How far what is at these patches [rows, columns] is from an object, as `_Reference` tells."""
+        return self._references[number].distance(self._features(tokens, mask))
+
+    def _features(self, tokens: Floats, mask: Mask) -> Floats:
+        return _unit(tokens[mask].astype(np.float32) - self._mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -334,7 +378,7 @@ def _near(seed: tuple[int, int], grid: tuple[int, ...], reach: int) -> Mask:
 
 
 def _unit(features: Floats) -> Floats:
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=2, keepdims=True), 1e-12), np.float32)
+    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def _otsu(values: Floats) -> float:
@@ -379,7 +423,11 @@ def _span(start: float, length: float, count: int) -> tuple[int, int]:
 
 def _like(asked: Floats, known: Floats) -> Floats:
     """How like each of `asked` [patches, width] is to a group: the mean over its nearest few."""
-    likeness = asked @ known.T
+    return _nearest(asked @ known.T)
+
+
+def _nearest(likeness: Floats) -> Floats:
+    """The mean over the nearest few in each row [rows, columns]."""
     count = min(_NEIGHBOURS, likeness.shape[1])
     return np.asarray(np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1))
 
