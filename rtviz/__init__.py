@@ -5,24 +5,27 @@
     maps.attention                                          # float32 [layers, heads, rows, columns]
     picture = rtviz.render_frame(frame, maps, rtviz.Settings(head=3))
 
-Nothing heavy is imported until it is used, so that `rtviz --help` answers at once.
+Nothing heavy is imported until it is used, so that `rtviz --help` answers at once. Nothing is sent anywhere unasked.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rtviz import telemetry
 from rtviz._version import __version__
 from rtviz.errors import RtvizError
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
+    from rtviz.discovery import Discovery, find_object
     from rtviz.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
     from rtviz.sources import open_source
 
 __all__ = [
+    "Discovery",
     "Engine",
     "Frame",
     "Maps",
@@ -31,12 +34,17 @@ __all__ = [
     "RtvizError",
     "Settings",
     "__version__",
+    "find_object",
     "load",
     "open_source",
     "render_frame",
 ]
 
+telemetry.switch_off()
+
 _HOMES = {
+    "Discovery": "rtviz.discovery",
+    "find_object": "rtviz.discovery",
     "Engine": "rtviz.engine",
     "render_frame": "rtviz.engine",
     "Frame": "rtviz.frame",

@@ -58,7 +58,7 @@ class Artist:
 
             self._carrier = Carrier()
         try:
-            needs = views.find(settings.view).needs
+            needs = views.needs(settings, seen.maps.discovery_features)
             maps = self._carrier.carry(seen.maps, seen.shot.frame, shot.frame, needs)
         except Exception as error:  # the edge of the thread: the frame itself can be shown always
             self._notice(f"carrying failed: {in_words(error)}")
@@ -145,13 +145,14 @@ def has_features(maps: Maps, settings: Settings) -> bool:
 
 def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     """Whether a view can draw what maps hold, if it was made for other settings too."""
-    needs = views.find(settings.view).needs
+    needs = views.needs(settings, maps.discovery_features)
     if settings.view == "track" and settings.track and maps.labels is None:
         return False
     if "intact" in needs and maps.muted and maps.intact is None:
         return False
-    held = {"tokens": maps.tokens, "keys": maps.keys, "rollout": maps.rollout, "cam": maps.cams or None}
-    return not any(name in needs and values is None for name, values in held.items())
+    wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
+    held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}
+    return not any(name in needs and there is None for name, there in held.items())
 
 
 def muted(settings: Settings, layers: int, heads: int, pane: int = 0) -> tuple[HeadOf, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from rtviz.frame import Frame, Result
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
+from rtviz.usage import resident_mb
 
 # A camera that costs next to nothing: 640x480, 30 frames a second.
 PACED = "faulty:?fps=30&size=640x480"
@@ -228,18 +229,6 @@ def _shows(result: Result, change: dict[str, Any]) -> bool:
 
 def _percentile(values: Sequence[float], share: float) -> float:
     return float(np.percentile(values, share)) if len(values) else 0.0
-
-
-def resident_mb() -> float:
-    """Memory that this process holds now, where the system tells; else the most that it ever held."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    except OSError:
-        import resource
-        import sys
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 # --- carrying attention by flow --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -9,16 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from rtviz.errors import RtvizError, SettingsError, SourceLost, SourceUnreadable
+from rtviz.errors import MissingDependency, RtvizError, SettingsError, SourceLost, SourceUnreadable
 from rtviz.frame import Frame, Pixels
 
 if TYPE_CHECKING:
     from rtviz.sources import Source, SourceInfo
+    from rtviz.sources.pages import PageSource
 
+_SLIDE_SECONDS = 3.0  # that a page of a slide show stays, at speed 1
 OpenSource = Callable[..., "Source"]  # (place, start=seconds)
 
 
@@ -59,14 +62,79 @@ class Patience:
     back_off_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Another place that is being opened while the present source goes on.
+
+    Attributes:
+        place: what was asked for; None for the first camera that works.
+        sentence: what is being opened, or why it cannot be.
+        failed: whether it could not be opened so far.
+        retries: whether it is tried again by itself.
+        seconds: since it was asked for.
+    """
+
+    place: str | None
+    sentence: str
+    failed: bool
+    retries: bool
+    seconds: float
+
+
 class _Left(Exception):
     """This opening is over: its thread should close what it owns and go."""
+
+
+class _Connection:
+    """One place that frames were asked of. A thread of its own keeps it open.
+
+    Attributes:
+        place: what was asked for; None for the first of several that works.
+        opening: the present one.
+        failure: why there is no picture, until there is one again.
+        retry_at: when it is opened again by itself.
+        given_up: it is not opened again by itself.
+        delivered: it has had a picture.
+        again: somebody asked to open it again at once.
+        waits: it has let its camera go, so that another one can be tried.
+        over: nobody wants it any more.
+    """
+
+    def __init__(self, place: str | None) -> None:
+        self.place = place
+        self.asked_at = time.monotonic()
+        self.opening: _Opening | None = None
+        self.failure: RtvizError | None = None
+        self.retry_at: float | None = None
+        self.given_up = False
+        self.delivered = False
+        self.again = False
+        self.waits = False
+        self.over = False
+
+    def leave(self) -> None:
+        """Nobody wants it any more."""
+        self.over = True
+        if self.opening is not None:
+            self.opening.over = True
+
+    def failing(self) -> str:
+        """Why there is no picture, and when it is tried again; empty while there is no trouble."""
+        opening, failure = self.opening, self.failure
+        if failure is None or not (opening is None or opening.finished or opening.over or not opening.frames):
+            return ""
+        if self.given_up:
+            return str(failure)
+        # The reason stays readable until there is a picture again.
+        wait = "now" if self.retry_at is None else f"in {max(1, round(self.retry_at - time.monotonic()))} s"
+        return f"{failure}; trying again {wait}"
 
 
 class _Opening:
     """One opening of a source. One thread owns it; where it hangs, it is left behind and nobody listens to it."""
 
-    def __init__(self, place: str, start: float) -> None:
+    def __init__(self, connection: _Connection, place: str, start: float) -> None:
+        self.connection = connection
         self.place = place
         self.start = start
         self.info: SourceInfo | None = None
@@ -88,11 +156,13 @@ class Capture:
     """Delivers the frames of one place after another, in threads of its own.
 
     Live sources are drained always and opened again, with growing pauses, when they stop. Others play at their own
-    speed.
+    speed. Another place takes over with its first picture: until then, and if it never has one, the present source
+    goes on.
 
     Args:
         on_shot: called with each Shot, in the thread that owns the source; must be quick.
         on_notice: called with a sentence about something that has happened.
+        on_other: called when another place has taken over, before its first Shot, in the thread that owns it.
         open_source: opens a place.
         find_places: what to try, in this order, where no place was named.
     """
@@ -101,27 +171,24 @@ class Capture:
         self,
         on_shot: Callable[[Shot], None],
         on_notice: Callable[[str], None],
+        on_other: Callable[[], None],
         open_source: OpenSource,
         find_places: Callable[[], Sequence[str]],
         patience: Patience | None = None,
     ) -> None:
         self._on_shot = on_shot
         self._on_notice = on_notice
+        self._on_other = on_other
         self._open_source = open_source
         self._find_places = find_places
         self._patience = patience or Patience()
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._supervise, name="rtviz-source", daemon=True)
+        self._keepers: list[threading.Thread] = []
         self._readers: list[threading.Thread] = []
 
         self._closing = False
-        self._request = 0  # counts the calls of open()
-        self._place: str | None = None
-        self._opening: _Opening | None = None
-        self._retry_at: float | None = None
-        self._failure: RtvizError | None = None
-        self._given_up = False
-        self._ever_delivered = False
+        self._connection = _Connection(None)  # whose frames are delivered
+        self._attempt: _Connection | None = None  # which takes over with its first frame
         self._still_places: set[str] = set()  # whose picture stays the same, also after opening anew
 
         self._paused = False
@@ -144,19 +211,54 @@ class Capture:
 
     def start(self, place: str | None) -> None:
         """Begin with a place; None tries what `find_places` gives."""
-        self._place = place
-        self._thread.start()
+        with self._changed:
+            self._switch_to(_Connection(place))
+            self._keep_in_thread(self._connection)
 
     def open(self, place: str | None) -> None:
-        """Leave the present source for another one."""
+        """Leave the present source for another one, as soon as that one has a picture; `attempt` tells of it."""
         with self._changed:
-            self._place = place
-            self._request += 1
-            self._paused = False
-            self._jump, self._sought_seconds, self._steps = None, None, 0
-            if self._opening is not None:
-                self._opening.over = True
+            if self._attempt is not None:
+                self._attempt.leave()
+                self._attempt = None
+            present, connection = self._connection, _Connection(place)
+            # A device can be opened once; and where nothing runs, there is nothing to go on with.
+            again = place is not None and present.place == place and self.info is not None and self.info.live
+            if again or not present.delivered:
+                self._switch_to(connection)
+            else:
+                self._attempt = connection
+            self._keep_in_thread(connection)
             self._changed.notify_all()
+
+    def try_again(self) -> None:
+        """Open again, at once, what could not be opened: the other place if there is one, else the present one."""
+        with self._changed:
+            connection = self._attempt or self._connection
+            connection.again = True
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Try no longer to open another place."""
+        with self._changed:
+            if self._attempt is not None:
+                self._attempt.leave()
+                self._attempt = None
+            self._changed.notify_all()
+
+    def _switch_to(self, connection: _Connection) -> None:
+        """From here on this one's frames are delivered."""
+        self._connection.leave()
+        self._connection = connection
+        self._paused = self._ended = False
+        self._jump, self._sought_seconds, self._steps = None, None, 0
+        self._anchor = self._pts_offset = None
+        self._arrivals.clear()
+
+    def _keep_in_thread(self, connection: _Connection) -> None:
+        keeper = threading.Thread(target=self._supervise, args=(connection,), name="rtviz-source", daemon=True)
+        self._keepers = [thread for thread in self._keepers if thread.is_alive()] + [keeper]
+        keeper.start()
 
     def pause(self, paused: bool) -> None:
         """Hold the picture. A live source is drained on meanwhile; at the end of a file, going on starts anew."""
@@ -168,14 +270,14 @@ class Capture:
             self._changed.notify_all()
 
     def step(self, count: int) -> None:
-        """Hold, and go so many frames on, or back if negative. A live source only holds."""
+        """Hold, and go so many frames or pages on, or back if negative. A live source only holds."""
         with self._changed:
             self._paused = True
             self._steps += count
             self._changed.notify_all()
 
     def seek(self, seconds: float) -> None:
-        """Go on from there; a live source does nothing of the kind."""
+        """Go on from there, of pages from the one of this number; a live source does nothing of the kind."""
         with self._changed:
             self._jump = self._sought_seconds = max(0.0, seconds)
             self._steps = 0
@@ -206,28 +308,30 @@ class Capture:
         """Begin to close."""
         with self._changed:
             self._closing = True
-            if self._opening is not None:
-                self._opening.over = True
+            self._connection.leave()
+            if self._attempt is not None:
+                self._attempt.leave()
             self._changed.notify_all()
 
     @property
     def threads(self) -> list[threading.Thread]:
         """What `tell_to_close` ends. One that hangs inside a device is left behind: it is a daemon."""
-        return [self._thread, *self._readers]
+        with self._changed:
+            return [*self._keepers, *self._readers]
 
     # --- what others see -------------------------------------------------------------------------------------------
 
     @property
     def info(self) -> SourceInfo | None:
         """What is known of the present source."""
-        opening = self._opening
+        opening = self._connection.opening
         return opening.info if opening is not None else None
 
     @property
     def place(self) -> str | None:
         """What is open, or being opened."""
-        opening = self._opening
-        return opening.place if opening is not None else None
+        opening = self._connection.opening
+        return opening.place if opening is not None else self._connection.place
 
     @property
     def paused(self) -> bool:
@@ -255,7 +359,8 @@ class Capture:
 
     @property
     def stream_began_at(self) -> float:
-        """When the present stream began, by `time.monotonic()`."""
+        """When the present stream began, by `time.monotonic()`; long ago if it has nothing to do with what was shown
+        before."""
         return self._stream_began_at
 
     @property
@@ -272,15 +377,13 @@ class Capture:
         """(state, sentence): connecting, live, paused, stalled, reconnecting, ended or failed."""
         now = time.monotonic()
         with self._changed:
-            opening, failure = self._opening, self._failure
-            if failure is not None and (opening is None or opening.finished or opening.over or not opening.frames):
-                if self._given_up:
-                    return "failed", str(failure)
-                # The reason stays readable until there is a picture again.
-                wait = "now" if self._retry_at is None else f"in {max(1, round(self._retry_at - now))} s"
-                return "reconnecting" if self._ever_delivered else "failed", f"{failure}; trying again {wait}"
+            connection, opening = self._connection, self._connection.opening
+            failing = connection.failing()
+            if failing:
+                reconnecting = connection.delivered and not connection.given_up
+                return "reconnecting" if reconnecting else "failed", failing
             if opening is None or not opening.frames:
-                return "connecting", f"opening {opening.place}" if opening is not None else "looking for a camera"
+                return "connecting", _opens(connection)
             name = opening.info.name if opening.info is not None else opening.place
             waiting = now - (opening.waiting_since or now)
             if waiting > self._patience.stalled_seconds:
@@ -297,6 +400,18 @@ class Capture:
                 return "live", f"{name} sends only {self.fps():.0f} pictures a second: low light slows cameras down"
             return "live", ""
 
+    def attempt(self) -> Attempt | None:
+        """The other place that is being opened; None if there is none."""
+        with self._changed:
+            connection = self._attempt
+            if connection is None:
+                return None
+            failing = connection.failing()
+            seconds = time.monotonic() - connection.asked_at
+            return Attempt(
+                connection.place, failing or _opens(connection), bool(failing), not connection.given_up, seconds
+            )
+
     def _is_slow(self, opening: _Opening, now: float) -> bool:
         info = opening.info
         if info is None or info.kind != "camera" or (info.fps or 30.0) < 15 or opening.first_at is None:
@@ -305,70 +420,101 @@ class Capture:
 
     # --- the supervisor: which place, how long, how often ----------------------------------------------------------
 
-    def _supervise(self) -> None:
-        while not self._closing:
-            with self._changed:
-                request, place = self._request, self._place
-                self._failure = None
-                self._retry_at = None
-                self._given_up = False
-                self._ever_delivered = False
-                self._opening = None
-                self._pts_offset = None
+    def _supervise(self, connection: _Connection) -> None:
+        place = connection.place
+        while not connection.over:
             try:
-                self._keep(request, (place,) if place is not None else self._find_places())
+                self._keep(connection, (place,) if place is not None else self._find_places())
             except Exception as error:  # the edge of the thread: without it nothing would ever be opened again
                 with self._changed:
-                    self._failure = SourceLost(f"{place or 'a camera'} cannot be opened: {_one_line(error)}")
-                    self._given_up = True
-                    self._changed.wait_for(lambda: self._closing or self._request != request)  # noqa: B023
+                    connection.failure = SourceLost(f"{place or 'a camera'} cannot be opened: {_one_line(error)}")
+                    connection.given_up = True
+                    self._wait_to_try_again(connection, None)
 
-    def _keep(self, request: int, places: Sequence[str]) -> None:
-        """Open the places, the first that works for good, until another request comes."""
+    def _keep(self, connection: _Connection, places: Sequence[str]) -> None:
+        """Open the places, the first that works for good, until nobody wants them any more."""
         remaining = list(places)
         failures = 0
         start = 0.0
-        while not self._asked_for_other(request):
-            opening = self._open(remaining[0], start)
+        alone = False
+        while not connection.over:
+            opening = self._open(connection, remaining[0], start)
             self._watch(opening)
-            if self._asked_for_other(request):
+            if alone:
+                self._take_up_again()
+            if self._waits_for_another(connection):
+                continue
+            if connection.over:
                 return
             if opening.frames == 0 and len(remaining) > 1:
                 del remaining[0]  # nobody asked for this one by name: try the next
+                continue
+            if not opening.frames and not alone and self._let_go_for(connection, opening.place):
+                alone = True
                 continue
             if opening.frames:
                 # What lived a while starts again without a long pause; what dies at once is left in peace for longer.
                 failures = 0 if time.monotonic() - opening.began_at > 2 * self._patience.stalled_seconds else failures
                 start = 0.0 if opening.info is None or opening.info.live else self.position_seconds
             with self._changed:
-                self._ever_delivered = self._ever_delivered or opening.frames > 0
-                self._failure = opening.error or SourceLost(f"{opening.place} has stopped")
+                connection.failure = opening.error or SourceLost(f"{opening.place} has stopped")
                 pauses = self._patience.back_off_seconds
                 pause: float | None = pauses[min(failures, len(pauses) - 1)]
-                if isinstance(opening.error, SettingsError) or (
-                    isinstance(opening.error, SourceUnreadable) and not _may_mend(opening.place)
-                ):
-                    pause = None  # a file that cannot be decoded will not mend itself
-                    self._given_up = True
+                if _is_hopeless(connection.failure, opening.place, connection.delivered):
+                    pause = None
+                    connection.given_up = True
                 failures += 1
-                if pause is not None:
-                    self._retry_at = time.monotonic() + pause
-                self._changed.wait_for(lambda: self._closing or self._request != request, pause)
-                self._retry_at = None
+                if self._wait_to_try_again(connection, pause):
+                    failures = 0
 
-    def _asked_for_other(self, request: int) -> bool:
-        with self._changed:
-            return self._closing or self._request != request
+    def _wait_to_try_again(self, connection: _Connection, pause: float | None) -> bool:
+        """Wait until it is due, or is asked for, which is told."""
+        connection.retry_at = None if pause is None else time.monotonic() + pause
+        self._changed.notify_all()
+        self._changed.wait_for(lambda: connection.over or connection.again, pause)
+        connection.retry_at = None
+        asked, connection.again = connection.again, False
+        connection.given_up = connection.given_up and not asked
+        return asked
 
-    def _open(self, place: str, start: float) -> _Opening:
-        opening = _Opening(place, start)
+    def _waits_for_another(self, connection: _Connection) -> bool:
+        """Wait as long as another camera is being tried instead; whether there was any."""
         with self._changed:
-            self._opening = opening
-            self._ended = False
-            self._anchor = None
-        reader = threading.Thread(target=self._read, args=(opening,), name="rtviz-capture", daemon=True)
-        self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
-        reader.start()
+            waited = connection.waits
+            self._changed.wait_for(lambda: connection.over or not connection.waits)
+            return waited and not connection.over
+
+    def _let_go_for(self, connection: _Connection, place: str) -> bool:
+        """Let the camera that is running go, if another one is to be opened and could not be: one device may go by two
+        names, and two may share a bus that carries one."""
+        with self._changed:
+            present = self._connection
+            opening = present.opening
+            if present is connection or opening is None or opening.info is None:
+                return False
+            if opening.info.kind != "camera" or not _is_camera(place):
+                return False
+            present.waits = opening.over = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: opening.finished, self._patience.lost_seconds)
+            return True
+
+    def _take_up_again(self) -> None:
+        """The camera that was let go for another one may run again."""
+        with self._changed:
+            self._connection.waits = False
+            self._changed.notify_all()
+
+    def _open(self, connection: _Connection, place: str, start: float) -> _Opening:
+        opening = _Opening(connection, place, start)
+        with self._changed:
+            connection.opening = opening
+            if connection is self._connection:
+                self._ended = False
+                self._anchor = None
+            reader = threading.Thread(target=self._read, args=(opening,), name="rtviz-capture", daemon=True)
+            self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
+            reader.start()
         return opening
 
     def _watch(self, opening: _Opening) -> None:
@@ -406,9 +552,10 @@ class Capture:
                     source.close()
                     return
                 opening.info = source.info
-                self._begin_stream()
             if source.info.live:
                 self._drain(opening, source)
+            elif source.info.kind == "pages":
+                self._leaf(opening, cast("PageSource", source))
             else:
                 self._play(opening, source)
         except _Left:
@@ -422,6 +569,24 @@ class Capture:
                 opening.waiting_since = None
                 opening.finished = True
                 self._changed.notify_all()
+
+    def _arrive(self, opening: _Opening) -> None:
+        """The first frame has come: what was shown before goes now."""
+        connection = opening.connection
+        with self._changed:
+            if opening.over:
+                raise _Left
+            other = connection is not self._connection
+            if other:
+                self._attempt = None
+                self._switch_to(connection)
+            first = not connection.delivered
+            connection.delivered = True
+            self._begin_stream()
+            if first:
+                self._stream_began_at = -math.inf
+        if other:
+            self._on_other()
 
     def _next(self, opening: _Opening, frames: Iterator[Frame]) -> Frame | None:
         """The next frame, with the watchdog told that the source is being waited for."""
@@ -439,6 +604,8 @@ class Capture:
                 frame = self._next(opening, frames)
                 if frame is None:
                     raise SourceLost(f"{source.info.name} has stopped sending")
+                if not opening.frames:
+                    self._arrive(opening)
                 now = time.monotonic()
                 self._look_for_trouble(opening, frame, now)
                 self._follow_size(opening, frame)
@@ -464,6 +631,7 @@ class Capture:
             raise SourceUnreadable(f"{source.info.name} holds no frames in the part that was asked for")
         shown: Frame | None = None
         try:
+            self._arrive(opening)
             while True:
                 jump, steps = self._turn(opening, upcoming, shown is None)
                 if jump is not None:
@@ -494,6 +662,76 @@ class Capture:
                     upcoming = self._next(opening, frames)
         finally:
             source.close()
+
+    def _leaf(self, opening: _Opening, source: PageSource) -> None:
+        """Pictures that have nothing to do with each other: each stays until another one is asked for, or, where it is
+        not held, until the slide show goes on. Each is a stream of its own, and so nothing is carried to the next."""
+        with source:
+            first = not opening.connection.delivered
+            number = round(opening.start)
+            frame = self._page(opening, source, number, 1)
+            if frame is None:
+                raise SourceUnreadable(f"{source.info.name} holds no picture that can be decoded")
+            self._arrive(opening)
+            with self._changed:
+                self._paused = self._paused or first
+            while True:
+                if frame is not None:
+                    number = frame.index
+                    self._deliver(opening, frame)
+                wanted = self._wanted_page(opening, number, len(source.pages))
+                frame = self._page(opening, source, wanted, 1 if wanted >= number else -1)
+                with self._changed:
+                    if self._jump is None:
+                        self._sought_seconds = None
+                    if frame is None or frame.index == number:
+                        frame = None
+                        continue
+                    self._begin_stream()
+                    self._stream_began_at = -math.inf
+
+    def _page(self, opening: _Opening, source: PageSource, number: int, direction: int) -> Frame | None:
+        """The page of this number, or the next in that direction that can be read; None if there is none."""
+        from rtviz.sources.pages import UNREADABLE
+
+        while 0 <= number < len(source.pages):
+            opening.waiting_since = time.monotonic()
+            try:
+                return source.page(number)
+            except UNREADABLE as error:
+                self._on_notice(f"left out: {error}")
+            finally:
+                opening.waiting_since = None
+            if opening.over:
+                raise _Left
+            number += direction
+        return None
+
+    def _wanted_page(self, opening: _Opening, number: int, count: int) -> int:
+        """Wait for another page to be asked for, or to be due."""
+        with self._changed:
+            self._anchor = None
+            while True:
+                if opening.over:
+                    raise _Left
+                if self._jump is not None:
+                    wanted, self._jump = round(self._jump), None
+                    return min(max(wanted, 0), count - 1)
+                if self._steps:
+                    wanted, self._steps = number + self._steps, 0
+                    if (wanted := min(max(wanted, 0), count - 1)) != number:
+                        return wanted
+                    continue
+                wait: float | None = None
+                if not self._paused:
+                    now = time.monotonic()
+                    self._anchor = self._anchor or (now, float(number))
+                    wait = self._anchor[0] + _SLIDE_SECONDS / self._speed - now
+                    if wait <= 0:
+                        if number + 1 < count or self._loop:
+                            return (number + 1) % count
+                        self._paused, wait = True, None
+                self._changed.wait(wait)
 
     def _turn(self, opening: _Opening, upcoming: Frame | None, at_once: bool) -> tuple[float | None, int]:
         """Wait for what comes next: (where to jump, 0), (None, steps), or (None, 0) when the next frame is due."""
@@ -581,11 +819,11 @@ class Capture:
     def _deliver(self, opening: _Opening, frame: Frame, now: float | None = None) -> None:
         now = now or time.monotonic()
         with self._changed:
-            if opening.over or opening is not self._opening:
+            if opening.over or opening.connection is not self._connection:
                 raise _Left
             opening.frames += 1
             opening.first_at = opening.first_at or now
-            self._failure = None
+            opening.connection.failure = None
             self._arrivals.append(now)
             self._position_seconds = frame.pts_seconds
             if self._jump is None:
@@ -629,9 +867,27 @@ def rate(times: Sequence[float] | deque[float], window: float = 2.0) -> float:
     return (len(recent) - 1) / (spread + max(0.0, silence - interval)) if spread > 0 else 0.0
 
 
+def _opens(connection: _Connection) -> str:
+    opening = connection.opening
+    place = opening.place if opening is not None else connection.place
+    return f"opening {place}" if place is not None else "looking for a camera"
+
+
+def _is_hopeless(error: RtvizError, place: str, delivered: bool) -> bool:
+    """Whether to open it again by itself cannot help: devices and streams may answer later, a file that is missing or
+    broken will not. One that went away while it was played may lie on a disk that comes back."""
+    if isinstance(error, (SettingsError, MissingDependency)):
+        return True
+    return not _may_mend(place) and (isinstance(error, SourceUnreadable) or not delivered)
+
+
 def _may_mend(place: str) -> bool:
-    """Devices and streams may answer later; a file (C:/clip.mp4 is one) will not mend itself."""
-    return place.isdecimal() or re.match(r"[a-z]{2,}:", place) is not None
+    """Whether it is a device or a stream, and no file (C:/clip.mp4 is one)."""
+    return place.isdecimal() or (re.match(r"[a-z]{2,}:", place) is not None and not place.startswith("file:"))
+
+
+def _is_camera(place: str) -> bool:
+    return place.isdecimal() or place.startswith("camera:")
 
 
 def _one_line(error: Any) -> str:

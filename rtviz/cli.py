@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rtviz import threads, views
+from rtviz import completion, threads, views
 from rtviz._version import __version__
 from rtviz.errors import (
     MissingDependency,
@@ -70,7 +71,9 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     threads.draw_in_one_thread()
     try:
-        parsed = _parser().parse_args(arguments)
+        parser = _parser()
+        completion.complete(parser)
+        parsed = parser.parse_args(arguments)
         _set_up_logging(debug)
         _end_like_ctrl_c_on_sigterm()
         command: Callable[[argparse.Namespace], int] = parsed.command
@@ -128,6 +131,7 @@ def _end_like_ctrl_c_on_sigterm() -> None:
 # --- what is understood ----------------------------------------------------------------------------------------------
 
 
+_OF_STILLS = "480, with patches of 14 pixels 518"
 _PRESETS = f"a preset: a TOML file, or one of {', '.join(presets())}"
 
 
@@ -163,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
     live = add("live", _live, "open the desktop app")
     live.add_argument(
-        "source", metavar="SOURCE", nargs="?",
-        help="a camera's number or name, a video, a folder of pictures, an http or rtsp address, screen: or scene:; "
-        "the first camera that works if not given",
+        "source", metavar="SOURCE", nargs="*",
+        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; the first camera that works if not given",
     )  # fmt: skip
     _add_options(live, Settings.options(), "what to show", several_models=True)
     live.add_argument("--config", metavar="FILE.toml", help=_PRESETS)
@@ -177,7 +181,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, metavar="OUT",
         help="a .mp4 .mkv .webm .mov .gif .png .jpg file, a folder for PNGs, or, for several inputs, a folder",
     )  # fmt: skip
-    _add_options(render, Settings.options(), "what to show", several_models=True)
+    _add_options(
+        render, Settings.options(), "what to show", several_models=True,
+        resolution=f"224; of a picture by itself {_OF_STILLS}",
+    )  # fmt: skip
     _add_options(render, OutputSettings.options(), "input and output")
     _add_job_options(render)
 
@@ -186,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
     looking = (*MODEL_FIELDS, "resolution", "query")
     _add_options(export, [Settings.option(name) for name in looking], "what to look with")
-    taking = ("start", "end", "every", "batch", "overwrite")
+    taking = ("start", "end", "every", "video_stream", "batch", "overwrite")
     _add_options(export, [OutputSettings.option(name) for name in taking], "input and output")
     _add_job_options(export)
 
@@ -209,8 +216,10 @@ def _parser() -> argparse.ArgumentParser:
         "makes an even map look uneven (common)",
     )  # fmt: skip
     showing = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
-    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show")
-    _add_options(figure, [OutputSettings.option(name) for name in ("start", "overwrite")], "input and output")
+    _add_options(figure, [Settings.option(name) for name in (*looking, *showing)], "what to look with, and to show",
+                 resolution=_OF_STILLS)  # fmt: skip
+    chosen = ("start", "video_stream", "overwrite")
+    _add_options(figure, [OutputSettings.option(name) for name in chosen], "input and output")
 
     elevator = add(
         "elevator", _elevator, "one picture through all layers, from the first to the last, as a GIF or video"
@@ -223,8 +232,8 @@ def _parser() -> argparse.ArgumentParser:
     drawing = ("layout", "opacity", "colormap", "gamma", "threshold", "cam", "rollout", "discard", "upsampling")
     shown = [Settings.option(name) for name in (*looking, "head", "view", *drawing)]
     shown = [replace(one, choices=views.names(by_layer=True)) if one.name == "view" else one for one in shown]
-    _add_options(elevator, shown, "what to look with, and to show")
-    writing = ("start", "size", "codec", "quality", "overwrite")
+    _add_options(elevator, shown, "what to look with, and to show", resolution=_OF_STILLS)
+    writing = ("start", "video_stream", "size", "codec", "quality", "overwrite")
     _add_options(elevator, [OutputSettings.option(name) for name in writing], "input and output")
 
     facts = add("facts", _facts, "what can be told of each head of a layer, for one picture")
@@ -232,8 +241,9 @@ def _parser() -> argparse.ArgumentParser:
         "picture", metavar="PICTURE", help="a picture, or a video (--start takes a later frame), or scene:"
     )
     facts.add_argument("--json", action="store_true", help="print the facts as JSON")
-    _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer")
-    _add_options(facts, [OutputSettings.option("start")], "input")
+    _add_options(facts, [Settings.option(name) for name in (*looking, "layer")], "what to look with, and which layer",
+                 resolution=f"{_OF_STILLS}; with --seconds 224")  # fmt: skip
+    _add_options(facts, [OutputSettings.option(name) for name in ("start", "video_stream")], "input")
     facts.add_argument(
         "--seconds", type=float, metavar="N", help="watch a video for so long, and tell how steady each head is, too"
     )
@@ -241,11 +251,15 @@ def _parser() -> argparse.ArgumentParser:
     bench = add("bench", _bench, "measure the live path on this machine, without a window")
     bench.add_argument(
         "what",
-        choices=["live", "carrying"],
-        metavar="live|carrying",
-        help="the live session; or what optical flow wins back of an overlay's error, on the built-in scene",
+        choices=["live", "carrying", "soak"],
+        metavar="live|carrying|soak",
+        help="the live session; what optical flow wins back of an overlay's error, on the built-in scene; or whether "
+        "memory, threads and file handles stay flat while random keys play with the window, on a camera that fails",
     )
-    bench.add_argument("source", metavar="SOURCE", nargs="?", help="any source; a paced camera double if not given")
+    bench.add_argument(
+        "source", metavar="SOURCE", nargs="?", help="any source; a camera double if not given, for soak one that fails"
+    )
+    bench.add_argument("--seed", type=int, default=0, metavar="N", help="of soak's random keys (0)")
     bench.add_argument("--seconds", type=float, default=20.0, metavar="N", help="how long to watch (20)")
     bench.add_argument("--mode", choices=["smooth", "locked"], default="smooth", help="how frames are shown (smooth)")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -271,14 +285,22 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument(
         "--objects", choices=Settings.option("objects").choices, help="with corloc: how an object is found (tokencut)"
     )
+    measured.add_argument(
+        "--features", choices=Settings.option("features").choices,
+        help="with corloc: what patches are compared by; auto: as the papers of the model's family do (DINO and most "
+        "others keys, DINOv2 values, DINOv3 tokens)",
+    )  # fmt: skip
     _add_options(score, [Settings.option(name) for name in _SCORED_WITH], "what to look with")
 
     models = add("models", _models, "list the models, or fetch one ahead")
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
     pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
-    pull.add_argument("name", metavar="NAME", nargs="+")
+    completion.offer(pull.add_argument("name", metavar="NAME", nargs="+"), _model_names)
     pull.set_defaults(command=_pull)
+
+    shell = add("completion", _completion, "print what a shell evaluates to complete rtviz's commands with Tab")
+    shell.add_argument("shell", choices=completion.SHELLS, help='in ~/.bashrc: eval "$(rtviz completion bash)"')
     return parser
 
 
@@ -303,13 +325,24 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(
-    parser: argparse.ArgumentParser, options: Sequence[Option], title: str, several_models: bool = False
+    parser: argparse.ArgumentParser,
+    options: Sequence[Option],
+    title: str,
+    several_models: bool = False,
+    resolution: str | None = None,
 ) -> None:
-    """The flags of a schema. None is set unless given, so that a preset's value can show through."""
+    """The flags of a schema. None is set unless given, so that a preset's value can show through.
+
+    Args:
+        several_models: whether `--model` may be given again.
+        resolution: the default of `--resolution` in words, where that is not the schema's.
+    """
     group = parser.add_argument_group(title)
     for option in options:
         choices = option.choices or (views.names() if option.name == "view" else ())
         text = option.help + ("" if option.default in (None, False, ()) else f" ({_shown(option)})")
+        if option.name == "resolution" and resolution is not None:
+            text = f"{option.help} ({resolution})"
         if option.kind == "flag":
             group.add_argument(option.flag, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
@@ -317,11 +350,15 @@ def _add_options(
         several = several_models and option.name == "model"
         if several:
             text += "; given again, one more to compare it with"
-        group.add_argument(
+        added = group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
             action="append" if several else "extend" if option.kind == "marks" else _OnlyModel
             if option.name == "model" else "store",
         )  # fmt: skip
+        if choices:
+            completion.offer(added, partial(list, choices))
+        elif option.name == "model":
+            completion.offer(added, _model_names)
 
 
 class _OnlyModel(argparse.Action):
@@ -334,6 +371,12 @@ class _OnlyModel(argparse.Action):
         if before is not None:
             raise SettingsError(self.dest, values, "one model here", wrong=f"--model names {before} and {values}")
         setattr(namespace, self.dest, values)
+
+
+def _model_names() -> list[str]:
+    from rtviz.models import zoo
+
+    return [name for card in zoo.cards() for name in (card.name, card.untrained().name)]
 
 
 def _range(option: Option) -> str:
@@ -450,7 +493,14 @@ def _live(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    return app.launch(parsed.source, shown | given, config=parsed.config, kiosk=parsed.kiosk)
+    place = None
+    if parsed.source:
+        from rtviz.sources.pages import gather
+
+        place, left_out = gather(parsed.source)
+        if left_out:
+            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk)
 
 
 def _bench(parsed: argparse.Namespace) -> int:
@@ -465,11 +515,32 @@ def _bench(parsed: argparse.Namespace) -> int:
         )
         return 0
     given = _given(parsed)
+    if parsed.what == "soak":
+        return _soak(parsed, Settings.from_mapping(given))
     figures = bench.bench_live(
         parsed.source or bench.PACED, Settings.from_mapping(given), seconds=parsed.seconds, mode=parsed.mode
     )
     print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()))
     return 0
+
+
+def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Exit status 1 if anything grew or failed."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from rtviz.app.process import end
+    from rtviz.app.soak import FAILING, soak
+
+    figures = soak(
+        parsed.seconds,
+        place=parsed.source or FAILING,
+        settings=settings,
+        seed=parsed.seed,
+        on_sample=lambda sample: _say(sample.line()),
+    )
+    print(json.dumps(figures.to_mapping(), indent=2) if parsed.json else "\n".join(figures.lines()), flush=True)
+    status = int(bool(figures.problems()))
+    end(status)
+    return status
 
 
 def _figure(parsed: argparse.Namespace) -> int:
@@ -502,7 +573,7 @@ def _figure(parsed: argparse.Namespace) -> int:
             assert engine.model is not None
             if engine.model.notice:
                 _notice(parsed.quiet)(engine.model.notice)
-            (seen[engine.model.name],) = engine.look([frame], settings)
+            (seen[engine.model.name],) = engine.look([frame], _for_still(parsed, settings, engine.model, frame))
     if len(missing) == len(looks):
         raise weights_missing(missing)
     if missing:
@@ -559,11 +630,24 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
     """The frame that a command for one picture means."""
     from rtviz.sources import nothing_there, open_source
 
-    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0)) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=vars(parsed).get("start", 0.0), video_stream=track) as source:
         frame = next(iter(source), None)
         if frame is None:
             raise nothing_there(source.info, vars(parsed).get("start", 0.0))
+        if source.info.holds:
+            info, which = source.info, f"{source.info.holds.removesuffix('s')} {frame.index + 1}"
+            _notice(vars(parsed).get("quiet", False))(
+                f"{info.name} holds {info.frame_count} {info.holds}: {which} is shown"
+            )
     return frame
+
+
+def _for_still(parsed: argparse.Namespace, settings: Settings, model: Model, frame: Frame) -> Settings:
+    """The settings of a command for one picture: at the resolution that shows most, unless one was asked for."""
+    from rtviz.engine import for_still
+
+    return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)
 
 
 def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
@@ -598,7 +682,7 @@ def _elevator(parsed: argparse.Namespace) -> int:
             else lacks_heads(model.name)
         )
         raise SettingsError("view", settings.view, f"{', '.join(allowed)} ({why})")
-    settings = ridden(settings, model.heads, anew=True)
+    settings = _for_still(parsed, ridden(settings, model.heads, anew=True), model, frame)
     if not parsed.quiet:
         _tell_unread(parsed, settings, model.heads)
     (maps,) = engine.look([frame], settings)
@@ -623,6 +707,8 @@ def _facts(parsed: argparse.Namespace) -> int:
             engine, model = _looker(settings)
             if not model.heads:
                 raise no_heads(model.name)
+            if parsed.seconds is None:
+                settings = _for_still(parsed, settings, model, frame)
         (maps,) = engine.look([frame], settings)
         layer = layer_of(maps, settings)
         facts, count = watch.facts(maps, layer, frame.pts_seconds), count + 1
@@ -638,14 +724,18 @@ def _facts(parsed: argparse.Namespace) -> int:
         return 0
     watched = f", at the end of {count} looks" if steady else ""
     print(f"{model.name}, layer {layer}, query {maps.query}{watched}\n")
-    print("head  what        entropy  distance   CLS  registers  object-like" + "  steady" * steady)
+    print("head  what        entropy  distance   CLS  registers  foreground" + "  steady" * steady)
     for one in facts:
         print(
             f"{one.head:4}  {one.tag:10}  {one.entropy:7.2f}  {one.distance:8.2f}  {100 * one.cls:2.0f} %"
-            f"  {100 * one.registers:7.0f} %  {one.likeness:11.2f}"
+            f"  {100 * one.registers:7.0f} %  {'—' if one.foreground is None else f'{one.foreground:.2f}':>10}"
             + (f"  {one.stability:6.2f}" if one.stability is not None else "")
         )
     print("\nentropy: 0 all on one patch, 1 spread evenly. distance: in shares of the frame's diagonal.")
+    if facts[0].foreground is None:
+        print("foreground: none, since the last layer's heads agree on nothing.")
+    else:
+        print("foreground: how many times a uniform map's attention goes to what the last layer's heads agree on.")
     if steady:
         print("steady: how much of the attention stays where it was from one look to the next, 1 all of it.")
     return 0
@@ -662,7 +752,8 @@ def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
         return
     start = vars(parsed).get("start", 0.0)
     due = start
-    with open_source(parsed.picture, start=start, end=start + parsed.seconds) as source:
+    track = vars(parsed).get("video_stream")
+    with open_source(parsed.picture, start=start, end=start + parsed.seconds, video_stream=track) as source:
         for frame in source:
             if frame.pts_seconds >= due:
                 due = frame.pts_seconds + SECONDS_BETWEEN
@@ -712,8 +803,11 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
             _say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
         settings = settings.replace(view="heatmap", compare=())
     devices = _gpus(tasks, settings) if parsed.ray is None else []
+    preset = load_preset(parsed.config)[0] if parsed.config else {}
+    stills = not exporting and "resolution" not in {*vars(parsed), *preset}
+    order = Order(settings, output_settings, exporting, stills)
     if parsed.ray is not None or devices:
-        return _share_out(parsed, tasks, Order(settings, output_settings, exporting), devices)
+        return _share_out(parsed, tasks, order, devices)
     if parsed.workers is not None:
         raise SettingsError("workers", parsed.workers, "only with --ray")
     _refuse_hopeless_outputs(tasks, output_settings, exporting)
@@ -734,12 +828,12 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     reports: list[dict[str, Any]] = []
     for task in tasks:
         try:
-            report = _run_job(task, job, engine(), settings, output_settings, parsed)
-        except RtvizError as error:
-            if parsed.debug:
+            report = _run_job(task, job, engine(), models, order, parsed)
+        except Exception as error:  # the edge of one input: the others go on
+            if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
-            _say(f"error: {error}")
             reports.append(failed(task, error))
+            _say(f"error: {reports[-1]['error']}")
         else:
             reports.append(report.to_mapping())
     return _conclude(reports, parsed)
@@ -820,8 +914,8 @@ def _run_job(
     task: Task,
     job: Callable[..., Report],
     engine: Engine | Comparison,
-    settings: Settings,
-    output_settings: OutputSettings,
+    models: Sequence[Model],
+    order: Order,
     parsed: argparse.Namespace,
 ) -> Report:
     from tqdm import tqdm
@@ -829,13 +923,12 @@ def _run_job(
     from rtviz.sinks import leftover
     from rtviz.sources import open_source
 
+    output_settings = order.output
     cut_off = leftover(task.output)
     if cut_off is not None:
         _say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
     with (
-        open_source(
-            task.place, start=output_settings.start, end=output_settings.end, every=output_settings.every
-        ) as source,
+        open_source(task.place, **output_settings.part()) as source,
         tqdm(
             total=_expected_frames(source, output_settings),
             desc=Path(source.info.name).name,
@@ -846,6 +939,7 @@ def _run_job(
         ) as bar,
     ):
         try:
+            settings = order.settings_for(source.info, models)
             report = job(source, task.output, engine, settings, output_settings, bar.update)
         except (KeyboardInterrupt, RtvizError):
             bar.close()
@@ -893,12 +987,15 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
 
     One video and a folder without a trailing slash is the folder of its frames.
     """
-    from rtviz.sources import PICTURE_SUFFIXES, expand
+    from rtviz.sources import expand, skipped
+    from rtviz.sources.magic import is_animation, is_picture
 
     if parsed.output.strip() in ("", "-", "."):
         raise SettingsError("output", parsed.output, "the name of a file or of a folder")
     output = Path(parsed.output)
     places = expand(parsed.inputs, apart=not output.suffix)
+    for sentence in skipped([given for given in parsed.inputs if given not in places]):
+        _notice(parsed.quiet)(sentence)
     if parsed.seconds is not None and not any(place.startswith("scene:") for place in places):
         raise SettingsError("seconds", f"{parsed.seconds:g}", "with scene: alone; --end takes the beginning of a video")
     places = [_with_seconds(place, parsed.seconds) for place in places]
@@ -917,7 +1014,7 @@ def _tasks(parsed: argparse.Namespace, output_settings: OutputSettings, suffix: 
         while name.lower() in taken:  # lower: on many file systems A.mp4 and a.mp4 are one file
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
-        picture = Path(place).suffix.lower() in PICTURE_SUFFIXES and Path(place).is_file()
+        picture = Path(place).is_file() and is_picture(Path(place)) and not is_animation(Path(place))
         tasks.append(Task(place, output / f"{name}{suffix or ('.png' if picture else video)}"))
     return tasks
 
@@ -972,9 +1069,9 @@ def _score(parsed: argparse.Namespace) -> int:
     seed = 0 if parsed.seed is None else parsed.seed
     if parsed.name in _MEASURED_ON:
         return _benchmark(parsed, seed, given)
-    for name in ("data", "model", "limit", "resolution", "objects"):
+    for name in ("data", "model", "limit", "resolution", "objects", "features"):
         if getattr(parsed, name) is not None:
-            allowed = "corloc" if name == "objects" else " or ".join(_MEASURED_ON)
+            allowed = "corloc" if name in ("objects", "features") else " or ".join(_MEASURED_ON)
             raise SettingsError(name, getattr(parsed, name), f"only with {allowed}")
     from rtviz.scoring.scenes import score_scenes
 
@@ -991,7 +1088,7 @@ _SCORED_WITH = ("weights", "device", "precision", "backend")
 # What is measured, and on what.
 _MEASURED_ON = {
     "jaccard": "the folder of PASCAL VOC2012",
-    "davis": "the folder of DAVIS 2017",
+    "davis": "the folder of DAVIS 2017 or DAVIS 2016",
     "corloc": "the folder of PASCAL VOC2007 or VOC2012",
 }
 
@@ -1006,8 +1103,9 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         raise SettingsError("scenes", parsed.scenes, f"only with a model's name; with {parsed.name} say --limit")
     if parsed.seed is not None and parsed.data != "scene:":
         raise SettingsError("seed", parsed.seed, "only with --data scene:")
-    if parsed.objects is not None and parsed.name != "corloc":
-        raise SettingsError("objects", parsed.objects, "only with corloc")
+    for name in ("objects", "features"):
+        if getattr(parsed, name) is not None and parsed.name != "corloc":
+            raise SettingsError(name, getattr(parsed, name), "only with corloc")
     if parsed.resolution is not None:
         Settings.option("resolution").check(parsed.resolution)
     models = list(dict.fromkeys(parsed.model or [None]))  # each once
@@ -1016,7 +1114,8 @@ def _benchmark(parsed: argparse.Namespace, seed: int, given: dict[str, Any]) -> 
         with _progress(parsed.quiet) as progress:
             for report in benchmarks.scored(
                 parsed.name, parsed.data, models, resolution=parsed.resolution, limit=parsed.limit, seed=seed,
-                objects=parsed.objects or "tokencut", progress=progress, notice=_notice(parsed.quiet), **given,
+                objects=parsed.objects or "tokencut", features=parsed.features or "auto",
+                progress=progress, notice=_notice(parsed.quiet), **given,
             ):  # fmt: skip
                 finished = report
     finally:  # whatever ended it, what was finished has taken its time
@@ -1066,6 +1165,11 @@ def _pull(parsed: argparse.Namespace) -> int:
         with _model_progress(quiet=False) as progress:
             path = pull(name, progress)
         _say(f"{name} is here: {path}")
+    return 0
+
+
+def _completion(parsed: argparse.Namespace) -> int:
+    print(completion.script(parsed.shell))
     return 0
 
 

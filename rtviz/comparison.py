@@ -9,7 +9,7 @@ import numpy as np
 
 from rtviz import compose, views
 from rtviz.artist import fit
-from rtviz.discovery import Mask, parts
+from rtviz.discovery import TITLES, Mask, parts
 from rtviz.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result, explained_layer
@@ -204,7 +204,7 @@ def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tu
         return (f"{texts[0]} (no {wanted.subject})", f"{texts[1]} (no {wanted.subject.split()[1]})", *texts)
     if settings.view in _OF_LAST_LAYER:
         name = settings.objects if settings.view == "objects" else view.label
-        name = {"tokencut": "TokenCut", "lost": "LOST"}.get(name, name)
+        name = TITLES.get(name, name)
         return (" · ".join([name, *muted]), name)
     if settings.view == "grid":
         return (" · ".join(["all layers and heads", *muted]), "all layers")
@@ -216,6 +216,8 @@ def shown(maps: Maps, settings: Settings, asked: Settings, best: str = "") -> tu
         heads, short = "all heads", "all"
     else:
         heads = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
+        if asked.head == "follow" and settings.head == "mean":
+            muted.insert(0, views.NO_HEAD)
         short = f"H{settings.head}" if isinstance(settings.head, int) else settings.head
     long = [f"layer {layer}", heads, *muted]
     return (" · ".join(long), f"L{layer} · {heads}", f"L{layer} {short}", f"L{layer}")

@@ -1,9 +1,9 @@
 """The object of a picture, found in the features of one frame alone: TokenCut and LOST. No label, no training, no text.
 
-Both take the keys of a self-supervised ViT's last layer, of all heads together, as a graph of patches, and both give
-one object: its patches, the seed that it was found by, and a box. TokenCut asks for the cut through the graph that
-parts two groups with the fewest ties between them; LOST starts from the patch with the fewest ties. Arrays in, arrays
-out; nothing here draws.
+Both take features of a self-supervised ViT's last layer as a graph of patches, and both give one object: its patches,
+the seed that it was found by, and a box. TokenCut asks for the cut through the graph that parts two groups with the
+fewest ties between them; LOST starts from the patch with the fewest ties. The papers take DINO's keys, of all heads
+together; in other families other features serve better (`ModelCard.discovery_features`). Nothing here draws.
 
 In a stream, what was found in the frame before makes it faster and steadier: TokenCut's search begins at the last
 eigenvector, and the same object is kept as long as it can be had, until another one has been the better choice for a
@@ -17,14 +17,19 @@ section 3; Shi and Malik, "Normalized Cuts and Image Segmentation", PAMI 2000, f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtviz.frame import Floats
+from rtviz.errors import no_tokens
+from rtviz.frame import Floats, Frame, Pixels
+from rtviz.settings import Point, Settings
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
 
 TAU = 0.2  # TokenCut: patches whose keys have at least this cosine similarity are tied
 EPSILON = 1e-5  # TokenCut: the weight between all others
@@ -35,6 +40,12 @@ _SAME = 0.2  # Jaccard with what was shown, below which nothing of it is left to
 _PREFERENCE = 0.1  # so much more alike, in Jaccard, must another choice be than the plain one to be preferred
 CUT = 0.5  # likeness of two frames' features, place by place, below which they show different scenes
 JUMP_SECONDS = 1.0  # backwards; a stream that leaps begins anew
+
+# Why nothing is found, or everything.
+ALL_ALIKE = "all patches are alike"
+NONE_ALIKE = "no two patches are alike"
+NO_FEATURES = "the patches have nothing to compare"
+_WHOLE = 0.95  # of the patches: a mask that has as many is no object apart from anything
 
 _VECTORS = 3  # eigenvectors among which a known object is looked for
 _MOST_STEPS = 160
@@ -59,6 +70,9 @@ class Discovery:
             `foreground` is true. TokenCut: the eigenvector above its mean; LOST: the summed correlation with the seeds.
         vector: float32 [rows, columns], TokenCut's second smallest eigenvector; None for LOST.
         kept: whether this is another choice than the frame alone would have given, for the sake of the frame before.
+        method: "tokencut" or "lost".
+        features: what the patches were compared by, "keys", "values" or "tokens"; empty where that is not known.
+        remark: why there is no object, or why it is (nearly) the whole picture; empty if neither is so.
     """
 
     mask: Mask
@@ -68,6 +82,33 @@ class Discovery:
     values: Floats
     vector: Floats | None = None
     kept: bool = False
+    method: str = ""
+    features: str = ""
+    remark: str = ""
+
+    def box_on(self, size: tuple[int, int]) -> tuple[float, float, float, float] | None:
+        """The box on the frame.
+
+        Args:
+            size: (height, width) of the frame, in pixels.
+
+        Returns:
+            (top, left, bottom, right) in pixels, bottom and right just outside; None if nothing was found.
+        """
+        if self.box is None:
+            return None
+        down, across = (side / count for side, count in zip(size, self.mask.shape, strict=True))
+        top, left, bottom, right = self.box
+        return top * down, left * across, bottom * down, right * across
+
+    def mask_on(self, size: tuple[int, int]) -> Mask:
+        """The mask on the frame, each pixel as the patch that it lies in: bool [height, width].
+
+        Args:
+            size: (height, width) of the frame, in pixels.
+        """
+        rows, columns = (np.arange(side) * count // side for side, count in zip(size, self.mask.shape, strict=True))
+        return self.mask[rows[:, None], columns[None, :]]
 
     def __repr__(self) -> str:
         rows, columns = self.mask.shape
@@ -113,21 +154,21 @@ def tokencut(
     """
     flat, grid = _flat(features)
     if not _worth_a_look(flat):
-        return _nothing(grid)
+        return _nothing(grid, "tokencut", NO_FEATURES)
     started = before.vector if before is not None and before.mask.shape == grid else None
     if most is None or len(flat) <= most:
-        vectors = [vector.reshape(grid) for vector in _cuts(_unit(flat), tau, epsilon, started)]
+        cuts, why_none = _cuts(_unit(flat), tau, epsilon, started)
+        vectors = [vector.reshape(grid) for vector in cuts]
     else:
         small = _pooled(flat.reshape(*grid, -1))
         few, all_of_them = _unit(small.reshape(-1, small.shape[2])), _unit(flat)
         started = None if started is None else _pooled(started[..., None])
         tied = all_of_them @ few.T >= tau  # [patches, pooled patches]
         of = np.maximum(tied.sum(axis=1), 1)
-        vectors = [
-            ((tied @ vector.astype(np.float32)) / of).reshape(grid) for vector in _cuts(few, tau, epsilon, started)
-        ]
+        cuts, why_none = _cuts(few, tau, epsilon, started)
+        vectors = [((tied @ vector.astype(np.float32)) / of).reshape(grid) for vector in cuts]
     if not vectors:
-        return _nothing(grid)
+        return _nothing(grid, "tokencut", why_none)
     plain = _side(vectors[0])
     if before is None:
         return plain
@@ -145,15 +186,17 @@ def _pooled(features: Array) -> Array:
     return np.asarray(even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, width).mean(axis=(1, 3)))
 
 
-def _cuts(unit: Floats, tau: float, epsilon: float, started: Array | None) -> list[Array]:
+def _cuts(unit: Floats, tau: float, epsilon: float, started: Array | None) -> tuple[list[Array], str]:
     """The vectors [patches] that cut the graph of features of unit length [patches, width], the best first; none where
-    every cut is as good as another."""
+    every cut is as good as another, and then why that is so."""
     tied = (unit @ unit.T >= tau).astype(np.float32)
     np.fill_diagonal(tied, 1.0)  # also of a patch without any feature
     ties = int(tied.sum(dtype=np.float64))
-    if ties == tied.size or ties == len(tied):  # all alike, or no two alike
-        return []
-    return _second_smallest(tied, epsilon, started)
+    if ties == tied.size:
+        return [], ALL_ALIKE
+    if ties == len(tied):
+        return [], NONE_ALIKE
+    return _second_smallest(tied, epsilon, started), ""
 
 
 def _side(vector: Array, above: bool | None = None, within: Mask | None = None) -> Discovery:
@@ -173,7 +216,7 @@ def _side(vector: Array, above: bool | None = None, within: Mask | None = None) 
     if within is not None and (foreground & within).any():
         allowed = foreground & within
     seed = int(np.where(allowed, size, -1).argmax())
-    return _around(seed, foreground, values, vector.astype(np.float32))
+    return _around("tokencut", seed, foreground, values, vector.astype(np.float32))
 
 
 def _sides(vectors: list[Array], before: Discovery) -> Iterator[Discovery]:
@@ -286,7 +329,7 @@ def lost(features: NDArray[np.floating[Any]], *, k: int = K, before: Discovery |
     """
     flat, grid = _flat(features)
     if not _worth_a_look(flat):
-        return _nothing(grid)
+        return _nothing(grid, "lost", NO_FEATURES)
     products = flat @ flat.T
     degrees = np.count_nonzero(products >= 0, axis=1)
     order = np.argsort(degrees, kind="stable")  # of equals, the first in reading order
@@ -299,7 +342,7 @@ def lost(features: NDArray[np.floating[Any]], *, k: int = K, before: Discovery |
         foreground = summed >= 0
         foreground.ravel()[seed] = True  # it is, but for rounding
         values = np.where(foreground, np.maximum(summed, np.float64(1e-12)), summed)
-        return _around(seed, foreground, values)
+        return _around("lost", seed, foreground, values)
 
     plain = grown(int(order[0]))
     if before is None or before.mask.shape != grid or not before.mask.any():
@@ -322,17 +365,20 @@ def _worth_a_look(flat: Floats) -> bool:
     return bool(flat.size) and bool(np.isfinite(flat).all()) and bool(flat.any())
 
 
-def _nothing(grid: tuple[int, int]) -> Discovery:
+def _nothing(grid: tuple[int, int], method: str, why: str) -> Discovery:
     none = np.zeros(grid, np.bool_)
-    return Discovery(none, None, None, none, np.zeros(grid, np.float32))
+    return Discovery(none, None, None, none, np.zeros(grid, np.float32), method=method, remark=why)
 
 
-def _around(seed: int, foreground: Mask, values: Array, vector: Floats | None = None) -> Discovery:
+def _around(method: str, seed: int, foreground: Mask, values: Array, vector: Floats | None = None) -> Discovery:
     """The object of a foreground that the seed, the number of a patch, lies in."""
     columns = foreground.shape[1]
     place = (seed // columns, seed % columns)
     mask = component(foreground, place)
-    return Discovery(mask, place, box_of(mask), foreground, values.astype(np.float32), vector)
+    remark = ALL_ALIKE if mask.mean() >= _WHOLE else ""
+    return Discovery(
+        mask, place, box_of(mask), foreground, values.astype(np.float32), vector, method=method, remark=remark
+    )
 
 
 def component(mask: Mask, seed: tuple[int, int]) -> Mask:
@@ -368,6 +414,40 @@ def box_of(mask: Mask) -> tuple[int, int, int, int] | None:
     if not len(rows):
         return None
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+METHODS: Mapping[str, Method] = {"tokencut": tokencut, "lost": lost}
+TITLES: Mapping[str, str] = {"tokencut": "TokenCut", "lost": "LOST"}
+
+
+def find_object(model: Model, frame: Pixels | Frame, method: str = "tokencut", features: str = "auto") -> Discovery:
+    """The object of a frame, found without any label.
+
+        found = rtviz.find_object(rtviz.load("dino-vits16"), frame)
+        found.mask, found.box  # in patches
+        found.mask_on(frame.shape[:2]), found.box_on(frame.shape[:2])  # in pixels
+
+    Args:
+        model: a vision transformer.
+        frame: RGB uint8 [height, width, 3].
+        method: "tokencut" (Wang et al. 2022) or "lost" (Siméoni et al. 2021).
+        features: what patches are compared by: "keys", "values" or "tokens" of the last layer; "auto" takes what serves
+            best in the model's family (`ModelCard.discovery_features`).
+
+    Returns:
+        The object in patches, with `remark` saying why where there is none.
+
+    Raises:
+        SettingsError: method or features are not among these, or the model has no patch tokens.
+        DeviceFailed, CaptureFailed: as when the model looks.
+    """
+    method = Settings.option("objects").check(method)
+    features = Settings.option("features").check(features)
+    if not model.heads:
+        raise no_tokens(model.name)
+    chosen = model.card.discovery_features if features == "auto" else features
+    maps = model(frame, "cls" if model.has_cls else Point(0.5, 0.5), (chosen,))
+    return replace(METHODS[method](maps.patch_features(chosen)), features=chosen)
 
 
 # --- over time -------------------------------------------------------------------------------------------------------

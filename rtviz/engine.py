@@ -136,11 +136,11 @@ class Engine:
     def _features(self, settings: Settings) -> set[str]:
         """What the maps must hold beside attention; of a model without heads the one thing that it can show."""
         assert self.model is not None
-        needs = views.find(settings.view).needs
+        needs = views.needs(settings, self.model.card.discovery_features)
         wanted = {settings.cam} if "cam" in needs or not self.model.heads else set()
         if settings.track and self.model.heads:
             wanted.add("tokens")
-        return wanted | (needs & {"tokens", "keys", "rollout", "intact"})
+        return wanted | (needs & {"tokens", "keys", "values", "rollout", "intact"})
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
@@ -213,6 +213,13 @@ class Engine:
         """Forget what was remembered between frames, as when another stream begins."""
         self._memory.reset()
         self._tracker.reset()
+
+
+def for_still(settings: Settings, models: Sequence[Model], frame_size: tuple[int, int]) -> Settings:
+    """The settings with the resolution at which a frame of this (height, width) shows most: of several models, that of
+    the one that needs the largest."""
+    sizes = [model.still_resolution(frame_size) for model in models]
+    return settings.replace(resolution=max(sizes)) if sizes else settings
 
 
 def side_by_side(

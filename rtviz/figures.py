@@ -30,7 +30,7 @@ from rtviz.errors import (
     lacks_classifier,
     no_heads,
 )
-from rtviz.facts import most_object_like
+from rtviz.facts import standing_out
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.sinks import check_folder
@@ -200,9 +200,10 @@ def compare(
 
     The head is the one whose mask covers the frame's objects best, as in figure 4 of Caron et al. (2021), if the frame
     knows them (`Frame.masks`): then its Jaccard index is told, and of several objects each has its own. Else it is the
-    most object-like one (`rtviz.facts.object_likeness`). A model without heads shows what each of its stages responds
-    to, and the mask of the chosen stage, or of its last where it has no such one; what its maps do not hold, such as a
-    class's of a model without a classifier, it shows by another method, and says so.
+    one that stands out (`rtviz.facts.standing_out`), or where none does the mean over heads. A model without heads
+    shows what each of its stages responds to, and the mask of the chosen stage, or of its last where it has no such
+    one; what its maps do not hold, such as a class's of a model without a classifier, it shows by another method, and
+    says so.
 
     Args:
         frame: what was looked at.
@@ -367,11 +368,18 @@ def _row(frame: Frame, maps: Maps, settings: Settings) -> _Row:
         return _stages_row(frame, maps, settings)
     layer = layer_of(maps, settings)
     found = None if frame.masks is None else overlap(maps, settings, frame.masks)
-    shown = tuple(sorted(set(found.heads))) if found is not None else (most_object_like(maps, layer),)
+    one = standing_out(maps.attention[layer]) if found is None else None
+    shown = tuple(sorted(set(found.heads))) if found is not None else (one,) if one is not None else ()
     said = [f"layer {layer}", _query(maps), *([str(found)] if found is not None else [])]
     attention = maps.attention[layer]
-    masked = _masked(attention, shown, frame, settings)
-    of = f"head{'s' if len(shown) > 1 else ''} {', '.join(map(str, shown))}"
+    if shown:
+        masked = _masked(attention, shown, frame, settings)
+    else:
+        mask = compose.mask_pixels(
+            attention.mean(axis=0), settings.threshold, frame.size, settings.upsampling, frame.pixels
+        )
+        masked = mask_view.tint(frame.pixels, mask, mask_view.mask_color("mean"), 0.8)
+    of = "mean of heads" if not shown else f"head{'s' if len(shown) > 1 else ''} {', '.join(map(str, shown))}"
     named: list[tuple[tuple[str, ...], Floats]] = [
         ((f"head {head}", f"{head}"), values) for head, values in enumerate(attention)
     ]
@@ -413,10 +421,10 @@ def _masks_note(frame: Frame, seen: Iterable[Maps], share: str) -> str:
     if not any(maps.heads for maps in seen):
         return f"Masks: the top {share} of what a stage responds to."
     if frame.masks is not None and frame.masks.any():
-        chosen = "that covers each object best (Jaccard index)"
+        of = "one head, the one that covers each object best (Jaccard index)"
     else:
-        chosen = "whose map is most object-like, by its shape alone"
-    return f"Masks: the top {share} of the attention of one head, the one {chosen}."
+        of = "the head that the others agree with most, or of the mean over heads where no head stands out"
+    return f"Masks: the top {share} of the attention of {of}."
 
 
 def _masked(attention: Floats, heads: Sequence[int], frame: Frame, settings: Settings) -> Pixels:

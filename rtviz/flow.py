@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
 from rtviz.frame import Floats, Frame, Maps
+
+WIDE = frozenset({"tokens", "keys", "values"})  # the fields of Maps with many numbers a patch
 
 
 class Carrier:
@@ -26,11 +28,11 @@ class Carrier:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._then: tuple[Frame, NDArray[np.uint8]] | None = None
 
-    def carry(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = ("tokens", "keys")) -> Maps:
+    def carry(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = WIDE) -> Maps:
         """The maps of frame `then`, laid where its things are in frame `now`, which has the same size.
 
         Args:
-            features: which of the wide ones, tokens and keys, are wanted; the others are left out.
+            features: which of the wide ones are wanted; the others are left out.
         """
         if then is now:
             return maps
@@ -40,11 +42,11 @@ class Carrier:
         # A row keeps what it gave to the patches: things that leave the frame are few in a tenth of a second.
         before = maps.attention.sum(axis=(2, 3), keepdims=True)
         attention *= before / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-12)
-        tokens = keys = None
-        if maps.tokens is not None and "tokens" in features:
-            tokens = np.moveaxis(sampler(np.moveaxis(maps.tokens, -1, 0)), 0, -1)
-        if maps.keys is not None and "keys" in features:
-            keys = np.moveaxis(sampler(np.moveaxis(maps.keys, -1, 1)), 1, -1)
+        wide: dict[str, Any] = dict.fromkeys(WIDE)
+        for name in WIDE & frozenset(features):
+            held: Floats | None = getattr(maps, name)
+            if held is not None:
+                wide[name] = np.moveaxis(sampler(np.moveaxis(held, -1, -3)), -3, -1)
         labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
         rollout = None if maps.rollout is None else np.maximum(sampler(maps.rollout[None])[0], 0)
         intact = None if maps.intact is None else self.carry(maps.intact, then, now, features)
@@ -55,8 +57,8 @@ class Carrier:
         return replace(
             maps,
             attention=attention,
-            tokens=tokens,
-            keys=keys,
+            attended=None if maps.attended is None else np.maximum(sampler(maps.attended[None])[0], 0),
+            **wide,
             cams=cams,
             labels=labels,
             rollout=rollout,

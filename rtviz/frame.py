@@ -125,6 +125,8 @@ class Maps(_Shown):
         cams: by method ("activation", "eigen"), float32 [rows, columns] of each stage of a convolutional network, each
             in its own grid, or of the patch tokens that a transformer ends with; on demand. "grad" has the one map
             that `explained` tells of.
+        noise: how far rounding in the model's number format may move a value of attention, as a share of that value; 0
+            if nothing is known of it.
         explained: which class the map "grad" is of; None if none was asked for.
         labels: float32 [1 + objects, rows, columns], how much of each patch is background (first) and each of the
             marked objects that are followed; once a Tracker has seen the maps.
@@ -136,6 +138,10 @@ class Maps(_Shown):
         intact: what the model sees with no head muted; on demand.
         rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
             on demand.
+        values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
+        attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
+            about; with the tokens, of a model that has a CLS token.
+        discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
     """
 
     attention: Floats
@@ -157,6 +163,10 @@ class Maps(_Shown):
     intact: Maps | None = None
     rows: Callable[[Query], Mapping[str, Any]] | None = None
     explained: Explained | None = None
+    noise: float = 0.0
+    values: Floats | None = None
+    attended: Floats | None = None
+    discovery_features: str = "keys"
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -169,6 +179,17 @@ class Maps(_Shown):
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
         intact = None if self.intact is None or self.intact.rows is None else self.intact.ask(query)
         return replace(self, query=query, intact=intact, **self.rows(query))
+
+    def patch_features(self, name: str) -> Floats:
+        """Each patch's "keys" or "values", of all heads together, or its "tokens": float32 [rows, columns, width].
+
+        Raises:
+            ValueError: the maps do not hold them.
+        """
+        held = {"keys": self.keys, "values": self.values, "tokens": self.tokens}[name]
+        if held is None:
+            raise ValueError(f"these maps hold no {name}: the feature {name!r} was not asked for")
+        return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
 
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM was tried for this class in this layer, which may be one that the model does not have."""
@@ -197,6 +218,17 @@ class Maps(_Shown):
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+def rounding_noise(epsilon: float) -> float:
+    """How far rounding moves a value of attention, as a share of that value, in a format in which 1 + epsilon follows
+    1.
+
+    A trained DINOv2 ViT-S/14 moves in bf16 (epsilon 2^-7) by .4 to .7 % of the attention of the mean over heads, by 1
+    to 3 % of that of its worst head (five pictures of VOC2007 at 224, against fp32), which is half the sum over
+    patches.
+    """
+    return 8 * epsilon
 
 
 def explained_layer(layer: int, layers: int, heads: int) -> int:

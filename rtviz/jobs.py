@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
+import secrets
 import signal
 import sys
 import threading
@@ -17,11 +18,15 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtviz import threads
 from rtviz.errors import DeviceLost, MissingDependency, OutputUnwritable, RtvizError, SettingsError, in_words
 from rtviz.settings import OutputSettings, Settings
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
+    from rtviz.sources import SourceInfo
 
 MANIFEST = "rtviz-jobs.jsonl"
 
@@ -47,18 +52,27 @@ class Order:
 
     Attributes:
         exporting: the raw maps are written, and nothing drawn.
+        stills: whether pictures are drawn at the resolution at which they show most, because none was asked for.
     """
 
     settings: Settings
     output: OutputSettings
     exporting: bool = False
+    stills: bool = False
+
+    def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
+        """The settings for one input."""
+        from rtviz.engine import for_still
+
+        return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, which tell two orders apart."""
         output, settings = self.output.to_mapping(), self.settings.to_mapping()
         output.pop("overwrite", None)  # says how, not what
         settings.pop("device", None)
-        return {"settings": settings, "output": output, "exporting": self.exporting}
+        stills = {"stills": True} if self.stills else {}
+        return {"settings": settings, "output": output, "exporting": self.exporting, **stills}
 
 
 class Worker:
@@ -97,12 +111,13 @@ class Worker:
         part = order.output
         engine = Comparison([Engine(model) for model in self._models]) if self._panes else Engine(*self._models)
         try:
-            with open_source(task.place, start=part.start, end=part.end, every=part.every) as source:
+            with open_source(task.place, **part.part()) as source:
                 if order.exporting:
                     assert isinstance(engine, Engine)
                     report = offline.export(source, task.output, engine, order.settings, part)
                 else:
-                    report = offline.render(source, task.output, engine, order.settings, part)
+                    settings = order.settings_for(source.info, self._models)
+                    report = offline.render(source, task.output, engine, settings, part)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # the others would fail in an instant, too
                 os._exit(_LOST)
@@ -114,6 +129,8 @@ def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
     """The report of an input that could not be done."""
     status = error.exit_status if isinstance(error, RtvizError) else 1
     said = in_words(error) if isinstance(error, BaseException) else error
+    if isinstance(error, BaseException) and not isinstance(error, RtvizError):
+        said = f"{task.place}: {said} (a bug in rtviz; --debug shows where)"
     return {"input": task.place, "output": str(task.output), "error": said, "exit_status": status}
 
 
@@ -246,6 +263,12 @@ def on_ray(
         MissingDependency: Ray is not installed.
         RtvizError: the cluster cannot be reached.
     """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        # One on this machine alone. Its processes talk over loopback, as Ray has it on Windows and macOS, and no other
+        # machine reaches them; and only they know its token, which Ray would else leave in the home folder.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
         import ray.data
@@ -260,10 +283,13 @@ def _on_ray(
 ) -> Iterator[dict[str, Any]]:
     import logging
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to a server that it is used
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        ray.init(address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
+        if address:
+            ray.init(address, **quiet)
+        else:
+            with _no_dashboard():
+                ray.init("local", include_dashboard=False, **quiet)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         why = "nobody answers there" if isinstance(error, ConnectionError) else in_words(error)
         raise RtvizError(f"no Ray cluster at {address or 'this machine'}: {why}") from error
@@ -295,6 +321,25 @@ def _on_ray(
         raise RtvizError(f"the Ray cluster gave up: {str(error).splitlines()[0]}") from error
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _no_dashboard() -> Iterator[None]:
+    """Ray without the process of its dashboard, which no argument keeps from starting.
+
+    Where the dashboard is not included, this process holds Ray's usage statistics alone; and where these are switched
+    off too, it still asks the addresses at which clouds answer where it runs. Ray does without it.
+    """
+    from ray._private import services
+
+    def none(*_: Any, **__: Any) -> tuple[None, None]:  # what Ray takes for one that failed to start
+        return None, None
+
+    start, services.start_api_server = services.start_api_server, none
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 def _absolute(place: str) -> str:

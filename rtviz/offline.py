@@ -17,7 +17,7 @@ from rtviz.engine import Engine
 from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
-from rtviz.sinks import open_maps_sink, open_sink
+from rtviz.sinks import holds_one, open_maps_sink, open_sink
 from rtviz.sources import Source, nothing_there
 
 if TYPE_CHECKING:
@@ -200,6 +200,8 @@ class _Job:
         self.seen: _Belt[tuple[Frame, Any]] = _Belt(2 * self.batch_length, self.line.stop)
         self.report = Report(input=source.info.name, output=str(output))
         self._on_frame = on_frame
+        # An output that holds one picture takes the first of several that a picture file holds.
+        self._first_only = source.info.holds if holds_one(output) else ""
         self._first_pts_seconds: float | None = None
         self._lost: SourceError | None = None
 
@@ -250,6 +252,13 @@ class _Job:
                 return decoded.end()
             self.report.frames_in += 1
             decoded.put(frame)
+            if self._first_only:
+                info = self.source.info
+                self.report.warnings.append(
+                    f"{info.name} holds {info.frame_count} {self._first_only}, and {self.report.output} one picture: "
+                    f"the first is shown; give a video's name or a folder for all"
+                )
+                return decoded.end()
 
     def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
         """The batches; before the first of many the passes that look at them are compiled, where that pays."""

@@ -20,7 +20,7 @@ import numpy as np
 from rtviz._version import __version__
 from rtviz.capture import Shot
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, Maps, Masks, Pixels, Result
+from rtviz.frame import Frame, Maps, Masks, Pixels, Result, rounding_noise
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class Kept:
         if self.maps is None:
             return size
         maps = self.maps
-        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.labels, maps.rollout]
+        arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.values]
+        arrays += [maps.attended, maps.labels, maps.rollout]
         if maps.intact is not None:
             arrays += [maps.intact.attention, maps.intact.prefix]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
@@ -337,9 +338,12 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
     return replace(
         maps,
         attention=maps.attention.astype(kind),
+        noise=max(maps.noise, rounding_noise(float(np.finfo(kind).eps))),
         prefix=maps.prefix.astype(kind),
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),
+        values=None if maps.values is None else maps.values.astype(kind),
+        attended=None if maps.attended is None else maps.attended.astype(kind),
         labels=None if maps.labels is None else maps.labels.astype(kind),
         rollout=None if maps.rollout is None else maps.rollout.astype(kind),
         intact=None if maps.intact is None else _with_type(maps.intact, kind),

@@ -419,7 +419,7 @@ class Settings(_Schema):
         step=1,
     )
     head: Head = _option(
-        "head", "mean", "Head", "attention head, from 0; or mean, max, all, follow (the most object-like)"
+        "head", "mean", "Head", "attention head, from 0; or mean, max, all, follow (the head that stands out)"
     )
     view: str = _option("choice", "heatmap", "View", "the way to draw")
     layout: str = _option(
@@ -448,6 +448,15 @@ class Settings(_Schema):
     )
     objects: str = _option(
         "choice", "tokencut", "Objects", "how the view objects finds one", choices=("tokencut", "lost")
+    )
+    features: str = _option(
+        "choice",
+        "auto",
+        "Features",
+        "what the views objects and similarity compare patches by: keys, values or tokens of the last layer; auto: "
+        "similarity by keys, objects as their family's papers do (DINO and most others keys, DINOv2 values, DINOv3 "
+        "tokens)",
+        choices=("auto", "keys", "values", "tokens"),
     )
     jaccard: bool = _option(
         "flag", False, "Jaccard", "how well the best head's mask covers the scene's objects, above the picture"
@@ -506,6 +515,24 @@ class OutputSettings(_Schema):
     start: float = _option("real", 0.0, "Start", "seconds of the input to leave out at its start", minimum=0)
     end: float | None = _option("real", None, "End", "second of the input to stop at", minimum=0, optional=True)
     every: int = _option("whole", 1, "Every", "take each N-th frame", minimum=1, maximum=100000)
+    video_stream: int | None = _option(
+        "whole",
+        None,
+        "Video track",
+        "number of the video track, the first is 1; the default one, else the largest, if not given",
+        minimum=1,
+        maximum=1000,
+        optional=True,
+    )
+    audio_stream: int | None = _option(
+        "whole",
+        None,
+        "Sound track",
+        "number of the sound track, likewise",
+        minimum=1,
+        maximum=1000,
+        optional=True,
+    )
     size: tuple[int, int] | None = _option(
         "size", None, "Size", "size of the output, WIDTHxHEIGHT; the input's own if not given", optional=True
     )
@@ -523,6 +550,10 @@ class OutputSettings(_Schema):
         optional=True,
     )
     overwrite: bool = _option("flag", False, "Overwrite", "replace an output that exists")
+
+    def part(self) -> dict[str, Any]:
+        """What of the input to take, as `rtviz.sources.open_source` takes it."""
+        return {name: getattr(self, name) for name in ("start", "end", "every", "video_stream", "audio_stream")}
 
 
 def presets() -> dict[str, Path]:

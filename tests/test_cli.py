@@ -171,6 +171,7 @@ def test_views_read_what_they_are_said_to_read():
         frame = Frame(next(iter(source)).pixels)
     others = {
         "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "features": "values",
         "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
     }  # fmt: skip
     assert set(others) == views.SOME_READ
@@ -205,7 +206,7 @@ def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
 
     looking = ["--model", "embedded", *TINY[2:]]
     pictures = {}
-    for head in ("follow", *"0123"):
+    for head in ("follow", "mean", *"0123"):
         line = ("render", "scene:?seed=5&size=320x240&seconds=0.03", "-o", tmp_path / f"{head}.png", "--head", head)
         assert here(*line, *looking)[0] == 0
         pictures[head] = cv2.imread(str(tmp_path / f"{head}.png"))
@@ -377,3 +378,67 @@ def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
     before, after = times(MEDIA / "asl-book.mkv"), times(tmp_path / "out.mp4")
     assert len(before) == len(after) > 100
     assert max(abs((b - before[0]) - (a - after[0])) for b, a in zip(before, after, strict=True)) < 1.1
+
+
+def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(tmp_path, here, monkeypatch, capsys):
+    """Whatever it is: a bug in reading one file must not cost the others."""
+    from rtviz import sources
+
+    opening = sources.open_source
+
+    def failing(place, **part):
+        if "seed=1" in place:
+            raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
+        return opening(place, **part)
+
+    monkeypatch.setattr(sources, "open_source", failing)
+    places = [f"scene:?seed={seed}&size=96x64&seconds=0.1" for seed in range(3)]
+    status, err = here("render", *places, "-o", f"{tmp_path}/", *TINY, "--json")
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if "error" in line]
+    assert "seed=1" in line
+    assert "UnicodeDecodeError" in line
+    assert "2 of 3 inputs done, 1 failed" in err
+    assert len(list(tmp_path.glob("*.mp4"))) == 2
+
+
+QUICK = ["--model", "random:vit_tiny_patch16_224", "--precision", "fp32", "--device", "cpu", "--quiet"]
+
+
+def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path, here):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels).save(pictures / name)
+    (tmp_path / "small.toml").write_text("resolution = 224\n")
+
+    def written(*line: object) -> np.ndarray:
+        out = tmp_path / "out.png"
+        assert here("render", *line, "-o", out, "--overwrite", *QUICK, "--upsampling", "nearest")[0] == 0
+        return np.asarray(Image.open(out))
+
+    small, large = (written(pictures / "a.png", "--resolution", size) for size in (224, 480))
+    assert (small != large).any()
+    assert (written(pictures / "a.png") == large).all()
+    assert (written(pictures / "a.png", "--config", tmp_path / "small.toml") == small).all(), "a preset's size counts"
+    assert here("render", pictures, "-o", f"{tmp_path}/apart/", *QUICK, "--upsampling", "nearest")[0] == 0
+    assert (np.asarray(Image.open(tmp_path / "apart" / "a.png")) == large).all(), "each picture of a folder is a still"
+
+
+def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(tmp_path, monkeypatch, capsys):
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    told = {}
+    for size in ("", "480", "224"):
+        assert cli.run(["facts", str(picture), "--json", *QUICK[:-1], *(["--resolution", size] if size else [])]) == 0
+        told[size] = json.loads(capsys.readouterr().out)
+    assert told[""] == told["480"] != told["224"]
+
+
+@pytest.mark.parametrize(("name", "size"), [("vit_tiny_patch16_224", 480), ("vit_small_patch14_dinov2", 518)])
+def test_the_size_that_shows_most_is_the_patches(name, size):
+    model = load(f"random:{name}", device="cpu", precision="fp32", resolution=224)
+    assert model.still_resolution((480, 640)) == size
+    assert model.still_resolution((20, 20_000)) == 224, "where a frame would have too many patches"

@@ -90,14 +90,17 @@ def test_the_maps_are_those_of_fp32(name: str, precision: str, worse: float, ove
         assert (one & other).sum() / (one | other).sum() > overlap
 
 
-def test_tokens_and_keys_come_along_and_another_query_is_answered() -> None:
+def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
     model, exact = load(precision="int8"), load(precision="fp32")
-    wanted = {"tokens", "keys", "rows", "activation"}
+    wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
     found, true = (one.batch([picture(1), picture(2)], "cls", wanted) for one in (model, exact))
     assert model.backend == "openvino"
     for one, other in zip(found, true, strict=True):
         assert apart(one.tokens, other.tokens) < 0.1
         assert apart(one.keys, other.keys) < 0.1
+        assert apart(one.values, other.values) < 0.1
+        assert apart(one.attended, other.attended) < 2e-2
+        assert np.corrcoef(one.cams["eigen"][0].ravel(), other.cams["eigen"][0].ravel())[0, 1] > 0.95
         assert one.keys_layer == other.keys_layer
         assert np.corrcoef(one.cams["activation"][0].ravel(), other.cams["activation"][0].ravel())[0, 1] > 0.98
         asked = one.ask(PLACE)

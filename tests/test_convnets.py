@@ -77,6 +77,20 @@ def test_eigen_is_the_first_component_of_any_features(shape, seed):
         assert_near(values, slow_eigen(one), 0.02)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_high_end_of_eigen_is_what_is_attended_whatever_the_lengths(inside):
+    """Two sides, and either of them may have the longer features."""
+    side = np.zeros((5, 7), bool)
+    side[1:4, 2:6] = True
+    apart = np.random.default_rng(3).normal(size=(16, 1, 1))
+    features = torch.from_numpy(np.where(side == inside, 3.0, -1.0) * apart)[None].float()
+    attended = torch.from_numpy(np.where(side, 0.04, 0.001))[None]
+    found = cams.eigen(features, attended)[0].numpy()
+    assert found[side].min() > 0 > found[~side].max()
+    by_length = cams.eigen(features)[0].numpy()
+    assert bool(by_length[side].min() > by_length[~side].max()) is inside
+
+
 def test_eigen_of_the_same_everywhere_is_nothing():
     assert cams.eigen(torch.ones(1, 8, 3, 5)).abs().max() < 1e-4
     assert torch.isfinite(cams.eigen(torch.zeros(1, 8, 3, 5))).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import pytest
 import rtviz
 from rtviz import compose, discovery, views
 from rtviz.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
+from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
+from rtviz.models import zoo
 from rtviz.scoring.measures import box_overlap, jaccard, on_pixels
 from rtviz.settings import Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
@@ -428,16 +431,109 @@ def test_the_label_says_which_method_and_when_nothing_is_found():
             views.draw(GRAY, maps, Settings(view="objects", objects=name))
         views.draw(GRAY, maps_with(np.ones((12, 16, 4), np.float32)), Settings(view="objects"))
         views.draw(GRAY, maps_with(np.ones((12, 16, 4), np.float32)), Settings(view="objects", objects="lost"))
-    assert written == ["TokenCut", "LOST", "TokenCut: no object", "LOST"]
+    assert written == [
+        "TokenCut",
+        "LOST",
+        "no object: all alike",
+        "the whole picture: all alike",
+    ]
+
+
+@pytest.mark.parametrize("size", [(48, 64), (240, 320), (1080, 1920)])
+def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch, size):
+    written: list[str] = []
+    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    alike, unlike = np.ones((12, 16, 4), np.float32), np.eye(192, dtype=np.float32).reshape(12, 16, 192)
+    for features in (alike, unlike, np.zeros((12, 16, 4), np.float32)):
+        views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps_with(features), Settings(view="objects"))
+    views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps_with(alike), Settings(view="objects", objects="lost"))
+    assert len(written) == 4
+    assert all("no object" in text for text in written[:3])
+    assert "the whole picture" in written[3]
+    if size[1] > 300:
+        assert all("alike" in text for text in (written[0], written[1], written[3]))
+    if size[1] > 1000:
+        assert written[0] == "TokenCut: no object, because all patches are alike in their keys"
+        assert written[1] == "TokenCut: no object, because no two patches are alike in their keys"
+        assert written[2] == "TokenCut: no object, because the patches have nothing to compare in their keys"
+
+
+def test_a_family_has_its_own_features_and_they_can_be_chosen():
+    """Keys that share a large common part, as DINOv2's do; in the values the object stands out."""
+    mask = figure((12, 16), (5, 4, 9, 10))
+    alike = maps_with(made_up(mask, noise=0.3, common=8))
+    values = maps_with(made_up(mask, noise=0.3, common=0.1)).keys
+    maps = replace(alike, values=values, discovery_features="values")
+    found = objects.discover(GRAY, maps, Settings(view="objects"))
+    np.testing.assert_array_equal(found.mask, mask)
+    assert (found.method, found.features, found.remark) == ("tokencut", "values", "")
+    by_keys = objects.discover(GRAY, maps, Settings(view="objects", features="keys"))
+    assert not by_keys.mask.any()
+    assert (by_keys.features, by_keys.remark) == ("keys", "all patches are alike")
+    assert views.needs(Settings(view="objects"), "values") == {"attention", "values"}
+    assert views.needs(Settings(view="objects", features="tokens"), "values") == {"attention", "tokens"}
+    memory = views.Memory()
+    for settings in (Settings(view="objects"), Settings(view="objects", features="keys")):
+        objects.discover(GRAY, maps, settings, memory)
+    assert len(memory) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("dino-vits16", "keys"), ("dinov2-vits14", "values"), ("random:dinov2-vits14-reg", "values"),
+        ("dinov3-vits16", "tokens"), ("embedded", "keys"), ("deit-vits16", "keys"),
+    ],
+)  # fmt: skip
+def test_what_each_family_is_compared_by(name, features):
+    assert zoo.find(name).discovery_features == features
+
+
+@pytest.mark.parametrize(("chosen", "held"), [("auto", "values"), ("tokens", "tokens"), ("keys", "keys")])
+def test_an_engine_looks_for_the_features_that_are_drawn(chosen, held):
+    engine = Engine(rtviz.load("random:dinov2-vits14", device="cpu", precision="fp32", resolution=56))
+    settings = Settings(view="objects", features=chosen, resolution=56)
+    (maps,) = engine.look([GRAY], settings)
+    assert {name for name in ("keys", "values", "tokens") if getattr(maps, name) is not None} == {held}
+    assert maps.discovery_features == "values"
+    assert engine.render(GRAY, settings).overlay.shape == GRAY.pixels.shape
+
+
+def test_find_object_is_in_patches_and_pixels(model):
+    pixels, truth = sample(TUNING_SEEDS[301])
+    found = rtviz.find_object(model, pixels)
+    np.testing.assert_array_equal(found.mask, tokencut(keys_of(model, pixels)).mask)
+    assert (found.method, found.features, found.remark) == ("tokencut", "keys", "")
+    mask = found.mask_on(truth.shape)
+    np.testing.assert_array_equal(mask, on_pixels(found.mask, truth.shape))
+    assert jaccard(mask, truth) > 0.5
+    assert found.box_on(truth.shape) == pytest.approx(box_of(mask))
+    assert rtviz.find_object(model, Frame(pixels), "lost", "tokens").features == "tokens"
+    blank = rtviz.find_object(model, np.zeros((64, 64, 3), np.uint8), "lost")
+    assert bool(blank.remark) is bool(blank.mask.mean() >= 0.95 or not blank.mask.any())
+    with pytest.raises(SettingsError, match="objects cannot be 'found'"):
+        rtviz.find_object(model, pixels, "found")
+    with pytest.raises(SettingsError, match="features cannot be 'queries'; allowed: auto, keys, values, tokens"):
+        rtviz.find_object(model, pixels, features="queries")
+    with pytest.raises(SettingsError, match="no patch tokens"):
+        rtviz.find_object(rtviz.load("random:resnet18", device="cpu", resolution=64), pixels)
+
+
+def test_nothing_found_has_no_box():
+    found = tokencut(np.ones((4, 6, 3), np.float32))
+    assert (found.box_on((40, 60)), found.remark) == (None, "all patches are alike")
+    assert not found.mask_on((40, 60)).any()
+    assert lost(np.ones((4, 6, 3), np.float32)).remark == "all patches are alike"
+    assert tokencut(np.eye(24, dtype=np.float32).reshape(4, 6, 24)).remark == "no two patches are alike"
 
 
 def test_the_setting_is_checked_and_the_keys_are_needed():
     with pytest.raises(SettingsError, match="objects cannot be 'found'; allowed: tokencut, lost"):
         Settings(objects="found")
     maps = maps_with(halves(4))
-    with pytest.raises(ValueError, match="needs the keys"):
+    with pytest.raises(ValueError, match="hold no keys"):
         views.draw(GRAY, Maps(maps.attention, maps.prefix, "cls", "tiny", 16, (96, 96)), Settings(view="objects"))
-    assert views.find("objects").needs >= {"keys"}
+    assert views.needs(Settings(view="objects"), "keys") >= {"keys"}
 
 
 def test_a_stream_is_remembered_by_method_and_a_paused_frame_stays():

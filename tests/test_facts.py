@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import rtviz
 from rtviz import views
-from rtviz.facts import Watch, head_facts, most_object_like, object_likeness
+from rtviz.facts import Watch, agreement, foreground, head_facts, standing_out
 from rtviz.frame import Frame, Maps
-from rtviz.settings import Point, Query, Settings
+from rtviz.scoring.measures import largest_mass, on_pixels
+from rtviz.settings import HeadOf, Point, Query, Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
 from rtviz.views import Memory
 
@@ -57,8 +59,8 @@ def test_the_ends_of_the_scales() -> None:
     facts = head_facts(maps_of(one, np.ones((ROWS, COLUMNS))), 0)
     assert [fact.entropy for fact in facts] == pytest.approx([0, 1], abs=1e-6)
     assert facts[0].distance == pytest.approx(0, abs=1e-6)
-    assert facts[1].likeness == pytest.approx(0, abs=1e-3)
-    assert facts[1].tag == "diffuse"
+    (even,) = head_facts(maps_of(np.ones((ROWS, COLUMNS))), 0)
+    assert (even.foreground, even.tag) == (None, "diffuse"), "nothing is foreground where nothing stands out"
 
 
 def test_prefix_shares_and_attention_add_up_to_1() -> None:
@@ -69,14 +71,74 @@ def test_prefix_shares_and_attention_add_up_to_1() -> None:
     assert {fact.registers for fact in head_facts(maps_of(ring(), prefix=1), 0)} == {0.0}
 
 
-def test_a_blob_is_foreground_the_rim_background_and_noise_diffuse() -> None:
+def slow_agreement(maps: Maps) -> list[float]:
+    """The sums of squares between inside and outside of each mask, patch by patch."""
+    heads = [head.astype(float).ravel() / head.sum() for head in maps.attention[0]]
+    roots = [[math.sqrt(share) for share in head] for head in heads]
+    found = []
+    for place, candidate in enumerate([*heads, maps.attention[0].mean(axis=0).astype(float).ravel()]):
+        inside: set[int] = set()
+        for patch in sorted(range(len(candidate)), key=lambda patch: -candidate[patch]):
+            if sum(candidate[one] for one in inside) >= 0.6 * sum(candidate):
+                break
+            inside.add(patch)
+        judged = []
+        for judge, values in enumerate(roots):
+            if judge != place:
+                middle = sum(values) / len(values)
+                classes = ([v for p, v in enumerate(values) if (p in inside) is side] for side in (True, False))
+                judged.append(sum(len(one) * (sum(one) / len(one) - middle) ** 2 for one in classes))
+        found.append(sum(judged) / len(judged))
+    return found
+
+
+def vague() -> np.ndarray:
+    return blob(6, 8, 2.5) + 0.1
+
+
+def spot() -> np.ndarray:
+    return blob(1, 14, 0.7)
+
+
+def test_agreement_is_the_slow_sum_of_squares() -> None:
+    random = np.random.default_rng(3)  # so that no two patches are alike, and masks not a matter of their order
+    shapes = (spot(), blob(6, 8, 2), vague(), np.ones((ROWS, COLUMNS)))
+    maps = maps_of(*(shape * random.uniform(0.7, 1.3, shape.shape) for shape in shapes))
+    assert agreement(maps.attention[0]) == pytest.approx(slow_agreement(maps), rel=1e-4)
+
+
+def test_a_head_cannot_vouch_for_itself() -> None:
+    apart = np.full((3, ROWS, COLUMNS), 1e-9, np.float32)
+    for head in range(3):
+        apart[head, 4 * head : 4 * head + 2, 2:8] = 1
+    assert (agreement(apart)[:3] < 0.05).all()
+    together = np.repeat(apart[:1], 3, axis=0)
+    assert (agreement(together)[:3] > 0.3).all()
+
+
+def test_foreground_is_what_heads_agree_on_and_background_what_avoids_it() -> None:
     noise = np.random.default_rng(2).random((ROWS, COLUMNS)) + 0.5
-    maps = maps_of(ring(), blob(6, 8, 2), noise, 1.1 - blob(6, 8, 4))
-    assert [fact.tag for fact in head_facts(maps, 0)] == ["background", "foreground", "diffuse", "background"]
-    assert most_object_like(maps, 0) == 1
-    scattered = np.random.default_rng(3).permutation(blob(6, 8, 2).ravel()).reshape(ROWS, COLUMNS)
-    whole, torn = object_likeness(np.stack([blob(6, 8, 2), scattered]).astype(np.float32))
-    assert torn < 0.2 * whole, "the same attention in pieces is no object"
+    maps = maps_of(1.1 - blob(6, 8, 4), blob(6, 8, 2), noise, vague(), blob(6, 8, 2.2))
+    facts = head_facts(maps, 0)
+    assert [fact.tag for fact in facts] == ["background", "foreground", "diffuse", "foreground", "foreground"]
+    there = foreground(maps.attention[0])
+    assert there is not None
+    assert there[6, 8]
+    assert there.mean() < 0.3
+    for fact, head in zip(facts, maps.attention[0], strict=True):
+        assert fact.foreground == pytest.approx(head[there].sum() / head.sum() / there.mean(), rel=1e-5)
+    even = [np.random.default_rng(seed).random((ROWS, COLUMNS)) + 0.5 for seed in range(4)]
+    assert foreground(maps_of(*even).attention[0]) is None
+    assert {fact.tag for fact in head_facts(maps_of(*even), 0)} == {"diffuse"}
+
+
+def test_an_earlier_layers_head_on_the_object_is_foreground_wherever_that_is() -> None:
+    """At the rim of the frame, and small: what the last layer agrees on decides, not the shape."""
+    last, early = maps_of(*[blob(0, 3, 1.5)] * 3), maps_of(blob(0, 3, 1.2), ring(), blob(9, 12, 2))
+    maps = replace(
+        last, attention=np.concatenate([early.attention, last.attention]), prefix=np.repeat(last.prefix, 2, 0)
+    )
+    assert [fact.tag for fact in head_facts(maps, 0)] == ["foreground", "diffuse", "background"]
 
 
 def test_stability_is_the_attention_that_stays() -> None:
@@ -102,6 +164,59 @@ def test_a_watch_tells_at_its_own_pace_and_follows_the_stability() -> None:
     assert watch.facts(maps_of(ring(), ring()), 0, 2.01)[1].head == 1, "another model is told of at once"
 
 
+def test_a_frame_that_stands_still_keeps_its_facts() -> None:
+    watch = Watch()
+    before, now = maps_of(vague(), blob(4, 4, 2)), maps_of(vague(), blob(5, 6, 2))
+    watch.facts(before, 0, 0.0, "first")
+    told = watch.facts(now, 0, 1.0, "second")
+    again = replace(now, attention=now.attention.copy())  # the same frame, looked at once more for another view
+    assert watch.facts(again, 0, 9.0, "second") is told
+    assert watch.facts(again, 0, 19.0, "second") is told
+    assert told[1].stability is not None
+    assert told[1].stability < 0.9
+    assert watch.facts(again, 0, 20.0, "third")[1].stability > told[1].stability
+    muted = replace(again, muted=(HeadOf(0, 0),))
+    assert watch.facts(muted, 0, 20.1, "third") is not told, "muting changes what there is to tell"
+
+
+def test_another_layer_of_the_same_frame_has_its_own_stability() -> None:
+    def pair(*heads: np.ndarray) -> Maps:
+        one = maps_of(*heads)
+        return replace(
+            one, attention=np.concatenate([one.attention, one.attention[:, ::-1]]), prefix=one.prefix[[0, 0]]
+        )
+
+    watch = Watch()
+    watch.facts(pair(vague(), blob(4, 4, 2)), 0, 0.0, 0)
+    here = watch.facts(pair(vague(), blob(8, 12, 2)), 0, 1.0, 1)
+    there = watch.facts(pair(vague(), blob(8, 12, 2)), 1, 5.0, 1)
+    assert [fact.stability for fact in there] == pytest.approx([fact.stability for fact in here[::-1]])
+
+
+def test_a_label_changes_only_when_that_is_clear() -> None:
+    last = maps_of(*[blob(6, 8, 2)] * 3)
+    there = foreground(last.attention[0])
+    assert there is not None
+
+    def at(share: float) -> Maps:
+        """With a first layer of heads that give the foreground so many times what a uniform map does."""
+        wanted = share * there.mean()
+        first = maps_of(*[np.where(there, wanted / there.sum(), (1 - wanted) / (~there).sum())] * 3).attention
+        return replace(last, attention=np.concatenate([first, last.attention]), prefix=last.prefix[[0, 0]])
+
+    assert [head_facts(at(share), 0)[0].tag for share in (1.9, 2.1, 0.55, 0.45)] == [
+        "diffuse", "foreground", "diffuse", "background",
+    ]  # fmt: skip
+    watch, labels = Watch(), []
+    for step in range(40):
+        labels.append(watch.facts(at(1.95 + 0.1 * (step % 2)), 0, float(step), step)[0].tag)
+    assert len(set(labels)) == 1, "about the threshold it flickered"
+    labels = [
+        watch.facts(at(share), 0, 50.0 + step, 50 + step)[0].tag for step, share in enumerate((3, 3, 1, 1, 0.2, 0.2))
+    ]
+    assert (labels[1], labels[3], labels[5]) == ("foreground", "diffuse", "background")
+
+
 def test_tags_agree_with_the_truth_of_drawn_scenes() -> None:
     """Foreground heads of the built-in model cover the object, background heads do not; of an untrained one all are
     diffuse."""
@@ -112,26 +227,37 @@ def test_tags_agree_with_the_truth_of_drawn_scenes() -> None:
         maps = model(pixels)
         side = 224 // maps.grid[0]
         covered = mask.reshape(maps.grid[0], side, maps.grid[1], side).mean(axis=(1, 3))
-        for fact in head_facts(maps, -1):
-            attention = maps.attention[-1, fact.head]
-            inside[fact.tag].append(float((attention * covered).sum() / attention.sum() / covered.mean()))
-    assert len(inside["foreground"]) >= 8
-    assert len(inside["background"]) >= 3
-    assert np.mean(inside["foreground"]) > 4, "so many times what an even map gives to the object"
-    assert np.mean(inside["background"]) < 0.7
+        for layer in range(maps.layers):
+            for fact in head_facts(maps, layer):
+                attention = maps.attention[layer, fact.head]
+                inside[fact.tag].append(float((attention * covered).sum() / attention.sum() / covered.mean()))
+    assert min(map(len, inside.values())) >= 8
+    assert np.mean(inside["foreground"]) > 4, "so many times what a uniform map gives to the object"
+    assert np.mean(inside["background"]) < 0.4
+    assert 0.6 < np.mean(inside["diffuse"]) < 2
     untrained = rtviz.load("random:embedded", device="cpu", precision="fp32", resolution=224)
-    assert "foreground" not in {fact.tag for fact in head_facts(untrained(pixels), -1)}
+    assert {fact.tag for fact in head_facts(untrained(pixels), -1)} == {"diffuse"}
 
 
-# --- following the most object-like head -----------------------------------------------------------------------------
+# --- following the head that stands out ------------------------------------------------------------------------------
+
+
+def test_the_head_that_stands_out_is_the_one_that_the_others_agree_with() -> None:
+    """Not the sharpest: a burning patch is nobody else's."""
+    assert standing_out(maps_of(spot(), blob(6, 8, 2), vague()).attention[0]) == 2
+    assert standing_out(maps_of(vague(), spot(), blob(6, 8, 2)).attention[0]) == 0
+    assert standing_out(maps_of(*[blob(6, 8, 2)] * 3).attention[0]) is None, "none is better than their mean"
+    even = [np.random.default_rng(seed).random((ROWS, COLUMNS)) + 0.5 for seed in range(4)]
+    assert standing_out(maps_of(*even).attention[0]) is None, "there is nothing"
 
 
 def test_the_followed_head_is_drawn_like_its_own_number() -> None:
     frame = Frame(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8))
-    maps = maps_of(ring(), blob(6, 8, 2), np.ones((ROWS, COLUMNS)))
-    for view in ("heatmap", "mask", "heads", "grid"):
-        followed, named = (views.draw(frame, maps, Settings(head=head, view=view)) for head in ("follow", 1))
-        assert np.array_equal(followed, named)
+    for maps, drawn in ((maps_of(spot(), blob(6, 8, 2), vague()), 2), (maps_of(*[ring()] * 3), "mean")):
+        for view in ("heatmap", "mask", "heads", "grid"):
+            pictures = (views.draw(frame, maps, Settings(head=head, view=view)) for head in ("follow", drawn))
+            followed, named = pictures
+            assert np.array_equal(followed, named)
 
 
 def test_another_head_is_followed_only_when_it_is_clearly_better() -> None:
@@ -141,14 +267,16 @@ def test_another_head_is_followed_only_when_it_is_clearly_better() -> None:
         frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, seconds)
         return views.settled(frame, maps_of(*heads), settings, memory).head
 
-    good, rather, bad = blob(6, 8, 2), blob(6, 8, 2.2), ring()
-    assert head(0.0, good, bad) == 0
-    better = int(object_likeness(np.stack([rather, good]).astype(np.float32)).argmax())
-    pair = (rather, good) if better else (good, rather)
-    assert [head(0.1 * step, *pair) for step in range(1, 20)] == [0] * 19, "hardly better is not better"
-    assert [head(1.9 + 0.1 * step, bad, good) for step in range(1, 21)][-1] == 1
-    assert views.settled(Frame(np.zeros((4, 4, 3), np.uint8)), maps_of(bad), Settings(head=0), memory).head == 0
-    assert head(4.1, good, bad) == 0, "who follows again begins anew"
+    sharp, good, rather = blob(6, 8, 2), blob(6, 8, 2.5) + 0.1, blob(6, 8, 2.4) + 0.1
+    assert head(0.0, spot(), sharp, vague(), np.ones((ROWS, COLUMNS))) == 2
+    better = maps_of(spot(), sharp, rather, good).attention[0]
+    assert standing_out(better) == 3, "alone, this frame would have another"
+    assert [head(0.1 * step, spot(), sharp, rather, good) for step in range(1, 20)] == [2] * 19, "hardly better"
+    assert [head(1.9 + 0.1 * step, spot(), sharp, ring(), good) for step in range(1, 31)][-1] == 3
+    even = [np.random.default_rng(seed).random((ROWS, COLUMNS)) + 0.5 for seed in range(4)]
+    assert [head(4.9 + 0.1 * step, *even) for step in range(1, 41)][-1] == "mean", "none stands out"
+    assert views.settled(Frame(np.zeros((4, 4, 3), np.uint8)), maps_of(good), Settings(head=0), memory).head == 0
+    assert head(9.0, spot(), sharp, rather, good) == 3, "who follows again begins anew"
 
 
 def test_the_engine_tells_which_head_it_followed() -> None:
@@ -156,4 +284,22 @@ def test_the_engine_tells_which_head_it_followed() -> None:
     with SceneSource(size=(96, 128)) as source:
         result = engine.render(next(iter(source)), Settings(head="follow"))
     assert result.maps is not None
-    assert result.settings.head == most_object_like(result.maps, -1)
+    head = standing_out(result.maps.attention[-1])
+    assert result.settings.head == ("mean" if head is None else head)
+
+
+def test_following_does_as_well_as_the_mean_on_drawn_scenes() -> None:
+    model = rtviz.load("embedded", device="cpu", precision="fp32", resolution=224)
+    scores: dict[str, list[float]] = {"followed": [], "mean": []}
+    for seed in TUNING_SEEDS[3010:3016]:
+        pixels, mask = sample(seed)
+        maps = model(pixels)
+        head = standing_out(maps.attention[-1])
+        for name, attention in (
+            ("followed", maps.attention[-1].mean(axis=0) if head is None else maps.attention[-1, head]),
+            ("mean", maps.attention[-1].mean(axis=0)),
+        ):
+            held = on_pixels(largest_mass(attention), mask.shape)
+            scores[name].append(float((held & mask).sum() / (held | mask).sum()))
+    assert np.mean(scores["followed"]) >= np.mean(scores["mean"]) - 0.01
+    assert np.mean(scores["followed"]) > 0.65

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from guard import Guard
 from test_cli import TINY, one_line_error, rtviz
 
 from rtviz.errors import SettingsError
@@ -239,7 +241,9 @@ def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     places = [f"scene:?seed={n}&size=64x48&seconds=2" for n in range(4)] + [str(tmp_path / "bad.mp4")]
     command = ["render", *places, "-o", f"{tmp_path / 'out'}{os.sep}", *TINY, "--ray", "--workers", "2", "--json"]
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+    (tmp_path / "guarded").mkdir()
+    guard = Guard(tmp_path / "guarded", {"RAY_DISABLE_IMPORT_WARNING": "1"})
+    environment = {**guard.environment, "RTVIZ_GUARD_FOLDERS": f"{tmp_path}:{tempfile.gettempdir()}"}
     driver = subprocess.Popen(
         [sys.executable, "-m", "rtviz", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment,
@@ -269,6 +273,7 @@ def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_
     assert "3 of 5 inputs were done before" in again.stderr
     assert {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]} == before
     assert frames_in(Path(reports[places[0]]["output"])) == 60
+    assert guard.noticed() == []
 
 
 def kill_a_busy_worker(driver: subprocess.Popen[str], folder: Path) -> bool:

@@ -104,6 +104,122 @@ def test_a_file_that_cannot_be_decoded_is_tried_once() -> None:
     assert opened == ["clip.mp4", "other.mp4"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceMissing("cannot open other.mp4: No such file or directory"),
+        SourceUnreadable("other.mp4 is empty"),
+        RuntimeError("a reader's own error"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_leaves_the_running_one(error: Exception) -> None:
+    """It is tried once, and again when asked to."""
+    running, other = Recording([number / 50 for number in range(10)]), Recording([0.0, 0.1], size=(32, 32))
+    tried: list[str] = []
+    whole = threading.Event()
+
+    def open_source(place: str, **part: Any) -> Any:
+        if place == "clip.mp4":
+            return running.open(place, **part)
+        tried.append(place)
+        if not whole.is_set():
+            raise error
+        return other.open(place, **part)
+
+    with session(running, open_source=open_source, place="clip.mp4") as live:
+        live.set_loop(True)
+        until_shown(live, lambda result: result.maps is not None)
+        live.update(live.settings.replace(track="0.5,0.5"))
+        live.open("other.mp4")
+        status = until(live, lambda status: status.attempt is not None and status.attempt.failed)
+        assert status.attempt is not None
+        assert str(error) in status.attempt.sentence
+        assert not status.attempt.retries
+        assert (status.place, status.source_state, status.source_sentence) == ("clip.mp4", "live", "")
+        loops = running.openings
+        until(live, lambda status: running.openings > loops + 1)  # longer than the pauses before trying again
+        assert tried == ["other.mp4"]
+        assert live.settings.track
+        assert live.latest().frame.size == (48, 64)  # type: ignore[union-attr]
+        whole.set()
+        live.open_again()
+        until_shown(live, lambda result: result.frame.size == (32, 32))
+        status = until(live, lambda status: status.attempt is None)
+        assert status.place == "other.mp4"
+        assert live.settings.track == (), "a mark means nothing in another picture"
+        until(live, lambda status: running.openings == running.closings)
+
+
+def test_a_first_file_that_is_missing_is_tried_once_and_when_asked() -> None:
+    recording = Recording([0.0, 0.1])
+    tried: list[str] = []
+
+    def open_source(place: str, **part: Any) -> Any:
+        tried.append(place)
+        if len(tried) == 1:
+            raise SourceMissing("cannot open clip.mp4: No such file or directory")
+        return recording.open(place, **part)
+
+    with session(recording, open_source=open_source, place="clip.mp4") as live:
+        status = until(live, lambda status: status.source_state == "failed")
+        assert status.source_sentence == "cannot open clip.mp4: No such file or directory"
+        assert not live.wait_for(lambda status: len(tried) > 1, 3 * QUICK.back_off_seconds[0])
+        live.open_again()
+        until_shown(live, lambda result: result.frame.size == (48, 64))
+
+
+def test_a_camera_that_is_missing_is_waited_for_while_another_source_runs() -> None:
+    running, camera = Recording([number / 50 for number in range(10)]), FaultyCamera(fps=60, size=SIZE, busy=3)
+
+    def open_source(place: str, **part: Any) -> Any:
+        return running.open(place, **part) if place == "clip.mp4" else camera.open(place)
+
+    with session(running, open_source=open_source, place="clip.mp4") as live:
+        live.set_loop(True)
+        until_shown(live, lambda result: result.maps is not None)
+        live.open("camera:7")
+        status = until(live, lambda status: status.attempt is not None and status.attempt.failed)
+        assert status.attempt is not None
+        assert "trying again" in status.attempt.sentence
+        assert status.attempt.retries
+        assert status.source_state == "live"
+        until_shown(live, lambda result: result.frame.size == SIZE)
+        assert live.status().place == "camera:7"
+    assert camera.openings == 4
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_camera_gives_way_to_another_that_cannot_be_opened_beside_it(there: bool) -> None:
+    """Two names of one device, or two on a bus that carries one. Where it fails again, the first one comes back."""
+    first, second = FaultyCamera(fps=60, size=SIZE), FaultyCamera(fps=60, size=(96, 48))
+    alone: list[bool] = []
+    running: list[str] = []
+
+    def open_source(place: str, **part: Any) -> Any:
+        if place == "camera:0":
+            source = first.open(place)
+            release = source.close
+            running.append(place)
+            source.close = lambda: (running.clear(), release())  # type: ignore[method-assign,assign,return-value]
+            return source
+        alone.append(not running)
+        if not (alone[-1] and there):
+            raise SourceUnreadable("camera 1 does not open: another program may be using it")
+        return second.open(place)
+
+    with session(first, open_source=open_source, place="camera:0") as live:
+        until_shown(live, lambda result: result.frame.size == SIZE)
+        live.open("camera:1")
+        if there:
+            until_shown(live, lambda result: result.frame.size == (96, 48))
+        else:
+            until(live, lambda status: status.attempt is not None and status.attempt.failed and len(alone) > 2)
+            until(live, lambda status: first.openings == 2 and status.source_state == "live")
+            live.cancel_opening()
+    assert alone[:2] == [False, True]
+    assert not any(alone[2:]), "it gives way once"
+
+
 def test_a_file_that_is_deleted_while_it_loops_is_asked_for_again() -> None:
     recording = Recording([0, 0.02, 0.04])
     there = threading.Event()

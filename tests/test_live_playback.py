@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from live_doubles import LIMIT, Engine, Recording, session, until, until_shown
+from PIL import Image
 
 from rtviz.errors import SettingsError
 from rtviz.frame import Result
 from rtviz.live import LiveSession
 from rtviz.settings import Settings
+from rtviz.sources import pages
+from rtviz.sources.pages import pages_of
 
 UNEVEN = [0.0, 0.04, 0.05, 0.09, 0.2, 0.21, 0.24, 0.3, 0.33, 0.4]
 
@@ -226,3 +230,102 @@ def test_a_real_file_is_sought_and_stepped_exactly(tmp_path: Path) -> None:
             live.step(count)
             at = min(max(at + count, 0), 11)
             until_shown(live, lambda result: level(result) == at)  # noqa: B023
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def _pictures(folder: Path, sizes: Sequence[tuple[int, int]]) -> None:
+    """Grey pictures of (height, width) each, whose level is ten times their number."""
+    folder.mkdir(exist_ok=True)
+    for number, size in enumerate(sizes):
+        Image.fromarray(np.full((*size, 3), 10 * number, np.uint8)).save(folder / f"{number}.png")
+
+
+def _page_of(result: Result) -> int:
+    return round(float(result.frame.pixels.mean()) / 10)
+
+
+def _live(folder: Path | str, engine: Engine) -> LiveSession:
+    return LiveSession(str(folder), Settings(), load_engine=lambda settings, progress: engine)  # type: ignore[arg-type,return-value]
+
+
+def test_a_folder_opens_as_pages_and_attention_never_crosses_from_one_to_the_next(tmp_path: Path) -> None:
+    sizes = [(48, 64), (48, 64), (64, 48), (48, 64)]
+    _pictures(tmp_path, sizes)
+    engine = Engine()
+    crossed: list[object] = []
+
+    def fits(page: int, looked_at: bool) -> Callable[[object], bool]:
+        def check(result: Any) -> bool:
+            if result.maps is not None and result.maps.prefix.flat[0] != _page_of(result):
+                crossed.append(result)
+            return _page_of(result) == page and (result.maps is not None) == looked_at
+
+        return check
+
+    with _live(tmp_path, engine) as live:
+        until_shown(live, fits(0, True))
+        status = live.status()
+        assert (status.page, status.paused) == ((0, 4), True)
+        assert status.source_info is not None
+        assert [page.path.name for page in status.source_info.pages] == [f"{n}.png" for n in range(4)]
+        for step, page in ((1, 1), (1, 2), (5, 3), (-2, 1), (-5, 0), (2, 2)):
+            engine.go.clear()
+            live.step(step)
+            until_shown(live, fits(page, False))  # by itself, until its own prediction is there
+            engine.go.set()
+            until_shown(live, fits(page, True))
+            assert live.status().page == (page, 4)
+            assert live.latest().frame.size == sizes[page], "in its own size"  # type: ignore[union-attr]
+        live.seek(3)
+        until_shown(live, fits(3, True))
+    assert not crossed
+
+
+def test_a_slide_show_turns_pages_on_request_and_leaves_out_what_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtviz.capture._SLIDE_SECONDS", 0.02)
+    _pictures(tmp_path, [(48, 64)] * 4)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    with _live(tmp_path, Engine()) as live:
+        until_shown(live, lambda result: _page_of(result) == 0)
+        live.pause(False)
+        for page in (1, 3):
+            until_shown(live, lambda result, page=page: _page_of(result) == page)
+        status = until(live, lambda status: status.paused)  # at the end, without a loop
+        assert status.page == (3, 4)
+        assert any("2.png" in notice for notice in status.notices)
+        live.step(-1)
+        until_shown(live, lambda result: _page_of(result) == 1)
+        live.set_loop(True)
+        live.pause(False)
+        until_shown(live, lambda result: _page_of(result) == 3)
+        until_shown(live, lambda result: _page_of(result) == 0)
+
+
+def test_several_pictures_are_pages_in_the_order_that_was_given(tmp_path: Path) -> None:
+    _pictures(tmp_path, [(48, 64)] * 3)
+    with _live(pages_of([tmp_path / "2.png", tmp_path / "0.png"]), Engine()) as live:
+        until_shown(live, lambda result: _page_of(result) == 2)
+        live.step(1)
+        until_shown(live, lambda result: _page_of(result) == 0)
+        assert live.status().page == (1, 2)
+
+
+def test_a_folder_of_thousands_reads_the_first_picture_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pictures(tmp_path, [(48, 64)])
+    for number in range(1, 3000):
+        (tmp_path / f"{number}.png").symlink_to(tmp_path / "0.png")
+    opened: list[str] = []
+    open_one = pages.open_source
+    monkeypatch.setattr(pages, "open_source", lambda place, **part: opened.append(place) or open_one(place, **part))
+    with _live(tmp_path, Engine()) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        assert live.status().page == (0, 3000)
+        live.seek(2999)
+        until(live, lambda status: status.page == (2999, 3000) and len(opened) > 2)
+    assert {Path(place).name for place in opened} == {"0.png", "2999.png"}

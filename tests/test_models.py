@@ -248,10 +248,12 @@ def test_what_is_no_frame_is_refused(tiny):
             tiny(wrong)
 
 
-def test_position_embeddings_are_those_of_timm_at_every_size():
-    model = rtviz.load("random:dinov2-vits14", device="cpu", precision="fp32", resolution=56)
+def test_position_embeddings_are_those_of_timm_at_every_size_where_timm_resamples_as_the_authors_do():
+    model = rtviz.load("random:dinov2-vits14-reg", device="cpu", precision="fp32", resolution=56)
     reference = backbone.timm.create_model(model.card.timm_name, num_classes=0, dynamic_img_size=True).eval()
-    reference.load_state_dict(rtviz.load("random:dinov2-vits14", device="cpu", precision="fp32").network.state_dict())
+    reference.load_state_dict(
+        rtviz.load("random:dinov2-vits14-reg", device="cpu", precision="fp32").network.state_dict()
+    )
     for size in ((56, 84), (84, 56), (56, 84), (42, 42)):
         x = torch.randn(1, 3, *size)
         model.attention(x)
@@ -322,8 +324,10 @@ def test_one_pass_answers_any_query(tiny, query):
 
 
 def test_unknown_features_are_refused(tiny):
-    with pytest.raises(ValueError, match="allowed: activation, eigen, grad, intact, keys, rollout, rows, tokens"):
-        tiny(noise(32, 32), features={"values"})
+    with pytest.raises(
+        ValueError, match="allowed: activation, eigen, grad, intact, keys, rollout, rows, tokens, values"
+    ):
+        tiny(noise(32, 32), features={"queries"})
 
 
 # --- devices and number formats ---------------------------------------------------------------------------------------

@@ -76,7 +76,12 @@ def lively(kind: str) -> torch.nn.Module:
 
 def model_of(kind: str, network: torch.nn.Module, precision: str = "fp32") -> Model:
     card = dataclasses.replace(
-        zoo.find("dino-vits16"), name=kind, layers=len(network.blocks), heads=3, width=network.embed_dim
+        zoo.find("dino-vits16"),
+        name=kind,
+        layers=len(network.blocks),
+        heads=3,
+        width=network.embed_dim,
+        resampling="antialias",  # timm's way, as of all families that are timm's own
     )
     return Model(network, card, device="cpu", precision=precision, resolution=64)
 

@@ -78,7 +78,8 @@ print(json.dumps({"arguments": sys.argv[1:], "folder": os.getcwd(), "versions": 
 sys.exit(int(os.environ.get("STATUS", 0)))
 """
 
-# Stands in for ruff, mypy and pytest: tells what it was asked, and fails where it is told to.
+# Stands in for the programs and the script that check: tells what it was asked, and fails where it is told to.
+NAMES = ("ruff", "mypy", "mkdocs", "pytest")
 TOOL = """\
 import os, sys
 name = __package__ or os.path.basename(os.path.dirname(__file__))
@@ -123,6 +124,7 @@ class Project:
         (self.root / "rtviz").mkdir(parents=True)
         self.nothing.mkdir()
         shutil.copytree(SCRIPTS, self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / "scripts" / "check_package.py").write_text(TOOL)
         (self.root / "pyproject.toml").write_text(PYPROJECT)
         (self.root / "backend.py").write_text(BACKEND)
         (self.root / "rtviz" / "__init__.py").touch()
@@ -132,7 +134,7 @@ class Project:
         # Like torchvision: each belongs to one torch, and pip would take the newest of both.
         make_wheel(self.wheels, "vision", "1.0", {"vision.py": "number = 1\n" * 1000}, "torch==2.13.0")
         make_wheel(self.wheels, "vision", "2.0", {"vision.py": "number = 2\n" * 1000}, "torch==2.14.0")
-        tools = {f"{name}/{file}.py": TOOL for name in ("ruff", "mypy", "pytest") for file in ("__init__", "__main__")}
+        tools = {f"{name}/{file}.py": TOOL for name in NAMES for file in ("__init__", "__main__")}
         tools = {path: TOOL if "__main__" in path else "" for path in tools}
         make_wheel(self.wheels, "tools", "1.0", tools)
         make_wheel(self.wheels, "later", "1.0", {"later.py": ""})
@@ -378,15 +380,19 @@ def test_every_check_runs_and_one_failure_counts(project: Project) -> None:
         "TOOL ruff format --check .",
         "TOOL ruff check .",
         "TOOL mypy",
+        f"TOOL mkdocs build --quiet --strict -f docs/mkdocs.yml -d {project.root / 'build' / 'site'}",
+        "TOOL scripts",
         "TOOL pytest --timeout 300 -n 2 --dist loadfile --no-loadscope-reorder -k a b",
     ]
     done = project.run(script="test.py", env={"FAILING": "ruff"})
     assert done.returncode == 1
     assert "TOOL pytest" in done.stdout
-    assert [line.split()[:2] for line in done.stdout.splitlines()[-4:]] == [
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-6:]] == [
         ["format", "FAILED"],
         ["lint", "FAILED"],
         ["types", "passed"],
+        ["docs", "passed"],
+        ["package", "passed"],
         ["tests", "passed"],
     ]
     assert done.stderr == ""

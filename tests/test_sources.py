@@ -446,3 +446,104 @@ def test_inputs_expand_to_places(tmp_path):
 def test_a_wrong_scene_says_what_a_scene_can_be(place):
     with pytest.raises(SettingsError, match="objects=1-5"):
         read(place)
+
+
+def remux(given: list[Path], path: Path, template: int = 0) -> None:
+    """The packets of several clips one behind the other, under the header of one of them."""
+    import av
+
+    with av.open(str(given[template])) as head, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(head.streams.video[0])
+        number = 0
+        for one in given:
+            with av.open(str(one)) as source:
+                for packet in source.demux(video=0):
+                    if packet.size:
+                        packet.pts = packet.dts = number * 40
+                        packet.time_base, packet.stream = Fraction(1, 1000), stream
+                        number += 1
+                        container.mux(packet)
+
+
+@pytest.mark.parametrize("larger_first", [False, True])
+def test_a_stream_that_begins_smaller_than_its_header_has_the_headers_size(tmp_path, larger_first):
+    for name, size in (("small.mkv", (48, 64)), ("large.mkv", (96, 128))):
+        make_video(tmp_path / name, [40 * number for number in range(8)], size=size, codec="libvpx")
+    order = [tmp_path / "large.mkv", tmp_path / "small.mkv"][:: 1 if larger_first else -1]
+    remux(order, tmp_path / "both.mkv", template=0 if larger_first else 1)
+    frames, warnings = read(tmp_path / "both.mkv")
+    assert {frame.size for frame in frames} == {(96, 128)}
+    assert [number_of(frame) for frame in frames] == pytest.approx([*range(8), *range(8)], abs=1)
+    assert any("8 frames" in warning and "128x96" in warning for warning in warnings)
+
+
+def test_an_aspect_ratio_that_changes_midway_is_followed(tmp_path):
+    times = [40 * number for number in range(5)]
+    make_video(tmp_path / "square.ts", times, size=(48, 64))
+    make_video(tmp_path / "wide.ts", times, size=(48, 64), options={"x264-params": "sar=2/1"})
+    both = (tmp_path / "square.ts").read_bytes() + (tmp_path / "wide.ts").read_bytes()
+    (tmp_path / "both.ts").write_bytes(both)
+    frames, warnings = read(tmp_path / "both.ts")
+    assert {frame.size for frame in frames} == {(48, 64)}
+    assert frames[0].pixels[2, 32].min() > 30
+    assert frames[-1].pixels[2, 32].max() < 10  # 128x48 in 64x48: black above it
+    assert any("5 frames" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 3, 2])
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mov"])
+def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path, name, orientation):
+    import io
+
+    import av
+
+    pixels = np.zeros((48, 96, 3), np.uint8)
+    for number, colour in enumerate(CORNERS.values()):
+        pixels[24 * (number // 2) :, 48 * (number % 2) :] = colour
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "a camera"
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "jpeg", exif=exif, quality=95)
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_mux_stream("mjpeg", rate=25, width=96, height=48)
+        stream.time_base = Fraction(1, 25)
+        for number in range(3):
+            packet = av.Packet(written.getvalue())
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), stream, True
+            container.mux(packet)
+    frames, _ = read(tmp_path / name)
+    upright = {1: ["red", "green", "blue", "white"], 6: ["blue", "red", "white", "green"],
+               3: ["white", "blue", "green", "red"], 2: ["green", "red", "white", "blue"]}[orientation]  # fmt: skip
+    assert [corners_of(frame.pixels) for frame in frames] == [upright] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("raw.h264", "libx264", Fraction(50)),
+        ("raw.h264", "libx264", Fraction(24000, 1001)),
+        ("raw.hevc", "libx265", Fraction(60)),
+        ("raw.m2v", "mpeg2video", Fraction(50)),
+        ("raw.ivf", "libvpx", Fraction(50)),
+    ],
+)
+def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path, name, codec, rate):
+    import av
+
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options={"bf": "2", "x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 + 4 * number, np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, warnings = read(tmp_path / name)
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([n / float(rate) for n in range(20)])
+    assert [number_of(frame) for frame in frames] == pytest.approx(list(range(20)), abs=2)
+    said = [warning for warning in warnings if f"{float(rate):.6g} frames a second" in warning]
+    assert len(said) == (name != "raw.ivf")  # which has timestamps
+    part, _ = read(tmp_path / name, start=5 / float(rate))
+    assert [frame.index for frame in part] == list(range(5, 20))

@@ -19,9 +19,28 @@ from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
 from rtviz.live import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources import open_source
-from rtviz.sources.stream import StreamSource
+from rtviz.sources.stream import JpegFinder, StreamSource
 
 pytest.importorskip("av")
+
+
+_MULTIPART = "multipart/x-mixed-replace; boundary=frame"
+_LENGTH = b"Content-Length: LENGTH\r\n\r\n"
+# Content type, preamble, and what stands before and behind each picture: as cameras do it.
+WAYS = {
+    "video": (_MULTIPART, b"", b"--frame\r\nContent-Type: image/jpeg\r\n" + _LENGTH, b"\r\n"),
+    "no-type": (_MULTIPART, b"", b"--frame\r\n" + _LENGTH, b"\r\n"),
+    "no-headers": (_MULTIPART, b"", b"--frame\r\n\r\n", b"\r\n"),
+    "no-length": (_MULTIPART, b"", b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", b"\r\n"),
+    "image-jpg": (_MULTIPART, b"", b"--frame\r\nContent-Type: image/jpg\r\n" + _LENGTH, b"\r\n"),
+    "wrong-length": (_MULTIPART, b"", b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 9\r\n\r\n", b"\r\n"),
+    "line-feeds": (_MULTIPART, b"", b"--frame\nContent-Length: LENGTH\n\n", b"\n"),
+    "preamble": (_MULTIPART, b"Old readers see this.\r\n\r\n", b"--frame\r\n" + _LENGTH, b"\r\n"),
+    "other-boundary": ('multipart/x-mixed-replace; boundary="--a b"', b"", b"--other\r\n" + _LENGTH, b""),
+    "text-between": (_MULTIPART, b"", b"--frame\r\nContent-Type: text/plain\r\n\r\nhi\r\n--frame\r\n\r\n", b"\r\n"),
+    "mixed": ("multipart/mixed; boundary=frame", b"", b"--frame\r\n" + _LENGTH, b"\r\n"),
+    "bare": ("video/x-motion-jpeg", b"", b"", b""),
+}
 
 
 class Server:
@@ -44,21 +63,23 @@ class Server:
                     self.end_headers()
                     self.wfile.write(body)
                     return
-                if self.path != "/video":
+                way = WAYS.get(self.path.removeprefix("/"))
+                if way is None:
                     self.send_error(404)
                     return
                 server.connections += 1
+                kind, preamble, before, behind = way
                 self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.send_header("Content-Type", kind)
                 self.end_headers()
+                self.wfile.write(preamble)
                 try:
                     while not server.cut.wait(0.02):
                         if not server.go.is_set():
                             continue
                         server.level = (server.level + 1) % 250
                         jpeg = cv2.imencode(".jpg", np.full((120, 160, 3), server.level, np.uint8))[1].tobytes()
-                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                        self.wfile.write(head.encode() + jpeg + b"\r\n")
+                        self.wfile.write(before.replace(b"LENGTH", b"%d" % len(jpeg)) + jpeg + behind)
                 except OSError:
                     pass  # the reader has hung up
 
@@ -85,8 +106,9 @@ def server() -> Iterator[Server]:
     running.close()
 
 
-def test_an_mjpeg_stream_delivers_pictures_in_order(server: Server) -> None:
-    with open_source(f"{server.address}/video") as source:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_mjpeg_stream_delivers_pictures_in_order(server: Server, way: str) -> None:
+    with open_source(f"{server.address}/{way}") as source:
         assert source.info.kind == "stream"
         assert source.info.live
         assert source.info.size == (120, 160)
@@ -97,6 +119,24 @@ def test_an_mjpeg_stream_delivers_pictures_in_order(server: Server) -> None:
                 break
     assert frame.pixels.shape == (120, 160, 3)
     assert levels == list(range(levels[0], levels[0] + 12))
+
+
+def test_jpegs_are_cut_out_of_bytes_wherever_those_are_divided() -> None:
+    """Also where one is cut off, one has a picture inside, one is progressive, and the rest is noise."""
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    plain, progressive = (
+        cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, flag])[1].tobytes() for flag in (0, 1)
+    )
+    inside = b"Exif\0\0" + plain
+    with_thumbnail = plain[:2] + b"\xff\xe1" + (len(inside) + 2).to_bytes(2, "big") + inside + plain[2:]
+    whole = b"--a\r\n".join(
+        [b"", plain, plain[: len(plain) // 2], progressive, b"\xff\xd8\xff\x00 no", with_thumbnail, b""]
+    )
+    for size in (1, 7, 1000, len(whole)):
+        finder = JpegFinder()
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+        found = [jpeg for piece in pieces for jpeg in finder.feed(piece)]
+        assert found == [plain, progressive, with_thumbnail]
 
 
 def test_a_stream_that_is_cut_off_is_lost(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,12 +11,12 @@ import pytest
 import torch
 
 import rtviz
-from rtviz import compose
+from rtviz import compose, views
 from rtviz.artist import answers, fit
 from rtviz.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.flow import Carrier
-from rtviz.frame import Frame
+from rtviz.frame import Frame, Maps
 from rtviz.settings import HeadOf, Point, Settings
 from rtviz.views.difference import difference
 
@@ -148,6 +149,41 @@ def test_the_difference_says_why_nothing_can_move(layer: int, said: bool, monkey
     assert (texts == [f"nothing moves: no head below layer {layer} is muted"]) == said
 
 
+def drawn(maps: Maps, **more: object) -> tuple[np.ndarray, list[str]]:
+    """The view alone on black, and its words."""
+    texts: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
+        settings = Settings(view="difference", layout="alone", layer=5, head=0, **more)  # type: ignore[arg-type]
+        return views.draw(frame(), maps, settings), texts
+
+
+def test_what_rounding_may_have_moved_is_not_drawn() -> None:
+    settings = Settings(view="difference", mute="1.2", layer=5, head=0, resolution=64)
+    (maps,) = Engine(model()).look([frame()], settings)
+    assert maps.intact is not None
+    assert 0 < maps.noise < 1e-5, "of fp32"
+    random = np.random.default_rng(0)
+
+    def moved(by: float, noise: float) -> tuple[np.ndarray, list[str]]:
+        assert maps.intact is not None
+        sides = random.choice([1 - by, 1 + by], maps.attention.shape).astype(np.float32)
+        return drawn(replace(maps, attention=maps.intact.attention * sides, noise=noise), mute="1.2")
+
+    blank, said = moved(0.04, 0.0625)
+    assert not blank.any()
+    assert said == ["nothing moves further than rounding does"]
+    shown, said = moved(0.2, 0.0625)
+    assert shown.any()
+    assert said == ["10 % moved"]
+    shown, said = moved(0.04, 1e-6)
+    assert shown.any()
+    assert said == ["2 % moved"]
+    other = replace(maps, muted=(HeadOf(5, 0),), attention=maps.intact.attention * np.float32(1.3))
+    below, _ = drawn(other, mute="5.0")
+    assert not below.any(), "what lies below a muted head cannot move"
+
+
 def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew() -> None:
     net = model()
     settings = Settings(mute="1.2", resolution=64)
@@ -176,3 +212,17 @@ def test_heads_that_are_not_there_are_refused_in_words() -> None:
     assert Settings.from_mapping(settings.to_mapping()) == settings
     convnet = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
     convnet.batch([frame().pixels], mute=[(1, 1)])  # beside a transformer: nothing to mute
+
+
+def test_a_few_patches_that_gather_everything_leave_the_rest_of_a_rollout_its_colours() -> None:
+    rollout = np.full((16, 16), 1e-4, np.float32)
+    rollout[4:9, 5:10] = 1e-2
+    rollout[[0, 3, 15, 12], [2, 14, 0, 11]] = 1.0
+    maps = Maps(
+        np.full((1, 1, 16, 16), 1 / 256, np.float32), np.zeros((1, 1, 1), np.float32), "cls", "vit", 16, (256, 256)
+    )
+    settings = Settings(view="rollout", layout="alone", upsampling="nearest")
+    picture = views.draw(Frame(np.zeros((64, 64, 3), np.uint8)), replace(maps, rollout=rollout), settings).astype(int)
+    brightness = picture.sum(axis=2)[2::4, 2::4]
+    assert brightness[6, 7] > 0.8 * brightness[0, 2], "the object shines beside the sink"
+    assert brightness[6, 7] > 5 * max(1, brightness[10, 2])

@@ -75,7 +75,7 @@ def test_the_registry_names_what_can_be_drawn():
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "labels", "cam", "rollout", "intact"}
+        assert view.needs <= {"attention", "tokens", "keys", "features", "labels", "cam", "rollout", "intact"}
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed():
@@ -507,15 +507,13 @@ def figure_and_ground(grid=(8, 12), width=20, seed=0) -> tuple[Maps, np.ndarray]
     tokens[figure] += (8 * apart + kinds[parts])[figure]
     maps = maps_of(grid=grid)
     attention = np.where(figure, 1.0, 0.01).astype(np.float32) * np.ones_like(maps.attention)
-    return replace(maps, attention=attention, tokens=tokens.astype(np.float32)), parts
+    return replace(maps, attended=attention[-1].mean(axis=0), tokens=tokens.astype(np.float32)), parts
 
 
-def test_the_components_are_those_of_a_singular_value_decomposition():
+def test_the_colours_are_the_components_of_a_singular_value_decomposition():
     maps, parts = figure_and_ground()
     tokens = maps.tokens.reshape(-1, 20)
-    components = Components.fit(tokens, maps.attention[-1].mean(axis=0).ravel())
-    _, _, expected = np.linalg.svd(tokens - tokens.mean(axis=0), full_matrices=False)
-    assert abs(float(components.figure @ expected[0])) == pytest.approx(1, abs=1e-4)
+    components = Components.fit(tokens, maps.attended.ravel())
     inside = tokens[parts.ravel() > 0]
     _, _, expected = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)
     # The figure alone spans the same space of colours; its soft border may turn the axes a little.
@@ -526,7 +524,7 @@ def test_the_components_are_those_of_a_singular_value_decomposition():
 def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
     maps, parts = figure_and_ground()
     maps = replace(maps, tokens=-maps.tokens)
-    tokens, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
+    tokens, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
     _, share = paint(Components.fit(tokens, attended).project(tokens))
     np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
     few = tokens[: patches[0] * patches[1]]
@@ -535,23 +533,50 @@ def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
     assert np.isfinite(colors).all()
 
 
+def test_the_figure_is_what_cls_attends_to_even_where_something_else_varies_most():
+    """Half of the ground is far from the other half: the first component parts the two, and CLS attends to neither."""
+    maps, parts = figure_and_ground()
+    ground = parts == 0
+    apart = np.random.default_rng(7).normal(size=20).astype(np.float32)
+    left = (np.arange(ground.shape[1]) < ground.shape[1] // 2) & ground
+    tokens = maps.tokens + 12 * apart * np.where(left, 1, -1)[..., None] * ground[..., None]
+    maps = replace(maps, tokens=tokens.astype(np.float32))
+    flat, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
+    first = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][0]
+    along = ((flat - flat.mean(axis=0)) @ first).reshape(parts.shape)
+    assert min(np.mean((sign * along > 0) == (parts > 0)) for sign in (1, -1)) < 0.75, "a first component would not do"
+    _, share = paint(Components.fit(flat, attended).project(flat))
+    np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
+
+
+def test_a_question_about_a_patch_changes_nothing_of_pca():
+    maps, _ = figure_and_ground()
+    asked = np.full_like(maps.attention, 1e-3)
+    asked[..., 0, 0] = 1  # a patch of the ground attends to itself
+    pictures = [
+        views.draw(frame_of((96, 144)), one, Settings(view="pca"))
+        for one in (maps, replace(maps, query=Point(0.02, 0.02), attention=asked))
+    ]
+    np.testing.assert_array_equal(*pictures)
+
+
 def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
     maps, parts = figure_and_ground()
-    first, attended = maps.tokens.reshape(-1, 20), maps.attention[-1].mean(axis=0).ravel()
+    first, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
     components = Components.fit(first, attended, 0.0)
     before, _ = paint(components.project(first))
     random = np.random.default_rng(5)
     for frame in range(1, 90):  # three seconds with noise, in which each fit alone would flip its axes now and then
         noisy = first + random.normal(size=first.shape).astype(np.float32) * 0.3
-        components = components.follow(noisy, frame / 30)
+        components = components.follow(noisy, attended, frame / 30)
     after, _ = paint(components.project(first))
     assert np.abs(after - before)[:, parts.ravel() > 0].mean() < 0.1
     other, _ = figure_and_ground(seed=9)
     tokens = other.tokens.reshape(-1, 20)
     for frame in range(90, 90 + 600):
-        components = components.follow(tokens, frame / 30)
+        components = components.follow(tokens, attended, frame / 30)
     fresh = Components.fit(tokens, attended)
-    assert abs(float(components.figure @ fresh.figure)) > 0.999  # after a cut it arrives at the new stream's own
+    assert float(components.figure @ fresh.figure) > 0.999  # after a cut it arrives at the new stream's own
 
 
 def test_pca_shows_colours_on_the_figure_and_none_on_the_ground():
@@ -572,6 +597,23 @@ def test_similarity_is_the_cosine_of_keys():
         expected = key @ asked / np.linalg.norm(key) / np.linalg.norm(asked)
         assert found[row, column] == pytest.approx(expected, abs=1e-5)
     assert found[int(0.3 * 6), int(0.7 * 9)] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("features", ["values", "tokens"])
+def test_similarity_is_of_the_features_that_are_asked_for(features):
+    maps = maps_of(query=Point(0.7, 0.3))
+    values = np.random.default_rng(8).normal(size=maps.keys.shape).astype(np.float32)
+    maps = replace(maps, values=values, discovery_features="values")
+    patches = maps.tokens if features == "tokens" else np.concatenate(list(values), axis=-1)
+    unit = patches / np.linalg.norm(patches, axis=-1, keepdims=True)
+    settings = Settings(view="similarity", features=features)
+    np.testing.assert_allclose(similarity(maps, maps.query, features), unit @ unit[1, 6], atol=1e-5)
+    frame, by_keys = frame_of((96, 144)), Settings(view="similarity")
+    other = replace(maps, keys=-maps.keys * 3 + 1)
+    assert (views.draw(frame, other, settings) == views.draw(frame, maps, settings)).all()
+    assert (views.draw(frame, other, by_keys) != views.draw(frame, maps, by_keys)).any()
+    assert views.needs(settings, "values") == {"attention", features}
+    assert views.needs(by_keys, "values") == {"attention", "keys"}
 
 
 def test_similarity_to_cls_is_similarity_to_what_it_attends_to():

@@ -167,18 +167,10 @@ def test_dinov3_official_names(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_position_embeddings_of_another_grid_are_resampled(tmp_path, tiny):
-    smooth = torch.linspace(-1, 1, 14)[:, None, None] + torch.linspace(-2, 2, 14)[None, :, None].expand(14, 14, 192)
-    small = torch.nn.functional.interpolate(
-        smooth.permute(2, 0, 1)[None], size=(10, 10), mode="bilinear", antialias=True
-    )
-    prefix = torch.full((1, 1, 192), 7.0)
-    given = {**tiny, "pos_embed": torch.cat([prefix, small[0].permute(1, 2, 0).reshape(1, 100, 192)], 1)}
+def test_position_embeddings_of_another_grid_are_kept(tmp_path, tiny):
+    given = {**tiny, "pos_embed": torch.randn(1, 1 + 10 * 10, 192)}
     torch.save(given, tmp_path / "other-grid.pth")
-    got = loaded(tmp_path / "other-grid.pth")["pos_embed"]
-    assert torch.equal(got[:, :1], prefix)
-    inner = got[0, 1:].reshape(14, 14, 192)[2:-2, 2:-2]
-    torch.testing.assert_close(inner, smooth[2:-2, 2:-2], atol=0.05, rtol=0)
+    assert_same(loaded(tmp_path / "other-grid.pth"), given)
 
 
 def test_a_load_reports_what_matched(tmp_path, tiny, caplog):

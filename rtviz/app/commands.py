@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -15,11 +16,12 @@ from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
 from rtviz.errors import RtvizError, lacks
-from rtviz.facts import most_object_like
+from rtviz.facts import standing_out
 from rtviz.live import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_LEAP_PAGES = 10  # where a file is sought by seconds
 _REWIND_SECONDS = 5.0
 
 
@@ -133,7 +135,9 @@ class Commands:
         if name == "head":
             if value == "follow":
                 head = self.shown_head()
-                return f"following head {head}" if isinstance(head, int) else "following the most object-like head"
+                if head == "mean":
+                    return f"{views.NO_HEAD}: mean of all heads"
+                return f"following head {head}" if isinstance(head, int) else "following the head that stands out"
             words = {"mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads"}
             return f"head {value}" if isinstance(value, int) else words[value]
         if name == "layer":
@@ -188,12 +192,12 @@ class Commands:
         self.change(head=place % heads)
 
     def shown_head(self) -> Head:
-        """The head that is shown: also where it is the most object-like one that is followed."""
+        """The head that is shown: also where the one that stands out is followed, or the mean where none does."""
         head, result = self.session.settings.head, self.session.latest()
         return result.settings.head if head == "follow" and result is not None else head
 
     def _follow(self) -> None:
-        """Follow the most object-like head, or stay with the one that was followed."""
+        """Follow the head that stands out, or stay with the one that was followed."""
         if self._lacks():
             return
         head = self.shown_head()
@@ -206,7 +210,8 @@ class Commands:
         result = self.session.latest()
         if result is None or result.maps is None or not result.maps.heads:
             return self.said("head")
-        return f"following head {most_object_like(result.maps, fit(result.settings, result.maps).layer)}"
+        head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
+        return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
 
     def _heads(self) -> int:
         """How many heads can be chosen from: those of the model in focus, or if it has none, of another one."""
@@ -392,9 +397,12 @@ class Commands:
         if self.session.status().source_state == "ended":
             self._restart()
             return
-        paused = not self.session.status().paused
+        paused, page = not self.session.status().paused, self.session.status().page
         self.session.pause(paused)
-        self._say("paused" if paused else "goes on")
+        if page is not None:
+            self._say(f"page {page[0] + 1} of {page[1]}" if paused else "slide show")
+        else:
+            self._say("paused" if paused else "goes on")
 
     def _rewind(self) -> None:
         before = self.session.status().past_seconds
@@ -412,6 +420,8 @@ class Commands:
         status = self.session.status()
         if status.past_seconds is not None:
             self.session.rewind(max(0.0, status.past_seconds - seconds))
+        elif status.page is not None:
+            self.session.step(round(math.copysign(_LEAP_PAGES, seconds)))
         elif status.source_info is not None and not status.source_info.live:
             to = max(0.0, status.position_seconds + seconds)
             if status.source_info.duration_seconds is not None:

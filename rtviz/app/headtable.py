@@ -19,7 +19,8 @@ _TIP = (
     "the middle of what it attends to<br>"
     "<b>CLS</b>, <b>reg.</b>: what goes to the CLS token and to the registers, and to no patch<br>"
     "<b>steady</b>: how much of the attention stays where it was, over the last two seconds<br>"
-    "<b>foreground</b>, <b>background</b>, <b>diffuse</b>: judged by the shape of the map alone<br>"
+    "<b>foreground</b>, <b>background</b>: it gives what the last layer's heads agree on at least twice, or at most "
+    "half, what a uniform map does; <b>diffuse</b>: all else<br>"
     "A click chooses the head."
 )
 

@@ -9,7 +9,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from rtviz.app.theme import DARK, Theme
-from rtviz.live import LiveStatus
+from rtviz.live import Attempt, LiveStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Card:
     offers: tuple[tuple[str, str], ...] = ()
 
 
+_MOMENT_SECONDS = 1.0  # as long as this, what the window says large is enough
+
 _SOURCE = {
     "connecting": ("good", "connecting"),
     "stalled": ("warn", "stalled"),
@@ -49,8 +51,13 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
     state = status.source_state
     if state in _SOURCE and status.source_sentence and (state != "connecting" or has_picture):
         tone, word = _SOURCE[state]
-        offers = (("Open…", "open"), ("Built-in scene", "open_scene")) if state == "failed" else ()
+        again = ("Try again", "open_again")
+        offers = (again,) if state == "reconnecting" else ()
+        if state == "failed":
+            offers = (again, ("Open…", "open"), ("Built-in scene", "open_scene"))
         said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
+    if status.attempt is not None:
+        said += _of_attempt(status.attempt)
     if status.model_state == "loading" and (has_picture or status.model_progress is not None):
         progress = status.model_progress
         text = sentence(status.model_sentence)
@@ -67,6 +74,16 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
     elif offer is not None and status.model_state == "ready":
         said.append(offer)
     return said
+
+
+def _of_attempt(attempt: Attempt) -> list[Card]:
+    """What is to be said of another place that is being opened, while the picture of the present one goes on."""
+    if attempt.failed:
+        offers = (("Try again", "open_again"), ("Dismiss", "cancel_opening"))
+        return [Card("attempt", "bad", "not opened", sentence(attempt.sentence), None, offers)]
+    if attempt.seconds < _MOMENT_SECONDS:
+        return []
+    return [Card("attempt", "good", "opening", sentence(attempt.sentence), (0, None), (("Cancel", "cancel_opening"),))]
 
 
 def sentence(text: str) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtGui import QIcon
 from PyQt5.QtWidgets import QApplication
 
 from rtviz import views
@@ -47,6 +48,8 @@ def run(
     if not isinstance(app, QApplication):
         app = QApplication(["rtviz"])
     app.setApplicationName("rtviz")
+    app.setDesktopFileName("rtviz")  # by which desktops find the entry, and so the icon in their task bar
+    app.setWindowIcon(QIcon(str(Path(__file__).with_name("desktop") / "rtviz.svg")))
     app.setStyle("Fusion")
     mode = remembered.window.get("mode")
     session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
@@ -57,7 +60,7 @@ def run(
         else:
             window.show()
         app.exec_()
-    _end(guards.status)
+    end(guards.status)
     return guards.status
 
 
@@ -78,7 +81,7 @@ def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[
     return settings
 
 
-def _end(status: int) -> None:
+def end(status: int) -> None:
     """End the process at once where the ordinary way would be slow or would fail: torch takes seconds to be taken down
     on a busy computer, and where a thread hangs in a device, or is importing torch, C++ libraries abort."""
     hanging = any(thread.name.startswith("rtviz-") and thread.is_alive() for thread in threading.enumerate())
@@ -128,4 +131,4 @@ class Guards:
         self._window.canvas.toast(text, 6.0)
 
 
-__all__ = ["Guards", "run", "starting_settings"]
+__all__ = ["Guards", "end", "run", "starting_settings"]

@@ -39,7 +39,7 @@ def readings(status: LiveStatus) -> dict[str, str]:
     moving = not status.paused and status.source_state == "live" and status.past_seconds is None
     device = " ".join(part for part in (status.device, status.precision) if part)
     return {
-        "source": "past" if status.past_seconds is not None else status.source_state,
+        "source": _source(status),
         "camera": fps(status.camera_fps),
         "shown": fps(status.shown_fps),
         "attention": fps(status.attention_fps),
@@ -50,6 +50,14 @@ def readings(status: LiveStatus) -> dict[str, str]:
         "mode": status.mode,
         "past": f"{status.recorder_seconds:.0f} s  {status.recorder_mb:.0f} MB",
     }
+
+
+def _source(status: LiveStatus) -> str:
+    if status.past_seconds is not None:
+        return "past"
+    if status.page is not None and status.source_state in ("live", "paused"):
+        return "page" if status.paused else "slide show"
+    return status.source_state
 
 
 class _Readout(QWidget):

@@ -95,6 +95,8 @@ QComboBox QAbstractItemView, QMenu, QListWidget {{
     color: {ink}; background: {raised}; border: 1px solid {line}; outline: none;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
+QListView#pages {{ background: {panel}; border: 1px solid transparent; outline: none; padding: 0; }}
+QListView#pages:focus {{ border: 1px solid {accent}; }}
 QListWidget {{ border-radius: 5px; padding: 2px; }}
 QListWidget::item {{ padding: 3px 5px; border-radius: 3px; }}
 QListWidget::item:hover {{ background: {line}; }}

@@ -141,6 +141,7 @@ class Transport(QWidget):
         self.loop.setCheckable(True)
         row.addWidget(self.loop)
         self._past = True
+        self._tips = {"pause": "Slide show, or stay", "step_back": "The page before", "step_on": "The next page"}
         self._theme = DARK
         self._playing: bool | None = None
 
@@ -183,12 +184,19 @@ class Transport(QWidget):
         info = status.source_info
         duration = info.duration_seconds if info is not None and not info.live else None
         # A file is sought on its own line; what has no end is gone through on the flight recorder's.
-        self._past = status.past_seconds is not None or not duration
+        self._past = status.past_seconds is not None or not (duration or status.page)
+        for action, tip in self._tips.items():
+            self._icons[action].setToolTip(self._bindings.tip(action, tip if status.page else ""))
         if self._past:
             ago = status.past_seconds or 0.0
             self.timeline.show_time(round(status.recorder_seconds - ago, 2), round(status.recorder_seconds, 2))
             self.time.setText(f"−{ago:.1f} s" if status.past_seconds is not None else "now")
             self.timeline.setToolTip("The last seconds, kept by the flight recorder: click or drag to watch the past")
+        elif status.page is not None:
+            page, pages = status.page
+            self.timeline.show_time(page, pages - 1)
+            self.time.setText(f"{page + 1} / {pages}")
+            self.timeline.setToolTip("Page: click or drag to go there")
         else:
             assert duration is not None
             self.timeline.show_time(round(status.position_seconds, 2), duration)

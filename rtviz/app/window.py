@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from rtviz.app.commands import Commands
 from rtviz.app.helpsheet import HelpSheet
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.messages import Card, Messages, cards
+from rtviz.app.pagestrip import PageStrip
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
 from rtviz.app.pointing import Spot, result_at
 from rtviz.app.readouts import Readouts
@@ -136,6 +137,7 @@ class Window(QWidget):
         self.messages = Messages(self.canvas)
         self.help = HelpSheet(self)
         self.strip, self.layers = HeadStrip(), LayerColumn()
+        self.pages = PageStrip()
         self.transport = Transport(self.bindings)
         self.readouts = Readouts()
         self.source, self.models = SourcePanel(self.bindings), ModelPanel(self.bindings)
@@ -189,6 +191,7 @@ class Window(QWidget):
         picture = QVBoxLayout()
         picture.setSpacing(0)
         picture.addWidget(self.canvas, 1)
+        picture.addWidget(self.pages)
         picture.addWidget(self.transport)
         left = QHBoxLayout()
         left.setSpacing(0)
@@ -226,6 +229,7 @@ class Window(QWidget):
         self.messages.asked.connect(self.do)
         self.transport.asked.connect(self.do)
         self.transport.sought.connect(self.session.seek)
+        self.pages.picked.connect(self.session.seek)
         self.transport.rewound.connect(self.session.rewind)
         self.source.opened.connect(self.open_place)
         self.source.asked.connect(self.do)
@@ -353,6 +357,7 @@ class Window(QWidget):
         if app is not None:
             app.removeEventFilter(self)
         self.hide()  # at once, whatever the devices take
+        self.pages.reader.close()
         self._remember()
         self.session.close()
         event.accept()
@@ -383,6 +388,7 @@ class Window(QWidget):
             self.messages,
             self.strip,
             self.layers,
+            self.pages,
             self.transport,
             self.readouts,
             self.source,
@@ -443,6 +449,8 @@ class Window(QWidget):
             "escape": self._escape,
             "help": self._help,
             "quit": self._quit,
+            "open_again": self.session.open_again,
+            "cancel_opening": self.session.cancel_opening,
             "cancel_loading": self._cancel_loading,
             "dismiss_model": self._dismiss_model,
             "get_dino": self._get_dino,
@@ -521,18 +529,25 @@ class Window(QWidget):
     # --- opening -----------------------------------------------------------------------------------------------------
 
     def open_place(self, place: str) -> None:
-        """Leave the present source for this one."""
+        """Leave the present source for this one, if it can be opened."""
         self._last_input = time.monotonic()
         self._opened = place
-        if self.session.settings.track:  # what was marked in another picture is nothing in this one
-            self.session.update(self.session.settings.replace(track=()))
         self.session.open(place)
         self.canvas.toast(f"opening {Path(place).name or place}" if "://" not in place else f"opening {place}")
         self.canvas.setFocus()
 
+    def open_files(self, paths: Sequence[str]) -> None:
+        """Open what was chosen: one file or folder, or several pictures as pages."""
+        from rtviz.sources.pages import gather
+
+        place, left_out = gather(paths)
+        self.open_place(place)
+        if left_out:
+            self.canvas.toast(f"{left_out} more cannot be opened with it: one video at a time", 4.0)
+
     def _open_file(self) -> None:
-        dialog = QFileDialog(self, "Open a video or a picture")
-        dialog.setFileMode(QFileDialog.ExistingFile)
+        dialog = QFileDialog(self, "Open a video, or pictures")
+        dialog.setFileMode(QFileDialog.ExistingFiles)
         self._ask_for_file(dialog)
 
     def _open_folder(self) -> None:
@@ -545,7 +560,7 @@ class Window(QWidget):
         if recent is not None:
             dialog.setDirectory(str(recent))
         dialog.setAttribute(Qt.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.open_place)
+        dialog.filesSelected.connect(self.open_files)
         dialog.open()  # the picture goes on behind it
 
     def _open_address(self) -> None:
@@ -591,9 +606,11 @@ class Window(QWidget):
         data = event.mimeData()
         if data is None:
             return
-        urls = data.urls() if data.hasUrls() else []
-        place = (urls[0].toLocalFile() or urls[0].toString()) if urls else data.text().strip()
-        if place.endswith((".safetensors", ".pth", ".pt")):
+        urls = [url.toLocalFile() or url.toString() for url in data.urls()] if data.hasUrls() else []
+        place = urls[0] if urls else data.text().strip()
+        if len(urls) > 1:
+            self.open_files(urls)
+        elif place.endswith((".safetensors", ".pth", ".pt")):
             self.change(weights=place, model=None)
         elif place.endswith(".toml"):
             self._use_preset(Path(place))
@@ -686,6 +703,8 @@ class Window(QWidget):
     def _escape(self) -> None:
         if self.help.isVisible():
             self.help.hide()
+        elif self._status.attempt is not None:
+            self.session.cancel_opening()
         elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
             self._dismiss_model()
         elif self.session.settings.query != "cls":
@@ -769,6 +788,7 @@ class Window(QWidget):
         self._show_thumbnails()
         self._show_settings()
         self.transport.show_status(status)
+        self._show_pages(status)
         said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer())
         self.messages.show_cards(
             [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
@@ -813,12 +833,21 @@ class Window(QWidget):
                 self.strip.show_nothing(pane.explanation or f"{pane.name} has not looked yet")
                 self.layers.tiles.show_nothing("")
                 self._maps = None
+            elif self._status.page is not None:  # what was seen in one page is not in the next
+                self.strip.show_images([])
+                self.layers.tiles.show_images([])
+                self._maps = None
             return
         if result.maps is self._maps and result.settings == self._thumbnail_settings:
             return
         self._maps, self._thumbnail_settings = result.maps, result.settings
         self.strip.show_result(result)
         self.layers.show_result(result)
+
+    def _show_pages(self, status: LiveStatus) -> None:
+        info = status.source_info
+        seen = info is not None and status.page is not None and not self.hidden and not self.isFullScreen()
+        self.pages.show_pages(info.pages if seen and info is not None else (), status.page[0] if status.page else -1)
 
     def _show_settings(self) -> None:
         settings, status = self.session.settings, self._status
@@ -843,7 +872,8 @@ class Window(QWidget):
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
             asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
             query = "query: CLS" if asked == "cls" else "query: one patch"
-            rest = (self._status.model_name or "", views.find(settings.view).label.lower(), query)
+            page = f"{self._status.page[0] + 1} / {self._status.page[1]}" if self._status.page else ""
+            rest = (page, self._status.model_name or "", views.find(settings.view).label.lower(), query)
             if self._status.layers and not self._status.heads:  # a convolutional network
                 lines = [where.replace("layer", "stage"), f"{self._status.model_name}   {self.commands.said('cam')}"]
             else:
@@ -879,6 +909,8 @@ class Window(QWidget):
         source = status.source_info.name if status.source_info is not None else (status.place or "")
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
+        if status.source_info is not None and status.page is not None:
+            name = f"{name}   ·   {status.source_info.pages[status.page[0]].path.name}"
         settings = self.session.settings
         mute = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in mute) if len(mute) <= 3 else f"{len(mute)} heads"
@@ -905,10 +937,10 @@ class Window(QWidget):
             self._opened is not None
             and status.place == self._opened
             and status.source_info is not None
-            and status.source_state == "live"
+            and status.source_state in ("live", "paused", "ended")
         ):
             place, self._opened = self._opened, None
-            if not place.startswith(("scene:", "screen:", "camera:")) and not place.isdecimal():
+            if not place.startswith(("scene:", "screen:", "camera:", "pages:")) and not place.isdecimal():
                 self.remembered.opened(str(Path(place).resolve()) if Path(place).exists() else place)
             self.source.show_places(self._cameras, self.remembered.recent)
 

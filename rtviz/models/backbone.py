@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rtviz.models.zoo import ModelCard, safetensors_header, trained_size
+from rtviz.models.zoo import ModelCard, resampling_of, safetensors_header, trained_size
 
 _declared: list[torch.library.Library] = []  # a Library that is garbage-collected takes its operators along
 
@@ -256,14 +256,17 @@ def describe(timm_name: str) -> dict[str, Any] | None:
     layers = len(getattr(network, "blocks", ()))
     if not layers or len(probe.attention) != layers:
         return None
+    known = published(timm_name, network)
+    registers = prefix - has_cls(network)
     return {
         "patch_size": patch_size,
         "layers": layers,
         "heads": int(probe.attention[0].shape[1]),
         "width": int(network.embed_dim),
-        "registers": prefix - has_cls(network),
+        "registers": registers,
         "parameters": parameters,
-        **published(timm_name, network),
+        "resampling": resampling_of(known["family"], registers),
+        **known,
     }
 
 

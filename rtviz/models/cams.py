@@ -14,11 +14,12 @@ from torch import Tensor
 _STEPS = 24
 
 
-def activation(features: Tensor) -> Tensor:
+def activation(features: Tensor, attended: Tensor | None = None) -> Tensor:
     """How strong the features are at each place: their Euclidean norm.
 
     Args:
         features: [batch, channels, rows, columns].
+        attended: as for `eigen`; changes nothing.
 
     Returns:
         float32 [batch, rows, columns].
@@ -26,15 +27,17 @@ def activation(features: Tensor) -> Tensor:
     return torch.linalg.vector_norm(features, dim=1, dtype=torch.float32)
 
 
-def eigen(features: Tensor) -> Tensor:
+def eigen(features: Tensor, attended: Tensor | None = None) -> Tensor:
     """The first principal component of the features: how far each place lies along it.
 
     EigenCAM (Muhammad & Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", 2020), with the features
     centred first, as the library pytorch-grad-cam does it. A principal component has no sign of its own: it is turned
-    so that places with strong features lie at its high end.
+    so that the places that are attended to lie at its high end, and those with strong features where there is no
+    attention. (The last norm leaves a ViT's tokens all about equally long: their lengths tell nothing.)
 
     Args:
         features: [batch, channels, rows, columns].
+        attended: [batch, rows, columns], how much CLS attends to each place; None where there is no CLS.
 
     Returns:
         float32 [batch, rows, columns].
@@ -51,7 +54,8 @@ def eigen(features: Tensor) -> Tensor:
         start = (norm - norm.mean(dim=1, keepdim=True))[:, None] @ places
         _, vector = _leading(places.mT @ places, start[:, 0])
         along = (places @ vector[..., None])[..., 0]
-    upright = (along * (norm - norm.mean(dim=1, keepdim=True))).sum(dim=1, keepdim=True) >= 0
+    high = norm if attended is None else attended.flatten(1).to(along)
+    upright = (along * (high - high.mean(dim=1, keepdim=True))).sum(dim=1, keepdim=True) >= 0
     return torch.where(upright, along, -along).reshape(batch, rows, columns)
 
 
@@ -87,6 +91,6 @@ def _unit(vector: Tensor) -> Tensor:
     return vector / torch.linalg.vector_norm(vector, dim=-1, keepdim=True).clamp_min(1e-12)
 
 
-METHODS: dict[str, Callable[[Tensor], Tensor]] = {"activation": activation, "eigen": eigen}
+METHODS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"activation": activation, "eigen": eigen}
 
 __all__ = ["METHODS", "activation", "eigen"]

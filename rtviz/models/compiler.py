@@ -81,7 +81,7 @@ class Compiler:
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
             tokens: how many tokens the network works on.
-            whole: tokens and keys are wanted too.
+            whole: tokens, keys and values are wanted too.
 
         Raises:
             CaptureFailed: it must be compiled, and cannot be.

@@ -174,7 +174,7 @@ class Stages:
         found = getattr(self._pass, "found", None)
         if found is not None:
             for method, maps in found.items():
-                maps.append(cams.METHODS[method](features.detach()))
+                maps.append(cams.METHODS[method](features.detach(), None))
 
     def look(self, x: Tensor, methods: Collection[str]) -> tuple[dict[str, list[Tensor]], Tensor]:
         """One forward pass: each method's map of each stage, float32 [batch, rows, columns], "activation" always; and

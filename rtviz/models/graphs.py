@@ -63,7 +63,7 @@ class Graphs:
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
             tokens: how many tokens the network works on.
-            whole: tokens and keys are wanted too.
+            whole: tokens, keys and values are wanted too.
         """
         key = tuple(x.shape), whole
         self._came[key] += 1

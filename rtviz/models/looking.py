@@ -17,11 +17,14 @@ class Overflow(Exception):
 
 class Looked(NamedTuple):
     """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
-    [batch, tokens, width] after the last norm, and the last layer's keys [batch, heads, tokens, head width]."""
+    [batch, tokens, width] after the last norm, and of the last layer keys and values [batch, heads, tokens, head width]
+    and what the first token attends to, mean over the heads [batch, tokens]."""
 
     attention: Tensor
     tokens: Tensor | None = None
     keys: Tensor | None = None
+    values: Tensor | None = None
+    attended: Tensor | None = None
 
 
 class Looking(nn.Module):
@@ -31,7 +34,7 @@ class Looking(nn.Module):
         network: a transformer of timm, fitted to the size of its input. Nobody fits it to another one meanwhile.
         tokens: how many tokens it works on.
         layers: how many layers it has.
-        whole: go on to the end of the last layer, for tokens and keys; attention alone is there earlier.
+        whole: go on to the end of the last layer, for tokens, keys and values; attention alone is there earlier.
     """
 
     def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
@@ -43,7 +46,7 @@ class Looking(nn.Module):
     def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         network: Any = self.network
         stop = None if self.whole else self._layers
-        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, keep_keys=self.whole)
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop)
         ended = None
         try:
             with probe:
@@ -51,9 +54,10 @@ class Looking(nn.Module):
         except SeenEnough:
             pass
         attention = torch.stack(probe.attention, dim=1)
-        if ended is None or probe.keys is None:
+        last = probe.last
+        if ended is None or last is None:
             return (attention,)
-        return attention, backbone.last_norm(network, ended), probe.keys
+        return attention, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
 
 
 __all__ = ["Looked", "Looking", "Overflow"]

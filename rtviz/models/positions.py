@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
 from rtviz.models import backbone
+from rtviz.models.zoo import Resampling
 
 _SIZES_REMEMBERED = 8
 
@@ -36,10 +39,12 @@ class Positions:
     Args:
         network: a transformer of timm, with its weights, as it was trained. It takes inputs of any size from here on,
             each after it was fitted to that size.
+        resampling: how position embeddings are fitted to another patch grid than the trained one.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, resampling: Resampling = "antialias") -> None:
         self._network = network
+        self._resampling = resampling
         self._embedding: Any = backbone.patch_embedding(network)
         self._embedding.strict_img_size = False  # else timm refuses what is not of the size of training
         self._trained: Fit = []
@@ -83,20 +88,14 @@ class Positions:
             self._grid = grid
 
     def _embeddings_for(self, grid: Grid) -> Fit:
-        from timm.layers.pos_embed import resample_abs_pos_embed
-
         if self._embeddings is None:
             return []
+        count = _prefix_embeddings(self._network)
+        prefix, patches = self._embeddings[:, :count], self._embeddings[:, count:]
+        fitted = torch.cat([prefix, resample(patches, self._trained_grid, grid, self._resampling)], 1)
         like = next(self._network.parameters())
-        no_prefix = getattr(self._network, "no_embed_class", False)
-        resampled = resample_abs_pos_embed(
-            self._embeddings.to(like.device),
-            new_size=list(grid),
-            old_size=list(self._trained_grid),
-            num_prefix_tokens=0 if no_prefix else self._network.num_prefix_tokens,
-        )
         # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
-        return [(self._network, "pos_embed", resampled.to(like.dtype)), (self._embedding, "grid_size", grid)]
+        return [(self._network, "pos_embed", fitted.to(like)), (self._embedding, "grid_size", grid)]
 
     def _biases_for(self, grid: Grid) -> Fit:
         """A bias has a row for each offset between two patches: of a table (Swin, BEiT), or of what an MLP makes of the
@@ -135,6 +134,47 @@ class Positions:
                 values["bias_shape"] = (tokens, tokens, trained["bias_shape"][-1])
             fit += [(module, name, value) for name, value in values.items() if name in trained]
         return fit
+
+
+def resample(embeddings: Tensor, trained: Grid, grid: Grid, resampling: Resampling) -> Tensor:
+    """The patches' position embeddings [1, patches, width], float32, for another patch grid.
+
+    On the grid of training they stay what they are, in every family's code.
+    """
+    if grid == trained:
+        return embeddings
+    planes = embeddings.mT.reshape(1, -1, *trained)
+    if resampling == "offset":
+        # torch takes the places that it samples from this factor, and not from the two sizes.
+        factors = tuple((wanted + 0.1) / had for wanted, had in zip(grid, trained, strict=True))
+        planes = interpolate(planes, scale_factor=factors, mode="bicubic")
+    else:
+        planes = interpolate(planes, size=grid, mode="bicubic", antialias=resampling == "antialias")
+    return planes.flatten(2).mT
+
+
+def accept_grid(network: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Let a network take the position embeddings of a file as they are, where they are for another square of patches.
+
+    timm would resample them to its own grid while it loads them, and they would be resampled again for each input.
+    """
+    given, own = tensors.get("pos_embed"), getattr(network, "pos_embed", None)
+    if given is None or own is None or given.ndim != 3:
+        return
+    prefix = _prefix_embeddings(network)
+    # DINOv2 with registers publishes CLS's embedding with the patches', and timm adds it to the CLS token.
+    patches = given.shape[1] - prefix
+    if math.isqrt(patches) ** 2 != patches:
+        patches = given.shape[1] - 1
+    side = math.isqrt(patches)
+    if side**2 == patches != own.shape[1] - prefix:
+        network.pos_embed = nn.Parameter(own.new_empty(1, prefix + patches, own.shape[2]), requires_grad=False)
+        backbone.patch_embedding(network).grid_size = (side, side)
+
+
+def _prefix_embeddings(network: Any) -> int:
+    """How many position embeddings come before the patches'."""
+    return 0 if getattr(network, "no_embed_class", False) else int(network.num_prefix_tokens)
 
 
 class _IndexedAsMeant(TorchFunctionMode):

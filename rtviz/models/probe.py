@@ -24,24 +24,37 @@ class SeenEnough(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entering:
-    """What enters the softmax of one layer.
+    """What enters the attention of one layer.
 
     Attributes:
         query: [batch, heads, tokens, head width].
-        key: the same; with fewer heads where groups of queries share their keys.
+        key, value: the same; with fewer heads where groups of queries share their keys and values.
         mask: bool, or a number to add, [..., tokens, tokens]; None where there is none.
         scale: of the products.
     """
 
     query: Tensor
     key: Tensor
+    value: Tensor
     mask: Tensor | None
     scale: float
 
     def keys(self) -> Tensor:
         """float32 [batch, heads, tokens, head width]."""
-        keys, heads = self.key.float(), self.query.shape[1]
-        return keys if keys.shape[1] == heads else keys.repeat_interleave(heads // keys.shape[1], dim=1)
+        return self._of_each_head(self.key)
+
+    def values(self) -> Tensor:
+        """float32 [batch, heads, tokens, head width]."""
+        return self._of_each_head(self.value)
+
+    def attended(self) -> Tensor:
+        """What the first token, CLS where there is one, attends to, mean over the heads: float32 [batch, tokens]."""
+        first = torch.zeros(1, dtype=torch.int64, device=self.query.device)
+        return self.softmax(first)[:, :, 0].mean(dim=1)
+
+    def _of_each_head(self, held: Tensor) -> Tensor:
+        held, heads = held.float(), self.query.shape[1]
+        return held if held.shape[1] == heads else held.repeat_interleave(heads // held.shape[1], dim=1)
 
     def softmax(self, rows: Tensor) -> Tensor:
         """The rows (int64 [queries]) of the softmax: float32 [batch, heads, queries, tokens]."""
@@ -64,14 +77,13 @@ class AttentionProbe(TorchFunctionMode):
             what is looked for and is left alone.
         stop_after: raise SeenEnough when that many layers are captured: what is left of the last layer (attention
             times V, projection, MLP) is not needed for the maps.
-        keep_keys: keep the keys of the last captured layer.
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
         muted: layer -> heads whose output counts as 0.
         muted_from: of the batch, only the pictures from this one on have heads muted.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
-        keys: float32 [batch, heads, tokens, head width] of the last captured layer, as they enter the softmax.
+        last: what entered the attention of the last captured layer.
         entered: what entered the softmax, for each layer; empty unless it was to be kept.
     """
 
@@ -81,19 +93,17 @@ class AttentionProbe(TorchFunctionMode):
         *,
         tokens: int,
         stop_after: int | None = None,
-        keep_keys: bool = False,
         keep_all: bool = False,
         muted: Mapping[int, Sequence[int]] | None = None,
         muted_from: int = 0,
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
-        self.keys: Tensor | None = None
+        self.last: Entering | None = None
         self.entered: list[Entering] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
-        self._keep_keys = keep_keys
         self._keep_all = keep_all
         self._muted = muted or {}
         self._muted_from = muted_from
@@ -132,10 +142,10 @@ class AttentionProbe(TorchFunctionMode):
         if query.ndim != 4 or query.shape[2] != self._tokens or key.shape[2] != self._tokens or is_causal:
             return
         # A pass for Grad-CAM has gradients here; nothing of the maps needs any.
-        query, key, attn_mask = query.detach(), key.detach(), None if attn_mask is None else attn_mask.detach()
-        entering = Entering(query, key, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
+        query, key, value = query.detach(), key.detach(), value.detach()
+        attn_mask = None if attn_mask is None else attn_mask.detach()
+        entering = Entering(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
         self.attention.append(entering.softmax(self._rows))
         if self._keep_all:
             self.entered.append(entering)
-        if self._keep_keys:
-            self.keys = entering.keys()
+        self.last = entering

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer
+from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
 from rtviz.models.gate import Gate
@@ -25,10 +26,10 @@ from rtviz.models.resizing import resized, resized_on_device
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "rows", "rollout", "intact", "grad"}) | cams.METHODS.keys()
+FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "intact", "grad"}) | cams.METHODS.keys()
 # What is there only at the end of a pass; attention is there before the last layer's own output.
 _AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
-_WHOLE = _AT_THE_END | {"keys"}  # what OpenVINO gives only then
+_WHOLE = _AT_THE_END | {"keys", "values"}  # what OpenVINO gives only then
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -119,7 +120,7 @@ class Model:
         self.prefix_tokens = int(network.num_prefix_tokens)
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
-        self._positions: Places = Positions(network)
+        self._positions: Places = Positions(network, self.card.resampling)
         # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
         # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
         entrance = getattr(network.blocks[-1], "norm1", None)
@@ -254,6 +255,18 @@ class Model:
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch
 
+    def still_resolution(self, frame_size: tuple[int, int]) -> int:
+        """The resolution at which a still, which is in no hurry, shows most: 518 with patches of 14, at which DINOv2
+        ends its training; else 480, the size of DINO's own figures. The model's own where a frame of this (height,
+        width) would have too many patches then.
+        """
+        resolution = 518 if self.patch_size == 14 else 480
+        try:
+            self.input_size(frame_size, resolution)
+        except SettingsError:
+            return self.resolution
+        return resolution
+
     # --- frames in ---
 
     def prepare(self, frames: Sequence[Pixels], resolution: int | None = None) -> Tensor:
@@ -283,7 +296,8 @@ class Model:
             frame: RGB uint8 [height, width, 3].
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
-                they enter the softmax), "rows" (so that `Maps.ask` answers for any other query).
+                they enter the softmax), "values" (of the last layer, as the softmax weights them), "rows" (so
+                that `Maps.ask` answers for any other query).
 
         Raises:
             SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.
@@ -375,7 +389,7 @@ class Model:
             fast = self._fast_pass(x, features, asked)
             probe = evidence = None
             if fast is not None:
-                attention, tokens, keys = fast(x, rows)
+                attention, tokens, keys, values, attended = fast(x, rows)
             elif asked.needs_gradients and self._tap is not None:
                 with self._tap.at(0) as leaves:
                     attention, tokens, probe, ended = self._forward(
@@ -388,20 +402,25 @@ class Model:
                     x, rows.to(self.device), features, None, asked.muted, muted_from
                 )
             if probe is not None:
-                keys = probe.keys
+                assert probe.last is not None
+                keys = probe.last.keys() if "keys" in features else None
+                values = probe.last.values() if "values" in features else None
+                attended = None if tokens is None else probe.last.attended()
             attention = attention[:, :, :, 0].cpu()  # [batch, layers, heads, tokens]
-            seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x))
+            seen = {} if tokens is None else self._cams(tokens, features, self._grid_of(x), attended)
             if evidence is not None:
                 patches = [self._laid_out(held, self._grid_of(x)) for held in (evidence.features, evidence.gradient)]
                 seen["grad"] = gradcam.look(*patches).cpu().numpy()
-            tokens, keys = (
-                None if held is None else held.float().cpu()
-                for held in (tokens if "tokens" in features else None, keys if "keys" in features else None)
+            if attended is not None:
+                attended = self._of_patches(attended, self._grid_of(x)).cpu() if self.has_cls else None
+            tokens, keys, values = (
+                held.float().cpu() if held is not None and name in features else None
+                for name, held in (("tokens", tokens), ("keys", keys), ("values", values))
             )
             if self.precision == "fp16":
                 shown = [*map(torch.from_numpy, seen.values())]
                 if fast is None:  # a graph looks at the rest itself
-                    shown += [one for one in (attention, tokens, keys) if one is not None]
+                    shown += [one for one in (attention, tokens, keys, values) if one is not None]
                 if not all(one.isfinite().all() for one in shown):
                     raise Overflow
             rolled = None
@@ -418,7 +437,7 @@ class Model:
                 rows=None if ask is None else partial(ask, place),
                 muted=asked.muted if place >= muted_from else (),
             )
-            for place, maps in enumerate(self._maps(attention, tokens, keys, seen, query, size))
+            for place, maps in enumerate(self._maps(attention, tokens, keys, values, attended, seen, query, size))
         ]
         if not twice:
             return found
@@ -443,11 +462,22 @@ class Model:
         """The patches' tokens [batch, tokens, width] on their grid: [batch, width, rows, columns]."""
         return tokens[:, self.prefix_tokens :].mT.reshape(len(tokens), -1, *grid)
 
-    def _cams(self, tokens: Tensor, features: Collection[str], grid: tuple[int, int]) -> dict[str, Floats]:
-        """What the patch tokens [batch, tokens, width] respond to: float32 [batch, rows, columns] by method."""
+    def _of_patches(self, row: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The patches' part of [batch, tokens]: [batch, rows, columns]."""
+        return row[:, self.prefix_tokens :].reshape(-1, *grid)
+
+    def _cams(
+        self, tokens: Tensor, features: Collection[str], grid: tuple[int, int], attended: Tensor | None
+    ) -> dict[str, Floats]:
+        """What the patch tokens [batch, tokens, width] respond to: float32 [batch, rows, columns] by method.
+
+        Args:
+            attended: what the first token attends to in the last layer, float32 [batch, tokens].
+        """
         with torch.inference_mode():
             patches = self._laid_out(tokens, grid)
-            return {name: look(patches).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
+            high = self._of_patches(attended, grid) if attended is not None and self.has_cls else None
+            return {name: look(patches, high).cpu().numpy() for name, look in cams.METHODS.items() if name in features}
 
     def _leave_fp16(self, why: str) -> None:
         said = f"{self.name} {why}"
@@ -459,12 +489,21 @@ class Model:
         attention: Tensor,
         tokens: Tensor | None,
         keys: Tensor | None,
+        values: Tensor | None,
+        attended: Tensor | None,
         seen: Mapping[str, Floats],
         query: Query,
         input_size: tuple[int, int],
     ) -> list[Maps]:
         rows, columns = grid = (input_size[0] // self.patch_size, input_size[1] // self.patch_size)
         prefix = self.prefix_tokens
+
+        def of_heads(held: Tensor | None, place: int) -> Floats | None:
+            """[batch, heads, tokens, head width] -> the patches' [heads, rows, columns, head width]."""
+            if held is None:
+                return None
+            return np.asarray(held[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy())
+
         maps = []
         for place, row in enumerate(attention.numpy()):
             to_patches, to_prefix = self._apart(row, grid)
@@ -477,11 +516,13 @@ class Model:
                     patch_size=self.patch_size,
                     input_size=input_size,
                     tokens=None if tokens is None else tokens[place, prefix:].reshape(rows, columns, -1).numpy().copy(),
-                    keys=None
-                    if keys is None
-                    else keys[place, :, prefix:].reshape(self.heads, rows, columns, -1).numpy().copy(),
+                    keys=of_heads(keys, place),
                     keys_layer=None if keys is None else self.layers - 1,
-                    cams={method: (values[place].copy(),) for method, values in seen.items()},
+                    values=of_heads(values, place),
+                    attended=None if tokens is None or attended is None else attended[place].numpy().copy(),
+                    discovery_features=self.card.discovery_features,
+                    cams={method: (found[place].copy(),) for method, found in seen.items()},
+                    noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
                 )
             )
         return maps
@@ -611,7 +652,6 @@ class Model:
             rows,
             tokens=self._tokens_of(x),
             stop_after=None if to_the_end else self.layers,
-            keep_keys="keys" in features,
             keep_all=not {"rows", "rollout"}.isdisjoint(features),
             muted={layer: [head for of, head in muted if of == layer] for layer, _ in muted},
             muted_from=muted_from,

@@ -311,7 +311,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     """Read a weights file into a network of timm.
 
     Takes timm's own files, and official ones as they are published: full checkpoints with teacher and student (the
-    teacher is taken, as the papers evaluate it), wrapped names, heads, other position grids (resampled).
+    teacher is taken, as the papers evaluate it), wrapped names, heads, position embeddings for any square of patches.
 
     Raises:
         WeightsRefused: the file is unsafe or damaged, or it is of another model: weights of the transformer, or of the
@@ -319,7 +319,7 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     """
     import torch
 
-    from rtviz.models import backbone
+    from rtviz.models import backbone, positions
 
     given = plain_names(read(path))
     if not given:
@@ -329,6 +329,8 @@ def load_into(network: nn.Module, path: Path, card: ModelCard) -> None:
     if damaged:
         raise WeightsRefused(f"{path} is damaged: {_some(damaged)} holds values that are not finite numbers")
     mismatch = _wrong_patches(given, network)
+    if not mismatch:
+        positions.accept_grid(network, given)
     try:
         converted = given if mismatch else _to_timm_names(given, network)
     except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError) as error:

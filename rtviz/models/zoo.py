@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rtviz.errors import UnknownModel, WeightsRefused
 
@@ -21,6 +21,14 @@ Triple = tuple[float, float, float]
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 HALF: Triple = (0.5, 0.5, 0.5)
+
+# How learned position embeddings are fitted to a patch grid that is not the trained one; bicubic, in each case.
+# "offset": by the factor (rows + 0.1) / trained rows, and the same for columns, which also moves the places that are
+#     sampled; no antialias. DINO (facebookresearch/dino, vision_transformer.py) and DINOv2 without registers
+#     (facebookresearch/dinov2, dinov2/models/vision_transformer.py, interpolate_offset).
+# "antialias": to the size itself, with antialias. DINOv2 with registers (dinov2/hub/backbones.py), and timm.
+# "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
+Resampling = Literal["offset", "antialias", "size"]
 
 RANDOM = "random:"
 EMBEDDED = "embedded"
@@ -47,6 +55,7 @@ class ModelCard:
         official_filename: what the authors call their own file of the same weights; accepted where it lies at hand.
         official_url: where that file is, if the hub does not have the weights.
         mean, std: normalisation of RGB in 0..1, as in training.
+        resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does.
         kind: which machinery looks with it: "transformer" or "convnet".
         random: untrained on purpose.
     """
@@ -68,6 +77,7 @@ class ModelCard:
     official_url: str | None = None
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    resampling: Resampling = "antialias"
     kind: str = "transformer"
     random: bool = False
 
@@ -76,11 +86,26 @@ class ModelCard:
         """The name without `random:`."""
         return self.name.removeprefix(RANDOM)
 
+    @property
+    def discovery_features(self) -> str:
+        """Which of "keys", "values" and "tokens" of the last layer TokenCut and LOST find objects by in this family.
+
+        The papers take DINO's keys. DINOv2's keys share a large common part, so that every patch is like every other;
+        Darcet et al. 2024 ("Vision Transformers Need Registers") take its values for LOST. CorLoc of a trained ViT-S/14
+        on 82 pictures of VOC2007 in their own size, TokenCut and LOST: keys 0 and 29, which is what the whole picture
+        reaches; values 50 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
+        patch tokens none: that choice is not measured.
+        """
+        return _DISCOVERY_FEATURES.get(self.family, "keys")
+
     def untrained(self) -> ModelCard:
         """The same architecture with random weights: nothing to download."""
         return dataclasses.replace(
             self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None
         )
+
+
+_DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
 
 
 def _row(
@@ -115,7 +140,13 @@ def _row(
         official_filename=official_filename,
         mean=mean,
         std=std,
+        resampling=resampling_of(family, registers),
     )
+
+
+def resampling_of(family: str, registers: int) -> Resampling:
+    """How a family's authors fit position embeddings to another size."""
+    return "offset" if family in ("DINO", "DINOv2") and not registers else "antialias"
 
 
 _HEAD_OF_1000 = 1000 * 384 + 1000

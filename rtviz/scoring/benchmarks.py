@@ -28,19 +28,16 @@ Progress = Callable[[str, int, int], None]  # (what, done, in all)
 Reals = NDArray[np.float64]
 Find = Callable[[Floats], Any]  # features [rows, columns, width] -> (top, left, bottom, right) in patches, or None
 
-# How `corloc` finds its one object: by the name that the settings have for it.
-METHODS: Mapping[str, discovery.Method] = {"tokencut": discovery.tokencut, "lost": discovery.lost}
-
 if TYPE_CHECKING:
     from rtviz.models import Model
 
 BENCHMARKS = ("jaccard", "davis", "corloc")
 
-_TITLES = {"tokencut": "TokenCut", "lost": "LOST"}
 # Passes of one frame are as quick on a CPU as those of four, and after each of them is told that it is done.
 _BATCH = {"cpu": 1}
 _BATCH_ON_GPU = 4
 _WIDTH_UNIT = 64
+MIDDLE = 0.25  # of the picture's area: the disc and the box in its middle that stand beside models
 
 T = TypeVar("T")
 
@@ -58,6 +55,7 @@ def scored(
     limit: int | None = None,
     seed: int = 0,
     objects: str = "tokencut",
+    features: str = "auto",
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Iterator[BenchmarkReport]:
@@ -75,7 +73,8 @@ def scored(
         resolution: short side, in pixels; the protocol's own if not given.
         limit: only so many pictures or clips.
         seed: which drawn scenes, where the place is "scene:".
-        objects: how `corloc` finds an object, one of METHODS.
+        objects: how `corloc` finds an object, one of `discovery.METHODS`.
+        features: what it compares patches by: "keys", "values", "tokens"; "auto": as `ModelCard.discovery_features`.
         progress: is told what is being done, and how far it is.
         notice: is told what the user must know about a model.
 
@@ -94,6 +93,7 @@ def scored(
     if weights is not None and len(models) > 1:
         raise SettingsError("weights", weights, "a file for one model, not for several")
     objects = Settings.option("objects").check(objects)
+    features = Settings.option("features").check(features)
     # What it is measured on, by what, and in which words.
     plans: dict[str, tuple[Callable[..., DataSet[Any]], Callable[..., Score], str]] = {
         "jaccard": (
@@ -104,8 +104,8 @@ def scored(
         "davis": (datasets.clips, davis, "the first frame's masks carried on by patch features; region J, boundary F"),
         "corloc": (
             datasets.boxed,
-            partial(corloc, method=objects),
-            f"pictures in which the box that {_TITLES[objects]} finds overlaps an object's by half or more",
+            partial(corloc, method=objects, features=features),
+            f"pictures in which the box that {discovery.TITLES[objects]} finds overlaps an object's by half or more",
         ),
     }
     read, measure, protocol = plans[benchmark]
@@ -134,6 +134,7 @@ def scored(
             "mass": measures.MASS if benchmark == "jaccard" else None,
             "objects": objects if benchmark == "corloc" else None,
         },
+        baselines=_BASELINES[benchmark](data, progress),
     )  # fmt: skip
     for number, model in enumerate(loaded):
         score = measure(model, data, resolution=resolution, progress=progress)
@@ -179,10 +180,15 @@ def _score(
         each: of every picture or clip.
         sample: what the first of the values, in percent, is the mean of, where that has a standard error.
     """
-    error = 100 * float(np.std(sample, ddof=1)) / math.sqrt(len(sample)) if len(sample) > 1 else None
+    error = _standard_error(sample)
     paper = paper_score(measure, data.title, model.card.name)
     name, ran = model.card.name, (model.precision, model.device, model.backend)
     return Score(name, values, counts, paper, *ran, error, each)
+
+
+def _standard_error(sample: Sequence[float]) -> float | None:
+    """Of the mean, in percent; None where there are too few to tell."""
+    return 100 * float(np.std(sample, ddof=1)) / math.sqrt(len(sample)) if len(sample) > 1 else None
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
@@ -208,6 +214,7 @@ def jaccard(
     mean over all objects stands beside it. Void pixels do not count. A picture without objects is left out.
 
     A convolutional network, of which the paper has no figure, has one mask: of what its last stage responds to.
+    Beside the best head stands the mean map over the heads, which needs no choice by the truth.
 
     Args:
         model: with a CLS token, or a convolutional network.
@@ -218,26 +225,75 @@ def jaccard(
     told = _telling(f"jaccard of {model.card.name}", len(data), progress)
     of_pictures: list[float] = []
     of_objects: list[float] = []
+    of_mean_maps: list[float] = []
     each: list[dict[str, Any]] = []
     for pictures in _batched(data, model):
         looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
         for picture, maps in zip(pictures, looked, strict=True):
-            best = best_heads(looked_at(maps, Settings()), picture.labels)
+            attention = looked_at(maps, Settings())
+            best = best_heads(attention, picture.labels)
             told()
             if not best:
                 continue
+            if model.heads:
+                of_mean = best_heads(attention.mean(axis=0, keepdims=True), picture.labels)
+                of_mean_maps.append(float(np.mean([one.jaccard for one in of_mean])))
             of_objects += [one.jaccard for one in best]
             of_pictures.append(float(np.mean([one.jaccard for one in best])))
             objects = [
                 {"object": one.number, "jaccard": _percent(one.jaccard), "head": one.head if model.heads else None}
                 for one in best
             ]
-            each.append({"name": picture.name, "jaccard": _percent(of_pictures[-1]), "objects": objects})
+            mean_map = {"mean_map": _percent(of_mean_maps[-1])} if model.heads else {}
+            each.append({"name": picture.name, "jaccard": _percent(of_pictures[-1]), **mean_map, "objects": objects})
     if not of_objects:
         raise SourceUnreadable(f"{data.title} has no object")
     values = {"jaccard": 100 * float(np.mean(of_pictures)), "jaccard_objects": 100 * float(np.mean(of_objects))}
+    if of_mean_maps:
+        values["mean_map"] = 100 * float(np.mean(of_mean_maps))
     counts = {"pictures": len(of_pictures), "objects": len(of_objects)}
     return _score(model, data, "jaccard", values, counts, each, of_pictures)
+
+
+def _jaccard_baselines(data: DataSet[Segmented], progress: Progress | None = None) -> list[Score]:
+    """What masks reach that no model has a part in: a disc in the middle, the whole picture."""
+    told = _telling("jaccard of baselines", len(data), progress)
+    found: dict[str, list[list[float]]] = {name: [] for name in _MASKS}
+    for picture in data:
+        masks = np.stack([mask((picture.labels.shape[0], picture.labels.shape[1])) for mask in _MASKS.values()])
+        of_objects = [
+            measures.jaccard(masks, picture.labels == number, picture.labels != VOID)
+            for number in _numbers(picture.labels)
+        ]
+        if of_objects:
+            for name, values in zip(_MASKS, np.transpose(of_objects).tolist(), strict=True):
+                found[name].append(values)
+        told()
+    return [
+        Score(
+            name,
+            {
+                "jaccard": 100 * float(np.mean([np.mean(values) for values in pictures])),
+                "jaccard_objects": 100 * float(np.mean([value for values in pictures for value in values])),
+            },
+            {},
+            error=_standard_error([float(np.mean(values)) for values in pictures]),
+        )
+        for name, pictures in found.items()
+        if pictures
+    ]
+
+
+def _middle_disc(size: tuple[int, int]) -> measures.Mask:
+    """An ellipse of the picture's proportions in its middle: bool [height, width]."""
+    y, x = ((np.arange(side) + 0.5) / side - 0.5 for side in size)
+    return np.asarray(y[:, None] ** 2 + x[None, :] ** 2 <= MIDDLE / math.pi)
+
+
+_MASKS: Mapping[str, Callable[[tuple[int, int]], measures.Mask]] = {
+    "middle disc": _middle_disc,
+    "whole picture": lambda size: np.ones(size, np.bool_),
+}
 
 
 class Best(NamedTuple):
@@ -256,13 +312,16 @@ def best_heads(attention: NDArray[np.floating[Any]], labels: NDArray[np.uint8]) 
         labels: [height, width], with 0 for background and VOID for what does not count.
     """
     masks = measures.on_pixels(measures.largest_mass(attention), (labels.shape[0], labels.shape[1]))
-    counted = labels != VOID
     found = []
-    for number in np.unique(labels):
-        if number not in (0, VOID):
-            covered = measures.jaccard(masks, labels == number, counted)
-            found.append(Best(int(number), float(covered.max()), int(covered.argmax())))
+    for number in _numbers(labels):
+        covered = measures.jaccard(masks, labels == number, labels != VOID)
+        found.append(Best(number, float(covered.max()), int(covered.argmax())))
     return found
+
+
+def _numbers(labels: NDArray[np.uint8]) -> list[int]:
+    """The numbers of the objects in a label map, ascending."""
+    return [int(number) for number in np.unique(labels) if number not in (0, VOID)]
 
 
 # --- davis -----------------------------------------------------------------------------------------------------------
@@ -278,7 +337,8 @@ def davis(
     davis2017-evaluation, semi-supervised: J (region) and F (boundary) of each object, mean over its frames without the
     first and the last, then over all objects; J&F is the mean of the two. Beside each mean stand, as there, the recall
     (of how many frames the measure is above a half) and the decay from the first quarter to the last. Void pixels are
-    background there.
+    background there. The column of the mean map is not of propagation: it is J&F of the 60 % mask of the mean over the
+    last layer's heads, in each frame by itself and for each object the same.
 
     Args:
         model, data, resolution, progress: as for `jaccard`; data from `datasets.clips`.
@@ -287,10 +347,12 @@ def davis(
     told = _telling(f"davis of {model.card.name}", frames, progress)
     regions: list[Reals] = []
     boundaries: list[Reals] = []
+    of_mean_maps: list[float] = []
     lost = 0
     each: list[dict[str, Any]] = []
     for clip in data:
-        region, outline, now_lost = follow(model, clip, resolution or data.resolution or 480, told)
+        region, outline, now_lost, of_mean_map = follow(model, clip, resolution or data.resolution or 480, told)
+        of_mean_maps += list(of_mean_map)
         objects = [
             {"object": number + 1, **_rounded(_j_and_f([region[number]], [outline[number]]))}
             for number in range(len(region))
@@ -303,7 +365,49 @@ def davis(
     if not regions:
         raise SourceUnreadable(f"{data.title} has no object")
     counts = {"clips": len(data), "frames": frames, "objects": len(regions), "lost": lost}
-    return _score(model, data, "davis", _j_and_f(regions, boundaries), counts, each)
+    values = _j_and_f(regions, boundaries)
+    if of_mean_maps:
+        values["mean_map"] = 100 * float(np.mean(of_mean_maps))
+    return _score(model, data, "davis", values, counts, each)
+
+
+def _davis_baselines(data: DataSet[Clip], progress: Progress | None = None) -> list[Score]:
+    """What masks reach that no model has a part in: the first frame's, left where they are; a disc in the middle; the
+    whole picture."""
+    told = _telling("davis of baselines", sum(clip.count for clip in data), progress)
+    names = ("static first masks", *_MASKS)
+    regions: dict[str, list[Reals]] = {name: [] for name in names}
+    boundaries: dict[str, list[Reals]] = {name: [] for name in names}
+    for clip in data:
+        first: NDArray[np.bool_] | None = None
+        compared: dict[str, list[tuple[list[float], list[float]]]] = {name: [] for name in names}
+        for number, frame in enumerate(clip):
+            told()
+            labels = _without_void(frame.labels)
+            if first is None:
+                first = one_each(labels, int(labels.max()))
+            elif number < clip.count - 1:
+                size = (labels.shape[0], labels.shape[1])
+                still = [np.broadcast_to(mask(size), first.shape) for mask in _MASKS.values()]
+                for name, masks in zip(names, [first, *still], strict=True):
+                    compared[name].append(_compared(masks, one_each(labels, len(first))))
+        for name, frames in compared.items():
+            regions[name] += list(np.array([of_objects for of_objects, _ in frames]).T)
+            boundaries[name] += list(np.array([of_objects for _, of_objects in frames]).T)
+    return [Score(name, _j_and_f(regions[name], boundaries[name]), {}) for name in names if regions[name]]
+
+
+def _without_void(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(labels == VOID, np.uint8(0), labels)
+
+
+def _compared(found: Iterable[measures.Mask], true: Iterable[measures.Mask]) -> tuple[list[float], list[float]]:
+    """J and F of each object in one frame."""
+    pairs = list(zip(found, true, strict=True))
+    return (
+        [float(measures.jaccard(mask, truth)) for mask, truth in pairs],
+        [measures.boundary_measure(mask, truth) for mask, truth in pairs],
+    )
 
 
 def _j_and_f(regions: Iterable[Reals], boundaries: Iterable[Reals]) -> dict[str, float]:
@@ -318,15 +422,17 @@ def _j_and_f(regions: Iterable[Reals], boundaries: Iterable[Reals]) -> dict[str,
 
 def follow(
     model: Model, clip: Clip, resolution: int, told: Callable[[], None] = lambda: None
-) -> tuple[Reals, Reals, int]:
-    """J and F of each object in each frame of a clip but the first and the last, [objects, frames - 2] each, and how
-    many objects were lost at its end. `told` is called after each frame."""
+) -> tuple[Reals, Reals, int, list[float]]:
+    """J and F of each object in each frame of a clip but the first and the last, [objects, frames - 2] each; how many
+    objects were lost at its end; and J&F of the mean map's mask with each object, nothing of a model without CLS.
+    `told` is called after each frame."""
     regions: list[list[float]] = []
     boundaries: list[list[float]] = []
+    of_mean_map: list[Reals] = []
     carrier: Propagation | None = None
     objects = lost = 0
     for number, (truth, maps) in enumerate(_looked(model, clip, resolution)):
-        labels = np.where(truth.labels == VOID, np.uint8(0), truth.labels)
+        labels = _without_void(truth.labels)
         assert maps.tokens is not None
         told()
         if carrier is None:
@@ -339,11 +445,14 @@ def follow(
         lost = sum(carried.lost)
         if number == clip.count - 1:
             break
-        found = sampled(on_pixels(carried.labels, maps.input_size), (labels.shape[0], labels.shape[1]))
-        pairs = list(zip(one_each(found, objects), one_each(labels, objects), strict=True))
-        regions.append([float(measures.jaccard(mask, true)) for mask, true in pairs])
-        boundaries.append([measures.boundary_measure(mask, true) for mask, true in pairs])
-    return np.array(regions).T, np.array(boundaries).T, lost
+        size, true = (labels.shape[0], labels.shape[1]), one_each(labels, objects)
+        region, outline = _compared(one_each(sampled(on_pixels(carried.labels, maps.input_size), size), objects), true)
+        regions.append(region)
+        boundaries.append(outline)
+        if model.has_cls:
+            mean_map = measures.on_pixels(measures.largest_mass(maps.attention[-1].mean(axis=0)), size)
+            of_mean_map.append(np.mean(_compared([mean_map] * objects, true), axis=0))
+    return np.array(regions).T, np.array(boundaries).T, lost, list(np.mean(of_mean_map, axis=0)) if of_mean_map else []
 
 
 def _looked(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
@@ -383,6 +492,7 @@ def corloc(
     find: Find | None = None,
     *,
     method: str = "tokencut",
+    features: str = "auto",
     resolution: int | None = None,
     progress: Progress | None = None,
 ) -> Score:
@@ -390,41 +500,76 @@ def corloc(
 
     CorLoc, as LOST (Siméoni et al. 2021) and TokenCut (Wang et al. 2022) report it, by valeoai/LOST, main_lost.py, and
     YangtaoWANG95/TokenCut, main_tokencut.py: the pictures of trainval; all boxes count, difficult and truncated ones
-    too; the features are the keys of the last layer, of all heads together; pictures are looked at in their own size,
-    filled up with the mean colour to whole patches at the right and below; an intersection over union of at least 0.5
-    is right.
+    too; the features are those of the last layer (of DINO the keys, of all heads together); pictures are looked at in
+    their own size, filled up with the mean colour to whole patches at the right and below; an intersection over union
+    of at least 0.5 is right. Beside it stand the shares of pictures in which nothing was found, and the whole picture.
 
     Args:
         model: any.
         data: from `datasets.boxed`.
         find: features float32 [rows, columns, width] -> box (top, left, bottom, right) in patches, bottom and right
             just outside; None if it finds nothing. The method, if not given.
-        method: one of METHODS; also whose figures of the papers stand beside.
+        method: one of `discovery.METHODS`; also whose figures of the papers stand beside.
+        features: "keys", "values" or "tokens"; "auto": as `ModelCard.discovery_features`.
         resolution: short side, in pixels; the data's own if not given, or else each picture's.
         progress: as for `jaccard`.
     """
     told = _telling(f"corloc of {model.card.name}", len(data), progress)
     resolution = resolution or data.resolution
-    find = find or partial(_box, METHODS[method])
+    features = model.card.discovery_features if features == "auto" else features
+    find = find or partial(_box, discovery.METHODS[method])
     right: list[bool] = []
+    empty: list[bool] = []
+    whole: list[bool] = []
     each: list[dict[str, Any]] = []
     for picture in data:
         seen = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
         asked = resolution or min(seen.shape[:2])
-        maps = model.batch([seen], _any_query(model), features=("keys",), resolution=asked)[0]
-        assert maps.keys is not None
-        box = find(np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1))
+        maps = model.batch([seen], _any_query(model), features=(features,), resolution=asked)[0]
+        box = find(maps.patch_features(features))
         overlap, inside = 0.0, None
         if box is not None:
             scale = np.array(seen.shape[:2]) / maps.grid
             inside = np.minimum(np.asarray(box) * np.tile(scale, 2), np.tile(picture.pixels.shape[:2], 2))
             overlap = float(measures.box_overlap(inside, picture.boxes).max())
         right.append(overlap >= 0.5)
+        empty.append(box is None)
+        whole.append(box is not None and tuple(box) == (0, 0, *maps.grid))
         sides = None if inside is None else [round(float(side), 1) for side in inside]
         each.append({"name": picture.name, "right": right[-1], "overlap": _percent(overlap), "box": sides})
         told()
-    values, counts = {"corloc": 100 * float(np.mean(right))}, {"pictures": len(data)}
-    return _score(model, data, f"corloc {method}", values, counts, each, right)
+    shares = {"corloc": right, "empty": empty, "whole": whole}
+    values, counts = {name: 100 * float(np.mean(share)) for name, share in shares.items()}, {"pictures": len(data)}
+    return replace(_score(model, data, f"corloc {method}", values, counts, each, right), features=features)
+
+
+def _corloc_baselines(data: DataSet[Boxed], progress: Progress | None = None) -> list[Score]:
+    """What boxes reach that no model has a part in: one in the middle, the whole picture."""
+    told = _telling("corloc of baselines", len(data), progress)
+    inset = (1 - math.sqrt(MIDDLE)) / 2
+    boxes = {"middle box": (inset, inset, 1 - inset, 1 - inset), "whole picture": (0.0, 0.0, 1.0, 1.0)}
+    right: dict[str, list[bool]] = {name: [] for name in boxes}
+    for picture in data:
+        sides = np.tile(picture.pixels.shape[:2], 2)
+        for name, box in boxes.items():
+            right[name].append(float(measures.box_overlap(np.array(box) * sides, picture.boxes).max()) >= 0.5)
+        told()
+    return [
+        Score(
+            name,
+            {"corloc": 100 * float(np.mean(values)), "empty": 0.0, "whole": 100.0 * (name == "whole picture")},
+            {},
+            error=_standard_error(values),
+        )
+        for name, values in right.items()
+    ]
+
+
+_BASELINES: Mapping[str, Callable[..., list[Score]]] = {
+    "jaccard": _jaccard_baselines,
+    "davis": _davis_baselines,
+    "corloc": _corloc_baselines,
+}
 
 
 def _box(method: discovery.Method, features: Floats) -> tuple[int, int, int, int] | None:

@@ -2,7 +2,7 @@
 
     segmented    pictures with the outline of each object: PASCAL VOC2012
     boxed        pictures with a box round each object: PASCAL VOC2007 and VOC2012
-    clips        videos with the outline of each object in every frame: DAVIS 2017
+    clips        videos with the outline of each object in every frame: DAVIS 2017 and DAVIS 2016
 
 All of them stream: a picture is read when its turn comes. That everything is there that a list names is looked at
 before the first one. A place that is not what it should be is a SourceMissing or a SourceUnreadable that says what was
@@ -199,7 +199,9 @@ def _count(names: Sequence[str], what: str) -> str:
 
 
 def clips(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[Clip]:
-    """The validation videos of DAVIS 2017 at 480p, or drawn moving scenes of three objects.
+    """The validation videos of DAVIS 2017 or DAVIS 2016 at 480p, or drawn moving scenes of three objects.
+
+    The masks of DAVIS 2016 are black and white, 0 and 255, with one object.
 
     Args:
         place: the folder DAVIS, or the one that holds it; or "scene:".
@@ -211,10 +213,27 @@ def clips(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     if place == SCENE:
         names = _seeds(limit or _SCENE_CLIPS, first_seed)
         return DataSet(_count(names, "drawn moving scene"), names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
-    needed = ("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/val.txt")
-    root = _root(place, "DAVIS 2017", (".", "DAVIS", "DAVIS-2017"), needed)
-    names = _listed(root / needed[2], limit, partial(_clip_files, root))
-    return DataSet("DAVIS 2017 val", names, partial(_read_clip, root), 480, listed=root / needed[2])
+    needed = ("JPEGImages/480p", "Annotations/480p")
+    root = _root(place, "DAVIS 2017 or DAVIS 2016", (".", "DAVIS", "DAVIS-2017", "DAVIS-2016"), needed, _CLIP_LISTS)
+    listed = next(root / name for name in _CLIP_LISTS if (root / name).exists())
+    names = _listed(listed, limit, partial(_clip_files, root), _clip_of)
+    first = _clip_files(root, names[0])
+    year = 2016 if _is_black_and_white(first[len(first) // 2]) else 2017
+    return DataSet(f"DAVIS {year} val", names, partial(_read_clip, root), 480, listed=listed)
+
+
+_CLIP_LISTS = ("ImageSets/2017/val.txt", "ImageSets/480p/val.txt")  # where DAVIS 2017 and DAVIS 2016 have it
+
+
+def _clip_of(word: str) -> str:
+    """The clip that a line of a list is about; DAVIS 2016 has a line for each frame, /JPEGImages/480p/CLIP/NAME.jpg."""
+    return word.split("/")[-2] if "/" in word else word
+
+
+def _is_black_and_white(path: Path) -> bool:
+    """Whether a mask has the one object of DAVIS 2016, as 255, and no number of another."""
+    labels = _labels_in(path)
+    return bool((labels == VOID).any()) and not np.isin(labels, (0, VOID), invert=True).any()
 
 
 def _clip_files(root: Path, name: str) -> list[Path]:
@@ -229,10 +248,12 @@ def _clip_files(root: Path, name: str) -> list[Path]:
 def _read_clip(root: Path, name: str) -> Clip:
     files = _clip_files(root, name)
     count = len(files) // 2
+    black_and_white = _is_black_and_white(files[count])
 
     def read(number: int) -> Segmented:
         pixels = read_whole(files[number])
-        return Segmented(files[number].stem, pixels, _read_labels(files[count + number], pixels))
+        labels = _read_labels(files[count + number], pixels)
+        return Segmented(files[number].stem, pixels, (labels == VOID).astype(np.uint8) if black_and_white else labels)
 
     return Clip(name, count, read)
 
@@ -278,29 +299,39 @@ def numbered(frame: Frame) -> Labels:
 # --- folders and files -----------------------------------------------------------------------------------------------
 
 
-def _root(place: str, what: str, below: Sequence[str], needed: Sequence[str]) -> Path:
-    """The folder that has all that is needed: the place itself, or one of those below it."""
+def _root(place: str, what: str, below: Sequence[str], needed: Sequence[str], one_of: Sequence[str] = ()) -> Path:
+    """The folder that has all that is needed, and one of several things: the place itself, or one of those below it."""
+
+    def lacks(folder: Path) -> list[str]:
+        absent = [part for part in needed if not (folder / part).exists()]
+        if one_of and not any((folder / part).exists() for part in one_of):
+            absent.append(" or ".join(one_of))
+        return absent
+
     top = Path(place).expanduser()
     if not top.is_dir():
         raise SourceMissing(f"{place} is no folder; the folder of {what} is needed, or {SCENE}")
-    here = [top / name for name in below if all((top / name / part).exists() for part in needed)]
+    here = [top / name for name in below if not lacks(top / name)]
     if len(here) == 1:
         return here[0]
     if here:
         raise SourceMissing(f"{place} holds several data sets; say which: {', '.join(map(str, here))}")
-    absent = [part for part in needed if not (top / part).exists()]
+    all_of_it = ", ".join([*needed, *filter(None, [" or ".join(one_of)])])
     raise SourceMissing(
-        f"{place} is not laid out as {what}: looked for {', '.join(needed)} in it and in its {', '.join(below[1:])}; "
-        f"it has no {', no '.join(absent)}"
+        f"{place} is not laid out as {what}: looked for {all_of_it} in it and in its {', '.join(below[1:])}; "
+        f"it has no {', no '.join(lacks(top))}"
     )
 
 
-def _listed(path: Path, limit: int | None, files: Callable[[str], Iterable[Path]]) -> list[str]:
+def _listed(
+    path: Path, limit: int | None, files: Callable[[str], Iterable[Path]], name_of: Callable[[str], str] = str
+) -> list[str]:
     """The names in a list file, one a line, the first word of it; a byte order mark before them is none.
 
     Args:
         limit: only so many, from the first.
         files: what there must be of each name. It is looked for now, not hours later when its turn comes.
+        name_of: gives the name that a word means; one that comes again is the same.
     """
     try:
         names = [line.split()[0] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -308,7 +339,7 @@ def _listed(path: Path, limit: int | None, files: Callable[[str], Iterable[Path]
         raise SourceUnreadable(f"{path} cannot be read: {error}") from None
     if not names:
         raise SourceUnreadable(f"{path} lists nothing")
-    names = names[:limit]
+    names = list(dict.fromkeys(map(name_of, names)))[:limit]
     absent = [file for name in names for file in files(name) if not file.is_file()]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
@@ -318,6 +349,15 @@ def _listed(path: Path, limit: int | None, files: Callable[[str], Iterable[Path]
 
 def _read_labels(path: Path, pixels: Pixels) -> Labels:
     """The numbers in a PNG with a palette: the colours are for the eye."""
+    labels = _labels_in(path)
+    if labels.shape != pixels.shape[:2]:
+        raise SourceUnreadable(
+            f"{path} is {labels.shape[1]}x{labels.shape[0]}, its picture {pixels.shape[1]}x{pixels.shape[0]}"
+        )
+    return labels
+
+
+def _labels_in(path: Path) -> Labels:
     check_file(path)
     try:
         with Image.open(path) as picture:
@@ -327,8 +367,4 @@ def _read_labels(path: Path, pixels: Pixels) -> Labels:
         raise SourceUnreadable(f"{path} cannot be decoded: {reason}") from None
     if mode not in ("P", "L"):
         raise SourceUnreadable(f"{path} has mode {mode}; object numbers are in a PNG with a palette")
-    if labels.shape != pixels.shape[:2]:
-        raise SourceUnreadable(
-            f"{path} is {labels.shape[1]}x{labels.shape[0]}, its picture {pixels.shape[1]}x{pixels.shape[0]}"
-        )
     return np.asarray(labels, np.uint8)

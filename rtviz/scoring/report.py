@@ -40,6 +40,7 @@ class Score:
         backend: what ran it there.
         error: standard error of the first value, in percent; None where what was measured is no sample of its kind.
         each: of every picture or clip its name and values, plain ones, in percent.
+        features: what objects were found by, "keys", "values" or "tokens"; empty where that is not asked.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Score:
     backend: str = ""
     error: float | None = None
     each: Sequence[Mapping[str, Any]] = ()
+    features: str = ""
 
     @property
     def ran(self) -> str:
@@ -168,7 +170,10 @@ _NAMES = {
     "f": "F",
     "f_recall": "F recall",
     "f_decay": "F decay",
+    "mean_map": "mean map",
     "corloc": "CorLoc",
+    "empty": "empty",
+    "whole": "whole picture",
 }
 
 
@@ -188,6 +193,7 @@ class BenchmarkReport:
         usual: the short side that the protocol looks with; None: each picture's own.
         asked: what else the figures depend on, by name, plain values: which part of the data, which weights.
         unfinished: the models that were to be scored too.
+        baselines: what is reached without any model.
     """
 
     benchmark: str
@@ -201,6 +207,7 @@ class BenchmarkReport:
     usual: int | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
     unfinished: Sequence[str] = ()
+    baselines: Sequence[Score] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -215,6 +222,13 @@ class BenchmarkReport:
                 said.append(f"the protocol looks at {_size(self.usual)}")
             if self.asked.get("weights"):
                 said.append(f"the paper's figure is for {beside[0].name}, which {self.asked['weights']} is taken for")
+            if any(score.features not in ("", "keys") for score in beside):
+                said.append("the papers' figures are for keys")
+        by = {
+            features: [score.name for score in self.scores if score.features == features]
+            for features in dict.fromkeys(score.features for score in self.scores if score.features)
+        }
+        said += [f"objects are found by the {features} of {', '.join(names)}" for features, names in by.items()]
         if any(score.error is not None for score in self.scores):
             said.append("± is the standard error of the mean over pictures")
         if self.unfinished:
@@ -249,9 +263,18 @@ class BenchmarkReport:
                     "device": score.device,
                     "backend": score.backend,
                     "paper": None if score.paper is None else paper(score.paper),
+                    **({"features": score.features} if score.features else {}),
                     "per_clip" if "clips" in score.counts else "per_picture": list(score.each),
                 }
                 for score in self.scores
+            ],
+            "baselines": [
+                {
+                    "name": score.name,
+                    **{name: rounded(value) for name, value in score.values.items()},
+                    "standard_error": None if score.error is None else rounded(score.error),
+                }
+                for score in self.baselines
             ],
             "unfinished": list(self.unfinished),
             "papers_data": self.papers.data,
@@ -267,8 +290,8 @@ class BenchmarkReport:
             if what != "lost"
         )
         ran = ", ".join(dict.fromkeys(score.ran for score in self.scores if score.ran))
-        columns = list(self.scores[0].values)
-        width = max(20, *(len(score.name) + 2 for score in self.scores))
+        columns = list({name: None for score in self.scores for name in score.values})
+        width = max(20, *(len(score.name) + 2 for score in (*self.scores, *self.baselines)))
         looked = "; ".join(filter(None, (counts, _size(self.resolution), ran)))
         lines = [f"{self.data}: {looked}", f"{self.protocol}; percent", ""]
 
@@ -282,17 +305,21 @@ class BenchmarkReport:
             lines.append(row(score.name, [_figure(score, name) for name in columns], said))
             if score.counts.get("lost"):
                 lines.append(f"  {score.counts['lost']} of {score.counts['objects']} objects lost at the end")
+        if self.baselines:
+            lines += ["", "without a model"]
+            lines += [row(one.name, [_figure(one, name) for name in columns], "").rstrip() for one in self.baselines]
         return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
 
     def bars(self, filled: str = "█", light: str = "░") -> str:
         """The main figure of each model and of the papers, as bars of text."""
         main = next(iter(self.scores[0].values))
-        rows = [(score.name, score.values[main], filled) for score in self.scores]
+        rows = [(score.name, score.values[main], filled) for score in (*self.scores, *self.baselines)]
         said = [(f"{score.architecture} {score.training}", score.values[main], light) for score in self.papers.scores]
         width = max(len(name) for name, _, _ in rows + said) + 2
 
         def bar(name: str, value: float, mark: str) -> str:
-            return f"{name:<{width}}{mark * max(1, round(value / 100 * _BAR))} {value:.1f}"
+            length = max(1, round(value / 100 * _BAR)) if value >= 0.05 else 0  # 0.0 is no bar
+            return f"{name:<{width}}{mark * length}{' ' if length else ''}{value:.1f}"
 
         where = self.papers.data + (", not on drawn scenes" if self.drawn else "")
         papers = [f"the papers report on {where}", *(bar(*row) for row in said)]
@@ -304,6 +331,8 @@ def _size(resolution: int | None) -> str:
 
 
 def _figure(score: Score, name: str) -> str:
-    """A value as it stands in the table; with its standard error where that is known."""
+    """A value as it stands in the table; with its standard error where that is known; a dash if there is none."""
+    if name not in score.values:
+        return "-"
     error = f" ±{score.error:.1f}" if score.error is not None and name == next(iter(score.values)) else ""
     return f"{score.values[name]:.1f}{error}"

@@ -119,6 +119,11 @@ def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None
     return cast(MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin))
 
 
+def holds_one(path: Path) -> bool:
+    """Whether an output, by its suffix, is of one picture."""
+    return _SINKS.get(path.suffix.lower()) == _PICTURE or path.suffix.lower() == ".npz"
+
+
 def _load(table: dict[str, str], path: Path) -> type:
     module, _, name = table[path.suffix.lower()].partition(":")
     return cast(type, getattr(importlib.import_module(module), name))

@@ -10,10 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Any, NamedTuple, Protocol, Self, cast
 
-from rtviz.errors import SourceMissing, SourceUnreadable
+from rtviz.errors import SettingsError, SourceMissing, SourceUnreadable
 from rtviz.frame import Frame
+from rtviz.sources.magic import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_animation, is_picture
+
+
+class Page(NamedTuple):
+    """Where a picture is that is leafed through: a file, and the number of the page in it, from 0."""
+
+    path: Path
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,15 @@ class SourceInfo:
 
     Attributes:
         name: what the user called it.
-        kind: "video", "pictures", "scene", "camera", "stream" or "screen".
+        kind: "video", "pictures", "pages", "scene", "camera", "stream" or "screen".
         size: (height, width) of its frames.
         fps: frames in a second, where there is such a number.
         duration_seconds: its length; None where it is not known or has no end.
         frame_count: how many frames, perhaps only about; None where it is not known.
         live: it goes on whether anybody looks or not.
+        holds: what a single file that holds several pictures calls them: "frames" of an animation, "pages" of a
+            document; "" for all others.
+        pages: of pages, where each is.
     """
 
     name: str
@@ -37,6 +48,13 @@ class SourceInfo:
     duration_seconds: float | None
     frame_count: int | None
     live: bool
+    holds: str = ""
+    pages: tuple[Page, ...] = ()
+
+    @property
+    def still(self) -> bool:
+        """Whether what it has stands by itself: a picture or a document's pages, and no row of frames."""
+        return self.kind == "pictures" and (self.frame_count == 1 or self.holds == "pages")
 
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
@@ -76,6 +94,7 @@ _OPENERS = {
     "camera:": "rtviz.sources.camera:open_camera",
     "screen:": "rtviz.sources.screen:open_screen",
     "faulty:": "rtviz.sources.faulty:open_faulty",
+    "pages:": "rtviz.sources.pages:open_pages",
     **dict.fromkeys(
         ("http://", "https://", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"),
         "rtviz.sources.stream:open_stream",
@@ -84,40 +103,49 @@ _OPENERS = {
 _VIDEO = "rtviz.sources.video:open_video"
 _PICTURES = "rtviz.sources.pictures:open_pictures"
 
-PICTURE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".avif", ".jp2", ".tif", ".tiff", ".ppm", ".pgm"}
-)
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
-     ".3gp", ".mxf", ".vob", ".gif", ".y4m"}
-)  # fmt: skip
 
-
-def open_source(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+def open_source(
+    place: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+    video_stream: int | None = None,
+    audio_stream: int | None = None,
+) -> Source:
     """Open a place that has frames.
 
     Args:
-        place: a video file, a picture, a folder or glob of pictures, a prefix such as "scene:", an
+        place: a video file, a picture or an animation, a folder or glob of pictures, a prefix such as "scene:", an
             address, or the number of a camera.
         start, end: seconds; the part to take. Timestamps still count from the source's first frame.
         every: take each N-th frame.
+        video_stream, audio_stream: which track of a video file, counted from 1; the default one if not given.
 
     Raises:
         SourceMissing: there is nothing there.
         SourceUnreadable: nothing in it can be decoded.
+        SettingsError: it has no such track.
     """
+    part: dict[str, Any] = {"start": start, "end": end, "every": every}
+    asked = {"video_stream": video_stream, "audio_stream": audio_stream}
+    tracks = {name: number for name, number in asked.items() if number is not None}
     if place.isdecimal() and not os.path.exists(place):
         place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():
         if place.startswith(prefix):
-            return _call(opener, place, start, end, every)
+            return _call(opener, place, part, tracks)
     place = _path_of(place)
-    return _call(_PICTURES if _holds_pictures(place) else _VIDEO, place, start, end, every)
+    if _holds_pictures(place):
+        return _call(_PICTURES, place, part, tracks)
+    return _call(_VIDEO, place, part | tracks, {})
 
 
-def _call(opener: str, place: str, start: float, end: float | None, every: int) -> Source:
+def _call(opener: str, place: str, part: dict[str, Any], unread: dict[str, int]) -> Source:
+    for name, number in unread.items():
+        raise SettingsError(name, number, f"only with a video file; {place} has no tracks to choose from")
     module, _, name = opener.partition(":")
-    return cast(Source, getattr(importlib.import_module(module), name)(place, start=start, end=end, every=every))
+    return cast(Source, getattr(importlib.import_module(module), name)(place, **part))
 
 
 def _path_of(place: str) -> str:
@@ -127,7 +155,7 @@ def _path_of(place: str) -> str:
 def _holds_pictures(place: str) -> bool:
     if os.path.isdir(place) or (glob.has_magic(place) and not os.path.exists(place)):
         return True
-    return Path(place).suffix.lower() in PICTURE_SUFFIXES
+    return is_picture(Path(place))
 
 
 def expand(inputs: Sequence[str], apart: bool = False) -> list[str]:
@@ -149,12 +177,12 @@ def expand(inputs: Sequence[str], apart: bool = False) -> list[str]:
             continue
         place = _path_of(given)
         if os.path.isdir(place):
-            pictures, videos = list_folder(Path(place))
+            pictures, videos, _ = list_folder(Path(place))
         elif glob.has_magic(place) and not os.path.exists(place):
             found = [Path(match) for match in glob.glob(place, recursive=True)]
             if not found:
                 raise SourceMissing(f"nothing matches {given!r}")
-            pictures, videos = _sorted_out(found)
+            pictures, videos, _ = _sorted_out(found)
         else:
             places.append(given)
             continue
@@ -166,8 +194,22 @@ def expand(inputs: Sequence[str], apart: bool = False) -> list[str]:
     return places
 
 
-def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures and the videos that lie in a folder, each in natural order; hidden files do not count.
+class Listing(NamedTuple):
+    """What lies in a folder, each in natural order; hidden files do not count.
+
+    Attributes:
+        pictures: those that stand still.
+        videos: those that move, animated pictures too: each is an input of its own.
+        others: files that are neither, and folders.
+    """
+
+    pictures: list[Path]
+    videos: list[Path]
+    others: list[Path]
+
+
+def list_folder(folder: Path) -> Listing:
+    """What lies in a folder.
 
     Raises:
         SourceMissing: it may not be read.
@@ -178,11 +220,36 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
         raise SourceMissing(f"cannot open {folder}: {error.strerror}") from None
 
 
-def _sorted_out(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """The pictures, and the videos."""
-    paths = sorted(paths, key=natural)
-    pictures = [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES]
-    return pictures, [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
+def skipped(inputs: Sequence[str]) -> list[str]:
+    """A sentence for each folder that the user listed and that holds what is left out."""
+    folders = [Path(_path_of(given)) for given in inputs if not given.startswith(tuple(_OPENERS))]
+    sentences = [skipped_words(folder, list_folder(folder).others) for folder in folders if folder.is_dir()]
+    return [sentence for sentence in sentences if sentence]
+
+
+def skipped_words(folder: Path, others: Sequence[Path]) -> str:
+    """The sentence that counts and names what of a folder is left out; "" if nothing is."""
+    if not others:
+        return ""
+    names = ", ".join(path.name for path in others[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return f"{folder}: left out, as neither picture nor video: {len(others)} ({names}{more})"
+
+
+_NAMED = 5  # so many are named, and the rest is counted
+
+
+def _sorted_out(paths: list[Path]) -> Listing:
+    found = Listing([], [], [])
+    for path in sorted(paths, key=natural):
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            found.others.append(path)
+        elif suffix in VIDEO_SUFFIXES or (suffix in PICTURE_SUFFIXES and is_animation(path)):
+            found.videos.append(path)
+        else:
+            (found.pictures if suffix in PICTURE_SUFFIXES else found.others).append(path)
+    return found
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:

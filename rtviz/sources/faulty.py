@@ -2,7 +2,8 @@
 
 `faulty:?fps=30&size=640x480&busy=2&hang=90&black=200-260` is a 640x480 camera of 30 frames a second that refuses its
 first two openings, hangs at its frame 90 and is black for a while. Frames are counted over all openings, so a fault
-passes. Without faults it is a paced, cheap, endless source.
+passes. `repeat=1800` brings all faults again every 1800 frames, and `hang_seconds=7` lets a read that hangs return
+after so long. Without faults it is a paced, cheap, endless source.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class FaultyCamera:
         size: (height, width).
         faults: what goes wrong.
         busy: how many openings fail at first.
+        repeat: after so many frames the faults come again; 0 never.
+        hang_seconds: how long a read hangs; 0 until `let_go`.
     """
 
     def __init__(
@@ -63,11 +66,15 @@ class FaultyCamera:
         size: tuple[int, int] = (480, 640),
         faults: Iterable[Fault] = (),
         busy: int = 0,
+        repeat: int = 0,
+        hang_seconds: float = 0.0,
     ) -> None:
         self.fps = fps
         self.size = size
         self.faults = tuple(faults)
         self.busy = busy
+        self.repeat = repeat
+        self.hang_seconds = hang_seconds
         self.openings = 0
         self.frames = 0
         self._released = threading.Event()
@@ -101,10 +108,11 @@ class FaultyCamera:
 
     def hang(self) -> None:
         """What a read does that hangs."""
-        self._released.wait()
+        self._released.wait(self.hang_seconds or None)
 
     def fault(self, number: int) -> str | None:
         """What goes wrong with this frame."""
+        number = number % self.repeat if self.repeat else number
         return next((fault.kind for fault in self.faults if fault.first <= number <= fault.last), None)
 
     def picture(self, number: int) -> Pixels:
@@ -190,16 +198,24 @@ def open_faulty(place: str, *, start: float = 0.0, end: float | None = None, eve
     return _cameras[place].open(place, start=start, end=end, every=every)
 
 
+def openings(place: str) -> int:
+    """How often the camera at a place was opened; 0 of what is no faulty camera, or never was opened."""
+    return _cameras[place].openings if place in _cameras else 0
+
+
 def _parse(place: str) -> FaultyCamera:
     size = Option("size", "Size", "size of the frames", "size", (480, 640))
     rate = Option("fps", "Rate", "frames a second", "real", 30.0, minimum=0, maximum=10000)
     busy = Option("busy", "Busy", "openings that fail", "whole", 0, minimum=0)
+    repeat = Option("repeat", "Repeat", "frames after which the faults come again", "whole", 0, minimum=0)
+    hang = Option("hang_seconds", "Hang", "how long a read hangs", "real", 0.0, minimum=0, maximum=3600)
     frame = Option("frame", "Frame", "number of a frame", "whole", 0, minimum=0)
+    options = {option.name: option for option in (size, rate, busy, repeat, hang)}
     given: dict[str, Any] = {}
     faults: list[Fault] = []
     for name, value in parse_qsl(place.partition("?")[2]):
-        if name in ("size", "fps", "busy"):
-            given[name] = {"size": size, "fps": rate, "busy": busy}[name].parse(value)
+        if name in options:
+            given[name] = options[name].parse(value)
         else:
             first, _, last = value.partition("-")
             number = frame.parse(first)

@@ -1,145 +1,257 @@
-"""Pictures: one, a folder of them, or a glob, each shown for a moment."""
+"""Pictures: one, a folder of them, a glob, or the pages of a document, each shown for a moment; and animations."""
 
 from __future__ import annotations
 
 import glob
-import io
-import warnings
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
-
-from rtviz.errors import SourceMissing, SourceUnreadable
+from rtviz.errors import MissingDependency, SourceMissing, SourceUnreadable
 from rtviz.frame import Frame, Pixels
-from rtviz.sources import SourceInfo, list_folder, natural
+from rtviz.sources import Source, SourceInfo, list_folder, natural, skipped_words
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.files import LARGEST_SIDE, check_file, fit
+from rtviz.sources.colour import FloatRange
+from rtviz.sources.files import check_file, fit
+from rtviz.sources.picture_file import Decoded, PictureFile
 
 FPS = 25.0  # of a folder of pictures
-
-# What Pillow has to say about odd files would land on the user's screen; what matters of it is said here.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+_LOOK_SECONDS = 0.5  # so long an animation is looked through for how long it lasts
+_MAY_BE_FLOAT = frozenset({".tif", ".tiff", ".pfm"})
+_FAILURES = (SourceMissing, SourceUnreadable, MissingDependency)
 
 
 class PictureSource(ClosingSource):
-    """The frames of picture files, in natural order, all brought to the first one's size.
+    """The frames of picture files, in natural order, all brought to the first one's size; or a document's pages.
 
     Attributes:
         paths: the files.
     """
 
     def __init__(self, place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> None:
-        self.paths = _find(place)
+        self.paths, skipped = _find(place)
         self.warnings: list[str] = []
+        self._skipped = skipped
         self._start, self._end, self._every = start, end, every
-        first = self._first_picture(place)
-        single = len(self.paths) == 1
+        first, pages = self._first_picture(place)
+        # A page is shown where the document is opened by itself, and the first one where it is one of many files.
+        self._pages = pages if len(self.paths) == 1 else 1
+        count = max(self._pages, len(self.paths))
         self.info = SourceInfo(
             name=place,
             kind="pictures",
             size=(first.shape[0], first.shape[1]),
-            fps=None if single else FPS,
-            duration_seconds=None if single else len(self.paths) / FPS,
-            frame_count=len(self.paths),
+            fps=None if count == 1 else FPS,
+            duration_seconds=None if count == 1 else count / FPS,
+            frame_count=count,
             live=False,
+            holds="pages" if self._pages > 1 else "",
         )
 
-    def _first_picture(self, place: str) -> Pixels:
-        why = ""
+    def _first_picture(self, place: str) -> tuple[Pixels, int]:
+        """The first that can be decoded, and how many pages its file has."""
+        failures: list[Exception] = []
         for path in self.paths:
             try:
-                return _read(path)[0]
-            except (SourceMissing, SourceUnreadable) as error:
-                why = why or str(error)
-        if len(self.paths) == 1:
-            raise SourceUnreadable(why)
-        raise SourceUnreadable(f"none of the {len(self.paths)} pictures of {place} can be decoded: {why}")
+                with PictureFile(path) as file:
+                    return file.read(floats=self._float_range).pixels, file.count
+            except _FAILURES as error:
+                failures.append(error)
+        if len(self.paths) == 1 or all(isinstance(error, MissingDependency) for error in failures):
+            raise failures[0]
+        raise SourceUnreadable(f"none of the {len(self.paths)} pictures of {place} can be decoded: {failures[0]}")
+
+    def _float_range(self) -> FloatRange:
+        return self._floats[0]
+
+    @cached_property
+    def _floats(self) -> tuple[FloatRange, int]:
+        """How floating-point levels are shown, in one range for all pictures, and how many have them.
+
+        It takes a reading of each such picture, once.
+        """
+        found: list[float] = []
+        pictures = 0
+        for path in self.paths:
+            if len(self.paths) > 1 and path.suffix.lower() not in _MAY_BE_FLOAT:
+                continue
+            try:
+                with PictureFile(path) as file:
+                    extent = file.float_extent()
+            except _FAILURES:
+                continue
+            if extent is not None:
+                found += extent
+                pictures += 1
+        return FloatRange.of(min(found, default=0.0), max(found, default=1.0)), pictures
 
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
-        height, width = self.info.size
-        left_out: list[str] = []
-        cut_off = refitted = 0
-        for index, path in enumerate(self.paths):
-            seconds = index / FPS
-            if seconds < self._start - 1e-6 or index % self._every:
-                continue
-            if self._end is not None and seconds >= self._end - 1e-6:
-                break
-            try:
-                pixels, whole = _read(path)
-            except (SourceMissing, SourceUnreadable) as error:
-                left_out.append(str(error))
-                continue
-            cut_off += not whole
-            if pixels.shape[:2] != (height, width):
-                refitted += 1
-                pixels = fit(pixels, (height, width))
-            yield Frame(pixels, index, seconds, self._every / FPS)
-        number = len(self.paths)
-        if left_out:
-            self.warnings.append(f"{len(left_out)} of {number} pictures were left out: {left_out[0]}")
-        if cut_off:
-            what = self.info.name if number == 1 else f"{cut_off} of {number} pictures"
-            self.warnings.append(f"cut off, the rest is black: {what}")
-        if refitted:
-            self.warnings.append(
-                f"{refitted} of {number} pictures have another size and were fitted into {width}x{height}"
-            )
+        tally = _Tally(self.info)
+        if self._skipped:
+            self.warnings.append(self._skipped)
+        floats = False
+        file: PictureFile | None = None
+        try:
+            for index in range(max(self._pages, len(self.paths))):
+                seconds = index / FPS
+                if seconds < self._start - 1e-6 or index % self._every:
+                    continue
+                if self._end is not None and seconds >= self._end - 1e-6:
+                    break
+                page = index if self._pages > 1 else 0
+                path = self.paths[0] if self._pages > 1 else self.paths[index]
+                try:
+                    if file is None or file.path != path:
+                        if file is not None:
+                            file.close()
+                        file = PictureFile(path)
+                    decoded = file.read(page, self._float_range)
+                except _FAILURES as error:
+                    tally.left_out(str(error))
+                    continue
+                floats = floats or decoded.floating
+                pixels = tally.fitted(decoded, file)
+                yield Frame(pixels, index, seconds, self._every / FPS)
+        finally:
+            if file is not None:
+                file.close()
+        self.warnings += tally.sentences()
+        if self._pages > 1:
+            self.warnings.append(f"{self.info.name} is a document of {self._pages} pages, each of which is a frame")
+        if floats:
+            span, pictures = self._floats
+            self.warnings.append(span.words(max(self._pages, pictures)))
 
     def close(self) -> None:
         """Nothing is held between frames."""
 
 
-def _find(place: str) -> list[Path]:
+class AnimationSource(ClosingSource):
+    """The frames of an animated GIF, PNG, WebP or AVIF, at their own times.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> None:
+        self.path = Path(place)
+        self.warnings: list[str] = []
+        self._start, self._end, self._every = start, end, every
+        with PictureFile(self.path) as file:
+            first = file.read()
+            read, seconds = 1, first.duration_seconds
+            began = time.monotonic()
+            while read < file.count and time.monotonic() - began < _LOOK_SECONDS:
+                try:
+                    decoded = file.read(read)
+                except SourceUnreadable:  # cut off; reading it will tell
+                    break
+                read, seconds = read + 1, decoded.start_seconds + decoded.duration_seconds
+            count = file.count
+        self.info = SourceInfo(
+            name=place,
+            kind="video",
+            size=(first.pixels.shape[0], first.pixels.shape[1]),
+            fps=read / seconds,
+            duration_seconds=seconds * count / read,  # what was not looked through lasts as long on average
+            frame_count=count,
+            live=False,
+            holds="frames",
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.warnings.clear()
+        tally = _Tally(self.info)
+        index = 0
+        with PictureFile(self.path) as file:
+            for index in range(file.count):
+                try:
+                    decoded = file.read(index)
+                except SourceUnreadable as error:
+                    if not index:
+                        raise
+                    tally.left_out(str(error))
+                    self.warnings.append(f"{self.path} is cut off: {index} of {file.count} frames were decoded")
+                    return
+                seconds = decoded.start_seconds
+                if self._end is not None and seconds >= self._end - 1e-6:
+                    break
+                if seconds < self._start - 1e-6 or index % self._every:
+                    continue
+                pixels = tally.fitted(decoded, file)
+                yield Frame(pixels, index, seconds, decoded.duration_seconds * self._every)
+        self.warnings += tally.sentences()
+
+    def close(self) -> None:
+        """Nothing is held between readings."""
+
+
+class _Tally:
+    """What was met on the way through pictures, in sentences."""
+
+    def __init__(self, info: SourceInfo) -> None:
+        self._info = info
+        self._left_out: list[str] = []
+        self._remarks: list[tuple[str, str]] = []
+        self._cut_off = self._refitted = 0
+
+    def left_out(self, why: str) -> None:
+        """A picture could not be decoded."""
+        self._left_out.append(why)
+
+    def fitted(self, decoded: Decoded, file: PictureFile) -> Pixels:
+        """The picture in the size of the first one."""
+        for remark in (decoded.remark, file.remark):
+            if remark and (str(file.path), remark) not in self._remarks:
+                self._remarks.append((str(file.path), remark))
+        if file.count > 1 and not self._info.holds:
+            self._remarks.append((str(file.path), f"has {file.count} {file.holds}: the first is shown"))
+        self._cut_off += not decoded.whole
+        pixels = decoded.pixels
+        if pixels.shape[:2] != self._info.size:
+            self._refitted += 1
+            pixels = fit(pixels, self._info.size)
+        return pixels
+
+    def sentences(self) -> list[str]:
+        """What the user should know."""
+        number, found = self._info.frame_count, []
+        what = self._info.holds or "pictures"
+        if self._left_out:
+            found.append(f"{len(self._left_out)} of {number} {what} were left out: {self._left_out[0]}")
+        if self._cut_off:
+            which = self._info.name if number == 1 else f"{self._cut_off} of {number} {what}"
+            found.append(f"cut off, the rest is black: {which}")
+        if self._refitted:
+            height, width = self._info.size
+            found.append(f"{self._refitted} of {number} {what} have another size and were fitted into {width}x{height}")
+        if self._remarks:
+            (path, remark), more = self._remarks[0], len(self._remarks) - 1
+            found.append(f"{path} {remark}" + (f" (and so on, of {more} more)" if more else ""))
+        return found
+
+
+def _find(place: str) -> tuple[Sequence[Path], str]:
+    """The files, and a sentence about what of a folder is left out."""
     path = Path(place)
     if path.is_dir():
-        found, _ = list_folder(path)
+        found, videos, others = list_folder(path)
         if not found:
-            raise SourceMissing(f"{place} is a folder without pictures")
-    elif glob.has_magic(place) and not path.exists():
+            raise SourceMissing(
+                f"{place} is a folder without pictures"
+                + (f"; it holds {len(videos)} videos, each of which is an input of its own" if videos else "")
+                + (f"; {skipped_words(path, others)}" if others else "")
+            )
+        return found, skipped_words(path, others)
+    if glob.has_magic(place) and not path.exists():
         found = [Path(match) for match in glob.glob(place, recursive=True) if Path(match).is_file()]
         if not found:
             raise SourceMissing(f"no picture matches {place!r}")
-    else:
-        check_file(path)
-        found = [path]
-    return sorted(found, key=natural)
-
-
-def _read(path: Path) -> tuple[Pixels, bool]:
-    """RGB uint8 [height, width, 3], turned upright as its camera noted, and whether the file was whole.
-
-    Raises:
-        SourceMissing: it is gone, or may not be read.
-        SourceUnreadable: it cannot be decoded.
-    """
+        return sorted(found, key=natural), ""
     check_file(path)
-    whole = True
-    try:
-        with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            if max(picture.size) > LARGEST_SIDE:
-                width, height = picture.size
-                raise SourceUnreadable(f"{path} claims {width}x{height} pixels; at most {LARGEST_SIDE} a side")
-            try:
-                picture.load()
-            except OSError:  # cut off: what is decoded is kept, if there is any
-                picture.tile = []
-                whole = False
-            pixels = _rgb(picture)
-    except OSError as error:
-        raise SourceUnreadable(f"{path} is no picture that can be decoded: {_reason(error)}") from None
-    except Image.DecompressionBombError:
-        raise SourceUnreadable(f"{path} claims more pixels than can be held; at most 178 million") from None
-    except SourceUnreadable:
-        raise
-    except Exception as error:  # on a garbled file, Pillow's readers raise whatever they stumble over
-        raise SourceUnreadable(f"{path} is no picture that can be decoded: {_reason(error)}") from None
-    if not whole and not pixels.any():
-        raise SourceUnreadable(f"{path} is no picture that can be decoded: it is cut off")
-    return pixels, whole
+    return [path], ""
 
 
 def read_whole(path: Path) -> Pixels:
@@ -148,41 +260,29 @@ def read_whole(path: Path) -> Pixels:
     Raises:
         SourceMissing: it is not there.
         SourceUnreadable: it cannot be decoded, or it is cut off.
+        MissingDependency: what decodes its format is not installed.
     """
-    pixels, whole = _read(path)
-    if not whole:
+    with PictureFile(path) as file:
+        decoded = file.read()
+    if not decoded.whole:
         raise SourceUnreadable(f"{path} is cut off")
-    return pixels
+    return decoded.pixels
 
 
-def _rgb(picture: Image.Image) -> Pixels:
-    if picture.mode.startswith(("I", "F")):  # one deep channel: 16 bits, or the unit interval
-        deep = np.asarray(picture)
-        if deep.dtype.kind == "f":
-            level = np.clip(deep * (255.0 if deep.max(initial=0.0) <= 1 else 1.0), 0, 255)
-        else:
-            level = np.clip(deep >> 8 if deep.max(initial=0) > 255 else deep, 0, 255)
-        picture = Image.fromarray(level.astype(np.uint8))
-    upright = ImageOps.exif_transpose(picture)
-    if upright.has_transparency_data:
-        # On white, as a page shows it; what lies under transparency may be anything.
-        cut_out = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", cut_out.size, "white"), cut_out)
-    return np.array(upright.convert("RGB"))
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if text.startswith("cannot identify image file"):  # goes on with the address of a buffer
-        return "its format is not known"
-    return " ".join(text.split()) or type(error).__name__
-
-
-def open_pictures(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> PictureSource:
-    """Open a picture, a folder of pictures or a glob.
+def open_pictures(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+    """Open a picture, an animation, a document, a folder of pictures or a glob.
 
     Raises:
         SourceMissing: there is none.
         SourceUnreadable: none can be decoded.
+        MissingDependency: what decodes its format is not installed.
     """
+    path = Path(place)
+    if path.is_file() and path.stat().st_size:
+        with PictureFile(path) as file:
+            if file.holds == "frames":
+                return AnimationSource(place, start=start, end=end, every=every)
     return PictureSource(place, start=start, end=end, every=every)
+
+
+__all__ = ["FPS", "AnimationSource", "PictureSource", "open_pictures", "read_whole"]

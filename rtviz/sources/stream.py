@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from rtviz.errors import MissingDependency, SourceError, SourceLost, SourceMissing, SourceUnreadable
@@ -49,27 +52,78 @@ class StreamSource(EndlessSource):
         except ImportError:
             raise MissingDependency("av", "reading a network stream") from None
         self._av = av
+        self._jpegs: Iterator[Any] | None = None  # pictures of a server that sends one JPEG after the other
+        self._container: Any = None
+        try:
+            if address.startswith(("http://", "https://")):
+                self._open_jpegs((open_seconds, read_seconds))
+            if self._jpegs is None:
+                self._open((open_seconds, read_seconds))
+        except av.error.FFmpegError as error:
+            if self._container is not None:
+                self._container.close()
+            raise self._cannot_open(error) from None
+
+    def _open_jpegs(self, timeout: tuple[float, float]) -> None:
+        """Begin with a server that sends one JPEG after the other, if this is one.
+
+        They are found by where a JPEG begins and ends. What stands between them is meant to be multipart, and differs
+        from camera to camera: without a type or with a wrong length, under another boundary than was said, behind a
+        preamble.
+        """
+        # FFmpeg speaks HTTP; what it brings is taken as bytes.
+        options = {"raw_packet_size": "65536", "probesize": "32", "analyzeduration": "0"}
+        self._container = self._av.open(
+            self._address, format="data", options=options, timeout=timeout, metadata_errors="replace"
+        )
+        pieces = (bytes(packet) for packet in self._container.demux() if packet.size)
+        head = b""
+        for piece in pieces:
+            head += piece
+            if _begins_with_jpeg(head) is not None:
+                break
+        if not _begins_with_jpeg(head):
+            self._container.close()
+            return
+        self._jpegs = self._decoded(chain([head], pieces))
+        self._first = next(self._jpegs, None)
+        if self._first is None:
+            self._container.close()
+            raise SourceUnreadable(f"{self._name} sends JPEG pictures of which none can be decoded")
+        self.info = self._described((self._first.height, self._first.width), None)
+
+    def _decoded(self, pieces: Iterable[bytes]) -> Iterator[Any]:
+        decoder: Any = self._av.CodecContext.create("mjpeg", "r")
+        finder = JpegFinder()
+        for piece in pieces:
+            for jpeg in finder.feed(piece):
+                with suppress(self._av.error.FFmpegError):  # damaged on its way: it is left out
+                    yield from decoder.decode(self._av.Packet(jpeg))
+
+    def _open(self, timeout: tuple[float, float]) -> None:
+        from rtviz.sources.video import video_track
+
         # What is known at once is shown at once: no long look ahead, no buffer, and slices instead of frame threads.
         options = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "500000", "probesize": "500000"}
-        if address.startswith("rtsp"):
+        if self._address.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
-        try:
-            self._container: Any = av.open(address, options=options, timeout=(open_seconds, read_seconds))
-        except av.error.FFmpegError as error:
-            raise self._cannot_open(error) from None
-        streams = self._container.streams.video
+        self._container = self._av.open(self._address, options=options, timeout=timeout, metadata_errors="replace")
+        streams = [stream for stream in self._container.streams.video if stream.codec_context is not None]
         if not streams:
             self._container.close()
-            raise SourceUnreadable(f"{self._name} sends no video")
-        self._stream = streams[0]
+            raise SourceUnreadable(f"{self._name} sends no video that can be decoded")
+        self._stream = video_track(streams)
         self._stream.thread_type = "SLICE"
         rate = self._stream.average_rate or self._stream.guessed_rate
         context = self._stream.codec_context
-        self.info = SourceInfo(
+        self.info = self._described((context.height, context.width), float(rate) if rate else None)
+
+    def _described(self, size: tuple[int, int], fps: float | None) -> SourceInfo:
+        return SourceInfo(
             name=self._name,
             kind="stream",
-            size=(context.height, context.width),
-            fps=float(rate) if rate and 1 <= rate <= 240 else None,
+            size=size,
+            fps=fps if fps and 1 <= fps <= 240 else None,
             duration_seconds=None,
             frame_count=None,
             live=True,
@@ -85,17 +139,22 @@ class StreamSource(EndlessSource):
 
     def pictures(self) -> Iterator[Pixels]:
         try:
-            for packet in self._container.demux(self._stream):
-                for picture in self._decode(packet):
-                    if self._closed.is_set():
-                        return
-                    yield picture.to_ndarray(format="rgb24")
+            for picture in self._frames():
+                if self._closed.is_set():
+                    return
+                yield picture.to_ndarray(format="rgb24")
         except self._av.error.FFmpegError as error:
             if isinstance(error, (self._av.error.ExitError, TimeoutError)):
                 raise SourceLost(f"{self._name} has sent nothing for {self._read_seconds:g} s") from None
             raise SourceLost(f"{self._name} was cut off: {error.strerror or error}") from None
         if not self._closed.is_set():
             raise SourceLost(f"{self._name} has ended")
+
+    def _frames(self) -> Iterator[Any]:
+        if self._jpegs is not None:
+            first, self._first = self._first, None
+            return chain([] if first is None else [first], self._jpegs)
+        return (picture for packet in self._container.demux(self._stream) for picture in self._decode(packet))
 
     def _decode(self, packet: Any) -> list[Any]:
         """The pictures of a packet; one that was damaged on its way is left out."""
@@ -106,6 +165,99 @@ class StreamSource(EndlessSource):
 
     def release(self) -> None:
         self._container.close()
+
+
+# --- one JPEG after the other ----------------------------------------------------------------------------------------
+
+_START = b"\xff\xd8\xff"
+_LONGEST_HEAD = 1 << 16  # bytes of text that may stand before the first picture
+_LARGEST = 1 << 27  # bytes of one picture
+_TEXT = bytes({*range(32, 127), *b"\t\r\n"})
+
+
+def _begins_with_jpeg(head: bytes) -> bool | None:
+    """Whether a JPEG is the first thing but text that a server sends; None while that cannot be told."""
+    before, start, _ = head.partition(_START)
+    binary = before.translate(None, _TEXT)
+    if start:
+        return not binary
+    if binary and not _START.startswith(binary):
+        return False
+    return None if len(head) < _LONGEST_HEAD and b"#EXTM3U" not in head and b"<" not in head[:256] else False
+
+
+class JpegFinder:
+    """Cuts JPEGs out of bytes that come piece by piece, by their own markers (ITU-T T.81, annex B).
+
+    A picture is handed on as soon as its last byte is there; one that is cut off is dropped when the next one begins.
+    """
+
+    # In what is entropy-coded, a marker is what neither stands for a byte of 255 nor restarts.
+    _marker = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._inside = False  # the bytes begin with a picture
+        self._at = 0  # so far it was read
+        self._coded = False  # it goes on there with entropy-coded data
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """The pictures that a piece completes."""
+        self._data += piece
+        while self._read():
+            picture = bytes(self._data[: self._at])
+            self._leave(self._at)
+            yield picture
+
+    def _leave(self, at: int) -> None:
+        """Look for the next picture from there."""
+        del self._data[:at]
+        self._inside = False
+
+    def _enter(self, at: int) -> None:
+        """A picture begins there."""
+        del self._data[:at]
+        self._inside, self._at, self._coded = True, 2, False
+
+    def _read(self) -> bool:
+        """Go on as far as there are bytes; whether a whole picture was read, up to `_at`."""
+        data = self._data
+        while True:
+            if not self._inside:
+                start = data.find(_START)
+                if start < 0:
+                    del data[: max(0, len(data) - 2)]
+                    return False
+                self._enter(start)
+            if len(data) > _LARGEST:
+                self._leave(2)
+                continue
+            if self._coded:
+                found = self._marker.search(data, self._at)
+                if found is None:
+                    self._at = max(self._at, len(data) - 1)
+                    return False
+                self._at, self._coded = found.start(), False
+            if len(data) < self._at + 4 and data[self._at + 1 : self._at + 2] != b"\xd9":
+                return False
+            if data[self._at] != 0xFF:  # no segment begins here
+                self._leave(2)
+                continue
+            kind = data[self._at + 1]
+            if kind == 0xD9:
+                self._at += 2
+                return True
+            if kind == 0xD8:  # the one before was cut off
+                self._enter(self._at)
+            elif kind == 0xFF:  # a fill byte
+                self._at += 1
+            elif kind == 0x01 or 0xD0 <= kind <= 0xD7:  # markers without a segment
+                self._at += 2
+            elif kind < 0xC0:  # no marker of a JPEG
+                self._leave(2)
+            else:
+                self._at += 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
+                self._coded = kind == 0xDA
 
 
 def _without_password(address: str) -> str:

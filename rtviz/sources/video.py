@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.errors import MissingDependency, SourceUnreadable
+from rtviz.errors import MissingDependency, SettingsError, SourceUnreadable
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo
 from rtviz.sources.base import ClosingSource
@@ -20,6 +21,7 @@ from rtviz.sources.files import LARGEST_SIDE, check_file, fit
 
 try:
     import av
+    from av.sidedata.sidedata import Type as SideDataType
     from av.stream import Disposition
     from av.video.reformatter import ColorRange, Colorspace
 except ImportError as error:
@@ -36,9 +38,52 @@ _NO_VIDEO_FORMATS = frozenset({"tty"})  # FFmpeg would type any text file onto a
 _BAD_SEEKS = frozenset({"mpeg"})  # its timestamps are a guess behind a seek: half a frame off
 
 
-def url(path: Path) -> str:
-    """The path as FFmpeg takes it: without the prefix, `10:30 clip.mp4` would be read as a protocol."""
-    return f"file:{path}"
+_NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS of FFmpeg's libavformat/avformat.h
+_NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails  # cover pictures: video streams by FFmpeg's book
+# A header is not believed that promises frames so many times as large as those that come.
+_MOST_GROWTH = 256
+
+
+def open_file(path: Path) -> Any:
+    """The container that PyAV makes of a file, whatever its tags are written in.
+
+    The prefix: without it, `10:30 clip.mp4` would be read as a protocol. The tags: one that is not UTF-8 would else be
+    an error of the whole file; `legible` makes text of it.
+    """
+    return av.open(f"file:{path}", metadata_errors="surrogateescape")
+
+
+def legible(tag: str) -> str:
+    """A tag of `open_file`, where it is not UTF-8 as what old programs wrote: Shift-JIS where it looks like Japanese,
+    else Windows-1252."""
+    if tag.isascii() or not any("\udc80" <= sign <= "\udcff" for sign in tag):
+        return tag
+    data = tag.encode("utf-8", "surrogateescape")
+    with suppress(UnicodeDecodeError):
+        japanese = data.decode("cp932")
+        wide = sum(sign > "\u2fff" and not "\ue000" <= sign <= "\uf8ff" for sign in japanese)
+        if wide > sum(sign.isalpha() and sign <= "\u2fff" for sign in japanese):
+            return japanese
+    return data.decode("cp1252", "replace")
+
+
+class _UnnamedSideData:
+    """Lets frames carry side data that PyAV has no name for: it makes a mapping of all that a frame carries, even
+    where one kind alone is asked for, and knows fewer kinds than FFmpeg."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, Any] = {}
+
+    def __call__(self, value: int) -> Any:
+        if value not in self._made:
+            made: Any = object.__new__(SideDataType)
+            made._name_ = f"UNNAMED_{value}"
+            made._value_ = value
+            self._made[value] = made
+        return self._made[value]
+
+
+SideDataType._missing_ = _UnnamedSideData()  # type: ignore[method-assign, assignment]
 
 
 class VideoSource(ClosingSource):
@@ -52,24 +97,49 @@ class VideoSource(ClosingSource):
         time_base: the unit of its timestamps, in seconds.
         start, end: seconds from its first frame; the part that is taken.
         zero_seconds: when the first frame is shown, on the clock that the file's audio shares.
+        audio_stream: number of the sound track that was asked for.
+
+    Args:
+        video_stream, audio_stream: which track, counted from 1; the default one, else the largest, if not given.
     """
 
-    def __init__(self, place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> None:
+    def __init__(
+        self,
+        place: str,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        every: int = 1,
+        video_stream: int | None = None,
+        audio_stream: int | None = None,
+    ) -> None:
         self.path = Path(place)
         check_file(self.path)
         self.start, self.end, self._every = start, end, every
+        self._video_stream, self.audio_stream = video_stream, audio_stream
         self.warnings: list[str] = []
         self._container: Any = None
         self._fresh = False
         self._stream: VideoStream
         self._open()
+        if audio_stream is not None:
+            try:
+                sound_track(self._container, audio_stream)
+            except SettingsError:
+                self.close()
+                raise
+        self._say_which()
+        context = self._stream.codec_context
+        header = context.width, context.height
         first = self._first_frame()
         stream = self._stream
+        self._own_rate = self._rate_without_timestamps()
         self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
-        self.zero_seconds = float(first.pts * self.time_base) if first.pts is not None else 0.0
-        self._convert = _Converter(first, stream, self.warnings)
+        timed = first.pts is not None and self._own_rate is None
+        self.zero_seconds = float((first.pts or 0) * self.time_base) if timed else 0.0
+        self._convert = _Converter(first, stream, header, self.warnings)
         self._standing_warnings = len(self.warnings)
-        fps = stream.average_rate or stream.guessed_rate
+        fps = self._own_rate or stream.average_rate or stream.guessed_rate
         self._frame_seconds = float(1 / fps) if fps else 1 / 30
         self._table = _frame_table(stream)
         duration = self._duration_seconds()
@@ -87,7 +157,7 @@ class VideoSource(ClosingSource):
     def _open(self) -> None:
         self.close()
         try:
-            self._container = av.open(url(self.path))
+            self._container = open_file(self.path)
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
             if self.path.suffix.lower() in (".mp4", ".m4v", ".mov"):
@@ -95,11 +165,14 @@ class VideoSource(ClosingSource):
             raise SourceUnreadable(f"{self.path} is no video that can be read: {reason}") from None
         if self._container.format.name in _NO_VIDEO_FORMATS:
             self._refuse("is text, not video")
-        # A cover picture in a music file is a video stream too, by FFmpeg's book.
-        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
+        self._tracks = [s for s in self._container.streams.video if not s.disposition & _NO_TRACK]
+        if not self._tracks:
             self._refuse("has no video stream")
-        self._stream = streams[0]
+        try:
+            self._stream = video_track(self._tracks, self._video_stream)
+        except SettingsError:
+            self.close()
+            raise
         context = self._stream.codec_context
         if context is None:
             self._refuse("has video of a codec for which there is no decoder")
@@ -107,6 +180,24 @@ class VideoSource(ClosingSource):
         if max(context.width, context.height) > LARGEST_SIDE:
             self._refuse(f"claims frames of {context.width}x{context.height}; at most {LARGEST_SIDE} a side")
         self._fresh = True
+
+    def _say_which(self) -> None:
+        if len(self._tracks) > 1 and self._video_stream is None:
+            number, context = self._tracks.index(self._stream) + 1, self._stream.codec_context
+            self.warnings.append(
+                f"of {len(self._tracks)} video tracks, number {number} is taken, of {context.width}x{context.height}; "
+                "--video-stream takes another"
+            )
+
+    def _rate_without_timestamps(self) -> Fraction | None:
+        """Frames a second of a bare stream, whose file has no times; None of a file that has them."""
+        container = self._container.format
+        if not container.flags & _NO_TIMESTAMPS and not container.name.endswith("_pipe"):
+            return None
+        context, rate = self._stream.codec_context, self._stream.guessed_rate or Fraction(25)
+        said = "as its codec says" if context.framerate else "which is assumed: its codec says nothing"
+        self.warnings.append(f"{self.path} has no timestamps: it is read at {float(rate):.6g} frames a second, {said}")
+        return rate
 
     def _refuse(self, why: str) -> NoReturn:
         self.close()
@@ -140,7 +231,9 @@ class VideoSource(ClosingSource):
         index = seen = repaired = 0
         last_seconds: float | None = None
         for decoded in self._from_start(way):
-            if decoded.pts is None:
+            if self._own_rate is not None:
+                seconds = float((0 if last_seconds is None else index + 1) / self._own_rate)
+            elif decoded.pts is None:
                 seconds = 0.0 if last_seconds is None else last_seconds + self._frame_seconds
                 repaired += 1
             else:
@@ -157,12 +250,14 @@ class VideoSource(ClosingSource):
             seen += 1
             if seconds >= self.start - _GRACE_SECONDS and index % self._every == 0:
                 duration = float(decoded.duration * self.time_base) if decoded.duration else None
+                if self._own_rate is not None:
+                    duration = float(1 / self._own_rate)
                 # The one that stands for N frames is shown as long as they were.
                 yield Frame(self._convert(decoded), index, seconds, duration * self._every if duration else None)
         else:
             if not way.packets:
                 self._warn_if_cut_off(
-                    index + 1 if seen else 0, last_seconds or 0.0, way.sound_end_seconds - self.zero_seconds
+                    index + 1 if seen else 0, last_seconds or 0.0, way.others_end_seconds - self.zero_seconds
                 )
         self._warn(way, repaired, seen)
 
@@ -185,7 +280,8 @@ class VideoSource(ClosingSource):
         from further back.
         """
         back_seconds = 0.5
-        while self.start - back_seconds > 0 and self._container.format.name not in _BAD_SEEKS:
+        bad = self._own_rate is not None or self._container.format.name in _BAD_SEEKS
+        while self.start - back_seconds > 0 and not bad:
             way.restart()
             target = round((self.start - back_seconds + self.zero_seconds) / self.time_base)
             try:
@@ -228,8 +324,9 @@ class VideoSource(ClosingSource):
 
     def _packets(self, way: _Way) -> Iterator[Any]:
         """The video's packets, then None, at which the decoder gives what it still holds."""
-        # The sound is read too, only to know where it ends: a container's length is that of its longest stream.
-        streams = [self._stream, *self._container.streams.audio]
+        # The others are read too, only to know where they end: a container's length is that of its longest stream.
+        others = [s for s in self._container.streams if s.type in ("audio", "video", "subtitle")]
+        streams = [self._stream, *(s for s in others if s is not self._stream and not s.disposition & _NO_TRACK)]
         packets, failures = self._container.demux(streams), 0
         while failures < 3:
             try:
@@ -244,12 +341,13 @@ class VideoSource(ClosingSource):
             failures = 0
             if packet.stream is not self._stream:
                 if packet.pts is not None:
-                    way.sound_end_seconds = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    ends = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    way.others_end_seconds = max(way.others_end_seconds, ends)
             elif packet.size:
                 yield packet
         yield None
 
-    def _warn_if_cut_off(self, count: int, last_seconds: float, sound_end_seconds: float) -> None:
+    def _warn_if_cut_off(self, count: int, last_seconds: float, others_end_seconds: float) -> None:
         """Say if the file promised more than it held."""
         promised = len(self._table) or self._stream.frames
         if promised:
@@ -257,7 +355,7 @@ class VideoSource(ClosingSource):
                 self.warnings.append(f"{self.path} is cut off: {count} of {promised} frames were decoded")
             return
         duration = self.info.duration_seconds
-        end = max(last_seconds + self._frame_seconds, sound_end_seconds)
+        end = max(last_seconds + self._frame_seconds, others_end_seconds)
         if self.zero_seconds > 0:  # some containers count their length from 0, and not from where the first frame is
             end += self.zero_seconds
         if duration is not None and end < duration - max(0.5, 3 * self._frame_seconds):
@@ -295,6 +393,65 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _numbered(tracks: Sequence[Any], number: int, option: str, noun: str) -> Any:
+    """The track of this number, counted from 1.
+
+    Raises:
+        SettingsError: there is no such track.
+    """
+    if not 1 <= number <= len(tracks):
+        allowed = f"1 to {len(tracks)}" if tracks else f"nothing: there is no {noun}"
+        raise SettingsError(option, number, allowed, wrong=f"there is no {noun} {number}")
+    return tracks[number - 1]
+
+
+def video_track(tracks: Sequence[VideoStream], number: int | None = None) -> VideoStream:
+    """The video track of this number, counted from 1, else as players choose: one that decodes, the default one, the
+    largest."""
+    if number is not None:
+        return cast("VideoStream", _numbered(tracks, number, "video_stream", "video track"))
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
+        kind, context = stream.disposition, stream.codec_context
+        area = context.width * context.height if context is not None else 0
+        return area > 0, not kind & Disposition.dependent, bool(kind & Disposition.default), area
+
+    return max(tracks, key=rank)  # the first of equal ones
+
+
+# Sound that is for some listeners, or is said over the film.
+_SPECIAL = (
+    Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.comment
+    | Disposition.dub
+    | Disposition.karaoke
+    | Disposition.descriptions
+    | Disposition.clean_effects
+)
+
+
+def sound_track(container: Any, number: int | None) -> Any:
+    """The sound track of this number, else as players choose: one that decodes, the default one, the most channels;
+    None if there is no sound.
+
+    Args:
+        container: of `open_file`.
+        number: counted from 1.
+    """
+    tracks = container.streams.audio
+    if number is not None:
+        return _numbered(tracks, number, "audio_stream", "sound track")
+    best = container.streams.best("audio")  # in a broadcast, of the same programme
+
+    def rank(stream: Any) -> tuple[bool, bool, bool, bool, int]:
+        kind, decodes = stream.disposition, stream.codec_context is not None and bool(stream.rate)
+        same = stream is best if container.format.name == "mpegts" else False
+        return decodes, bool(kind & Disposition.default), not kind & _SPECIAL, same, stream.channels if decodes else 0
+
+    return max(tracks, key=rank, default=None)
+
+
 def _frame_table(stream: VideoStream) -> list[int]:
     """Decoding times of the frames that will be shown, if the container lists all of them; else nothing."""
     entries = stream.index_entries
@@ -311,7 +468,7 @@ class _Way:
         broken_frames: how many came out with errors.
         key: decoding time of the key frame at which it began, if that is not the file's beginning.
         shown_at: when each packet is shown that was read before the first frame came out.
-        sound_end_seconds: where the sound ends, by the file's own clock.
+        others_end_seconds: where the last of the other streams ends, by the file's own clock.
     """
 
     def __init__(self) -> None:
@@ -322,7 +479,7 @@ class _Way:
         self.packets = self.broken_frames = 0
         self.key: int | None = None
         self.shown_at: list[int] = []
-        self.sound_end_seconds = 0.0
+        self.others_end_seconds = 0.0
 
 
 # --- from what is decoded to what is seen ----------------------------------------------------------------------------
@@ -343,19 +500,27 @@ _MATRICES = {
 class _Converter:
     """Decoded frames to upright RGB of one size.
 
+    The size is that of the first frame, or that which the header promises, if that is larger: a stream may begin small.
+
+    Args:
+        header: (width, height) that the file's header says.
+
     Attributes:
         size: (height, width) of what comes out.
-        refitted: how many frames came in another size than the first.
+        refitted: how many frames came in another size or aspect, or otherwise turned.
     """
 
-    def __init__(self, first: VideoFrame, stream: VideoStream, warnings: list[str]) -> None:
+    def __init__(self, first: VideoFrame, stream: VideoStream, header: tuple[int, int], warnings: list[str]) -> None:
         self.refitted = 0
-        self._coded = (first.width, first.height)
-        aspect = float(stream.sample_aspect_ratio or 1)
-        self._stretch = aspect if 0.2 < aspect < 5 else 1.0  # beyond that it is a mistake
-        self._turn = _Turn(first)
-        width = self._stretched(first.width)
-        self.size = (width, first.height) if self._turn.transposes else (first.height, width)
+        self._stream = stream
+        self._first_aspect = stream.codec_context.sample_aspect_ratio
+        self._aspect = _plausible(stream.sample_aspect_ratio)
+        self._turn = _Turn(_display_matrix(first))
+        width, height = first.width, first.height
+        if width * height < header[0] * header[1] <= _MOST_GROWTH * width * height:
+            width, height = header
+        width = min(LARGEST_SIDE, max(1, round(width * self._aspect)))
+        self.size = (width, height) if self._turn.transposes else (height, width)
         bits = first.format.components[0].bits
         self._tone = _ToneMap(int(first.color_trc)) if int(first.color_trc) in (_PQ, _HLG) else None
         if self._tone is not None:
@@ -364,8 +529,10 @@ class _Converter:
             warnings.append(f"{bits}-bit video is read as 8-bit")
 
     def _stretched(self, width: int) -> int:
-        """The width in square pixels."""
-        return min(LARGEST_SIDE, max(1, round(width * self._stretch)))
+        """The width in square pixels. The container's aspect ratio counts, until the codec's own changes."""
+        now = self._stream.codec_context.sample_aspect_ratio
+        aspect = self._aspect if now == self._first_aspect else _plausible(now)
+        return min(LARGEST_SIDE, max(1, round(width * aspect)))
 
     def __call__(self, decoded: VideoFrame) -> Pixels:
         pixels: NDArray[Any] = decoded.reformat(
@@ -378,11 +545,29 @@ class _Converter:
         ).to_ndarray()
         if self._tone is not None:
             pixels = self._tone(pixels)
+        matrix = _display_matrix(decoded)
+        if matrix != self._turn.matrix:
+            self._turn = _Turn(matrix)
         pixels = self._turn(pixels)
-        if (decoded.width, decoded.height) != self._coded:
+        if pixels.shape[:2] != self.size:
             self.refitted += 1
             pixels = fit(pixels, self.size)
         return pixels
+
+
+def _plausible(aspect: Fraction | None) -> float:
+    """An aspect ratio of pixels; beyond that it is a mistake."""
+    ratio = float(aspect or 1)
+    return ratio if 0.2 < ratio < 5 else 1.0
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """(a, b, c, d) of the frame's display matrix."""
+    found = frame.side_data.get("DISPLAYMATRIX")
+    if found is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(cast(bytes, found), np.int32)[:5].tolist()
+    return a, b, c, d
 
 
 def _matrix(decoded: VideoFrame) -> int:
@@ -399,11 +584,9 @@ class _Turn:
     The matrix (a b; c d) takes a pixel at (x, y) to (ax + cy, bx + dy).
     """
 
-    def __init__(self, first: VideoFrame) -> None:
-        found = first.side_data.get("DISPLAYMATRIX")
-        a, b, _, c, d = (
-            np.frombuffer(cast(bytes, found), np.int32)[:5].tolist() if found is not None else (1, 0, 0, 0, 1)
-        )
+    def __init__(self, matrix: tuple[int, ...]) -> None:
+        self.matrix = matrix
+        a, b, c, d = matrix
         self.transposes = abs(b) > abs(a)
         x, y = (c, b) if self.transposes else (a, d)
         # cv2.flip's code: left to right, upside down, both, or nothing to do.
@@ -452,11 +635,15 @@ class _ToneMap:
         return self._code[root.astype(np.uint16)]
 
 
-def open_video(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> VideoSource:
+def open_video(place: str, **part: Any) -> VideoSource:
     """Open a video file.
 
+    Args:
+        part: as `VideoSource` takes it.
+
     Raises:
+        SettingsError: there is no track of the number that was asked for.
         SourceMissing: there is no such file, or it may not be read.
         SourceUnreadable: no video in it can be decoded.
     """
-    return VideoSource(place, start=start, end=end, every=every)
+    return VideoSource(place, **part)

@@ -24,8 +24,9 @@ class ViewInfo:
         label: what a menu calls it.
         help: one sentence.
         key: the key that shows it directly; a capital letter is typed with Shift.
-        needs: what Maps must hold: "attention", "tokens", "keys", "labels" (of marked objects, once there are any),
-            "cam", "rollout", "intact"; nothing if it needs no model.
+        needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whatever objects
+            are found by in the model's family), "labels" (of marked objects, once there are any), "cam", "rollout",
+            "intact"; nothing if it needs no model.
         headless: whether it has something to show of a model without heads too, in place of attention.
         follows_pointer: whether, live, it asks about the patch under the pointer as long as none was clicked.
         by_layer: whether it shows one layer, and so another picture of each.
@@ -49,19 +50,22 @@ class ViewInfo:
     @property
     def subject(self) -> str:
         """What it shows something of, and a convolutional network does not have."""
-        return "patch tokens" if self.needs & {"tokens", "keys", "labels"} else "attention heads"
+        return "patch tokens" if self.needs & {"tokens", "keys", "features", "labels"} else "attention heads"
 
 
 _ATTENTION = frozenset({"attention"})
 _TOKENS = frozenset({"attention", "tokens"})
 _KEYS = frozenset({"attention", "keys"})
+_FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _INTACT = frozenset({"attention", "intact"})
 
 # Settings that only some views are drawn by; the others, such as colours and layout, mean something to nearly all.
-SOME_READ = frozenset({"query", "head", "threshold", "cam", "target", "objects", "rollout", "discard", "track"})
+SOME_READ = frozenset(
+    {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track"}
+)
 _HEAD = frozenset({"query", "head"})
 
 # A view is a file here with `draw(frame, maps, settings, memory) -> Pixels`, of the frame's own size, and a row:
@@ -79,9 +83,9 @@ _VIEWS = (
              reads=_HEAD),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
-             follows_pointer=True, reads=frozenset({"query"})),
-    ViewInfo("objects", "Objects", "the object by its patches' keys alone, with its box: TokenCut or LOST", "o", _KEYS,
-             reads=frozenset({"objects"})),
+             follows_pointer=True, reads=frozenset({"query", "features"})),
+    ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
+             _FEATURES, reads=frozenset({"objects", "features"})),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
              reads=frozenset({"track"})),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
@@ -134,8 +138,32 @@ def find(name: str) -> ViewInfo:
     raise SettingsError("view", name, names())
 
 
+def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
+    """What maps must hold for the settings' view, with the features that it compares patches by as they are called.
+
+    Args:
+        discovery_features: of the model, as its card has them.
+    """
+    view = find(settings.view)
+    if "features" not in view.reads:
+        return view.needs
+    return view.needs - {"keys", "features"} | {compared_by(settings, discovery_features)}
+
+
+def compared_by(settings: Settings, discovery_features: str) -> str:
+    """Which of "keys", "values" and "tokens" the settings' view compares patches by.
+
+    Args:
+        discovery_features: of the model, as its card and its maps have them.
+    """
+    if settings.features != "auto":
+        return settings.features
+    return discovery_features if "features" in find(settings.view).needs else "keys"
+
+
 def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> Settings:
-    """The settings as they are drawn: with a head's number where the most object-like head is to be followed.
+    """The settings as they are drawn: where the head that stands out is to be followed, with its number, or with the
+    mean over heads if none does.
 
     Args:
         frame, maps, settings, memory: as for `draw`.
@@ -153,16 +181,27 @@ def settled(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory 
         return settings.replace(head="mean")
     from rtviz.views.selection import followed
 
-    return settings.replace(head=followed(maps, frame, settings, memory))
+    head = followed(maps, frame, settings, memory)
+    return settings.replace(head="mean" if head is None else head)
 
 
 def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
-    """Write on a picture that `draw` gave which head it shows, if it shows one: for pictures beside which nothing tells
-    which one is followed."""
-    if isinstance(settings.head, int) and settings.view in _ONE_HEAD:
+    """Write on a picture that `draw` gave which head was followed, or that none stands out: for pictures beside which
+    nothing else tells it.
+
+    Args:
+        settings: as `settled` gave them.
+    """
+    if settings.view in _ONE_HEAD:
         from rtviz.compose import say
 
-        say(picture[:, picture.shape[1] - frame.size[1] :], f"head {settings.head}", str(settings.head))
+        texts: tuple[str, ...] = (f"head {settings.head}", f"{settings.head}")
+        if settings.head == "mean":
+            texts = (f"{NO_HEAD}: mean of heads", "mean of heads", "mean")
+        say(picture[:, picture.shape[1] - frame.size[1] :], *texts)
+
+
+NO_HEAD = "no head stands out"
 
 
 _ONE_HEAD = ("heatmap", "mask", "difference")

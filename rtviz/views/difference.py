@@ -13,7 +13,7 @@ from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """Where the chosen head attends more than in the intact model, in one colour, and where less, in another; in words
-    which share of the attention has moved.
+    which share of the attention has moved. What rounding in the number format may have moved stays dark.
 
     Raises:
         SettingsError: the maps have no such layer or head.
@@ -24,13 +24,20 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         compose.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
         return picture
     more, share = difference(maps, maps.intact, settings)
-    key = key_of(maps, settings, "difference", layer_of(maps, settings), settings.head)
-    strength = normalize(np.abs(more), frame, settings, memory, key)
+    layer = layer_of(maps, settings)
+    above = layer > min(one.layer for one in maps.muted)  # attention is made before what a head says is heard
+    real = _beyond_rounding(more, maps, maps.intact, settings) if above else np.zeros_like(more)
+    if real.any():
+        key = key_of(maps, settings, "difference", layer, settings.head)
+        strength = normalize(np.abs(real), frame, settings, memory, key)
+    else:
+        strength = np.zeros_like(more)
     values = np.stack([np.where(more > 0, strength, 0), np.where(more < 0, strength, 0)]).astype(np.float32)
     picture = heatmap.heads_light(frame.pixels, values, settings, alone)
-    layer = layer_of(maps, settings)
-    if layer <= min(one.layer for one in maps.muted):  # attention is made before what a head says is heard
+    if not above:
         compose.legend(picture, f"nothing moves: no head below layer {layer} is muted", [])
+    elif not real.any():
+        compose.legend(picture, "nothing moves further than rounding does", [])
     else:
         said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
         compose.legend(
@@ -39,6 +46,13 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     if maps.query != "cls":
         compose.marker(picture, *maps.query)
     return picture
+
+
+def _beyond_rounding(more: Floats, maps: Maps, intact: Maps, settings: Settings) -> Floats:
+    """A difference [rows, columns] less what rounding may have made of it in each patch."""
+    fused = settings.replace(head="mean") if settings.head == "all" else settings
+    noise = max(maps.noise, intact.noise) * np.maximum(chosen(maps, fused), chosen(intact, fused))
+    return np.asarray(np.sign(more) * np.maximum(np.abs(more) - noise, 0), np.float32)
 
 
 def difference(maps: Maps, intact: Maps, settings: Settings) -> tuple[Floats, float]:

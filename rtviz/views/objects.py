@@ -1,33 +1,46 @@
-"""The view `objects`: the object that the keys of the last layer set apart, with its box; no label, no attention."""
+"""The view `objects`: the object that the patches' features set apart, with its box; no label, no attention."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from rtviz import compose
-from rtviz.discovery import Discovery, Following, Mask, Method, follow, lost, parts, tokencut
+from rtviz.discovery import (
+    ALL_ALIKE,
+    METHODS,
+    NO_FEATURES,
+    NONE_ALIKE,
+    TITLES,
+    Discovery,
+    Following,
+    Mask,
+    Method,
+    follow,
+    parts,
+    tokencut,
+)
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views import Memory, compared_by
 from rtviz.views.mask import add, mask_color, tint
 
 # A live picture does not wait for the graph of more patches than the embedded model has at 224 pixels.
 _MOST = 1200
-_METHODS: dict[str, tuple[str, Method]] = {
-    "tokencut": ("TokenCut", partial(tokencut, most=_MOST)),
-    "lost": ("LOST", lost),
-}
+_METHODS: dict[str, Method] = {**METHODS, "tokencut": partial(tokencut, most=_MOST)}
+
+_SHORT = {ALL_ALIKE: "all alike", NONE_ALIKE: "none alike", NO_FEATURES: "no features"}  # for small pictures
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
-    """The object tinted and outlined like a mask, its box, and in words which method found it.
+    """The object tinted and outlined like a mask, its box, and in words which method found it; where there is none, or
+    nothing else, why.
 
     Other things that the method takes for foreground, if they are not much smaller than the object, are outlined.
     """
-    name, _ = _METHODS[settings.objects]
     found = discover(frame, maps, settings, memory)
     alone = settings.layout == "alone"
     mask = _pixels(found, found.mask, frame, settings)
@@ -39,7 +52,13 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         # Fainter than the object's outline, whatever the opacity.
         strength = 0.3 if alone else min(0.3, 0.5 * settings.opacity)
         add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), compose.INK, strength)
-    _box(picture, mask, name)
+    name = TITLES[settings.objects]
+    if not found.remark:
+        _box(picture, mask, name)
+        return picture
+    what = "no object" if found.box is None else "the whole picture"
+    why = f"{found.remark} in their {found.features}"
+    compose.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{what}: {_SHORT[found.remark]}", what)
     return picture
 
 
@@ -47,18 +66,17 @@ def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None
     """The object of a frame; with a memory, the same one as in the frame before, as long as that can be had.
 
     Raises:
-        ValueError: the maps hold no keys.
+        ValueError: the maps do not hold the features that the settings compare patches by.
     """
-    if maps.keys is None:
-        raise ValueError("objects needs the keys")
-    keys = np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1)  # [rows, columns, width]
-    _, method = _METHODS[settings.objects]
+    features = compared_by(settings, maps.discovery_features)
+    patches = maps.patch_features(features)
+    method = _METHODS[settings.objects]
     if memory is None:
-        return method(keys)
-    key = ("objects", maps.model, maps.grid, settings.objects)
+        return replace(method(patches), features=features)
+    key = ("objects", maps.model, maps.grid, settings.objects, features)
     before: Following | None = memory.get(key)
-    memory[key] = following = follow(method, keys, frame.pts_seconds, before)
-    return following.found
+    memory[key] = following = follow(method, patches, frame.pts_seconds, before)
+    return replace(following.found, features=features)
 
 
 def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> compose.Bytes:
@@ -97,7 +115,7 @@ def _box(picture: Pixels, mask: compose.Bytes, name: str) -> None:
     thick = max(1, round(width))
     box = compose.bounds(mask, margin=math.ceil(width) + thick + 1)
     if box is None:
-        compose.label(picture, f"{name}: no object", compose.Box(0, 0, *size), height)
+        compose.say(picture, f"{name}: the object is too small to be drawn", f"{name}: too small", name)
         return
     _line(picture, box, compose.GROUND, thick + 2)
     inner = compose.Box(box.top + 1, box.left + 1, box.height - 2, box.width - 2)

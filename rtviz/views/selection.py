@@ -8,7 +8,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from rtviz.errors import SettingsError
-from rtviz.facts import object_likeness
+from rtviz.facts import agreement, best_of
 from rtviz.frame import Floats, Frame, Maps
 from rtviz.settings import Settings
 from rtviz.views import FOLLOWED, Memory
@@ -18,9 +18,8 @@ _LOW, _HIGH = 0.02, 0.995
 # How fast a steady range follows, in seconds: it widens at once, so that nothing is blinding, and narrows slowly.
 _WIDEN_SECONDS, _NARROW_SECONDS = 0.12, 2.0
 _JUMP_BACK_SECONDS = 1.0
-# How the most object-like head is followed: by its likeness over about so many seconds, and another one has to be
-# better by so much. On the moving scene this changes the head once where the best of each frame changes thirty times.
-_FOLLOW_SECONDS, _FOLLOW_MARGIN = 0.5, 0.03
+# The head that stands out is followed by its agreement with the others over about so many seconds.
+_FOLLOW_SECONDS = 0.5
 
 
 def layer_of(maps: Maps, settings: Settings) -> int:
@@ -53,9 +52,9 @@ def check_head(maps: Maps, settings: Settings) -> None:
         )
 
 
-def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None = None) -> int:
-    """The most object-like head of the settings' layer; one that was followed before stays until another one is clearly
-    better.
+def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None = None) -> int | None:
+    """The head of the settings' layer that stands out (`rtviz.facts.standing_out`), None if none does. What was
+    followed before stays until something else is clearly better.
 
     Args:
         memory: of the stream; without one every frame stands for itself.
@@ -64,19 +63,18 @@ def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None
         SettingsError: the maps have no such layer.
     """
     layer = layer_of(maps, settings)
-    likeness = object_likeness(maps.attention[layer])
+    agreed = agreement(maps.attention[layer])
     if memory is None:
-        return int(likeness.argmax())
+        return best_of(agreed)
     of = (maps.model, maps.attention.shape, maps.query == "cls", layer)
     before = memory.get(FOLLOWED)
-    head = int(likeness.argmax())
-    if before is not None and before[0] == of and frame.pts_seconds - before[3] > -_JUMP_BACK_SECONDS:
+    if before is None or before[0] != of or frame.pts_seconds - before[3] <= -_JUMP_BACK_SECONDS:
+        head = best_of(agreed)
+    else:
         _, head, smooth, then = before
-        likeness = smooth + (likeness - smooth) * (1 - math.exp(-abs(frame.pts_seconds - then) / _FOLLOW_SECONDS))
-        best = int(likeness.argmax())
-        if likeness[best] > likeness[head] + _FOLLOW_MARGIN:
-            head = best
-    memory[FOLLOWED] = (of, head, likeness, frame.pts_seconds)
+        agreed = smooth + (agreed - smooth) * (1 - math.exp(-abs(frame.pts_seconds - then) / _FOLLOW_SECONDS))
+        head = best_of(agreed, head)
+    memory[FOLLOWED] = (of, head, agreed, frame.pts_seconds)
     return head
 
 
@@ -109,7 +107,12 @@ def key_of(maps: Maps, settings: Settings, *more: Hashable) -> Hashable:
 
 
 def normalize(
-    attention: Floats, frame: Frame, settings: Settings, memory: Memory | None = None, key: Hashable = None
+    attention: Floats,
+    frame: Frame,
+    settings: Settings,
+    memory: Memory | None = None,
+    key: Hashable = None,
+    top: float = _HIGH,
 ) -> Floats:
     """Maps brought to 0..1, each map for itself, with the gamma of the settings.
 
@@ -119,11 +122,12 @@ def normalize(
     Args:
         attention: [..., rows, columns].
         memory: where the range is remembered, under `key`; without one every frame stands for itself.
+        top: the quantile of a map's patches at which the range ends.
 
     Returns:
         float32 [..., rows, columns].
     """
-    low, high = _range(attention)
+    low, high = _range(attention, top)
     if memory is not None and settings.normalization == "steady":
         low, high = _steady(low, high, frame.pts_seconds, memory, key)
     # Differences that are only rounding noise of the softmax stay dark.
@@ -134,11 +138,11 @@ def normalize(
     return values if settings.gamma == 1 else values ** np.float32(settings.gamma)
 
 
-def _range(attention: Floats) -> tuple[Floats, Floats]:
+def _range(attention: Floats, top: float) -> tuple[Floats, Floats]:
     """Robust lowest and highest value of each map."""
     flat = attention.reshape(*attention.shape[:-2], -1)
     last = flat.shape[-1] - 1
-    places = (math.floor(_LOW * last), math.ceil(_HIGH * last))
+    places = (math.floor(_LOW * last), math.ceil(top * last))
     ordered = np.partition(flat, places, axis=-1)
     return ordered[..., places[0]], ordered[..., places[1]]
 

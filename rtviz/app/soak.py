@@ -1,0 +1,327 @@
+"""A soak: the window without a screen, on a camera that keeps failing, under random keys and clicks for a long time."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PyQt5.QtCore import QEvent, QEventLoop, QPointF, Qt, QTimer, qInstallMessageHandler
+from PyQt5.QtGui import QKeyEvent, QKeySequence, QMouseEvent
+from PyQt5.QtWidgets import QApplication
+
+from rtviz.app.remembered import Remembered
+from rtviz.app.window import Window
+from rtviz.live import LiveSession
+from rtviz.settings import Settings
+from rtviz.sources.faulty import openings
+from rtviz.usage import give_back_free_memory, handle_count, resident_mb, thread_count
+
+# Every fault that the camera knows, again every minute.
+FAILING = (
+    "faulty:?fps=30&size=640x480&repeat=1800&hang_seconds=7"
+    "&hang=300&false=600-620&black=750-810&frozen=950-1060&exception=1200&slow=1350-1380&resize=1550-1610"
+)
+# What waits for a person to answer, and what ends the window.
+_NOT_PRESSED = {"quit", "open", "open_address", "presets", "save_preset"}
+_KEYS_A_SECOND = 4
+_CLICKS = 0.15  # the share of clicks on the picture among them
+_RARE = "Keep"  # the group of keys that write files, for seconds each: a fifth as often as others
+_WRITERS = ("rtviz-save", "rtviz-layers", "rtviz-snapshot", "rtviz-record", "rtviz-compile")
+_HOME_SECONDS = 600.0  # so long a window may take to be as at first: models may have to be loaded, on a busy machine
+_KEPT_SECONDS = 60.0  # what was recorded is deleted when it is so old
+
+# How much the last third may hold above the middle one, in the median. The first third is for warming up.
+_LEAST_SAMPLES = 3
+MOST_MB, MOST_THREADS, MOST_HANDLES = 32.0, 2, 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process held, back at its first settings.
+
+    Attributes:
+        seconds: since the start.
+        memory_mb: held, without what the flight recorder holds, which has a bound of its own.
+        resident_mb: held or freed, before what was freed was given back to the system.
+        recorder_mb: what the flight recorder holds.
+        threads, handles: how many, of the whole process.
+    """
+
+    seconds: float
+    memory_mb: float
+    resident_mb: float
+    recorder_mb: float
+    threads: int
+    handles: int
+
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"{self.seconds:6.0f} s  memory {self.memory_mb:6.0f} MB held, {self.resident_mb:.0f} resident "
+            f"({self.recorder_mb:.0f} of recorder)  "
+            f"threads {self.threads}  file handles {self.handles}"
+        )
+
+
+@dataclass
+class SoakFigures:
+    """What a soak was and what it found.
+
+    Attributes:
+        seed: of the random keys; the same seed presses the same keys.
+        keys, clicks: how many were pressed.
+        frames: how many the camera delivered.
+        looks: how many the model looked at.
+        openings: how often the camera had to be opened; 0 of another source.
+        samples: after each round.
+        errors: what went wrong: exceptions in a slot or a thread, and a window that did not come back.
+    """
+
+    place: str
+    seed: int
+    keys: int = 0
+    clicks: int = 0
+    frames: int = 0
+    looks: int = 0
+    openings: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def growth(self) -> tuple[float, float, float]:
+        """Memory in MB, threads and handles: the median of the last third above that of the middle one; 0 where too
+        little was measured."""
+        third = len(self.samples) // 3
+        if third < _LEAST_SAMPLES:
+            return 0.0, 0.0, 0.0
+        middle, last = self.samples[third : 2 * third], self.samples[2 * third :]
+
+        def grown(what: Callable[[Sample], float]) -> float:
+            return median(map(what, last)) - median(map(what, middle))
+
+        return grown(lambda one: one.memory_mb), grown(lambda one: one.threads), grown(lambda one: one.handles)
+
+    def _fine(self) -> str:
+        if len(self.samples) < 3 * _LEAST_SAMPLES:
+            return f"nothing failed; {3 * _LEAST_SAMPLES} measurements would tell what grows"
+        return "nothing grew, and nothing failed"
+
+    def problems(self) -> list[str]:
+        """A sentence for each thing that is not as it should be."""
+        memory, threads, handles = self.growth()
+        found = list(self.errors)
+        if not self.samples:
+            found.append("nothing was measured")
+        if memory > MOST_MB:
+            found.append(f"memory grew by {memory:.1f} MB; allowed: {MOST_MB:g}")
+        if threads > MOST_THREADS:
+            found.append(f"threads grew by {threads:g}; allowed: {MOST_THREADS}")
+        if handles > MOST_HANDLES:
+            found.append(f"file handles grew by {handles:g}; allowed: {MOST_HANDLES}")
+        return found
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        memory, threads, handles = self.growth()
+        growth = {"memory_mb": round(memory, 1), "threads": threads, "handles": handles}
+        return {**asdict(self), "growth": growth, "problems": self.problems()}
+
+    def lines(self) -> list[str]:
+        """For people: the start, the end, some between, and what grew."""
+        step = max(1, len(self.samples) // 8)
+        shown = [*self.samples[:-1:step], *self.samples[-1:]]
+        memory, threads, handles = self.growth()
+        return [
+            f"{self.place}, seed {self.seed}: {self.keys} keys, {self.clicks} clicks, {self.frames} frames, "
+            f"{self.looks} looked at, the camera opened {self.openings} times",
+            *(sample.line() for sample in shown),
+            f"from the middle third to the last, in the median: memory {memory:+.1f} MB, threads {threads:+g}, "
+            f"file handles {handles:+g}",
+            *(self.problems() or [self._fine()]),
+        ]
+
+
+def soak(
+    seconds: float,
+    *,
+    place: str = FAILING,
+    settings: Settings | None = None,
+    seed: int = 0,
+    round_seconds: float = 20.0,
+    settle_seconds: float = 1.0,
+    session: Callable[..., LiveSession] = LiveSession,
+    on_sample: Callable[[Sample], None] | None = None,
+) -> SoakFigures:
+    """Press random keys for so long; after each round go back to the first settings, and measure.
+
+    Args:
+        seconds: how long.
+        place: any source; `FAILING` is a camera that fails in every way that it knows, each minute.
+        settings: with what it begins, and to what it comes back.
+        seed: which keys.
+        round_seconds: from one measurement to the next.
+        settle_seconds: how long what was told to end may take, before it is measured.
+        session: the seam for tests.
+        on_sample: called after each measurement.
+    """
+    before = qInstallMessageHandler(lambda *_: None)  # what a platform without a screen cannot do, at each resizing
+    try:
+        app = QApplication.instance() or QApplication(["rtviz"])  # it lives as long as somebody holds it
+        with tempfile.TemporaryDirectory(prefix="rtviz-soak-") as folder:
+            played = _Soak(Path(folder), place, settings or Settings(), seed, session, settle_seconds)
+            return played.run(seconds, round_seconds, on_sample)
+    finally:
+        del app
+        qInstallMessageHandler(before)
+
+
+class _Soak:
+    """One window and the hand that plays with it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        place: str,
+        settings: Settings,
+        seed: int,
+        session: Callable[..., LiveSession],
+        settle_seconds: float,
+    ) -> None:
+        self._folder, self._settings, self._settle_seconds = folder, settings, settle_seconds
+        self._random = random.Random(seed)
+        self._figures = SoakFigures(place, seed)
+        remembered = Remembered(folder, stored=False)
+        remembered.window |= {"folder": str(folder), "size": [1280, 720]}
+        self._session = session(place, settings)
+        self._window = Window(self._session, remembered)
+        self._keys = [
+            key
+            for action in self._window.bindings.actions
+            if action.name not in _NOT_PRESSED
+            for key in self._window.bindings.keys_of(action.name) * (1 if action.group == _RARE else 5)
+        ]
+
+    def run(self, seconds: float, round_seconds: float, on_sample: Callable[[Sample], None] | None) -> SoakFigures:
+        hooks = sys.excepthook, threading.excepthook
+        sys.excepthook = lambda kind, error, trace: self._failed(error)
+        threading.excepthook = lambda failure: self._failed(failure.exc_value)
+        began = time.monotonic()
+        try:
+            self._window.show()
+            self._come_home()
+            while not self._figures.errors and time.monotonic() - began < seconds:
+                self._play(min(round_seconds, seconds - (time.monotonic() - began)))
+                self._come_home()
+                sample = self._measure(began)
+                self._figures.samples.append(sample)
+                if on_sample is not None:
+                    on_sample(sample)
+        finally:
+            self._figures.frames, self._figures.looks = self._session.counts()
+            self._figures.openings = openings(self._figures.place)
+            self._window.close()
+            sys.excepthook, threading.excepthook = hooks
+        return self._figures
+
+    def _failed(self, error: BaseException | None) -> None:
+        self._figures.errors.append(f"{type(error).__name__}: {error}")
+
+    def _play(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self._random.random() < _CLICKS:
+                self._click()
+            else:
+                self._press(self._random.choice(self._keys))
+            _let_run(1 / _KEYS_A_SECOND)
+
+    def _press(self, key: str) -> None:
+        self._figures.keys += 1
+        code = QKeySequence(key)[0]
+        modifiers = Qt.KeyboardModifiers(code & int(Qt.KeyboardModifierMask))
+        base = key if len(key) == 1 else key.rpartition("+")[2] or "+"
+        plain = len(base) == 1 and not modifiers & (Qt.ControlModifier | Qt.AltModifier)
+        text = (base if modifiers & Qt.ShiftModifier else base.lower()) if plain else ""
+        target = self._window.focusWidget() or self._window.canvas
+        for kind in (QEvent.KeyPress, QEvent.KeyRelease):
+            event = QKeyEvent(kind, code & ~int(Qt.KeyboardModifierMask), modifiers, text)
+            QApplication.sendEvent(target, event)
+
+    def _click(self) -> None:
+        self._figures.clicks += 1
+        canvas = self._window.canvas
+        at = QPointF(self._random.random() * canvas.width(), self._random.random() * canvas.height())
+        modifier = self._random.choice((Qt.NoModifier, Qt.NoModifier, Qt.ShiftModifier))
+        for kind, button in ((QEvent.MouseButtonPress, Qt.LeftButton), (QEvent.MouseButtonRelease, Qt.NoButton)):
+            event = QMouseEvent(kind, at, Qt.LeftButton, button, modifier)
+            QApplication.sendEvent(canvas, event)
+
+    def _come_home(self) -> None:
+        """Back to the first settings, live, with attention on the picture, and nothing left to be done."""
+        window, session = self._window, self._session
+        window.commands.ride.stop()
+        window.help.hide()
+        if session.status().recording is not None:
+            session.stop_recording()
+        session.live()
+        session.pause(False)
+        session.set_mode("smooth")
+        session.set_speed(1.0)
+        session.update(self._settings)
+        session.focus(0)
+        until = time.monotonic() + _HOME_SECONDS
+        while not self._is_home():
+            if time.monotonic() > until:
+                status = session.status()
+                self._figures.errors.append(
+                    f"the window was not as at first after {_HOME_SECONDS:.0f} s: source {status.source_state} "
+                    f"{status.source_sentence!r}, model {status.model_state} {status.model_sentence!r}"
+                )
+                return
+            _let_run(0.1)
+        _let_run(self._settle_seconds)  # threads that were told to end do so
+        for path in self._folder.iterdir():
+            if path.is_file() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+                path.unlink()
+
+    def _is_home(self) -> bool:
+        status, result = self._session.status(), self._session.latest()
+        if result is None or result.maps is None or status.recording is not None or status.panes:
+            return False
+        if any(thread.name.startswith(_WRITERS) for thread in threading.enumerate()):
+            return False
+        return status.source_state == "live" and status.model_state == "ready" and result.settings == self._settings
+
+    def _measure(self, began: float) -> Sample:
+        gc.collect()
+        recorder_mb, before_mb = self._session.status().recorder_mb, resident_mb()
+        give_back_free_memory()
+        return Sample(
+            round(time.monotonic() - began, 1),
+            round(resident_mb() - recorder_mb, 1),
+            round(before_mb, 1),
+            round(recorder_mb, 1),
+            thread_count(),
+            handle_count(),
+        )
+
+
+def _let_run(seconds: float) -> None:
+    """The window's own timers and events, for so long."""
+    loop = QEventLoop()
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec_()
+
+
+__all__ = ["FAILING", "Sample", "SoakFigures", "soak"]

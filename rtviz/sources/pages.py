@@ -1,0 +1,190 @@
+"""Pages: pictures that have nothing to do with each other, to be leafed through; each is read when it is asked for."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rtviz.errors import MissingDependency, SettingsError, SourceMissing, SourceUnreadable
+from rtviz.frame import Frame, Pixels
+from rtviz.sources import Page, Source, SourceInfo, list_folder, natural, open_source
+from rtviz.sources.base import ClosingSource
+from rtviz.sources.magic import is_animation, is_picture
+
+PREFIX = "pages:"
+_LARGEST_SIDE = 2560  # pixels: as much as a large screen shows; beyond it every overlay would take a second to draw
+UNREADABLE = (SourceMissing, SourceUnreadable, MissingDependency)
+
+
+class PageSource(ClosingSource):
+    """Pictures by their number, each in its own size; it opens at once however many there are.
+
+    Attributes:
+        pages: where each is.
+    """
+
+    def __init__(self, place: str, pages: Sequence[Page], start: float = 0.0) -> None:
+        self.pages = tuple(pages)
+        self.warnings: list[str] = []
+        self._start = min(max(0, round(start)), len(self.pages) - 1)
+        first = self._first()
+        self.info = SourceInfo(
+            name=place,
+            kind="pages",
+            size=first.size,
+            fps=None,
+            duration_seconds=None,
+            frame_count=len(self.pages),
+            live=False,
+            pages=self.pages,
+        )
+
+    def _first(self) -> Frame:
+        error: Exception | None = None
+        for number in range(self._start, len(self.pages)):
+            try:
+                return self.page(number)
+            except UNREADABLE as failure:
+                error = error or failure
+        raise SourceUnreadable(f"none of the {len(self.pages)} pictures can be decoded: {error}")
+
+    def page(self, number: int) -> Frame:
+        """The picture of this number, from 0; its `index` and its `pts_seconds` are the number.
+
+        Raises:
+            SourceMissing: the file is gone.
+            SourceUnreadable: it cannot be decoded.
+            MissingDependency: what decodes its format is not installed.
+        """
+        return Frame(_bounded(_read(self.pages[number])), number, float(number))
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.warnings.clear()
+        for number in range(self._start, len(self.pages)):
+            try:
+                yield self.page(number)
+            except UNREADABLE as error:
+                self.warnings.append(str(error))
+
+
+def _read(page: Page) -> Pixels:
+    from rtviz.sources.pictures import FPS
+
+    with open_source(str(page.path), start=page.number / FPS) as source:
+        return next(iter(source)).pixels
+
+
+def thumbnail(page: Page, side: int) -> Pixels:
+    """A picture whose longer side has at most so many pixels, RGB uint8 [height, width, 3].
+
+    Raises:
+        OSError, RtvizError: it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    if page.path.suffix.lower() in (".jpg", ".jpeg"):  # which can be decoded at an eighth of their size
+        with Image.open(page.path) as picture:
+            if picture.format == "JPEG":
+                picture.draft("RGB", (2 * side, 2 * side))
+                upright = ImageOps.exif_transpose(picture).convert("RGB")
+                upright.thumbnail((side, side))
+                return np.array(upright)
+    return _bounded(_read(page), side)
+
+
+def _bounded(pixels: Pixels, largest_side: int = _LARGEST_SIDE) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = largest_side / max(height, width)
+    if scale >= 1:
+        return pixels
+    from rtviz.cv import cv2
+
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def pages_of(paths: Sequence[str | Path]) -> str:
+    """The place that means these pictures, in this order."""
+    return PREFIX + json.dumps([str(path) for path in paths], ensure_ascii=False)
+
+
+def gather(paths: Sequence[str]) -> tuple[str, int]:
+    """What the user chose to see, as one place, and how many of the paths are not in it.
+
+    Several pictures are one place, and so are folders of them; else it is the first path.
+
+    Raises:
+        SourceMissing: a folder may not be read.
+    """
+    if len(paths) == 1:
+        return paths[0], 0
+    found: list[Path] = []
+    taken = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            pictures = list_folder(path).pictures
+        else:
+            pictures = [path] if is_picture(path) and not is_animation(path) else []
+        found += pictures
+        taken += bool(pictures)
+    return (pages_of(found), len(paths) - taken) if found else (paths[0], len(paths) - 1)
+
+
+def as_pages(place: str) -> str:
+    """The place that means the same pictures as pages, where it is a folder, a glob or a document; else the place."""
+    path = place if os.path.exists(place) else place.removeprefix("file:")
+    if os.path.isdir(path) or (glob.has_magic(path) and not os.path.exists(path) and "://" not in path):
+        return PREFIX + path
+    if os.path.isfile(path) and is_picture(Path(path)):
+        from rtviz.sources.picture_file import holds
+
+        return PREFIX + path if holds(Path(path)) == "pages" else place
+    return place
+
+
+def _find(place: str) -> list[Page]:
+    """The pages of a folder, a glob, or a document; of all else none."""
+    if os.path.isdir(place):
+        return [Page(path) for path in list_folder(Path(place)).pictures]
+    if not os.path.isfile(place):
+        found = (Path(match) for match in glob.glob(place, recursive=True) if os.path.isfile(match))
+        return [Page(path) for path in sorted(found, key=natural) if is_picture(path) and not is_animation(path)]
+    with open_source(place) as source:
+        count = (source.info.frame_count or 0) if source.info.holds == "pages" else 0
+    return [Page(Path(place), number) for number in range(count)]
+
+
+def open_pages(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+    """Open "pages:FOLDER", "pages:GLOB" or "pages:" and a JSON list of files.
+
+    Args:
+        start: the number of the first page.
+
+    Raises:
+        SettingsError: the list is not one of files.
+        SourceMissing: there are no pictures.
+        SourceUnreadable: none can be decoded.
+    """
+    given = place.removeprefix(PREFIX)
+    if not given.startswith("["):
+        found, name = _find(given), given
+    else:
+        try:
+            listed = json.loads(given)
+        except ValueError:
+            listed = None
+        if not isinstance(listed, list) or not listed or not all(isinstance(path, str) for path in listed):
+            raise SettingsError("pages", given, "a folder, a glob, or a JSON list of files")
+        found = [Page(Path(path)) for path in listed]
+        name, given = f"{len(found)} pictures", listed[0]
+    if len(found) < 2:  # one picture, or the sentence about why there is none
+        return open_source(given)
+    return PageSource(name, found[: None if end is None else max(1, round(end))][::every], start)
+
+
+__all__ = ["UNREADABLE", "PageSource", "as_pages", "gather", "open_pages", "pages_of", "thumbnail"]
