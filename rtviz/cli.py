@@ -27,6 +27,7 @@ from rtviz.errors import (
     weights_missing,
 )
 from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
+from rtviz.models import WAYS
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
 
 if TYPE_CHECKING:
@@ -296,7 +297,16 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = models.add_subparsers(metavar="[pull NAME]", parser_class=_Parser)
     pull = actions.add_parser("pull", help="fetch a model's weights ahead", parents=[common])
-    completion.offer(pull.add_argument("name", metavar="NAME", nargs="+"), _model_names)
+    named = pull.add_argument(
+        "name", metavar="NAME", nargs="*", help="if not given: the model used where none is named"
+    )
+    completion.offer(named, _model_names)
+    pull.add_argument(
+        "--from", dest="way", choices=("auto", *WAYS), default="auto", help="by which way (auto: the first that works)"
+    )
+    pull.add_argument("--accept-licence", action="store_true", help="you have read the model's licence and accept it")
+    pull.add_argument("--briefly", action="store_true", help=argparse.SUPPRESS)  # for scripts/run.py
+    pull.add_argument("--limit", type=float, metavar="SECONDS", help="how long it may take")
     pull.set_defaults(command=_pull)
 
     shell = add("completion", _completion, "print what a shell evaluates to complete rtviz's commands with Tab")
@@ -600,7 +610,8 @@ def _looks(names: Sequence[str], settings: Settings) -> list[Settings]:
         UnknownModel: a name is no model's.
         WeightsMissing: the weights file is not there.
     """
-    from rtviz.models import weights, zoo
+    from rtviz.models import zoo
+    from rtviz.models.weights import fetching
 
     cards = [zoo.find(name) for name in names]
     known = [card.name for card in cards]
@@ -622,7 +633,7 @@ def _looks(names: Sequence[str], settings: Settings) -> list[Settings]:
     if owner not in cards or owner.random:
         allowed = ", ".join(card.name for card in cards if not card.random) or "a trained one"
         raise SettingsError("model", owner.name, f"with --compare and --weights, whose the file is: {allowed}")
-    weights.resolve(owner, settings.weights)
+    fetching.resolve(owner, settings.weights)
     return [settings.replace(model=name, weights=settings.weights if name == owner.name else None) for name in known]
 
 
@@ -1050,6 +1061,7 @@ def _progress(quiet: bool, **style: Any) -> Any:
             for bar in bars.values():
                 bar.close()
             bars[what] = tqdm(total=total, desc=what, disable=_no_bar(quiet), dynamic_ncols=True, **style)
+        bars[what].total = total
         bars[what].update(done - bars[what].n)
 
     try:
@@ -1151,9 +1163,15 @@ def _models(parsed: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    remarks = [f"{row.card.name}: {row.remark}" for row in rows if row.remark]
+    licences = sorted({f"{row.card.licence}: {row.card.licence_url}" for row in rows if row.must_accept})
     print(
-        "\nrandom:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
-        "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file."
+        "",
+        *remarks,
+        *(f"No form is needed for weights under the {one}; accept it with --accept-licence." for one in licences),
+        "random:NAME is any of them untrained; any other ViT or convnet of timm is taken by its timm name.\n"
+        "`rtviz models pull NAME` fetches weights ahead; `--weights FILE` takes them from a file.",
+        sep="\n",
     )
     return 0
 
@@ -1161,10 +1179,18 @@ def _models(parsed: argparse.Namespace) -> int:
 def _pull(parsed: argparse.Namespace) -> int:
     from rtviz.models import pull
 
-    for name in parsed.name:
-        with _model_progress(quiet=False) as progress:
-            path = pull(name, progress)
-        _say(f"{name} is here: {path}")
+    if parsed.limit is not None and parsed.limit <= 0:
+        raise SettingsError("limit", parsed.limit, "more than 0 seconds")
+    for name in parsed.name or [None]:
+        try:
+            with _model_progress(quiet=False) as progress:
+                path = pull(name, progress, way=parsed.way, accept_licence=parsed.accept_licence, limit_s=parsed.limit)
+        except WeightsMissing:
+            if not parsed.briefly:
+                raise
+            _say("no trained weights can be fetched: the built-in model is used (`rtviz models pull` says why)")
+            return 1
+        _say(f"{name or 'a trained model'} is here: {path}")
     return 0
 
 

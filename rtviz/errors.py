@@ -15,6 +15,7 @@ Every message says what was wrong, what was given and what is allowed or what to
     └── ModelError                  attention cannot be had
         ├── UnknownModel            no model has that name
         ├── WeightsMissing          the weights are neither given, nor cached, nor reachable
+        │   └── LicenceNotAccepted  they are to be had once their licence was read and accepted
         ├── WeightsRefused          the file is unsafe, damaged, or belongs to another model
         ├── CaptureFailed           the forward pass did not show the attention of every layer
         ├── DeviceFailed            the device is absent, or out of memory
@@ -24,6 +25,8 @@ Every message says what was wrong, what was given and what is allowed or what to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 
 class RtvizError(Exception):
@@ -128,7 +131,38 @@ class UnknownModel(ModelError):
 
 
 class WeightsMissing(ModelError):
-    """The weights are not given, not cached and not reachable."""
+    """The weights are not given, not cached and not reachable.
+
+    Attributes:
+        model: whose weights they are.
+        link: the address of their file, for whoever fetches it by hand.
+        steps: what to do by hand, a sentence each.
+        failures: each way that was tried, and why it failed, in that order.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str | None = None,
+        link: str | None = None,
+        steps: Iterable[str] = (),
+        failures: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.link = link
+        self.steps = tuple(steps)
+        self.failures = tuple(failures)
+
+
+class LicenceNotAccepted(WeightsMissing):
+    """The weights may be fetched by whoever has read and accepted their licence."""
+
+    def __init__(self, message: str, *, licence: str = "", licence_url: str = "", **more: Any) -> None:
+        super().__init__(message, **more)
+        self.licence = licence
+        self.licence_url = licence_url
 
 
 def weights_missing(missing: Mapping[str, WeightsMissing]) -> WeightsMissing:
@@ -143,7 +177,21 @@ def weights_missing(missing: Mapping[str, WeightsMissing]) -> WeightsMissing:
 
 
 class WeightsRefused(ModelError):
-    """The weights are unsafe, damaged, or made for another model."""
+    """The weights are unsafe, damaged, or made for another model.
+
+    Attributes:
+        path: the file.
+        model: the model that they were to be for.
+        looks_like: the named models whose shape they have, most likely first.
+    """
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, model: str | None = None, looks_like: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.model = model
+        self.looks_like = tuple(looks_like)
 
 
 class CaptureFailed(ModelError):

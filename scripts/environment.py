@@ -26,6 +26,8 @@ WINDOWS = os.name == "nt"
 FOLDER = ROOT / ".venv"
 PYTHON = FOLDER / ("Scripts/python.exe" if WINDOWS else "bin/python")
 STAMP = FOLDER / "rtviz-ready"
+WEIGHTS = FOLDER / "rtviz-weights"  # "here", or the day on which they could not be fetched
+WEIGHTS_SECONDS = 300
 LOCK = ROOT / ".venv.lock"
 
 # The build of torch without CUDA, a twentieth of the standard one with its libraries, where pip is told of an index or
@@ -88,6 +90,35 @@ def prepare(extra=""):
         except OSError as error:
             stop("{} (set-up needs to write to {}, about 2 GB)".format(error, ROOT))
     return PYTHON
+
+
+def fetch_weights():
+    """Fetch trained weights once, so that the first window shows a real DINO; without them the built-in model is used.
+
+    What failed is tried again on another day. RTVIZ_NO_WEIGHTS=1 leaves it out.
+    """
+    today = time.strftime("%Y-%m-%d")
+    if os.environ.get("RTVIZ_NO_WEIGHTS", "0") not in ("", "0") or read_text(WEIGHTS) in ("here", today):
+        return
+    say("fetching trained weights, about 90 MB (RTVIZ_NO_WEIGHTS=1 leaves that out)")
+    command = [str(PYTHON), "-P", "-m", "rtviz", "models", "pull", "--briefly", "--limit", str(WEIGHTS_SECONDS)]
+    try:
+        status = subprocess.run(command, stdout=sys.stderr).returncode
+        if status != 130:
+            WEIGHTS.write_text("here" if status == 0 else today, encoding="utf-8")
+    except OSError as error:
+        say("going on without them: {}".format(error))
+        return
+    if status == 130:
+        raise KeyboardInterrupt
+
+
+def read_text(path):
+    """What a file holds; nothing if it is not there."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 # --- is it ready? ----------------------------------------------------------------------------------------------------

@@ -8,12 +8,14 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("rtviz needs Python 3.11 or newer; this is {}.{}".format(*sys.version_info[:2]))
 
-from environment import WINDOWS, prepare
+from environment import WINDOWS, fetch_weights, prepare
 
 
 def main():
     """Set up if needed, then become `rtviz ARGUMENTS...`."""
     python = str(prepare())
+    if sys.argv[1:2] != ["models"]:  # who fetches or lists weights is about to choose them
+        fetch_weights()
     # -P: a queue.py or random.py that lies in the user's folder must not be taken for Python's own.
     command = [python, "-P", "-m", "rtviz", *sys.argv[1:]]
     if not WINDOWS:

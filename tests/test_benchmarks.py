@@ -18,6 +18,7 @@ from PIL import Image
 import rtviz
 from rtviz.cv import cv2
 from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreadable
+from rtviz.facts import standing_out
 from rtviz.models import zoo
 from rtviz.scoring import benchmarks, datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
@@ -230,10 +231,13 @@ def test_jaccard_of_a_model_on_voc(voc, model):
     score = benchmarks.jaccard(model, data, resolution=64, progress=lambda *what: told.append(what))
     assert told[-1] == ("jaccard of embedded", 3, 3)
     assert score.counts == {"pictures": 2, "objects": 4}  # the third has none
-    each = []
+    each, of_means, of_followed = [], [], []
     for picture in list(data)[:2]:
         attention = model.batch([picture.pixels], resolution=64)[0].attention[-1]
         each.append(slow_jaccards(attention, picture.labels))
+        head, mean = standing_out(attention), attention.mean(axis=0)
+        of_means.append(np.mean(slow_jaccards(mean[None], picture.labels)))
+        of_followed.append(np.mean(slow_jaccards((mean if head is None else attention[head])[None], picture.labels)))
     of_pictures = [100 * np.mean(best) for best in each]
     assert score.error == pytest.approx(abs(of_pictures[0] - of_pictures[1]) / 2, abs=0.2)  # of two pictures
     assert [told["name"] for told in score.each] == ["2007_000033", "2008_000123"]
@@ -243,6 +247,8 @@ def test_jaccard_of_a_model_on_voc(voc, model):
         assert {one["head"] for one in told["objects"]} <= set(range(model.heads))
     assert score.values["jaccard"] == pytest.approx(100 * np.mean([np.mean(best) for best in each]), abs=0.2)
     assert score.values["jaccard_objects"] == pytest.approx(100 * np.mean(np.concatenate(each)), abs=0.2)
+    assert score.values["mean_map"] == pytest.approx(100 * np.mean(of_means), abs=0.2)
+    assert score.values["followed"] == pytest.approx(100 * np.mean(of_followed), abs=0.2)
 
 
 def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc):
@@ -271,7 +277,7 @@ def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch,
     labels = np.zeros((64, 64), np.uint8)
     data = DataSet("two", ["a", "b"], lambda name: Segmented(name, np.zeros((64, 64, 3), np.uint8), labels), 64)
     score = benchmarks.jaccard(model, data)
-    assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5, "mean_map": 15})
+    assert score.values == pytest.approx({"jaccard": 65, "jaccard_objects": 52.5, "mean_map": 15, "followed": 15})
     assert score.error == pytest.approx(25)  # half the distance of two values
 
 

@@ -16,7 +16,8 @@ from rtviz.facts import head_facts
 from rtviz.flow import Carrier
 from rtviz.frame import Frame
 from rtviz.live import hover
-from rtviz.models import backbone, cams, convnet, weights, zoo
+from rtviz.models import backbone, cams, convnet, zoo
+from rtviz.models.weights import fitting, places
 from rtviz.offline import export
 from rtviz.recorder import Kept
 from rtviz.settings import Point, Settings
@@ -232,10 +233,10 @@ def test_torchvision_s_names_are_taken(tmp_path, no_caches, resnet, written):
 
 
 def test_a_file_whose_name_says_nothing_tells_its_model_by_its_shape(resnet):
-    assert [card.name for card in weights.cards_that_fit(resnet)] == ["dino-resnet50", "resnet50"]
-    assert [card.name for card in weights.cards_that_fit(resnet | the_head())] == ["resnet50", "dino-resnet50"]
+    assert [card.name for card in fitting.cards_that_fit(resnet)] == ["dino-resnet50", "resnet50"]
+    assert [card.name for card in fitting.cards_that_fit(resnet | the_head())] == ["resnet50", "dino-resnet50"]
     official = {f"stages.{s}.{b}.dwconv.weight": torch.ones(96 * 2**s, 1) for s, n in enumerate((3, 3, 9, 3)) for b in range(n)}  # noqa: E501 # fmt: skip
-    assert [card.name for card in weights.cards_that_fit(official)] == ["dinov3-convnext-tiny"]
+    assert [card.name for card in fitting.cards_that_fit(official)] == ["dinov3-convnext-tiny"]
 
 
 def test_official_names_of_dinov3_are_taken(tmp_path, no_caches):
@@ -278,10 +279,10 @@ def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path, no_caches):
     with pytest.raises(WeightsMissing, match=r"fetch https://dl\.fbaipublicfiles\.com/dino/.*/dino_resnet50_pretrain"):
         rtviz.load("dino-resnet50")
     # A supervised ResNet-50 under timm's name is not DINO's.
-    (tmp_path / "by-hand").mkdir()
+    (tmp_path / "by-hand").mkdir(exist_ok=True)
     (tmp_path / "by-hand" / "resnet50.pth").touch()
-    assert weights.find_here(zoo.find("dino-resnet50")) is None
-    assert weights.find_here(zoo.find("resnet50")) is not None
+    assert places.find_here(zoo.find("dino-resnet50")) is None
+    assert places.find_here(zoo.find("resnet50")) is not None
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,3 +305,26 @@ def test_following_does_as_well_as_the_mean_on_drawn_scenes() -> None:
             scores[name].append(float((held & mask).sum() / (held | mask).sum()))
     assert np.mean(scores["followed"]) >= np.mean(scores["mean"]) - 0.01
     assert np.mean(scores["followed"]) > 0.65
+
+
+def test_a_script_measures_following_and_labels(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = str(Path(__file__).parents[1] / "scripts" / "score_heads.py")
+
+    def run(*line: str) -> tuple[object, str, str]:
+        monkeypatch.setattr("sys.argv", [script, *line])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(script, run_name="__main__")
+        return ended.value.code, *capsys.readouterr()
+
+    status, out, _ = run("--scenes", "2", "--model", "embedded", "--resolution", "96")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines() if line.startswith("| drawn")]
+    assert status == 0
+    name, followed, mean, best, *_, stood_out = rows[0]
+    assert name == "drawn scenes, 2 pictures"
+    assert all(0 < float(value) < 1 for value in (followed, mean, best))
+    assert stood_out in ("0 %", "50 %", "100 %")
+    assert sum(int(cell.split(" %")[0]) for cell in rows[1][1:] if cell != "none") in (99, 100, 101)
+    assert run("--scenes", "1", "--model", "no-such-model")[0] != 0
+    assert "nowhere" in run("--voc", "/nowhere")[2]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from rtviz.errors import SettingsError, UnknownModel, WeightsRefused
 from rtviz.models import backbone, zoo
-from rtviz.models import weights as files
 from rtviz.models.runner import Model
+from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -224,7 +224,7 @@ def test_weights_are_loaded_and_others_refused(kind, tmp_path):
     path = tmp_path / "whole.safetensors"
     safetensors.torch.save_file(state, path)
     network = build(kind)
-    files.load_into(network, path, card)
+    fitting.load_into(network, path, card)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, state[name]), name
 
@@ -232,11 +232,11 @@ def test_weights_are_loaded_and_others_refused(kind, tmp_path):
     lacking = {name: tensor for name, tensor in state.items() if sign not in name}
     safetensors.torch.save_file(lacking, path)
     with pytest.raises(WeightsRefused, match=f"does not fit {kind}: .* weights are missing, such as .*{sign}"):
-        files.load_into(build(kind), path, card)
+        fitting.load_into(build(kind), path, card)
     more = {**state, "embeds.cls_token" if kind == "naflex" else "rel_pos_bias.table": torch.zeros(1, 1, 48)}
     safetensors.torch.save_file(more, path)
     with pytest.raises(WeightsRefused, match="it has weights that this model has not, such as"):
-        files.load_into(build(kind), path, card)
+        fitting.load_into(build(kind), path, card)
 
 
 @pytest.mark.parametrize(

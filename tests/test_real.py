@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rtviz.models import backbone, weights, zoo
+from rtviz.models import backbone, zoo
 from rtviz.models.runner import Model
+from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def model_of(real: RealDinov2, backend: str, resampling: zoo.Resampling) -> Mode
     """The trained model in float32, its position embeddings fitted by this rule."""
     card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
     network = backbone.build(card.timm_name)
-    weights.load_into(network, real.weights, card)
+    fitting.load_into(network, real.weights, card)
     return Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
 
 

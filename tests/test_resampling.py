@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from rtviz.models import backbone, zoo
-from rtviz.models import weights as files
 from rtviz.models.runner import Model
+from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
 pytestmark = [
@@ -211,7 +211,7 @@ def test_a_file_for_another_patch_grid_is_resampled_once(name: str, tmp_path: Pa
         official["mask_token"] = torch.zeros(1, WIDTH)
     safetensors.torch.save_file(official, path)
     network = build(card, TRAINED)
-    files.load_into(network, path, card)
+    fitting.load_into(network, path, card)
     model = Model(network, card, device="cpu", precision="fp32", backend="torch", resolution=3 * card.patch_size)
     rule = RULES[name]
     for grid in (trained, TRAINED, (3, 5)):

@@ -157,6 +157,7 @@ class Project:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.wheels),
             "PIP_NO_CACHE_DIR": "1",
+            "RTVIZ_NO_WEIGHTS": "1",
             **more.pop("env", {}),
         }
         command = [sys.executable, str(self.root / "scripts" / script), *arguments]
@@ -202,6 +203,25 @@ def test_arguments_folder_and_status_pass_through(project: Project, tmp_path: Pa
     assert json.loads(done.stdout)["arguments"] == arguments
     assert Path(json.loads(done.stdout)["folder"]).samefile(tmp_path)
     assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.slow
+def test_trained_weights_are_fetched_once_and_what_failed_is_tried_on_another_day(project: Project) -> None:
+    note = project.root / ".venv" / "rtviz-weights"
+    assert not note.exists()  # RTVIZ_NO_WEIGHTS leaves it out
+    failing = {"env": {"RTVIZ_NO_WEIGHTS": "", "STATUS": "1"}}
+    done = project.run("render", **failing)
+    said = json.loads(done.stderr.splitlines()[-1])
+    assert said["arguments"][:3] == ["models", "pull", "--briefly"]
+    assert json.loads(done.stdout)["arguments"] == ["render"]  # the program starts all the same
+    assert note.read_text() == time.strftime("%Y-%m-%d")
+    assert project.run("render", **failing).stderr == ""
+    assert project.run("models", env={"RTVIZ_NO_WEIGHTS": ""}).stderr == ""
+    note.write_text("2020-01-01")
+    fetching = {"env": {"RTVIZ_NO_WEIGHTS": "", "STATUS": "0"}}
+    assert "fetching trained weights" in project.run("render", **fetching).stderr
+    assert note.read_text() == "here"
+    assert project.run("render", **fetching).stderr == ""
 
 
 @pytest.mark.slow

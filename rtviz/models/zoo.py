@@ -53,7 +53,8 @@ class ModelCard:
         licence: of the weights.
         repository, filename: where the Hugging Face hub has the weights; None: it does not.
         official_filename: what the authors call their own file of the same weights; accepted where it lies at hand.
-        official_url: where that file is, if the hub does not have the weights.
+        official_url: where the authors give that file to anybody; None: nowhere.
+        official_sha256: its hash, or how that begins; None: nobody published it.
         mean, std: normalisation of RGB in 0..1, as in training.
         resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does.
         kind: which machinery looks with it: "transformer" or "convnet".
@@ -75,6 +76,7 @@ class ModelCard:
     filename: str = "model.safetensors"
     official_filename: str | None = None
     official_url: str | None = None
+    official_sha256: str | None = None
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
     resampling: Resampling = "antialias"
@@ -85,6 +87,11 @@ class ModelCard:
     def trained_name(self) -> str:
         """The name without `random:`."""
         return self.name.removeprefix(RANDOM)
+
+    @property
+    def licence_url(self) -> str | None:
+        """Where the licence stands, if it must be accepted before the weights are fetched."""
+        return next((url for start, url in _TO_ACCEPT.items() if self.licence.lower().startswith(start)), None)
 
     @property
     def discovery_features(self) -> str:
@@ -101,9 +108,12 @@ class ModelCard:
     def untrained(self) -> ModelCard:
         """The same architecture with random weights: nothing to download."""
         return dataclasses.replace(
-            self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None
+            self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None, official_url=None
         )
 
+
+# Licences that bind whoever downloads, and not only whoever distributes.
+_TO_ACCEPT = {"dinov3": "https://ai.meta.com/resources/models-and-libraries/dinov3-license/"}
 
 _DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
 
@@ -115,8 +125,10 @@ def _row(
     patch_size: int,
     size: str,
     parameters: int,
-    official_filename: str | None = None,
+    official_url: str | None = None,
+    official_sha256: str | None = None,
     *,
+    official_filename: str | None = None,
     registers: int = 0,
     head: int = 0,
     licence: str = "Apache-2.0",
@@ -137,7 +149,9 @@ def _row(
         download_bytes=4 * (parameters + head),
         licence=licence,
         repository=f"timm/{timm_name}",
-        official_filename=official_filename,
+        official_filename=official_filename or (official_url or "").rpartition("/")[2] or None,
+        official_url=official_url,
+        official_sha256=official_sha256,
         mean=mean,
         std=std,
         resampling=resampling_of(family, registers),
@@ -151,34 +165,55 @@ def resampling_of(family: str, registers: int) -> Resampling:
 
 _HEAD_OF_1000 = 1000 * 384 + 1000
 
+# The authors' own files: facebookresearch/dino, hubconf.py; facebookresearch/dinov2, README.md; facebookresearch/deit,
+# models.py. Of DINO's nobody published a hash; DINOv2's are those that finegrain-ai/refiners checks its downloads by.
+_DINO = "https://dl.fbaipublicfiles.com/dino/"
+_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2/"
+
 _CARDS = (
-    _row("dino-vits16", "vit_small_patch16_224.dino", "DINO", 16, "small", 21665664, "dino_deitsmall16_pretrain.pth"),
-    _row("dino-vits8", "vit_small_patch8_224.dino", "DINO", 8, "small", 21670272, "dino_deitsmall8_pretrain.pth"),
-    _row("dino-vitb16", "vit_base_patch16_224.dino", "DINO", 16, "base", 85798656, "dino_vitbase16_pretrain.pth"),
-    _row("dino-vitb8", "vit_base_patch8_224.dino", "DINO", 8, "base", 85807872, "dino_vitbase8_pretrain.pth"),
+    _row(
+        "dino-vits16", "vit_small_patch16_224.dino", "DINO", 16, "small", 21665664,
+        _DINO + "dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
+    ),
+    _row(
+        "dino-vits8", "vit_small_patch8_224.dino", "DINO", 8, "small", 21670272,
+        _DINO + "dino_deitsmall8_pretrain/dino_deitsmall8_pretrain.pth",
+    ),
+    _row(
+        "dino-vitb16", "vit_base_patch16_224.dino", "DINO", 16, "base", 85798656,
+        _DINO + "dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
+    ),
+    _row(
+        "dino-vitb8", "vit_base_patch8_224.dino", "DINO", 8, "base", 85807872,
+        _DINO + "dino_vitbase8_pretrain/dino_vitbase8_pretrain.pth",
+    ),
     _row(
         "dinov2-vits14", "vit_small_patch14_dinov2.lvd142m", "DINOv2", 14, "small", 22056192,
-        "dinov2_vits14_pretrain.pth",
+        _DINOV2 + "dinov2_vits14/dinov2_vits14_pretrain.pth",
+        "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
     ),
     _row(
         "dinov2-vits14-reg", "vit_small_patch14_reg4_dinov2.lvd142m", "DINOv2", 14, "small", 22057344,
-        "dinov2_vits14_reg4_pretrain.pth", registers=4,
+        _DINOV2 + "dinov2_vits14/dinov2_vits14_reg4_pretrain.pth",
+        "f433177089a681826f849f194ece3bb48f4d63fb38d32fc837e3dc7a4e5641fb", registers=4,
     ),
     _row(
         "dinov2-vitb14", "vit_base_patch14_dinov2.lvd142m", "DINOv2", 14, "base", 86579712,
-        "dinov2_vitb14_pretrain.pth",
+        _DINOV2 + "dinov2_vitb14/dinov2_vitb14_pretrain.pth",
+        "0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
     ),
     _row(
         "dinov2-vitb14-reg", "vit_base_patch14_reg4_dinov2.lvd142m", "DINOv2", 14, "base", 86582016,
-        "dinov2_vitb14_reg4_pretrain.pth", registers=4,
+        _DINOV2 + "dinov2_vitb14/dinov2_vitb14_reg4_pretrain.pth",
+        "73182a088cf94833c94b1666d1c99e02fe87e2007bff57b564fb6206e25dba71", registers=4,
     ),
     _row(
         "dinov3-vits16", "vit_small_patch16_dinov3.lvd1689m", "DINOv3", 16, "small", 21586944,
-        "dinov3_vits16_pretrain_lvd1689m-08c60483.pth", registers=4, licence="DINOv3 License",
+        official_filename="dinov3_vits16_pretrain_lvd1689m-08c60483.pth", registers=4, licence="DINOv3 License",
     ),
     _row(
         "deit-vits16", "deit_small_patch16_224.fb_in1k", "supervised", 16, "small", 21665664,
-        "deit_small_patch16_224-cd65a155.pth", head=_HEAD_OF_1000,
+        "https://dl.fbaipublicfiles.com/deit/deit_small_patch16_224-cd65a155.pth", "cd65a155", head=_HEAD_OF_1000,
     ),
     _row(
         "augreg-vits16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "supervised", 16, "small", 21665664,
@@ -192,7 +227,7 @@ _CARDS = (
     ModelCard(
         "dino-resnet50", "resnet50", "DINO", 32, 4, 0, 2048, 0, 23508032, 4 * 23561205, "Apache-2.0", None,
         official_filename="dino_resnet50_pretrain.pth", kind="convnet",
-        official_url="https://dl.fbaipublicfiles.com/dino/dino_resnet50_pretrain/dino_resnet50_pretrain.pth",
+        official_url=_DINO + "dino_resnet50_pretrain/dino_resnet50_pretrain.pth",
     ),
     ModelCard(
         "dinov3-convnext-tiny", "convnext_tiny.dinov3_lvd1689m", "DINOv3", 32, 4, 0, 768, 0, 27820128, 4 * 27820128,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rtviz import discovery
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceUnreadable, no_cls, no_tokens
+from rtviz.facts import standing_out
 from rtviz.frame import Floats, Maps, Pixels
 from rtviz.models import load
 from rtviz.propagation import Propagation, on_pixels, one_each, sampled
@@ -214,7 +215,8 @@ def jaccard(
     mean over all objects stands beside it. Void pixels do not count. A picture without objects is left out.
 
     A convolutional network, of which the paper has no figure, has one mask: of what its last stage responds to.
-    Beside the best head stands the mean map over the heads, which needs no choice by the truth.
+    Beside the best head stands what needs no choice by the truth: the mean map over the heads, and the head that
+    stands out (`rtviz.facts.standing_out`), where none does the mean.
 
     Args:
         model: with a CLS token, or a convolutional network.
@@ -226,6 +228,7 @@ def jaccard(
     of_pictures: list[float] = []
     of_objects: list[float] = []
     of_mean_maps: list[float] = []
+    of_followed: list[float] = []
     each: list[dict[str, Any]] = []
     for pictures in _batched(data, model):
         looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
@@ -236,21 +239,28 @@ def jaccard(
             if not best:
                 continue
             if model.heads:
-                of_mean = best_heads(attention.mean(axis=0, keepdims=True), picture.labels)
-                of_mean_maps.append(float(np.mean([one.jaccard for one in of_mean])))
+                head = standing_out(attention)
+                mean = attention.mean(axis=0, keepdims=True)
+                for kept, one_map in (
+                    (of_mean_maps, mean), (of_followed, mean if head is None else attention[[head]])
+                ):  # fmt: skip
+                    kept.append(float(np.mean([one.jaccard for one in best_heads(one_map, picture.labels)])))
             of_objects += [one.jaccard for one in best]
             of_pictures.append(float(np.mean([one.jaccard for one in best])))
             objects = [
                 {"object": one.number, "jaccard": _percent(one.jaccard), "head": one.head if model.heads else None}
                 for one in best
             ]
-            mean_map = {"mean_map": _percent(of_mean_maps[-1])} if model.heads else {}
-            each.append({"name": picture.name, "jaccard": _percent(of_pictures[-1]), **mean_map, "objects": objects})
+            chosen = (
+                {"mean_map": _percent(of_mean_maps[-1]), "followed": _percent(of_followed[-1])} if model.heads else {}
+            )
+            each.append({"name": picture.name, "jaccard": _percent(of_pictures[-1]), **chosen, "objects": objects})
     if not of_objects:
         raise SourceUnreadable(f"{data.title} has no object")
     values = {"jaccard": 100 * float(np.mean(of_pictures)), "jaccard_objects": 100 * float(np.mean(of_objects))}
     if of_mean_maps:
         values["mean_map"] = 100 * float(np.mean(of_mean_maps))
+        values["followed"] = 100 * float(np.mean(of_followed))
     counts = {"pictures": len(of_pictures), "objects": len(of_objects)}
     return _score(model, data, "jaccard", values, counts, each, of_pictures)
 

@@ -171,6 +171,7 @@ _NAMES = {
     "f_recall": "F recall",
     "f_decay": "F decay",
     "mean_map": "mean map",
+    "followed": "followed head",
     "corloc": "CorLoc",
     "empty": "empty",
     "whole": "whole picture",
