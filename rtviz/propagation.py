@@ -144,11 +144,13 @@ class Propagation:
         asked = self._checked(features)
         labels = np.empty(self._labels.shape[1:], np.float32)
         for top, bottom, left, right in self._tiles(1):
-            labels[top:bottom, left:right] = self._look_up(asked[top:bottom, left:right], top, left, 1, max(asked.shape))
+            labels[top:bottom, left:right] = self._look_up(
+                asked[top:bottom, left:right], top, left, 1, max(asked.shape)
+            )
         return self._summed(labels)
 
     def amend(self, features: NDArray[np.floating[Any]], labels: Floats) -> Carried:
-        """Say where the objects are in the last frame, instead of what `next` said of it: the next frames build on this.
+        """Say where the objects are in the last frame, instead of what `next` said of it; the next frames build on it.
 
         Args:
             features: float [rows, columns, width], the last frame's. After `forget_context`, any frame is the last.

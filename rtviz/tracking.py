@@ -1,10 +1,10 @@
 """Follows marked objects through a stream by the features of its patches, one frame after the other.
 
-What a mark means is decided in the frame in which it first shows: the patches that are like the one under a point, as
-far as the frame's own variety tells, and hang together with it, or those in a box that are less like its surroundings
-than like its middle. From there on the mask is carried by label propagation (`rtviz.propagation`). Objects that were
-marked together share one propagation; each group keeps the frame in which it began, so that what was lost can be found
-again.
+What a mark means is decided in the frame in which it first shows (`rtviz.marking`). From there on the mask is carried
+by label propagation (`rtviz.propagation`). That gives every patch a label from somewhere, so that when an object
+leaves, whatever is least unlike it becomes it. Therefore each object's patches in the first frame are kept, and what
+propagation says is compared with them: an object that is no longer like itself is lost. It is then looked for in the
+whole frame, and shows again where it is recognised. Objects that were marked together share one propagation.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.discovery import CUT, JUMP_SECONDS, component, likeness, parts
+from rtviz.discovery import CUT, JUMP_SECONDS, likeness, parts
 from rtviz.frame import Floats, Maps
+from rtviz.marking import nearest, objects_of, unit_of
 from rtviz.propagation import Carried, Propagation
 from rtviz.settings import Mark
 
-_ROUNDS = 4  # in which what was found about a point says anew what is looked for
-_NEIGHBOURS = 5  # a patch is as like a group as it is, on average, to so many of the group that are most like it
-_LEAST = 0.08  # of a box: an object in it is at least that large, else the box itself is taken
 # An object is lost when it is so many times further from what it was at first than its patches were from each other
 # then, and what was lost is found again only when it is as near as the second figure says (see `_Reference`).
 _HOLD = 2.5
-_FOUND = 1.5
+_FOUND = 1.35
 # How far an object's patches are from each other, within limits: what is all of one kind varies from frame to frame
 # nevertheless, and of what is of many kinds something is in every frame.
 _SPREADS = 0.04, 0.1
@@ -48,7 +46,7 @@ class _Reference:
         self._spread = _SPREADS[0]
         if len(patches) > 1:
             others = (patches @ patches.T)[~np.eye(len(patches), dtype=bool)].reshape(len(patches), -1)
-            self._spread = float(np.clip(1 - _nearest(others).mean(), *_SPREADS))
+            self._spread = float(np.clip(1 - nearest(others).mean(), *_SPREADS))
 
     def distance(self, patches: Floats) -> float:
         """How far patches [patches, width] are from the object, in multiples of how far its own were from each other.
@@ -59,7 +57,7 @@ class _Reference:
         if not len(self._patches) or not len(patches):
             return np.inf
         likeness = patches @ self._patches.T
-        return (1 - float(_nearest(likeness).mean() + likeness.max(axis=0).mean()) / 2) / self._spread
+        return (1 - float(nearest(likeness).mean() + likeness.max(axis=0).mean()) / 2) / self._spread
 
 
 class _Group:
@@ -73,7 +71,7 @@ class _Group:
 
     def __init__(self, tokens: Floats, marks: tuple[Mark, ...], masks: NDArray[np.bool_]) -> None:
         self.marks = marks
-        self.hidden = ~masks.any(axis=(1, 2))
+        self.hidden: NDArray[np.bool_] = np.logical_not(masks.any(axis=(1, 2)))
         self._propagation = Propagation(tokens, masks)
         background = np.logical_not(np.logical_or.reduce(masks))
         labels = np.concatenate([background[None], masks]).astype(np.float32)
@@ -96,7 +94,7 @@ class _Group:
             return
         labels[1:][self.hidden] = 0
         recalled = self._propagation.recall(tokens)
-        for number in np.flatnonzero(self.hidden & ~np.asarray(recalled.lost)):
+        for number in np.flatnonzero(self.hidden & ~np.asarray(recalled.lost)).tolist():
             mask = max(parts(recalled.masks[number]), key=np.count_nonzero) & (labels[1:].max(axis=0) <= 0.5)
             if self._distance(number, tokens, mask) <= _FOUND:
                 labels[1:, mask] = 0
@@ -119,7 +117,7 @@ class _Group:
         return self._references[number].distance(self._features(tokens, mask))
 
     def _features(self, tokens: Floats, mask: Mask) -> Floats:
-        return _unit(tokens[mask].astype(np.float32) - self._mean)
+        return unit_of(tokens[mask].astype(np.float32) - self._mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +181,7 @@ class Tracker:
         new = tuple(dict.fromkeys(mark for mark in marks if mark not in known))
         if not blank:
             if new:
-                self._groups.append(_Group(maps.tokens, new, self._masks(maps.tokens, new)))
+                self._groups.append(_Group(maps.tokens, new, self._masks(maps, new)))
             self._given.clear()  # what of it was not wanted now is not marked any more
         maps = replace(maps, marks=marks, **self._labels(marks, maps.grid))
         self._last = _Last(index, pts_seconds, replace(maps, rows=None, intact=None))  # these hold on to a whole pass
@@ -201,13 +199,15 @@ class Tracker:
                 group.begin_anew()
             group.next(tokens)
 
-    def _masks(self, tokens: Floats, marks: tuple[Mark, ...]) -> NDArray[np.bool_]:
+    def _masks(self, maps: Maps, marks: tuple[Mark, ...]) -> NDArray[np.bool_]:
         """The objects of marks that are new in this frame: bool [objects, rows, columns], none over another."""
-        grid = tokens.shape[0], tokens.shape[1]
+        assert maps.tokens is not None
+        # Where objects are not found by keys, all parts of one have patch tokens alike.
+        whole = maps.discovery_features != "keys"
         given = [self._given.pop(mark, None) for mark in marks]
         asked = [mark for mark, mask in zip(marks, given, strict=True) if mask is None]
-        found = iter(objects_of(tokens, asked) if asked else ())
-        masks = np.stack([next(found) if mask is None else _resampled(mask, grid) for mask in given])
+        found = iter(objects_of(maps.tokens, asked, whole=whole) if asked else ())
+        masks = np.stack([next(found) if mask is None else _resampled(mask, maps.grid) for mask in given])
         for number in range(1, len(masks)):  # taken over, and new ones: who was there first stays
             masks[number] &= ~masks[:number].any(axis=0)
         return masks
@@ -251,185 +251,4 @@ def _resampled(mask: Mask, grid: tuple[int, int]) -> Mask:
     return np.asarray(covered >= min(0.5, float(covered.max()))) & mask.any()
 
 
-# --- what a mark means -----------------------------------------------------------------------------------------------
-
-
-def object_of(tokens: NDArray[np.floating[Any]], mark: Mark) -> Mask:
-    """The patches of a marked object: bool [rows, columns].
-
-    Args:
-        tokens: float [rows, columns, width], patch features.
-        mark: a point, or a box.
-    """
-    return np.asarray(objects_of(tokens, [mark])[0])
-
-
-def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark]) -> NDArray[np.bool_]:
-    """The patches of objects that are marked in one frame: bool [objects, rows, columns], none over another.
-
-    A patch that several claim goes to the one whose middle it is most like, as Fisher's discriminant tells (the same
-    covariance for all). Of two points on the same patch, the first has the object.
-
-    Args:
-        tokens: float [rows, columns, width], patch features.
-        marks: points, or boxes.
-    """
-    centred = tokens.astype(np.float32)
-    centred = centred - centred.mean(axis=(0, 1))  # what all patches share tells none of them apart
-    unit = _unit(centred)
-    decorrelate = _Decorrelation(centred)
-    masks, middles = [], []
-    for mark in marks:
-        if mark.width and mark.height:
-            masks.append(_in_box(unit, mark))
-            middles.append(masks[-1])
-        else:
-            seed = _seed(mark, unit.shape)
-            masks.append(_at_point(centred, unit, seed, decorrelate))
-            middles.append(_near(seed, masks[-1].shape, 1) & masks[-1])
-    found = np.stack(masks)
-    contested = found.sum(axis=0) > 1
-    for number, mask in enumerate(middles):
-        if (sure := mask & ~contested).any():
-            middles[number] = sure
-    if contested.any():
-        means = [centred[middle].mean(axis=0) for middle in middles]
-        directions = [decorrelate(mean) for mean in means]
-        scores = np.stack([centred @ way - way @ mean / 2 for way, mean in zip(directions, means, strict=True)])
-        winner = np.where(found, scores, -np.inf).argmax(axis=0)
-        for number, mark in enumerate(marks):
-            own = found[number] & (winner == number)
-            found[number] = own if mark.width and mark.height else component(own, _seed(mark, own.shape))
-    return found
-
-
-class _Decorrelation:
-    """What tells patches from all others of their frame: the inverse of the covariance of its features, with as much of
-    their mean variance added in each direction (Hariharan, Malik and Ramanan, "Discriminative Decorrelation for
-    Clustering and Classification", ECCV 2012, section 3: the discriminant of one example against everything).
-
-    Args:
-        centred: float32 [rows, columns, width], features less their mean.
-    """
-
-    def __init__(self, centred: Floats) -> None:
-        flat = centred.reshape(-1, centred.shape[2])
-        self._covariance = (flat.T @ flat / len(flat)).astype(np.float64)
-        self._covariance.flat[:: len(self._covariance) + 1] += max(
-            float(self._covariance.trace()) / flat.shape[1], 1e-12
-        )
-
-    def __call__(self, mean: Floats) -> Floats:
-        """The direction [width] in which patches are like one of this mean [width], and unlike the frame."""
-        return np.asarray(np.linalg.solve(self._covariance, mean), np.float32)
-
-
-def _at_point(centred: Floats, unit: Floats, seed: tuple[int, int], decorrelate: _Decorrelation) -> Mask:
-    """The patches like the one at the seed that hang together with it.
-
-    What is looked for is, at first, the mean of the patches beside it that are like it, then of what was found about
-    it. How like is like enough is where the likenesses fall apart into two kinds (Otsu, "A Threshold Selection Method
-    from Gray-Level Histograms", 1979). Of what hangs on by lines one patch wide, edges behind it, nothing is taken,
-    unless it is itself no wider.
-    """
-    grid = centred.shape[:2]
-    beside = _near(seed, grid, 1)
-    weights = np.maximum(unit[beside] @ unit[seed], 0) ** 2
-    mean = weights @ centred[beside] / max(float(weights.sum()), 1e-12)
-    about = _near(seed, grid, max(2, min(grid) // 5))
-    mask = np.zeros(grid, np.bool_)
-    for _ in range(_ROUNDS):
-        like = centred @ decorrelate(mean)
-        mask = component((like > _otsu(like)) | (like >= like[seed]), seed)
-        mean = centred[mask & about].mean(axis=0)
-    broad = mask & _wider(component(_broad(mask), seed))
-    return broad if 2 * np.count_nonzero(broad) >= np.count_nonzero(mask) else mask
-
-
-def _broad(mask: Mask) -> Mask:
-    """The patches of a mask that lie in a square of two by two of them: what is left without lines one patch wide."""
-    squares = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]
-    broad = np.zeros_like(mask)
-    for part in (broad[:-1, :-1], broad[1:, :-1], broad[:-1, 1:], broad[1:, 1:]):
-        part |= squares
-    return broad
-
-
-def _wider(mask: Mask) -> Mask:
-    """A mask and the patches beside it."""
-    wider = mask.copy()
-    wider[1:] |= mask[:-1]
-    wider[:-1] |= mask[1:]
-    wider[:, 1:] |= mask[:, :-1]
-    wider[:, :-1] |= mask[:, 1:]
-    return wider
-
-
-def _seed(mark: Mark, grid: tuple[int, ...]) -> tuple[int, int]:
-    """The patch under a point."""
-    return min(int(mark.y * grid[0]), grid[0] - 1), min(int(mark.x * grid[1]), grid[1] - 1)
-
-
-def _near(seed: tuple[int, int], grid: tuple[int, ...], reach: int) -> Mask:
-    """The patches at most so many rows and columns away."""
-    near = np.zeros(grid, np.bool_)
-    near[max(0, seed[0] - reach) : seed[0] + reach + 1, max(0, seed[1] - reach) : seed[1] + reach + 1] = True
-    return near
-
-
-def _unit(features: Floats) -> Floats:
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-12), np.float32)
-
-
-def _otsu(values: Floats) -> float:
-    """The value that parts numbers into two kinds with the least variance within each."""
-    ordered = np.sort(values.ravel()).astype(np.float64)
-    count = np.arange(1, len(ordered))
-    below = ordered.cumsum()[:-1]
-    apart = below / count - (ordered.sum() - below) / (len(ordered) - count)
-    return float(ordered[int(np.argmax(count * (len(ordered) - count) * apart**2))])
-
-
-def _in_box(features: Floats, mark: Mark) -> Mask:
-    """The patches in a box that are more like its middle than like what surrounds it, the largest piece of them."""
-    rows, columns = features.shape[:2]
-    top, bottom = _span(mark.y, mark.height, rows)
-    left, right = _span(mark.x, mark.width, columns)
-    box = np.zeros((rows, columns), np.bool_)
-    box[top:bottom, left:right] = True
-    ring = np.zeros_like(box)
-    margin = max(2, (bottom - top) // 2), max(2, (right - left) // 2)
-    ring[max(0, top - margin[0]) : bottom + margin[0], max(0, left - margin[1]) : right + margin[1]] = True
-    ring &= ~box
-    middle = np.zeros_like(box)
-    inset = (bottom - top) // 4, (right - left) // 4
-    middle[top + inset[0] : bottom - inset[0], left + inset[1] : right - inset[1]] = True
-    if not ring.any() or np.count_nonzero(box) < 4:
-        return box
-    asked = features[box]
-    nearer = _like(asked, features[middle]) > _like(asked, features[ring])
-    mask = np.zeros_like(box)
-    mask[box] = nearer
-    pieces = parts(mask)
-    largest = max(pieces, key=np.count_nonzero, default=mask)
-    return largest if np.count_nonzero(largest) >= _LEAST * np.count_nonzero(box) else box
-
-
-def _span(start: float, length: float, count: int) -> tuple[int, int]:
-    """The patches that an interval of fractions covers by half or more; at least one."""
-    first = min(round(start * count), count - 1)
-    return first, max(first + 1, min(round((start + length) * count), count))
-
-
-def _like(asked: Floats, known: Floats) -> Floats:
-    """How like each of `asked` [patches, width] is to a group: the mean over its nearest few."""
-    return _nearest(asked @ known.T)
-
-
-def _nearest(likeness: Floats) -> Floats:
-    """The mean over the nearest few in each row [rows, columns]."""
-    count = min(_NEIGHBOURS, likeness.shape[1])
-    return np.asarray(np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1))
-
-
-__all__ = ["Tracker", "object_of", "objects_of"]
+__all__ = ["Tracker"]

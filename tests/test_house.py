@@ -24,7 +24,7 @@ ROOMS = [
     ["frame", "cv"],
     ["sources", "models"],
     ["sinks"],
-    ["compose", "discovery", "facts", "flow", "propagation"],
+    ["compose", "discovery", "facts", "flow", "marking", "propagation"],
     ["display", "panes", "tracking", "views"],
     ["engine", "scoring"],
     ["capture"],
