@@ -124,6 +124,7 @@ class LiveStatus:
         first_name: of the first model, whichever is in focus.
         most_heads: the most that one of them all has.
         notices: the last few sentences about what has happened, oldest first.
+        model_error: what was raised where a model could not be loaded.
     """
 
     source_state: str = "connecting"
@@ -166,6 +167,7 @@ class LiveStatus:
     first_name: str | None = None
     most_heads: int = 0
     notices: tuple[str, ...] = ()
+    model_error: RtvizError | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,6 +250,7 @@ class LiveSession:
         # Loading.
         self._model_wanted: Settings | None = settings
         self._model_state, self._model_sentence = "none", ""
+        self._model_error: RtvizError | None = None
         self._model_progress: tuple[int, int | None] | None = None
         self._loading = 0  # counts wishes for a model: a load whose number is not the newest is cancelled
 
@@ -373,6 +376,7 @@ class LiveSession:
                 source_sentence=sentence,
                 model_state=model_state,
                 model_sentence=model_sentence,
+                model_error=self._model_error,
                 model_progress=self._model_progress,
                 place=self._capture.place or self._place,
                 attempt=attempt,
@@ -529,8 +533,11 @@ class LiveSession:
                 self._say_model("ready" if self._engine is not None else "none", "loading was cancelled")
 
     def reload_model(self) -> None:
-        """Try again to load the model of the settings."""
+        """Try again to load the model of the settings, and those beside it that failed."""
         with self._changed:
+            for companion in self._companions:
+                if companion.state == "failed":
+                    companion.state, companion.sentence, companion.missing = "waiting", "", False
             self._model_wanted = self._settings
             self._loading += 1
             self._changed.notify_all()
@@ -886,12 +893,12 @@ class LiveSession:
                 continue
             with self._changed:
                 self._say_model("loading", f"loading {settings.model or 'the model'}")
-            engine, sentence = self._load(settings, number)
+            engine, sentence, error = self._load(settings, number)
             with self._changed:
                 if number != self._loading:
                     continue
                 if engine is None:
-                    self._say_model("failed", sentence)
+                    self._say_model("failed", sentence, error)
                 else:
                     if self._engine is not None:  # else it is the first that sees what is marked
                         engine.adopt(self._settings, self._marked())
@@ -903,7 +910,7 @@ class LiveSession:
                         self._notices.append(model.notice)
                     if sentence:
                         self._notices.append(sentence)
-                    self._say_model("ready", sentence)
+                    self._say_model("ready", sentence, error)
                     self._look_again_if_needed()
                 self._picture_wanted = True
                 self._changed.notify_all()
@@ -940,8 +947,8 @@ class LiveSession:
             self._look_again_if_needed()
             self._changed.notify_all()
 
-    def _load(self, settings: Settings, number: int) -> tuple[Engine | None, str]:
-        """An engine, or what comes nearest to it, and what went wrong."""
+    def _load(self, settings: Settings, number: int) -> tuple[Engine | None, str, RtvizError | None]:
+        """An engine, or what comes nearest to it, and what went wrong, in words and as it was raised."""
 
         def progress(what: str, done: int, total: int | None) -> None:
             if number != self._loading:
@@ -951,29 +958,32 @@ class LiveSession:
                 self._model_sentence = f"downloading {what}"
 
         sentence = ""
+        told: RtvizError | None = None
         attempts = [settings]
         while attempts:
             attempt = attempts.pop(0)
             try:
-                return self._load_engine(attempt, progress), sentence
+                return self._load_engine(attempt, progress), sentence, told
             except _Cancelled:
-                return None, "loading was cancelled"
+                return None, "loading was cancelled", None
             except Exception as error:  # the edge of the thread: told in the status
                 if number != self._loading:
-                    return None, "loading was cancelled"
+                    return None, "loading was cancelled", None
                 if sentence:  # the second attempt's failure says nothing about what the user asked for
-                    return None, sentence
+                    return None, sentence, told
                 sentence = in_words(error)
+                told = error if isinstance(error, RtvizError) else None
                 if isinstance(error, DeviceFailed) and attempt.device != "cpu":
                     attempts.append(attempt.replace(device="cpu", precision="auto"))
                     sentence += "; going on with the CPU"
                 elif isinstance(error, ModelError) and self._engine is None and (attempt.model or attempt.weights):
                     attempts.append(attempt.replace(model=None, weights=None))
                     sentence += "; going on with the model that needs no download"
-        return None, sentence
+        return None, sentence, told
 
-    def _say_model(self, state: str, sentence: str) -> None:
+    def _say_model(self, state: str, sentence: str, error: RtvizError | None = None) -> None:
         self._model_state, self._model_sentence, self._model_progress = state, sentence, None
+        self._model_error = error
 
     # --- drawing's thread ------------------------------------------------------------------------------------------
 

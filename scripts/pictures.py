@@ -35,10 +35,10 @@ PAPER, INK, GAP, LABEL = (250, 250, 248), (60, 60, 60), 6, 24
 # The frame, and what else to say, where a view's picture needs more than its name.
 ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "heatmap": (PERSON, 1.0, {"head": 0}),
-    "similarity": (BOTTLES, 7.5, {"query": (0.15, 0.66)}),
+    "similarity": (BOTTLES, 2.5, {"query": (0.16, 0.62)}),
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),
-    "track": (BOTTLES, 7.5, {"track": "0.15,0.65;0.83,0.65"}),
+    "track": (PERSON, 1.0, {"track": "0.35,0.2,0.32,0.8"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
 }
 
@@ -105,7 +105,7 @@ def comparison() -> None:
     """The heads of the last layer, trained and untrained, below each other."""
     tiles: list[tuple[str, Pixels]] = []
     models = {name: rtviz.load(name, resolution=STILL) for name in (MODEL, f"random:{MODEL}")}
-    for place, start in ((PERSON, 1.0), (BOTTLES, 7.5)):
+    for place, start in ((PERSON, 1.0), (BOTTLES, 2.5)):
         frame = frames(place, start)[0]
         pixels = frame.pixels[:, (frame.size[1] - frame.size[0] * 4 // 3) // 2 :][:, : frame.size[0] * 4 // 3]
         frame = Frame(np.ascontiguousarray(pixels))
@@ -208,7 +208,8 @@ def main() -> int:
     parser.add_argument("names", metavar="NAME", nargs="*", choices=[*MAKERS, []], help=", ".join(MAKERS))
     for name in parser.parse_args().names or MAKERS:
         MAKERS[name]()
-    return 0
+    sys.stdout.flush()
+    os._exit(0)  # torch's threads and Qt's do not end in order
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from environment import WINDOWS, fetch_weights, prepare
 def main():
     """Set up if needed, then become `rtviz ARGUMENTS...`."""
     python = str(prepare())
-    if sys.argv[1:2] != ["models"]:  # who fetches or lists weights is about to choose them
+    # Who lists or fetches weights is about to choose them, and who asks for help needs none.
+    if not {"models", "completion", "--version", "--help", "-h"} & set(sys.argv[1:]):
         fetch_weights()
     # -P: a queue.py or random.py that lies in the user's folder must not be taken for Python's own.
     command = [python, "-P", "-m", "rtviz", *sys.argv[1:]]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +29,26 @@ from PyQt5.QtWidgets import (
     QApplication,
     QComboBox,
     QFileDialog,
+    QLabel,
     QLineEdit,
+    QSpinBox,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from rtviz import views
 from rtviz.app.keys import ACTIONS
+from rtviz.app.licence import LicenceDialog
+from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
-from rtviz.errors import SettingsError, SourceMissing, WeightsMissing
+from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
 from rtviz.live import LiveSession
+from rtviz.models import Row, zoo
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.sources.pages import as_pages
@@ -462,8 +467,15 @@ def test_a_dropped_file_is_opened(make: Make, qtbot: QtBot) -> None:
     assert drop.isAccepted()
 
 
-def _button(window: Window, text: str) -> QAbstractButton:
-    return next(one for one in window.messages.findChildren(QAbstractButton) if one.text() == text and one.isVisible())
+def _press(window: Window, qtbot: QtBot, text: str) -> None:
+    """Press the button of a card, as soon as it is there."""
+
+    def there() -> list[QAbstractButton]:
+        found = window.messages.findChildren(QAbstractButton)
+        return [one for one in found if one.text() == text and one.isVisible()]
+
+    wait(qtbot, there)
+    qtbot.mouseClick(there()[0], Qt.LeftButton)
 
 
 def _by_address(window: Window, qtbot: QtBot, place: str) -> None:
@@ -525,10 +537,10 @@ def test_what_cannot_be_opened_leaves_the_clip_running_with_the_error_beside_it(
     assert window._status.source_state == "live"
     assert "recording" in window.title.text()
     assert "holiday" not in window.title.text()
-    qtbot.mouseClick(_button(window, "Try again"), Qt.LeftButton)
+    _press(window, qtbot, "Try again")
     wait(qtbot, lambda: len(tried) == 2 and window.messages.shown)
     broken.clear()
-    qtbot.mouseClick(_button(window, "Try again"), Qt.LeftButton)
+    _press(window, qtbot, "Try again")
     wait(qtbot, lambda: window.canvas.result.frame.size == (60, 90))  # type: ignore[union-attr]
     wait(qtbot, lambda: not window.messages.shown)
     assert len(tried) == 3, "what cannot mend itself was not tried but when asked to"
@@ -544,7 +556,7 @@ def test_what_cannot_be_opened_is_dismissed(make: Make, qtbot: QtBot) -> None:
 
     window = make(open_source=open_source)
     for dismiss in (
-        lambda: qtbot.mouseClick(_button(window, "Dismiss"), Qt.LeftButton),
+        lambda: _press(window, qtbot, "Dismiss"),
         lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
     ):
         window.open_place("camera:7")
@@ -737,15 +749,11 @@ def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: 
     pause = threading.Event()
     window = make(load_engine=load)
     wait(qtbot, lambda: [card.matter for card in window.messages.shown] == ["offer"])
-    assert "rtviz models pull dino-vits16" in window.messages.shown[0].sentence
-    buttons = window.messages.findChildren(QAbstractButton)
-    qtbot.mouseClick(next(one for one in buttons if one.text().startswith("Get DINO")), Qt.LeftButton)
-    assert window.session.settings.model == "dino-vits16"
+    window.change(model="dino-vits16")
     wait(qtbot, lambda: any("of 87 MB" in card.sentence for card in window.messages.shown))
     shown = window.canvas.result
     wait(qtbot, lambda: window.canvas.result is not shown)  # the model that looked before goes on
-    buttons = window.messages.findChildren(QAbstractButton)
-    qtbot.mouseClick(next(one for one in buttons if one.text() == "Cancel"), Qt.LeftButton)
+    _press(window, qtbot, "Cancel")
     wait(qtbot, lambda: window.session.status().model_state == "ready")
     wait(qtbot, lambda: not any(card.matter == "model" for card in window.messages.shown))
     assert window.session.status().model_name == "embedded"
@@ -1018,10 +1026,10 @@ def test_a_key_mutes_a_head_in_the_pane_in_focus(make: Make, qtbot: QtBot) -> No
     wait(qtbot, lambda: window._status.focus == 2 and window._status.model_name == "three" and len(muted_in()) == 3)
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     wait(qtbot, lambda: muted_in() == [(), (), ((0, 1),)])
-    wait(qtbot, lambda: "three" in window.title.text() and "0.1 muted" in window.title.text())
+    wait(qtbot, lambda: "three" in window.model_button.text() and "0.1 muted" in window.title.text())
     wait(qtbot, lambda: list(window.strip.struck) == [1])
     window.session.focus(1)
-    wait(qtbot, lambda: "two" in window.title.text() and "muted" not in window.title.text())
+    wait(qtbot, lambda: "two" in window.model_button.text() and "muted" not in window.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
     assert window.session.settings.compare == ("three",)
     wait(qtbot, lambda: muted_in() == [(), ((0, 1),)])
@@ -1209,3 +1217,238 @@ def test_several_pictures_are_opened_as_pages(make: Make, qtbot: QtBot, pictures
         window.open_files(chosen)
     wait(qtbot, lambda: _level(window) == 120 and window._status.page == (0, 2))
     wait(qtbot, lambda: "2 pictures" in window.title.text())
+
+
+# --- the menu of models ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Shelf:
+    """Models as `listing` tells them, and a `pull` that waits to be let go on."""
+
+    here: set[str]
+    fail: Exception | None = None
+    go: threading.Event = field(default_factory=threading.Event)
+    asked: list[tuple[str | None, bool]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[Row]:
+        cards = [zoo.find(name) for name in ("embedded", "dino-vits16", "dinov2-vits14", "dinov3-vits16")]
+        return [
+            Row(
+                card,
+                Path(f"/shelf/{card.name}.pth") if card.name in self.here else None,
+                origin="index" if card.name in self.here else None,
+                size=88_242_128,
+                ways=("hub", "index"),
+                must_accept=card.name.startswith("dinov3"),
+            )
+            for card in cards
+        ]
+
+    def pull(self, name: str | None, progress: Callable[..., None], *, accept_licence: bool = False) -> Path:
+        self.asked.append((name, accept_licence))
+        try:
+            while not self.go.wait(0.005):
+                progress(f"{name} (index)", 34_000_000, 88_000_000)
+        except Exception:
+            self.ended.append("cancelled")
+            raise
+        if self.fail is not None:
+            raise self.fail
+        self.here.add(name or "dino-vits16")
+        return Path("/shelf")
+
+
+@pytest.fixture
+def shelved(make: Make, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Window, Shelf]]:
+    """A window with a shelf of models."""
+
+    def shelved(settings: Settings = GREY, **more: Any) -> tuple[Window, Shelf]:
+        shelf = Shelf({"embedded"})
+        monkeypatch.setattr("rtviz.models.listing", shelf.rows)
+        load = {"load_engine": lambda settings, progress: Engine(Model(settings.model or "embedded")), **more}
+        window = make(settings, **load)
+        window.fetcher.pull = shelf.pull
+        wait(qtbot, lambda: window.models.rows)
+        return window, shelf
+
+    return shelved
+
+
+def _open_menu(window: Window, qtbot: QtBot) -> ModelMenu:
+    qtbot.mouseClick(window.model_button, Qt.LeftButton)
+    wait(qtbot, window.model_menu.isVisible)
+    return window.model_menu
+
+
+def _texts(widget: QWidget) -> str:
+    return "  ".join(label.text() for label in widget.findChildren(QLabel))
+
+
+def test_the_menu_under_the_models_name_tells_of_every_model_and_fetches_one(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    window, shelf = shelved()
+    assert "embedded" in window.model_button.text()
+    menu = _open_menu(window, qtbot)
+    assert list(menu.entries) == ["embedded", "dino-vits16", "dinov2-vits14", "dinov3-vits16"]
+    assert "from the package index" in _texts(menu.entries["embedded"])
+    assert "88 MB from the Hugging Face hub or the package index" in _texts(menu.entries["dino-vits16"])
+    buttons = {name: entry.button for name, entry in menu.entries.items()}
+    assert [buttons[name].text() for name in menu.entries] == ["Looking", "Fetch", "Fetch", "Fetch"]
+    for ending in ("cancel", "let go"):
+        qtbot.mouseClick(menu.entries["dinov2-vits14"].button, Qt.LeftButton)
+        wait(qtbot, lambda: menu.entries["dinov2-vits14"].bar.value() == 386)
+        assert menu.entries["dinov2-vits14"].button.text() == "Cancel"
+        wait(qtbot, lambda: any("34 of 88 MB" in card.sentence for card in window.messages.shown))
+        assert window._status.model_name == "embedded", "which goes on meanwhile"
+        if ending == "cancel":
+            qtbot.mouseClick(menu.entries["dinov2-vits14"].button, Qt.LeftButton)
+            wait(qtbot, lambda: shelf.ended == ["cancelled"])
+            wait(qtbot, lambda: "fetch" not in [card.matter for card in window.messages.shown])
+            assert menu.entries["dinov2-vits14"].button.text() == "Fetch"
+    shelf.go.set()
+    wait(qtbot, lambda: window._status.model_name == "dinov2-vits14")
+    wait(qtbot, lambda: "dinov2-vits14" in window.model_button.text())
+    wait(qtbot, lambda: menu.entries["dinov2-vits14"].button.text() == "Looking")
+    assert shelf.asked == [("dinov2-vits14", False)] * 2
+    qtbot.mouseClick(menu.entries["embedded"].button, Qt.LeftButton)
+    assert not menu.isVisible()
+    wait(qtbot, lambda: window._status.model_name == "embedded")
+
+
+def test_a_licence_is_shown_and_accepted_before_anything_is_fetched(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    window, shelf = shelved()
+    shelf.go.set()
+    for answer in ("refuse", "accept_button"):
+        qtbot.mouseClick(_open_menu(window, qtbot).entries["dinov3-vits16"].button, Qt.LeftButton)
+        wait(qtbot, lambda: window.findChild(LicenceDialog))
+        dialog = window.findChild(LicenceDialog)
+        assert dialog is not None
+        assert "DINOv3 License" in _texts(dialog)
+        assert "https://" in _texts(dialog)
+        assert not shelf.asked
+        qtbot.mouseClick(getattr(dialog, answer), Qt.LeftButton)
+        wait(qtbot, lambda: window.findChild(LicenceDialog) is None)
+    wait(qtbot, lambda: shelf.asked == [("dinov3-vits16", True)])
+    wait(qtbot, lambda: window._status.model_name == "dinov3-vits16")
+
+
+def test_a_fetch_that_fails_offers_the_link_and_a_file(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window, shelf = shelved()
+    shelf.go.set()
+    failures = [("hub", "it cannot be reached"), ("index", "pip found no such package")]
+    link = "https://example.org/dino.pth"
+    shelf.fail = WeightsMissing(
+        "the weights of dino-vits16: a long story", model="dino-vits16", link=link, failures=failures
+    )
+    qtbot.mouseClick(_open_menu(window, qtbot).entries["dino-vits16"].button, Qt.LeftButton)
+    wait(qtbot, lambda: [card.word for card in window.messages.shown] == ["not fetched"])
+    said = window.messages.shown[0].sentence
+    assert "Hugging Face hub: it cannot be reached; package index: pip found no such package" in said
+    window.model_menu.hide()
+    _press(window, qtbot, "Copy link")
+    assert QApplication.clipboard().text() == link  # type: ignore[union-attr]
+    _press(window, qtbot, "Try again")
+    wait(qtbot, lambda: len(shelf.asked) == 2 and window.fetcher.fetch is not None and window.fetcher.fetch.error)
+    window._refresh()
+    _press(window, qtbot, "Choose file…")
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    dialog.fileSelected.emit(str(tmp_path / "dino.pth"))
+    dialog.close()
+    settings = window.session.settings
+    assert (settings.model, settings.weights) == ("dino-vits16", str(tmp_path / "dino.pth"))
+    wait(qtbot, lambda: not window.messages.shown)
+
+
+def test_a_file_of_another_model_is_offered_as_that(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot, tmp_path: Path
+) -> None:
+    file = tmp_path / "vits.pth"
+
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.weights and settings.model != "dinov2-vits14":
+            raise WeightsRefused(
+                f"{file} is of another model", path=file, model="dino-vits16", looks_like=["dinov2-vits14"]
+            )
+        return Engine(Model(settings.model or "embedded"))
+
+    window, _ = shelved(GREY.replace(model="dino-vits16", weights=str(file)), load_engine=load)
+    wait(qtbot, lambda: any("of another model" in card.sentence for card in window.messages.shown))
+    _press(window, qtbot, "Load as dinov2-vits14")
+    wait(qtbot, lambda: window._status.model_name == "dinov2-vits14")
+    assert window.session.settings.weights == str(file)
+    wait(qtbot, lambda: not window.messages.shown)
+
+
+def test_the_next_model_comes_round_to_the_weights_file_of_the_command_line(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.pth"
+    load = lambda settings, progress: Engine(Model("dino-vits16" if settings.weights else settings.model or "embedded"))  # noqa: E731
+    window, shelf = shelved(GREY.replace(weights=str(file)), load_engine=load)
+    wait(qtbot, lambda: window.remembered.weights_now == [(str(file), "dino-vits16")])
+    wait(qtbot, lambda: "mine.pth" in window.model_button.text())
+    for weights, model in ((None, "embedded"), (str(file), "dino-vits16"), (None, "embedded")):
+        qtbot.keyClick(window.canvas, "m")
+        assert window.session.settings.weights == weights
+        wait(qtbot, lambda model=model: window._status.model_name == model)
+    assert not shelf.asked, "nothing is fetched on the way"
+    menu = _open_menu(window, qtbot)
+    qtbot.mouseClick(menu.files[str(file)].button, Qt.LeftButton)
+    assert window.session.settings.weights == str(file)
+    window.close()
+    assert Remembered.read(tmp_path).weights_files == [(str(file), "dino-vits16")]
+
+
+def test_a_weights_file_is_chosen_in_a_dialog(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window, _ = shelved()
+    qtbot.mouseClick(_open_menu(window, qtbot).file, Qt.LeftButton)
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    assert all(f"*{suffix}" in dialog.nameFilters()[0] for suffix in (".safetensors", ".pth", ".onnx"))
+    dialog.fileSelected.emit(str(tmp_path / "a.onnx"))
+    dialog.close()
+    assert (window.session.settings.model, window.session.settings.weights) == (None, str(tmp_path / "a.onnx"))
+
+
+def test_the_real_dino_is_offered_and_looks_once_it_is_fetched(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    shelves: list[Shelf] = []
+
+    def load(settings: Settings, progress: object) -> Engine:
+        return Engine(Model("dino-vits16" if shelves and "dino-vits16" in shelves[0].here else "embedded"))
+
+    window, shelf = shelved(load_engine=load)
+    shelves.append(shelf)
+    shelf.go.set()
+    wait(qtbot, lambda: [card.matter for card in window.messages.shown] == ["offer"])
+    _press(window, qtbot, window.messages.shown[0].offers[0][0])
+    wait(qtbot, lambda: window._status.model_name == "dino-vits16")
+    assert shelf.asked == [(None, False)]
+    wait(qtbot, lambda: not window.messages.shown)
+
+
+def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:
+    engines = {"deep": Engine(Model("deep", layers=12)), "flat": Engine(Model("flat", layers=6))}
+    window = make(
+        GREY.replace(model="deep", layer=10), shown=False, load_engine=lambda wanted, _: engines[wanted.model]
+    )
+    box = window.view.controls["layer"].findChild(QAbstractSpinBox)
+    assert isinstance(box, QSpinBox)
+    wait(qtbot, lambda: window._status.model_name == "deep" and box.maximum() == 11)
+    assert box.value() == 10
+    window.change(model="flat")
+    wait(qtbot, lambda: window._status.model_name == "flat" and box.value() == 5)
+    assert (box.minimum(), box.maximum()) == (-6, 5)
+    box.setValue(3)
+    assert window.session.settings.layer == 3

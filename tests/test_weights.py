@@ -511,3 +511,22 @@ def test_without_a_name_an_untrained_model_looks_and_says_so(monkeypatch, tmp_pa
     assert model.notice is not None
     assert "untrained" in model.notice
     assert "`rtviz models pull`" in model.notice
+
+
+def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path, tiny):
+    """Each of these raised something else in torch, or in timm."""
+    odd = {
+        "sparse": {**tiny, "norm.weight": tiny["norm.weight"].to_sparse()},
+        "nested": {"teacher": {**tiny, "norm.weight": tiny["norm.weight"].to_sparse()}},
+        "complex": {**tiny, "norm.weight": tiny["norm.weight"].to(torch.complex64)},
+        "flat": {**tiny, "pos_embed": torch.zeros(3)},
+        "registers": {**tiny, "register_tokens": torch.zeros(())},
+        "lines": {**tiny, "blocks.0\n" + "x" * 300: torch.full((2,), float("nan"))},
+    }
+    for name, state in odd.items():
+        torch.save(state, tmp_path / f"{name}.pth")
+        for model in (TINY, None):
+            with pytest.raises((WeightsRefused, UnknownModel)) as caught:
+                load(model, weights=tmp_path / f"{name}.pth", device="cpu", precision="fp32")
+            assert "\n" not in str(caught.value)
+            assert len(str(caught.value)) < 600

@@ -11,7 +11,7 @@ from typing import Any
 
 from rtviz import views
 from rtviz.app.keys import Bindings
-from rtviz.app.remembered import Remembered
+from rtviz.app.remembered import Remembered, WeightsFile
 from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
 from rtviz.artist import fit, muted
@@ -279,12 +279,28 @@ class Commands:
         threading.Thread(target=write, name="rtviz-layers", daemon=True).start()
 
     def _next_model(self) -> None:
-        now = self.session.status().model_name
-        names = [name for name in self._models_here() if name == now or name not in self._looking()]
-        if not [name for name in names if name != now]:
-            self._say("no other model is here: the model panel fetches more", 3.0)
+        status, settings = self.session.status(), self.session.settings
+        now = WeightsFile("", status.model_name)
+        if not status.focus and settings.weights:
+            now = WeightsFile(str(Path(settings.weights).resolve()), status.model_name)
+        names = [name for name in self._models_here() if name == now.model or name not in self._looking()]
+        there = [WeightsFile("", name) for name in names]
+        if not status.focus:  # beside the first model there are models by their names only
+            there = [*self.remembered.weights_now, *there]
+        others = [one for one in there if one != now]
+        if not others:
+            self._say(f"no other model is here: {self.bindings.shown('model_menu')} shows what can be fetched", 3.0)
             return
-        self.choose_model(names[(names.index(now) + 1) % len(names)] if now in names else names[0])
+        chosen = there[(there.index(now) + 1) % len(there)] if now in there else others[0]
+        if chosen.path:
+            self.load_file(chosen.path, chosen.model)
+        else:
+            self.choose_model(str(chosen.model))
+
+    def load_file(self, path: str, model: str | None = None) -> None:
+        """Let the first model be what a weights file holds: this one, or the one that the file tells or looks like."""
+        self.change(weights=path, model=model)
+        self._say(f"{Path(path).name}: {model}" if model else Path(path).name)
 
     def _looking(self) -> set[str | None]:
         """The models that stand in a pane."""

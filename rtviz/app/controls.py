@@ -175,6 +175,28 @@ class WholeControl(Control):
         self.box.blockSignals(False)
 
 
+class LayerControl(WholeControl):
+    """A layer of those that the model has; negative ones count from the end."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self._layers = 0
+
+    def show_count(self, layers: int) -> None:
+        """How many layers there are to choose from."""
+        if layers != self._layers:
+            self._layers = layers
+            self.box.blockSignals(True)
+            self.box.setRange(-layers, layers - 1)
+            self.box.blockSignals(False)
+
+    def show_value(self, value: Any) -> None:
+        """A layer that the model does not have is shown as what is looked at instead: the last, or the first."""
+        if self._layers and not -self._layers <= value < self._layers:
+            value = self._layers - 1 if value > 0 else 0
+        super().show_value(value)
+
+
 class FlagControl(Control):
     def __init__(self, option: Option) -> None:
         super().__init__(option)
@@ -247,6 +269,8 @@ def control_for(option: Option) -> Control:
         return ChoiceControl(option, option.choices)
     if option.kind == "real" and option.minimum is not None and option.maximum is not None:
         return RealControl(option)
+    if option.name == "layer":
+        return LayerControl(option)
     if option.kind == "whole":
         return WholeControl(option)
     if option.kind == "flag":
@@ -256,5 +280,5 @@ def control_for(option: Option) -> Control:
     return TextControl(option)
 
 
-__all__ = ["ChoiceControl", "Control", "FlagControl", "HeadControl", "RealControl", "TextControl", "WholeControl",
-           "control_for"]  # fmt: skip
+__all__ = ["ChoiceControl", "Control", "FlagControl", "HeadControl", "LayerControl", "RealControl", "TextControl",
+           "WholeControl", "control_for"]  # fmt: skip

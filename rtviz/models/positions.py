@@ -164,6 +164,8 @@ def accept_grid(network: Any, tensors: Mapping[str, Tensor]) -> None:
     prefix = _prefix_embeddings(network)
     # DINOv2 with registers publishes CLS's embedding with the patches', and timm adds it to the CLS token.
     patches = given.shape[1] - prefix
+    if patches < 1:
+        return
     if math.isqrt(patches) ** 2 != patches:
         patches = given.shape[1] - 1
     side = math.isqrt(patches)

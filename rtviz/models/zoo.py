@@ -100,7 +100,7 @@ class ModelCard:
         The papers take DINO's keys. DINOv2's keys share a large common part, so that every patch is like every other;
         Darcet et al. 2024 ("Vision Transformers Need Registers") take its values for LOST. CorLoc of a trained ViT-S/14
         on 82 pictures of VOC2007 in their own size, TokenCut and LOST: keys 0 and 29, which is what the whole picture
-        reaches; values 50 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
+        reaches; values 49 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
         patch tokens none: that choice is not measured.
         """
         return _DISCOVERY_FEATURES.get(self.family, "keys")

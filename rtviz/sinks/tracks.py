@@ -22,7 +22,7 @@ try:
     import av
     from av.stream import Discard
 
-    from rtviz.sources.video import legible, open_file, sound_track
+    from rtviz.sources.video import demuxed, legible, open_file, sound_track
 except ImportError as error:
     raise MissingDependency("av", f"writing video ({error})") from error
 
@@ -275,7 +275,7 @@ class _Part:
             raise OutputUnwritable(f"cannot write {name}: {self.described()}: {error.strerror or error}") from error
 
     def _demuxed(self, streams: Any) -> Iterator[Any]:
-        packets = self._input.demux(streams)
+        packets = demuxed(self._input, streams)
         while True:
             try:
                 yield next(packets)
@@ -294,7 +294,7 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
         try:
             if origin.start:
                 source.seek(int(begins * av.time_base))
-            for packet in source.demux(source.streams[index]):
+            for packet in demuxed(source, source.streams[index]):
                 if packet.pts is None or not packet.size:
                     continue
                 seconds = float(packet.pts * packet.time_base)

@@ -53,6 +53,16 @@ def open_file(path: Path) -> Any:
     return av.open(f"file:{path}", metadata_errors="surrogateescape")
 
 
+def demuxed(container: Any, streams: Any) -> Iterator[Any]:
+    """The packets of streams, in the file's order; an error of FFmpeg ends them.
+
+    Some files (FLV, MPEG-TS) show more streams on the way than at their beginning: there PyAV's demuxing ends with an
+    IndexError, behind the last packet.
+    """
+    with suppress(IndexError):
+        yield from container.demux(streams)
+
+
 def legible(tag: str) -> str:
     """A tag of `open_file`, where it is not UTF-8 as what old programs wrote: Shift-JIS where it looks like Japanese,
     else Windows-1252."""
@@ -327,14 +337,14 @@ class VideoSource(ClosingSource):
         # The others are read too, only to know where they end: a container's length is that of its longest stream.
         others = [s for s in self._container.streams if s.type in ("audio", "video", "subtitle")]
         streams = [self._stream, *(s for s in others if s is not self._stream and not s.disposition & _NO_TRACK)]
-        packets, failures = self._container.demux(streams), 0
+        packets, failures = demuxed(self._container, streams), 0
         while failures < 3:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError:  # garbled or cut off here; it may go on behind
                 way.packets += 1
                 failures += 1
-                packets = self._container.demux(streams)
+                packets = demuxed(self._container, streams)
                 continue
             if packet is None:
                 break

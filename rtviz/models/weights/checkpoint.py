@@ -51,7 +51,30 @@ def read(path: Path) -> dict[str, Tensor]:
         raise WeightsRefused(f"{path} is damaged, or no weights file ({_first_line(error)})", path=path) from None
     if not isinstance(held, Mapping):
         raise WeightsRefused(f"{path} holds a {type(held).__name__}, not tensors by name", path=path)
-    return dict(_flat(held, "", 0))
+    flat = dict(_flat(held, "", 0))
+    for name, tensor in flat.items():
+        if not _is_plain(tensor):
+            kind = f"{tensor.layout}, {tensor.dtype} on {tensor.device}".replace("torch.", "")
+            raise WeightsRefused(
+                f"{path}: {shown(name)} is {kind}; only dense tensors of real numbers are taken", path=path
+            )
+    return flat
+
+
+def shown(name: str) -> str:
+    """A name from a file, which may be anything, as it can stand in a line."""
+    plain = name if name.isprintable() else repr(name)
+    return plain if len(plain) <= 80 else f"{plain[:77]}..."
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    import torch
+
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not (tensor.is_quantized or tensor.is_complex() or tensor.is_nested)
+    )
 
 
 def _unpickled(path: Path) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rtviz.errors import WeightsRefused
 from rtviz.models import zoo
 from rtviz.models.weights import names
-from rtviz.models.weights.checkpoint import read
+from rtviz.models.weights.checkpoint import read, shown
 from rtviz.models.zoo import ModelCard
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # With one of these that it has not, it is another one; a NaFlex model keeps its embeddings together.
-_TRANSFORMER = re.compile(r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|pos_embed|cls_token)")
+_TRANSFORMER = re.compile(
+    r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|register_tokens|storage_tokens|pos_embed|cls_token)"
+)
 # Without these the transformer is the same: they come after it, or served only its training.
 _NOT_TRANSFORMER = re.compile(r"^(?:head|fc_norm|attn_pool|mask_token|pre_logits|fc|last_layer|mlp|projectors)\b")
 # The same of a convolutional network, whose own layers may be called anything.
@@ -105,8 +107,9 @@ def _fit(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCa
         positions.accept_grid(network, given)
     try:
         converted = given if mismatch else _to_timm_names(given, network)
-    except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError) as error:
-        # timm's conversion of a file of another architecture; the comparison below says it better if it can.
+    except Exception as error:
+        # timm's conversion stumbles over a file of another architecture, or a tensor of a shape that none has, in as
+        # many ways as there are; the comparison below says it better if it can.
         _log.debug("%s: timm cannot convert its names: %s", path, error)
         converted = given
 
@@ -138,7 +141,7 @@ def _fit(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCa
     if lacking:
         return f"{len(lacking)} of {len(wanted)} weights are missing, such as {lacking[0]}"
     if foreign:
-        return f"it has weights that this model has not, such as {foreign[0]}"
+        return f"it has weights that this model has not, such as {shown(foreign[0])}"
     with torch.no_grad():
         network.load_state_dict(matched, strict=False)
     return None
@@ -184,7 +187,12 @@ def cards_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
         return []
     layers = _layers(given)
     registers = next(
-        (given[name].shape[1] for name in ("register_tokens", "storage_tokens", "reg_token") if name in given), 0
+        (
+            given[name].shape[1]
+            for name in ("register_tokens", "storage_tokens", "reg_token")
+            if name in given and given[name].ndim > 1
+        ),
+        0,
     )
     return [
         card
@@ -219,7 +227,7 @@ def _convnets_that_fit(given: Mapping[str, Tensor]) -> list[ModelCard]:
 
 
 def _some(names: list[str]) -> str:
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return shown(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _listed(names: Iterable[str]) -> str:

