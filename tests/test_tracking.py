@@ -16,6 +16,7 @@ from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
 from rtviz.tracking import Tracker
 
+
 def box_of(mask: np.ndarray) -> Mark:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     height, width = mask.shape
@@ -148,7 +149,9 @@ def test_what_comes_to_the_place_of_an_object_that_left_does_not_become_it() -> 
 def test_of_two_objects_one_that_left_is_found_again_while_the_other_is_followed() -> None:
     tracker, marks = Tracker(), [Mark(4.5 / 30, 4.5 / 8), Mark(16.5 / 30, 4.5 / 8)]
     story = [((0, 3, 3), (1, 3, 15))] * 3 + [((1, 3, 15),)] * 9 + [((1, 3, 15), (0, 3, 25))] * 2
-    seen = [tracker.follow(maps_of(passing(*places)), marks, number, number / 10) for number, places in enumerate(story)]
+    seen = [
+        tracker.follow(maps_of(passing(*places)), marks, number, number / 10) for number, places in enumerate(story)
+    ]
     assert [maps.lost for maps in seen] == [(False, False)] * 3 + [(True, False)] * 9 + [(False, False)] * 2
     assert seen[-1].labels is not None
     assert (seen[-1].labels.argmax(axis=0)[3:6, 25:28] == 1).all()
