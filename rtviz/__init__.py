@@ -18,8 +18,8 @@ from rtviz.errors import RtvizError
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
-    from rtviz.discovery import Discovery, find_object
-    from rtviz.engine import Engine, render_frame
+    from rtviz.analysis.discovery import Discovery, find_object
+    from rtviz.engine.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
     from rtviz.sources import open_source
@@ -43,10 +43,10 @@ __all__ = [
 telemetry.switch_off()
 
 _HOMES = {
-    "Discovery": "rtviz.discovery",
-    "find_object": "rtviz.discovery",
-    "Engine": "rtviz.engine",
-    "render_frame": "rtviz.engine",
+    "Discovery": "rtviz.analysis.discovery",
+    "find_object": "rtviz.analysis.discovery",
+    "Engine": "rtviz.engine.engine",
+    "render_frame": "rtviz.engine.engine",
     "Frame": "rtviz.frame",
     "Maps": "rtviz.frame",
     "Result": "rtviz.frame",
@@ -74,6 +74,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _png(thing: Frame | Maps | Result) -> bytes:
-    from rtviz import display
+    from rtviz import notebook
 
-    return display.png(thing)
+    return notebook.png(thing)

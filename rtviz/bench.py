@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rtviz.frame import Frame, Result
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Point, Settings
 from rtviz.usage import resident_mb
 
@@ -213,7 +213,7 @@ class _Watcher:
                     self.ages.append(status.age_ms)
                 if status.attention_age_ms is not None:
                     self.attention_ages.append(status.attention_age_ms)
-                self.draws.append(result.timings_ms.get("draw", 0.0) + result.timings_ms.get("carry", 0.0))
+                self.draws.append(result.timings_ms.get("draw", 0.0) + result.timings_ms.get("warp", 0.0))
                 if asked_at is not None and _shows(result, change):
                     self.changes.append((time.monotonic() - asked_at) * 1000)
                     asked_at = None
@@ -235,7 +235,7 @@ def _percentile(values: Sequence[float], share: float) -> float:
 
 
 @dataclass(frozen=True)
-class CarryFigures:
+class WarpFigures:
     """How far an overlay is off when its attention was seen a while ago, on the built-in scene.
 
     The attention that is carried is the truth itself: the objects' masks on the patch grid. So the figures say what age
@@ -248,7 +248,7 @@ class CarryFigures:
         iou_still: the same with the old attention left where it was.
         iou_carried: the same with the old attention carried by optical flow.
         error_still, error_carried: misplaced attention, as a share of all.
-        carry_ms: the time that carrying took, median.
+        warp_ms: the time that carrying took, median.
     """
 
     lag_ms: float
@@ -257,25 +257,25 @@ class CarryFigures:
     iou_carried: float
     error_still: float
     error_carried: float
-    carry_ms: float
+    warp_ms: float
 
     def line(self) -> str:
         """For people."""
         return (
             f"{self.lag_ms:4.0f} ms old: overlap with the objects {self.iou_still:.3f} left where it was, "
             f"{self.iou_carried:.3f} carried, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
-            f"{self.error_carried:.1%}; carrying takes {self.carry_ms:.1f} ms"
+            f"{self.error_carried:.1%}; carrying takes {self.warp_ms:.1f} ms"
         )
 
 
-def measure_carrying(
+def measure_warping(
     lags: Iterable[int] = (1, 2, 3, 4, 6, 9),
     seeds: Sequence[int] = (1_000_000, 1_000_001, 1_000_002, 1_000_003),
     frames: int = 24,
     size: tuple[int, int] = (480, 640),
     grid: tuple[int, int] = (14, 19),
     fps: float = 30.0,
-) -> list[CarryFigures]:
+) -> list[WarpFigures]:
     """Overlay error with and without optical flow, for attention that is so many frames old.
 
     Args:
@@ -286,11 +286,11 @@ def measure_carrying(
         grid: (rows, columns) of the patch grid: 14 x 19 is a 640x480 frame under patches of 16 at a resolution of 224.
         fps: of the scene.
     """
-    from rtviz.flow import Carrier
+    from rtviz.analysis.optical_flow import FlowWarper
     from rtviz.sources.scene import SceneSource
 
     scenes = [[SceneSource(seed, size, fps).frame(30 + number) for number in range(frames)] for seed in seeds]
-    carrier = Carrier()
+    warper = FlowWarper()
     figures = []
     for lag in lags:
         rows: list[tuple[float, ...]] = []
@@ -298,7 +298,7 @@ def measure_carrying(
             for then, now in zip(scene[:-lag:2], scene[lag::2], strict=False):
                 still, fresh = _true_attention(then, grid), _true_attention(now, grid)
                 start = time.perf_counter()
-                carried = carrier.carry_planes(still[None], then, now)[0]
+                carried = warper.warp_planes(still[None], then, now)[0]
                 took = (time.perf_counter() - start) * 1000
                 mass = max(float(fresh.sum()), 1e-6)
                 rows.append(
@@ -314,7 +314,7 @@ def measure_carrying(
         table = np.array(rows)
         fresh_iou, still_iou, carried_iou, still_error, carried_error = table[:, :5].mean(axis=0)
         figures.append(
-            CarryFigures(
+            WarpFigures(
                 lag / fps * 1000,
                 fresh_iou,
                 still_iou,

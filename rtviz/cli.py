@@ -26,16 +26,17 @@ from rtviz.errors import (
     WeightsMissing,
     weights_missing,
 )
-from rtviz.jobs import MANIFEST, Manifest, Order, Task, failed, in_processes, on_ray, plain
 from rtviz.models import WAYS
+from rtviz.offline.jobs import MANIFEST, JobConfig, Manifest, Task, failed, in_processes, on_ray, plain
 from rtviz.settings import MODEL_FIELDS, MOST_COMPARED, Option, OutputSettings, Settings, load_preset, presets
+from rtviz.words import counted
 
 if TYPE_CHECKING:
-    from rtviz.comparison import Comparison
-    from rtviz.engine import Engine
+    from rtviz.engine.comparison import Comparison
+    from rtviz.engine.engine import Engine
     from rtviz.frame import Frame, Maps
     from rtviz.models import Model
-    from rtviz.offline import Report
+    from rtviz.offline.pipeline import Report
     from rtviz.scoring.report import BenchmarkReport
     from rtviz.sources import Source
 
@@ -422,7 +423,7 @@ def _given(parsed: argparse.Namespace) -> dict[str, Any]:
     """Which settings the flags name; `--model A --model B` is A, compared with B."""
     given = {option.name: vars(parsed)[option.name] for option in Settings.options() if option.name in vars(parsed)}
     if "track" in given:
-        given["view"] = given.get("view", "track")
+        given["view"] = given.get("view", views.MARKS)
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]
@@ -456,7 +457,11 @@ def _with_view(settings: Settings) -> Settings:
     from rtviz.models import describe
 
     panes = settings.compare or settings.jaccard
-    return settings if panes or describe(settings.model, settings.weights).heads else settings.replace(view="cam")
+    return (
+        settings
+        if panes or describe(settings.model, settings.weights).heads
+        else settings.replace(view=views.fallback(has_attention=False))
+    )
 
 
 def _tell_unread(parsed: argparse.Namespace, settings: Settings, heads: int) -> None:
@@ -517,11 +522,11 @@ def _bench(parsed: argparse.Namespace) -> int:
     from rtviz import bench
 
     if parsed.what == "carrying":
-        rows = bench.measure_carrying()
+        rows = bench.measure_warping()
         print(
             json.dumps([asdict(row) for row in rows], indent=2)
             if parsed.json
-            else "\n".join(map(bench.CarryFigures.line, rows))
+            else "\n".join(map(bench.WarpFigures.line, rows))
         )
         return 0
     given = _given(parsed)
@@ -554,19 +559,19 @@ def _soak(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def _figure(parsed: argparse.Namespace) -> int:
-    from rtviz import figures
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
+    from rtviz.figures import pages
 
     given = _given(parsed)
     settings = Settings.from_mapping(given)
     names = _compared(parsed.below or "")
-    figures.check_width(parsed.width)
+    pages.check_width(parsed.width)
     if "layer" in given and not names and not parsed.paper:
         raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
     if names and parsed.paper:
         raise SettingsError("paper", True, "without --compare, which draws another figure")
     looks = _looks(names, settings) if names else [settings]
-    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    pages.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
     frame = _one_frame(parsed)
     seen: dict[str, Maps | str] = {}
     missing: dict[str, WeightsMissing] = {}
@@ -583,7 +588,7 @@ def _figure(parsed: argparse.Namespace) -> int:
             assert engine.model is not None
             if engine.model.notice:
                 _notice(parsed.quiet)(engine.model.notice)
-            (seen[engine.model.name],) = engine.look([frame], _for_still(parsed, settings, engine.model, frame))
+            (seen[engine.model.name],) = engine.predict([frame], _for_still(parsed, settings, engine.model, frame))
     if len(missing) == len(looks):
         raise weights_missing(missing)
     if missing:
@@ -591,12 +596,12 @@ def _figure(parsed: argparse.Namespace) -> int:
             f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)"
         )
     maps = next(iter(seen.values()))
-    if names or isinstance(maps, str) or not maps.heads:
-        figure = figures.compare(frame, seen, settings, parsed.width, parsed.scale)
+    if names or isinstance(maps, str) or not maps.has_attention:
+        figure = pages.compare(frame, seen, settings, parsed.width, parsed.scale)
     else:
-        draw = figures.heads if parsed.paper else figures.layers_by_heads
+        draw = pages.heads if parsed.paper else pages.layers_by_heads
         figure = draw(frame, maps, settings, parsed.width, parsed.scale)
-    figures.save(figure, parsed.output, overwrite=True)
+    pages.save(figure, parsed.output, overwrite=True)
     if not parsed.quiet:
         _say(f"wrote {parsed.output}")
     return 0
@@ -656,17 +661,17 @@ def _one_frame(parsed: argparse.Namespace) -> Frame:
 
 def _for_still(parsed: argparse.Namespace, settings: Settings, model: Model, frame: Frame) -> Settings:
     """The settings of a command for one picture: at the resolution that shows most, unless one was asked for."""
-    from rtviz.engine import for_still
+    from rtviz.engine.engine import for_still
 
     return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)
 
 
-def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
+def _load_engine(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
     """An engine that has a model, whatever the view."""
-    from rtviz.engine import Engine
+    from rtviz.engine.engine import Engine
 
     with _model_progress(quiet) as progress:
-        engine = Engine.for_settings(settings.replace(view="heatmap"), progress)
+        engine = Engine.for_settings(settings.replace(view=views.fallback(has_attention=True)), progress)
     assert engine.model is not None
     if engine.model.notice:
         _notice(quiet)(engine.model.notice)
@@ -674,8 +679,8 @@ def _looker(settings: Settings, quiet: bool = False) -> tuple[Engine, Model]:
 
 
 def _elevator(parsed: argparse.Namespace) -> int:
-    from rtviz.elevator import possible, ridden, save
     from rtviz.errors import lacks_heads
+    from rtviz.offline.layer_sweep import possible, ridden, save
     from rtviz.sinks import check_output
 
     given, output = vars(parsed), Path(parsed.output)
@@ -684,7 +689,7 @@ def _elevator(parsed: argparse.Namespace) -> int:
     output_settings = OutputSettings.from_mapping(written)
     check_output(output, None, overwrite=output_settings.overwrite)
     frame = _one_frame(parsed)
-    engine, model = _looker(settings, parsed.quiet)
+    engine, model = _load_engine(settings, parsed.quiet)
     allowed = possible(model.heads, anew=True)
     if "view" in given and settings.view not in allowed:
         why = (
@@ -696,31 +701,31 @@ def _elevator(parsed: argparse.Namespace) -> int:
     settings = _for_still(parsed, ridden(settings, model.heads, anew=True), model, frame)
     if not parsed.quiet:
         _tell_unread(parsed, settings, model.heads)
-    (maps,) = engine.look([frame], settings)
-    save(output, frame, maps, settings, output_settings, lambda wanted: engine.look([frame], wanted)[0])
+    (maps,) = engine.predict([frame], settings)
+    save(output, frame, maps, settings, output_settings, lambda wanted: engine.predict([frame], wanted)[0])
     if not parsed.quiet:
         _say(f"wrote {output}: {model.layers} {'layers' if model.heads else 'stages'} of {model.name}")
     return 0
 
 
 def _facts(parsed: argparse.Namespace) -> int:
+    from rtviz.analysis.head_stats import HeadStatsTracker
     from rtviz.errors import no_heads
-    from rtviz.facts import Watch
     from rtviz.views.selection import layer_of
 
     settings = Settings.from_mapping(_given(parsed))
     if parsed.seconds is not None and not 0 < parsed.seconds <= 3600:
         raise SettingsError("seconds", parsed.seconds, "more than 0, and at most 3600")
     engine: Engine | None = None
-    watch, count = Watch(), 0
+    watch, count = HeadStatsTracker(), 0
     for frame in _frames_watched(parsed):
         if engine is None:
-            engine, model = _looker(settings)
+            engine, model = _load_engine(settings)
             if not model.heads:
                 raise no_heads(model.name)
             if parsed.seconds is None:
                 settings = _for_still(parsed, settings, model, frame)
-        (maps,) = engine.look([frame], settings)
+        (maps,) = engine.predict([frame], settings)
         layer = layer_of(maps, settings)
         facts, count = watch.facts(maps, layer, frame.pts_seconds), count + 1
     steady = facts[0].stability is not None
@@ -755,7 +760,7 @@ def _facts(parsed: argparse.Namespace) -> int:
 def _frames_watched(parsed: argparse.Namespace) -> Iterator[Frame]:
     """The frame that a command for one picture means; with --seconds also those of the time after it, as far apart as
     heads are watched live."""
-    from rtviz.facts import SECONDS_BETWEEN
+    from rtviz.analysis.head_stats import SECONDS_BETWEEN
     from rtviz.sources import nothing_there, open_source
 
     if parsed.seconds is None:
@@ -790,21 +795,21 @@ def _compared(text: str) -> list[str]:
 
 
 def _render(parsed: argparse.Namespace) -> int:
-    from rtviz import offline
+    from rtviz.offline import pipeline
 
-    return _run_jobs(parsed, offline.render)
+    return _run_jobs(parsed, pipeline.render)
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    from rtviz import offline
+    from rtviz.offline import pipeline
 
-    return _run_jobs(parsed, offline.export)
+    return _run_jobs(parsed, pipeline.export)
 
 
 def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     """Run a job over every input; one that fails does not stop the others."""
-    from rtviz.comparison import Comparison
-    from rtviz.engine import Engine
+    from rtviz.engine.comparison import Comparison
+    from rtviz.engine.engine import Engine
 
     settings, output_settings = _settings(parsed)
     exporting = parsed.command is _export
@@ -812,11 +817,11 @@ def _run_jobs(parsed: argparse.Namespace, job: Callable[..., Report]) -> int:
     if exporting:  # the maps are wanted, whatever would be drawn
         if settings.compare:
             _say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
-        settings = settings.replace(view="heatmap", compare=())
+        settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     devices = _gpus(tasks, settings) if parsed.ray is None else []
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    order = Order(settings, output_settings, exporting, stills)
+    order = JobConfig(settings, output_settings, exporting, stills)
     if parsed.ray is not None or devices:
         return _share_out(parsed, tasks, order, devices)
     if parsed.workers is not None:
@@ -873,11 +878,11 @@ def _gpus(tasks: Sequence[Task], settings: Settings) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: Order, devices: Sequence[str]) -> int:
+def _share_out(parsed: argparse.Namespace, tasks: Sequence[Task], order: JobConfig, devices: Sequence[str]) -> int:
     """Run a job over every input in several processes; what an earlier run has done is not done again."""
     from tqdm import tqdm
 
-    from rtviz.offline import Report
+    from rtviz.offline.pipeline import Report
 
     if parsed.ray and Path(parsed.ray).exists():
         raise SettingsError("ray", parsed.ray, "the address of a cluster; an input goes before the options")
@@ -926,7 +931,7 @@ def _run_job(
     job: Callable[..., Report],
     engine: Engine | Comparison,
     models: Sequence[Model],
-    order: Order,
+    order: JobConfig,
     parsed: argparse.Namespace,
 ) -> Report:
     from tqdm import tqdm
@@ -965,10 +970,6 @@ def _run_job(
     return report
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _closing_line(report: Report) -> str:
     if report.size is not None:
         shape = "{1}x{0}".format(*report.size)
@@ -976,7 +977,7 @@ def _closing_line(report: Report) -> str:
         shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
     made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
     return (
-        f"wrote {report.output}: {_count(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
+        f"wrote {report.output}: {counted(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
         f"at {report.fps:.1f} frames/s ({made_by})"
     )
 

@@ -17,7 +17,7 @@ Every message says what was wrong, what was given and what is allowed or what to
         ├── WeightsMissing          the weights are neither given, nor cached, nor reachable
         │   └── LicenceNotAccepted  they are to be had once their licence was read and accepted
         ├── WeightsRefused          the file is unsafe, damaged, or belongs to another model
-        ├── CaptureFailed           the forward pass did not show the attention of every layer
+        ├── AttentionCaptureError           the forward pass did not show the attention of every layer
         ├── DeviceFailed            the device is absent, or out of memory
         └── DeviceLost              the device failed in the midst of it, and is of no more use to this process
 """
@@ -194,7 +194,7 @@ class WeightsRefused(ModelError):
         self.looks_like = tuple(looks_like)
 
 
-class CaptureFailed(ModelError):
+class AttentionCaptureError(ModelError):
     """The forward pass did not show the attention of every layer."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,32 @@ class Frame(_Shown):
         return f"Frame({height}x{width}, index={self.index}, pts_seconds={self.pts_seconds:.3f})"
 
 
+class _HasPlace(Protocol):
+    """A point on the frame, as fractions of its width and height."""
+
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+
+class Grid(NamedTuple):
+    """A patch grid: its rows and columns."""
+
+    rows: int
+    columns: int
+
+    def patch_at(self, point: _HasPlace) -> tuple[int, int]:
+        """The (row, column) of the patch under a point; the right and the lower edge belong to the last patches."""
+        return (
+            min(max(int(point.y * self.rows), 0), self.rows - 1),
+            min(max(int(point.x * self.columns), 0), self.columns - 1),
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class Explained:
+class GradCamTarget:
     """Which class a Grad-CAM is of, and in which features it was looked for.
 
     Attributes:
@@ -135,7 +159,7 @@ class Maps(_Shown):
         rollout: float32 [rows, columns], what each patch counts for the query through the layers; on demand.
         rolled: how that was made.
         muted: heads whose output counted as 0 in this pass, their layers counted from 0.
-        intact: what the model sees with no head muted; on demand.
+        unablated: what the model sees with no head muted; on demand.
         rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
             on demand.
         values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
@@ -160,9 +184,9 @@ class Maps(_Shown):
     rollout: Floats | None = None
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
-    intact: Maps | None = None
+    unablated: Maps | None = None
     rows: Callable[[Query], Mapping[str, Any]] | None = None
-    explained: Explained | None = None
+    explained: GradCamTarget | None = None
     noise: float = 0.0
     values: Floats | None = None
     attended: Floats | None = None
@@ -177,8 +201,8 @@ class Maps(_Shown):
         """
         if self.rows is None:
             raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
-        intact = None if self.intact is None or self.intact.rows is None else self.intact.ask(query)
-        return replace(self, query=query, intact=intact, **self.rows(query))
+        unablated = None if self.unablated is None or self.unablated.rows is None else self.unablated.ask(query)
+        return replace(self, query=query, unablated=unablated, **self.rows(query))
 
     def patch_features(self, name: str) -> Floats:
         """Each patch's "keys" or "values", of all heads together, or its "tokens": float32 [rows, columns, width].
@@ -205,14 +229,19 @@ class Maps(_Shown):
         return int(self.attention.shape[1])
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """(rows, columns) of the patch grid."""
+    def has_attention(self) -> bool:
+        """Whether the model has attention heads; a convolutional network has none."""
+        return self.heads > 0
+
+    @property
+    def grid(self) -> Grid:
+        """The patch grid that the maps are laid on."""
         rows, columns = self.attention.shape[2:]
-        return int(rows), int(columns)
+        return Grid(int(rows), int(columns))
 
     def __repr__(self) -> str:
         rows, columns = self.grid
-        if not self.heads:
+        if not self.has_attention:
             return f"Maps({self.model}: {self.layers} stages, the last of {rows}x{columns} cells)"
         return (
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "

@@ -17,6 +17,14 @@ Head = int | Literal["mean", "max", "all", "follow"]
 Target = int | Literal["top"]
 COLORMAPS = ("inferno", "viridis", "magma", "turbo", "cividis", "gray")
 LAYOUTS = ("overlay", "alone", "side-by-side")
+# What texts call the choices of the settings `cam` and `objects`.
+METHOD_TITLES = {
+    "activation": "activation",
+    "eigen": "EigenCAM",
+    "grad": "Grad-CAM",
+    "tokencut": "TokenCut",
+    "lost": "LOST",
+}
 
 
 class Point(NamedTuple):
@@ -491,7 +499,7 @@ class Settings(_Schema):
         choices=("steady", "frame"),
     )
 
-    def apart(self) -> list[Settings]:
+    def per_model(self) -> list[Settings]:
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]

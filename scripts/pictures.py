@@ -144,7 +144,7 @@ class window:  # noqa: N801
 
         from rtviz.app.remembered import Remembered
         from rtviz.app.window import Window
-        from rtviz.live import LiveSession
+        from rtviz.live.session import LiveSession
 
         self.app = QApplication.instance() or QApplication(["rtviz"])
         self.app.setStyle("Fusion")  # type: ignore[union-attr]

@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from rtviz.analysis.head_stats import TAGS, head_statistics, standing_out  # noqa: E402
 from rtviz.cv import cv2  # noqa: E402
 from rtviz.errors import RtvizError  # noqa: E402
-from rtviz.facts import TAGS, head_facts, standing_out  # noqa: E402
 from rtviz.frame import Maps  # noqa: E402
 from rtviz.models import load  # noqa: E402
 from rtviz.scoring import datasets, measures  # noqa: E402
@@ -78,7 +78,7 @@ def labelled(maps: Maps, objects: measures.Mask, counted: measures.Mask) -> Iter
         held = (attention * share).sum(axis=(1, 2)) / (attention * known).sum(axis=(1, 2)) * known.sum() / share.sum()
         masks = measures.on_pixels(measures.largest_mass(attention), objects.shape)
         scores = measures.jaccard(masks, objects, counted)
-        for fact, times, score in zip(head_facts(maps, layer), held, scores, strict=True):
+        for fact, times, score in zip(head_statistics(maps, layer), held, scores, strict=True):
             yield fact.tag, float(times), float(score)
 
 

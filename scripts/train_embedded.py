@@ -548,7 +548,7 @@ class Training:
         self.options, self.device = options, torch.device(options.device)
         size = options.size or ("large" if self.device.type == "cuda" else "small")
         self.recipe, self.stages = RECIPES[size], STAGES[size]
-        if options.minutes < 5:
+        if options.minutes < 5 or options.steps:
             few = {"objects": self.recipe.objects // 10, "backgrounds": self.recipe.backgrounds // 10}
             self.recipe, self.stages = replace(self.recipe, **few), STAGES["trial"]
         self.folder = Path(options.folder)
@@ -569,7 +569,14 @@ class Training:
 
     @property
     def _identity(self) -> dict[str, Any]:
-        return {"minutes": self.options.minutes, "seed": self.options.seed, "width": self.recipe.width}
+        length = {"steps": self.options.steps} if self.options.steps else {"minutes": self.options.minutes}
+        return {**length, "seed": self.options.seed, "width": self.recipe.width}
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, by steps if their number is given, else by time."""
+        options = self.options
+        return self.step / options.steps if options.steps else self.spent / (options.minutes * 60)
 
     def resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -589,8 +596,8 @@ class Training:
         os.replace(self.checkpoint.with_suffix(".new"), self.checkpoint)
 
     def run(self) -> None:
-        """Train until the time is spent, with a log line and a checkpoint every minute."""
-        options, total = self.options, self.options.minutes * 60
+        """Train to the end, with a log line and a checkpoint every minute, at least twelve of each."""
+        options = self.options
         pool = Pool(self.recipe, options.seed, self.folder, options.quiet)
         pictures, masks = tuning_set(24)
         pictures = pictures.to(self.device)
@@ -609,14 +616,18 @@ class Training:
         torch.manual_seed(options.seed + self.step)
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=options.precision == "bf16")
         bar = tqdm(total=100, desc="training", unit="%", disable=options.quiet, dynamic_ncols=True)
-        kept = scored = self.spent
+        kept = scored = (self.spent, self.progress)
+
+        def due(last: tuple[float, float]) -> bool:
+            return self.spent - last[0] > 60 or self.progress - last[1] > 1 / 12
+
         clock = time.perf_counter()
         for stage in self.stages:
-            if self.spent >= total * stage.until:
+            if self.progress >= stage.until:
                 continue
             stream = batches(pool, self.recipe, stage, options.seed, self.step)
             for views in stream:
-                progress = self.spent / total
+                progress = self.progress
                 self._rate(progress)
                 with mixed:
                     loss, parts = loss_of(
@@ -633,15 +644,15 @@ class Training:
                 # With waiting for views, scoring and keeping, but not with the night that a laptop slept.
                 self.spent += min(time.perf_counter() - clock, 20)
                 clock = time.perf_counter()
-                bar.update(int(100 * self.spent / total) - bar.n)
+                bar.update(int(100 * self.progress) - bar.n)
                 bar.set_postfix({name: f"{value:.2f}" for name, value in parts.items()}, refresh=False)
-                if self.spent - scored > min(60, total / 12) or self.spent >= total:
+                if due(scored) or self.progress >= 1:
                     score(size=stage.size, **parts)
-                    scored = self.spent
-                if self.spent - kept > min(60, total / 12):
+                    scored = (self.spent, self.progress)
+                if due(kept):
                     self.keep()
-                    kept = self.spent
-                if self.spent >= total * stage.until:
+                    kept = (self.spent, self.progress)
+                if self.progress >= stage.until:
                     break
             stream.close()
         self.keep()
@@ -658,7 +669,8 @@ class Training:
 
         recipe, options = self.recipe, self.options
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-        words = f"python scripts/train_embedded.py --minutes {options.minutes:g} --seed {options.seed}"
+        length = f"--steps {options.steps}" if options.steps else f"--minutes {options.minutes:g}"
+        words = f"python scripts/train_embedded.py {length} --seed {options.seed}"
         metadata = {
             "patch_size": recipe.patch_size, "width": recipe.width, "depth": recipe.depth, "heads": recipe.heads,
             "grid": recipe.grid, "mean": json.dumps(MEAN), "std": json.dumps(STD), "command": words,
@@ -727,6 +739,9 @@ def main() -> int:
     """Draw, train, score, export, and show; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=40.0, help="time to train, without the drawing (40)")
+    parser.add_argument(
+        "--steps", type=int, help="in place of --minutes, a short trial that is the same on every machine"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--size", choices=list(RECIPES), help="small on a CPU, large on a GPU if not given")

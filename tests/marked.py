@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 
 import rtviz
+from rtviz.analysis.propagation import sampled
 from rtviz.cv import cv2
 from rtviz.models.runner import Model
-from rtviz.propagation import sampled
 from rtviz.settings import Mark
 
 SIZE = (120, 160)

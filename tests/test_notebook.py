@@ -1,94 +1,110 @@
-"""The notebook under scripts/: its cells run from top to bottom in one namespace, and show what their text says.
-
-Run cell by cell as a kernel does it, but without one: what a cell ends with is asked for its picture.
-"""
+"""What a notebook shows: pictures that can be opened, with every head in its place, and nothing heavy loaded for it."""
 
 from __future__ import annotations
 
-import ast
 import io
-import json
-import socket
-from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import rtviz
-from rtviz.cv import cv2
+from rtviz import notebook
+from rtviz.drawing.compose import colormap
+from rtviz.figures import pages
+from rtviz.frame import Frame, Maps, Result
+from rtviz.settings import Point, Settings
 
-NOTEBOOK = Path(__file__).parent.parent / "scripts" / "three_things.ipynb"
-
-
-def cells() -> list[dict[str, object]]:
-    return json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-
-
-def test_it_is_committed_small_and_without_outputs():
-    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert NOTEBOOK.stat().st_size < 20_000
-    assert len({cell["id"] for cell in cells()}) == len(cells())
-    for cell in cells():
-        assert set(cell) >= {"cell_type", "id", "metadata", "source"}
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
+PIXELS = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
 
 
-def run(source: str, namespace: dict[str, object]) -> object:
-    """A cell's code; what its last line is worth, if that is an expression."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last is not None else None
+def opened(thing: object) -> np.ndarray:
+    data = thing._repr_png_()
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB"))
 
 
-def test_it_runs_from_top_to_bottom_with_nothing_downloaded(monkeypatch, capsys, tmp_path):
-    def refused(*_: object) -> None:
-        raise AssertionError("the notebook went to the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refused)
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    shown = []
-    for cell in cells():
-        if cell["cell_type"] == "code":
-            value = run("".join(cell["source"]), namespace)
-            if value is not None:
-                with Image.open(io.BytesIO(value._repr_png_())) as picture:
-                    assert picture.size[0] > 300
-                    assert np.asarray(picture.convert("RGB")).std() > 10
-                shown.append(type(value).__name__)
-    assert shown == ["Frame", "Maps", "Figure", "Figure", "Figure", "Result", "Figure"]
-    assert not list(tmp_path.iterdir())
-    # What the text claims of this run: trained, the objects are found, and untrained they are not.
-    trained, untrained = namespace["report"].scores
-    assert trained.values["jaccard"] > 2 * untrained.values["jaccard"]
-    printed = capsys.readouterr().out
-    assert "4 drawn scenes" in printed
-    overlaps = {name: namespace["overlap"](maps, rtviz.Settings(), namespace["frame"].masks).jaccard
-                for name, maps in namespace["seen"].items()}  # fmt: skip
-    assert max(overlaps, key=overlaps.get) == "embedded"
-    assert "random:resnet50 is untrained" in printed
-    assert printed.count("rtviz models pull resnet50") == 2
-    assert "no heads" in printed
-    # The answer changes with the place that is asked, in layer 2: the figure's patch finds the figure, the ground's the
-    # ground. In the last layer both find the figure.
-    (inside,) = namespace["frame"].masks
-    for name, more_on_figure in (("FIGURE", True), ("GROUND", False)):
-        x, y = namespace[name]
-        assert inside[int(y * inside.shape[0]), int(x * inside.shape[1])] == more_on_figure
-        layers = namespace["model"](namespace["frame"], query=(x, y)).attention.mean(axis=1)
-        share = cv2.resize(inside.astype(np.float32), layers.shape[:0:-1], interpolation=cv2.INTER_AREA)
-        on, off = ((layers * part).sum(axis=(1, 2)) / part.sum() for part in (share, 1 - share))
-        assert (on[2] > off[2]) == more_on_figure
-        assert on[-1] > 3 * off[-1]
+def maps_of(heads: int, grid: tuple[int, int] = (6, 8), layers: int = 2, **more: object) -> Maps:
+    attention = np.zeros((layers, heads, *grid), np.float32)
+    for head in range(heads):  # each head looks at a patch of its own
+        attention[-1, head].ravel()[(5 * head + 3) % (grid[0] * grid[1])] = 1
+    return Maps(attention, np.zeros((layers, heads, 1), np.float32), more.pop("query", "cls"), "a model", 16, (96, 128))
 
 
-@pytest.mark.parametrize("name", ["MODEL", "CONVNET", "PLACE", "SUPERVISED", "FIGURE, GROUND"])
-def test_what_a_reader_may_change_is_named_in_the_first_cell(name):
-    first = next("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "code")
-    assert f"{name} = " in first
+def test_a_frame_and_a_result_show_their_pixels():
+    rtviz.Frame  # noqa: B018 - as a notebook begins
+    np.testing.assert_array_equal(opened(Frame(PIXELS)), PIXELS)
+    other = PIXELS[::-1].copy()
+    np.testing.assert_array_equal(opened(Result(other, Frame(PIXELS), None, Settings())), other)
+    large = np.zeros((1080, 1920, 3), np.uint8)
+    assert opened(Frame(large)).shape == (405, 720, 3)
+
+
+@pytest.mark.parametrize(("heads", "grid"), [(3, (6, 8)), (6, (14, 14)), (12, (5, 20)), (16, (20, 5)), (1, (1, 1))])
+def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads, grid):
+    page = notebook.picture(maps_of(heads, grid))
+    assert page.shape[1] <= 800
+    brightest = colormap("inferno")[255].astype(int)
+    bright = (np.abs(page.astype(int) - brightest).max(axis=2) < 12).astype(np.uint8)
+    if grid != (1, 1):  # where all is one patch there is nothing to tell apart
+        spots = Image.fromarray(bright * 255)
+        assert spots.getbbox() is not None
+    assert page.shape[0] >= 20
+
+
+def test_the_brightest_place_of_the_page_moves_with_the_patch():
+    pages = []
+    for place in (0, 47):
+        attention = np.zeros((1, 1, 6, 8), np.float32)
+        attention.ravel()[place] = 1
+        pages.append(notebook.picture(Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "m", 16, (96, 128))))
+    difference = pages[1].astype(int).sum(axis=2) - pages[0].astype(int).sum(axis=2)
+    up, down = np.argwhere(difference > 200), np.argwhere(difference < -200)
+    assert (down.mean(axis=0) < up.mean(axis=0)).all()  # from the upper left to the lower right
+
+
+@pytest.mark.parametrize("heads", [4, 6, 12, 16])
+@pytest.mark.parametrize("grid", [(14, 14), (37, 14), (90, 14), (14, 90)])
+def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads, grid):
+    even = Maps(np.ones((1, heads, *grid), np.float32), np.zeros((1, heads, 1), np.float32), "cls", "m", 16, grid)
+    peaked = even.attention.copy()
+    peaked[..., 0, 0] = 0  # so that all else has the brightest colour
+    page = notebook.picture(Maps(peaked, even.prefix, "cls", "m", 16, grid))
+    assert page.shape[0] <= 720
+    assert page.shape[1] <= 720
+    bright = (np.abs(page.astype(int) - colormap("inferno")[255].astype(int)).max(axis=2) < 12).mean()
+    assert bright > 0.5  # rows that are not full, gaps, numbers and the title are the rest
+
+
+def test_another_query_and_a_model_without_heads_are_shown_too():
+    assert not np.array_equal(opened(maps_of(3)), opened(maps_of(3, query=Point(0.5, 0.5))))
+    stages = tuple(np.random.default_rng(n).random((12 // 2**n, 16 // 2**n)).astype(np.float32) for n in range(3))
+    none = np.zeros((3, 0, 3, 4), np.float32), np.zeros((3, 0, 0), np.float32)
+    convnet = Maps(*none, "cls", "a convnet", 16, (48, 64), cams={"activation": stages})
+    assert opened(convnet).shape[2] == 3
+    assert opened(Maps(*none, "cls", "nothing asked of it", 16, (48, 64))).shape[2] == 3
+
+
+def test_a_figure_shows_itself_without_pyplot():
+    figure = pages.compare(PIXELS, {"one": maps_of(3)})
+    picture = opened(figure)
+    width, height = figure.get_size_inches() * 150
+    assert picture.shape[:2] == pytest.approx((height, width), abs=2)
+    assert picture.std() > 10
+
+
+def test_nothing_is_loaded_for_it_before_it_is_shown():
+    program = """
+import sys
+import rtviz
+frame = rtviz.Frame
+print("rtviz.notebook" in sys.modules, "PIL" in sys.modules)
+import numpy as np
+print(frame(np.zeros((9, 9, 3), np.uint8))._repr_png_()[:4])
+print("torch" in sys.modules, "matplotlib" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False False", repr(b"\x89PNG"), "False False"]

@@ -9,11 +9,11 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from live_doubles import QUICK, Engine
+from live_fakes import QUICK, Engine
 from pytestqt.qtbot import QtBot
 
 from rtviz.app.soak import Sample, SoakFigures, soak
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.sources.faulty import Fault, FaultyCamera
 
 pytestmark = pytest.mark.gui
@@ -49,7 +49,7 @@ def test_random_keys_are_pressed_on_a_failing_camera_and_a_leak_is_seen(qtbot: Q
             settings,
             open_source=camera.open,
             load_engine=lambda *_: Engine(),
-            patience=QUICK,  # type: ignore[arg-type,return-value]
+            timeouts=QUICK,  # type: ignore[arg-type,return-value]
         )
 
     found = soak(

@@ -21,10 +21,11 @@ from PyQt5.QtGui import (
 )
 from PyQt5.QtWidgets import QWidget
 
+from rtviz import views
 from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
-from rtviz.frame import Pixels, Result
-from rtviz.live import hover
+from rtviz.frame import Grid, Pixels, Result
+from rtviz.live.session import hover
 from rtviz.settings import Mark
 
 _PILL = QColor(10, 11, 14, 190)
@@ -243,13 +244,13 @@ class Canvas(QWidget):
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
         asked = "cls" if result.maps is None else result.maps.query
-        place = None if asked == "cls" else (int(asked.y * found.rows), int(asked.x * found.columns))
+        place = None if asked == "cls" else Grid(found.rows, found.columns).patch_at(asked)
         marked = place == (found.row, found.column)  # the view has put its own sign there
         for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
             painter.setPen(pen)
             painter.drawRect(cell)
         painter.setRenderHint(QPainter.Antialiasing)
-        if result.settings.view not in _OF_ATTENTION:  # its figures would be of what is not shown
+        if views.find(result.settings.view).hover != "attention":  # its figures would be of what is not shown
             return
         text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
         if spot.head is not None:
@@ -364,10 +365,6 @@ def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
     font.setPixelSize(max(1, pixels))
     font.setBold(bold)
     return font
-
-
-# The views that show one patch's share of the attention.
-_OF_ATTENTION = ("heatmap", "mask", "heads", "grid")
 
 
 def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None:

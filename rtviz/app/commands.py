@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rtviz import views
+from rtviz.analysis.head_stats import standing_out
 from rtviz.app.keys import Bindings
+from rtviz.app.layer_sweep import LayerSweep
 from rtviz.app.remembered import Remembered, WeightsFile
-from rtviz.app.ride import Ride
 from rtviz.app.transport import clock
-from rtviz.artist import fit, muted
 from rtviz.errors import RtvizError, lacks
-from rtviz.facts import standing_out
-from rtviz.live import MODES, RECORDED, LiveSession
+from rtviz.live.session import MODES, RECORDED, LiveSession
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
+from rtviz.views.requirements import fit, muted
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
@@ -50,7 +50,7 @@ class Commands:
         self.record_what = RECORDED[0]
         self.silent: Collection[str] = ()
         self._tell, self._models_here = say, models_here
-        self.ride = Ride(session, lambda layer: self._show_layer(layer))
+        self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -123,7 +123,7 @@ class Commands:
                 status = self.session.status()
                 if needs_heads and status.layers and not status.heads:  # the other panes show it
                     self._say(f"{said}; {lacks(status.model_name or '', what)}", 3.0)
-                elif name == "head" and settings.jaccard and view.name == "mask":
+                elif name == "head" and settings.jaccard and view.best_heads:
                     self._say(f"{said}, where no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
                 else:
                     self._say(said)
@@ -208,7 +208,7 @@ class Commands:
 
     def _begins_to_follow(self) -> str:
         result = self.session.latest()
-        if result is None or result.maps is None or not result.maps.heads:
+        if result is None or result.maps is None or not result.maps.has_attention:
             return self.said("head")
         head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
         return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
@@ -252,9 +252,9 @@ class Commands:
 
     def _elevator(self) -> None:
         """Run through the layers on the frame that is shown, or end that."""
-        if self.ride.running:
-            self.ride.stop()
-        elif not self.ride.start(time.monotonic()):
+        if self.sweep.running:
+            self.sweep.stop()
+        elif not self.sweep.start(time.monotonic()):
             self._say("the layers can be run through as soon as the model has looked", 3.0)
 
     def _save_elevator(self) -> None:
@@ -262,7 +262,7 @@ class Commands:
         if result is None or result.maps is None:
             self._say("the layers can be saved as soon as the model has looked", 3.0)
             return
-        from rtviz.elevator import save  # it draws, and the window opens before what draws is loaded
+        from rtviz.offline.layer_sweep import save  # it draws, and the window opens before what draws is loaded
 
         path = self._new_file(".gif", "layers")
         frame, maps = result.frame, result.maps
@@ -380,7 +380,7 @@ class Commands:
         """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""
         settings = self.session.settings
         marks = (*settings.track, mark)
-        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else "track"))
+        self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else views.MARKS))
         self._say(f"object {len(marks)} marked")
 
     def _unmark(self, count: int) -> None:
@@ -390,7 +390,8 @@ class Commands:
             self._say("no object is marked: Shift+drag marks one", 3.0)
             return
         marks = settings.track[:-count]
-        view = "heatmap" if settings.view == "track" and not marks else settings.view
+        shows_marks = "labels" in views.find(settings.view).needs
+        view = views.fallback(has_attention=True) if shows_marks and not marks else settings.view
         self.session.update(settings.replace(track=marks, view=view))
         self._say(f"object {len(settings.track)} is not marked any more" if marks else "no object is marked")
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 
-from rtviz.app.graphs import Graph
+from rtviz.analysis.head_stats import HeadStats, Tag
+from rtviz.app.plots import Graph
 from rtviz.app.theme import Theme
-from rtviz.facts import HeadFacts, Tag
 
 _TITLE, _ROW, _LOW_ROW, _FEW = 18.0, 16.0, 13.0, 8  # heights in pixels; beyond so many heads rows are lower
 
@@ -47,11 +47,11 @@ class HeadTable(Graph):
 
     def __init__(self) -> None:
         super().__init__("Facts about each head", _TIP, round(_TITLE + 6 * _ROW))
-        self.facts: Sequence[HeadFacts] = ()
+        self.facts: Sequence[HeadStats] = ()
         self.chosen: object = None
         self.setCursor(Qt.PointingHandCursor)
 
-    def show_facts(self, facts: Sequence[HeadFacts], chosen: object) -> None:
+    def show_head_stats(self, facts: Sequence[HeadStats], chosen: object) -> None:
         """The facts of the heads, and which head is shown, if it is one."""
         grown = len(facts) != len(self.facts)
         self.facts, self.chosen = facts, chosen
@@ -102,7 +102,7 @@ class HeadTable(Graph):
         for place, one in enumerate(self.facts):
             self._row(painter, one, _TITLE + place * self._pitch(), columns)
 
-    def _row(self, painter: QPainter, one: HeadFacts, top: float, columns: list[tuple[str, float, float]]) -> None:
+    def _row(self, painter: QPainter, one: HeadStats, top: float, columns: list[tuple[str, float, float]]) -> None:
         theme, pitch = self.theme, self._pitch()
         chosen = one.head == self.chosen
         if chosen:

@@ -11,7 +11,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButt
 from rtviz.app.fetching import Fetch
 from rtviz.app.theme import DARK, Theme
 from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused, in_words
-from rtviz.live import Attempt, LiveStatus
+from rtviz.live.session import Attempt, LiveStatus
 from rtviz.models import WAYS
 
 

@@ -26,12 +26,12 @@ from PyQt5.QtWidgets import (
 
 from rtviz import views
 from rtviz.app.controls import Control, HeadControl, LayerControl, RealControl, control_for
-from rtviz.app.graphs import LatencyGraph
 from rtviz.app.headtable import HeadTable
 from rtviz.app.keys import Bindings
+from rtviz.app.plots import LatencyGraph
 from rtviz.app.remembered import MODEL_OPTIONS
 from rtviz.app.theme import Theme, icon
-from rtviz.live import MODES, LiveStatus
+from rtviz.live.session import MODES, LiveStatus
 from rtviz.settings import Head, Settings
 
 if TYPE_CHECKING:
@@ -408,7 +408,9 @@ class ViewPanel(QWidget):
     def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
         # No QButtonGroup: in an exclusive one, Tab reaches only the button that is checked.
         lacking = bool(layers and not heads)  # convolutional networks alone: there the window falls back to cam
-        shown = "cam" if lacking and views.find(settings.view).needs_heads else settings.view
+        shown = (
+            views.fallback(has_attention=False) if lacking and views.find(settings.view).needs_heads else settings.view
+        )
         for name, button in self.views.items():
             button.setChecked(name == shown)
             button.setEnabled(not lacking or not views.find(name).needs_heads)
@@ -463,7 +465,7 @@ class InstrumentsPanel(QWidget):
     def show_status(self, status: LiveStatus, head: Head) -> None:
         """What the session tells, and which head is shown."""
         self.latency.show_values(status.latency_ms_history)
-        self.heads.show_facts(status.facts, head)
+        self.heads.show_head_stats(status.facts, head)
 
 
 __all__ = ["Finder", "InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

@@ -21,7 +21,7 @@ from rtviz import views
 from rtviz.app.remembered import ONE_MODEL, Remembered, default_folder
 from rtviz.app.window import Window
 from rtviz.errors import RtvizError
-from rtviz.live import MODES, LiveSession
+from rtviz.live.session import MODES, LiveSession
 from rtviz.settings import Settings, presets
 
 

@@ -7,7 +7,7 @@ from PyQt5.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QRes
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from rtviz.app.theme import DARK, Theme
-from rtviz.live import LiveStatus
+from rtviz.live.session import LiveStatus
 
 # name, tooltip, a text as wide as its values get, importance: where there is no room the least important go first.
 _READOUTS = (

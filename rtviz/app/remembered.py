@@ -132,7 +132,7 @@ class Remembered:
             if (
                 (name in self.told and self.told[name] == value)
                 or name in _NOT_KEPT
-                or (name == "view" and value in ("track", "difference"))  # of what is not kept either
+                or (name == "view" and views.find(str(value)).transient)
                 or (untrained and name in ONE_MODEL)
             ):
                 continue

@@ -23,7 +23,7 @@ from PyQt5.QtWidgets import QApplication
 
 from rtviz.app.remembered import Remembered
 from rtviz.app.window import Window
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources.faulty import openings
 from rtviz.usage import give_back_free_memory, handle_count, resident_mb, thread_count
@@ -270,7 +270,7 @@ class _Soak:
     def _come_home(self) -> None:
         """Back to the first settings, live, with attention on the picture, and nothing left to be done."""
         window, session = self._window, self._session
-        window.commands.ride.stop()
+        window.commands.sweep.stop()
         window.help.hide()
         if session.status().recording is not None:
             session.stop_recording()

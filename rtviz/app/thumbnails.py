@@ -20,14 +20,14 @@ from PyQt5.QtGui import (
 )
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolTip, QWidget
 
+from rtviz.analysis.head_stats import Tag
 from rtviz.app.canvas import to_qimage
 from rtviz.app.headtable import draw_tag
 from rtviz.app.theme import DARK, Theme
-from rtviz.artist import fit
 from rtviz.errors import lacks_heads
-from rtviz.facts import Tag
 from rtviz.frame import Floats, Result
 from rtviz.views import Memory
+from rtviz.views.requirements import fit
 
 
 def colored(maps: Floats, size: tuple[int, int], result: Result, memory: Memory, name: str) -> list[QImage]:
@@ -35,7 +35,7 @@ def colored(maps: Floats, size: tuple[int, int], result: Result, memory: Memory,
 
     The ranges are as steady as the picture's own, in a memory of their own.
     """
-    from rtviz import compose
+    from rtviz.drawing import compose
     from rtviz.views.selection import key_of, normalize
 
     assert result.maps is not None
@@ -261,9 +261,9 @@ class HeadStrip(Tiles):
         maps = result.maps
         if maps is None:
             return
-        from rtviz import compose
+        from rtviz.drawing import compose
 
-        if not maps.heads:
+        if not maps.has_attention:
             self.show_nothing(lacks_heads(maps.model))
             return
         rows, columns = maps.grid
@@ -345,7 +345,7 @@ class LayerColumn(QWidget):
             self.slider.setEnabled(maps.layers > 1)
             self._line_up()
         fitting = fit(result.settings, maps)
-        if not maps.heads:
+        if not maps.has_attention:
             size, name = self.tiles.tile_size(), f"column of {fitting.cam}"
             stages = maps.cams.get(fitting.cam, ())
             if len(stages) != maps.layers:  # Grad-CAM has the map of one stage

@@ -8,7 +8,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidg
 
 from rtviz.app.keys import Bindings
 from rtviz.app.theme import DARK, Theme, icon
-from rtviz.live import LiveStatus
+from rtviz.live.session import LiveStatus
 
 _NARROW = 520  # pixels: a row that is less wide shows the timeline rather than the speed
 

@@ -48,12 +48,12 @@ from rtviz.app.remembered import ONE_MODEL, Remembered, WeightsFile, about, appl
 from rtviz.app.theme import DARK, LIGHT, THEMES, Theme, dress, icon
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Timeline, Transport, clock
-from rtviz.artist import has_features, muted
 from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
-from rtviz.live import RECORDED, LiveSession, LiveStatus
+from rtviz.live.session import RECORDED, LiveSession, LiveStatus
 from rtviz.models import WEIGHTS_SUFFIXES
 from rtviz.settings import MODEL_FIELDS, Mark, Point, Settings
+from rtviz.views.requirements import has_features, muted
 
 if TYPE_CHECKING:
     from rtviz.models import Row
@@ -69,7 +69,7 @@ _MOMENT_SECONDS = 0.25  # as long as this nobody asks why nothing happens
 _LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltGr)
-_BESIDE_A_RIDE = ("elevator_save", "snapshot", "record")  # what may be done while the layers run
+_BESIDE_A_SWEEP = ("elevator_save", "snapshot", "record")  # what may be done while the layers run
 _ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
 
 
@@ -183,7 +183,7 @@ class Window(QWidget):
         column.setSpacing(0)
         column.addWidget(self.panels, 1)
         column.addWidget(self.sections[-1])
-        self._standing = column
+        self._in_kiosk = column
 
         heads = QWidget()
         heads.setObjectName("strip")
@@ -367,7 +367,7 @@ class Window(QWidget):
         self._refresh()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        self.commands.ride.stop()  # what it shows is not what is to be remembered
+        self.commands.sweep.stop()  # what it shows is not what is to be remembered
         self._poll_timer.stop()
         self._refresh_timer.stop()
         app = QApplication.instance()
@@ -438,8 +438,8 @@ class Window(QWidget):
         section, content = self.sections[-1], self.instruments
         full = section.button.sizeHint().height() + content.sizeHint().height()  # whether they are open or not
         if self.height() - self.header.sizeHint().height() - full >= _LEAST_PANELS:
-            if self._standing.indexOf(section) < 0:
-                self._standing.addWidget(section)
+            if self._in_kiosk.indexOf(section) < 0:
+                self._in_kiosk.addWidget(section)
         elif self._scrolled.indexOf(section) < 0:
             self._scrolled.insertWidget(self._scrolled.count() - 1, section)
 
@@ -521,7 +521,7 @@ class Window(QWidget):
         """Let another model look; its weights are fetched first where they are not here."""
         row = next((row for row in self.models.rows if row.card.name == name), None)
         if row is None or row.path is not None:
-            self._let_look(name)
+            self._predict_with(name)
         elif row.must_accept:
             self._ask_about_licence(name, row.card.licence, row.card.licence_url or "")
         else:
@@ -537,9 +537,9 @@ class Window(QWidget):
     def _fetched(self, name: str | None) -> None:
         """The weights of a model are here, and so it looks."""
         self._finder.find(cameras=False, models=True)
-        self._let_look(name)
+        self._predict_with(name)
 
-    def _let_look(self, name: str | None) -> None:
+    def _predict_with(self, name: str | None) -> None:
         before = self.session.settings
         if name is not None:
             self.commands.choose_model(name)
@@ -621,7 +621,7 @@ class Window(QWidget):
         if maps is None:
             return None
         rows, columns = maps.grid
-        row, column = min(int(spot.y * rows), rows - 1), min(int(spot.x * columns), columns - 1)
+        row, column = maps.grid.patch_at(spot)
         return Point((column + 0.5) / columns, (row + 0.5) / rows)
 
     def _dragged(self, spot: Spot) -> None:
@@ -891,7 +891,7 @@ class Window(QWidget):
         if result is not None:
             self.canvas.show_result(result)
         self.canvas.tick()
-        self.commands.ride.tick(time.monotonic())
+        self.commands.sweep.tick(time.monotonic())
 
     def _refresh(self) -> None:
         """Everything but the picture, a few times a second."""
@@ -926,7 +926,7 @@ class Window(QWidget):
             self.instruments.show_status(status, self.commands.shown_head())
             self._place_instruments()
             self._show_title(status)
-        self._look_after_the_stand()
+        self._tend_kiosk()
 
     def _learn_what_works(self, status: LiveStatus) -> None:
         """A wish for a model has come true when the session has been content with it for a moment: right after the
@@ -995,7 +995,7 @@ class Window(QWidget):
         """In full screen: what is seen, for those who stand further away. A mosaic is labelled already."""
         settings = self.session.settings
         lines: list[str] = []
-        if self.isFullScreen() and not self.hidden and settings.view not in ("heads", "grid"):
+        if self.isFullScreen() and not self.hidden and not views.find(settings.view).mosaic:
             where = f"layer {self.commands.layer()}" if self._status.layers else ""
             asked = self.canvas.result.settings.query if self.canvas.result is not None else settings.query
             query = "query: CLS" if asked == "cls" else "query: one patch"
@@ -1025,7 +1025,7 @@ class Window(QWidget):
         if result is None or state != "ready":  # which is told elsewhere
             self._answered_at = now
         else:
-            asked = self.session.settings.apart()[min(focus, len(self.session.settings.compare))]
+            asked = self.session.settings.per_model()[min(focus, len(self.session.settings.compare))]
             shown = result.panes[focus].result if result.panes else result
             here = not views.find(asked.view).needs if shown.maps is None else has_features(shown.maps, asked)
             if here or status.source_state in ("failed", "connecting"):
@@ -1074,7 +1074,7 @@ class Window(QWidget):
                 self.remembered.opened(str(Path(place).resolve()) if Path(place).exists() else place)
             self.source.show_places(self._cameras, self.remembered.recent)
 
-    def _look_after_the_stand(self) -> None:
+    def _tend_kiosk(self) -> None:
         idle = time.monotonic() - self._last_input
         hide = (self.isFullScreen() or self.hidden) and idle > _HIDE_CURSOR_SECONDS
         self.canvas.setCursor(Qt.BlankCursor if hide else Qt.CrossCursor)
@@ -1089,21 +1089,21 @@ class Window(QWidget):
             self.hidden = False
             self._arrange()
 
-    def _ends_ride(self, watched: QWidget, event: QEvent) -> bool:
+    def _ends_sweep(self, watched: QWidget, event: QEvent) -> bool:
         """A key, or the mouse, ends the run through the layers, and then does what it always does; whether that was
         all, as of the keys that lead back."""
         if watched.window() is not self:
             return False
         if event.type() == QEvent.MouseButtonPress:
-            self.commands.ride.stop()
+            self.commands.sweep.stop()
             return False
         if event.type() != QEvent.KeyPress or not isinstance(event, QKeyEvent) or event.key() in _MODIFIERS:
             return False
         action = self.bindings.action_of(names_of(event))
-        if action in _BESIDE_A_RIDE:
+        if action in _BESIDE_A_SWEEP:
             return False
         if not event.isAutoRepeat():
-            self.commands.ride.stop()
+            self.commands.sweep.stop()
             self._show_settings()
         return event.isAutoRepeat() or action in ("elevator", "escape")
 
@@ -1115,7 +1115,7 @@ class Window(QWidget):
             return False
         if event.type() in (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.KeyPress, QEvent.Wheel):
             self._last_input = time.monotonic()
-        if self.commands.ride.running and self._ends_ride(watched, event):
+        if self.commands.sweep.running and self._ends_sweep(watched, event):
             return True
         if event.type() != QEvent.KeyPress or watched.window() is not self or not isinstance(event, QKeyEvent):
             return False

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import DeviceFailed, MissingDependency
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
 _NAMES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # what OpenVINO calls number formats
 # What OpenVINO calls the devices of backends: Intel's graphics and neural processors.
@@ -64,7 +64,7 @@ class Compiled:
     """The forward pass for inputs of one shape. Passes that meet wait for each other.
 
     Args:
-        looking: in float32, without gradients.
+        probed: in float32, without gradients.
         x: [batch, 3, height, width], one input.
         precision: int8, bf16 or fp32; fp16 for bf16 on what is no CPU.
         threads: how many a pass may use.
@@ -77,7 +77,7 @@ class Compiled:
         MissingDependency: OpenVINO is not installed.
     """
 
-    def __init__(self, looking: Looking, x: Tensor, precision: str, threads: int, device: str = "CPU") -> None:
+    def __init__(self, probed: ProbedNetwork, x: Tensor, precision: str, threads: int, device: str = "CPU") -> None:
         try:
             import openvino
             from openvino.frontend import FrontEndManager
@@ -87,8 +87,8 @@ class Compiled:
         given = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
-            exact = looking(*given)[0].numpy()
-            traced = torch.jit.trace(looking, given, check_trace=False)  # type: ignore[no-untyped-call]
+            exact = probed(*given)[0].numpy()
+            traced = torch.jit.trace(probed, given, check_trace=False)  # type: ignore[no-untyped-call]
             # What convert_model does too, which besides reports to a server that a model was converted.
             frontend = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(traced)  # must live as long as it is read from
@@ -114,7 +114,7 @@ class Compiled:
         apart = np.linalg.norm(found - exact, axis=-1) / np.maximum(np.linalg.norm(exact, axis=-1), 1e-12)
         self.difference = float(apart.max())
 
-    def __call__(self, x: Tensor, rows: Tensor) -> Looked:
+    def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
         """What one input shows.
 
         Args:
@@ -123,7 +123,9 @@ class Compiled:
         """
         with self._turn:
             found = self._request.infer([x.float().numpy(), rows.numpy()])
-            return Looked(*(torch.from_numpy(value.copy()) for value in found.to_tuple()))  # the next pass overwrites
+            return RawOutputs(
+                *(torch.from_numpy(value.copy()) for value in found.to_tuple())
+            )  # the next pass overwrites
 
 
 def _weights_to_int8(model: Any) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rtviz.errors import CaptureFailed
+from rtviz.errors import AttentionCaptureError
 from rtviz.models import choices, compiled
 from rtviz.models.compiled import Compiled
-from rtviz.models.looking import Looked, Looking
+from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
 WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
 PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
@@ -31,7 +31,7 @@ _one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
-Pass = Callable[[Tensor, Tensor], Looked]
+Pass = Callable[[Tensor, Tensor], RawOutputs]
 Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
 
 
@@ -84,7 +84,7 @@ class Compiler:
             whole: tokens, keys and values are wanted too.
 
         Raises:
-            CaptureFailed: it must be compiled, and cannot be.
+            AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key in self._made:
@@ -107,36 +107,36 @@ class Compiler:
         """The same, compiled now where it is not yet and it pays. Takes a few seconds.
 
         Raises:
-            CaptureFailed: it must be compiled, and cannot be.
+            AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key not in self._made:
             self._make(key, x, self._copy(tokens, whole))
         return self._made[key]
 
-    def _copy(self, tokens: int, whole: bool) -> Looking | None:
+    def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
             return None
         if not self._always and sum(held.numel() for held in self._network.parameters()) > _LARGEST:
             return None
-        return Looking(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
+        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
 
-    def _make(self, key: Key, x: Tensor, looking: Looking | None) -> None:
+    def _make(self, key: Key, x: Tensor, probed: ProbedNetwork | None) -> None:
         made: tuple[str, Compiled] | None = None
         with _one_at_a_time:
             if key in self._made:
                 return
             try:
-                made = None if looking is None else self._best(x, looking)
+                made = None if probed is None else self._best(x, probed)
             except Exception as error:  # whatever OpenVINO cannot do
                 if self._always:
-                    raise CaptureFailed(f"OpenVINO cannot compile {self._name}: {error}") from error
+                    raise AttentionCaptureError(f"OpenVINO cannot compile {self._name}: {error}") from error
                 _log.debug("OpenVINO cannot compile %s", self._name, exc_info=True)
             self._made[key] = made
             while len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
 
-    def _best(self, x: Tensor, looking: Looking) -> tuple[str, Compiled] | None:
+    def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
         """What is quickest for such an input, of what holds; it is found out once on a machine."""
         wanted = self._precision
         size = "x".join(map(str, x.shape))
@@ -152,8 +152,10 @@ class Compiler:
         candidates = [self._native, "int8"] if wanted in ("auto", "eager") else [wanted]
         given = (x, torch.zeros(1, dtype=torch.int64))
         with torch.no_grad():
-            times: dict[str, Callable[[], object]] = {"eager": lambda: looking(*given)}
-            exact = Looking(copy.deepcopy(looking.network).float(), looking.tokens, self._layers, whole=looking.whole)
+            times: dict[str, Callable[[], object]] = {"eager": lambda: probed(*given)}
+            exact = ProbedNetwork(
+                copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole
+            )
             made = {precision: Compiled(exact, x, precision, self._threads, self._device) for precision in candidates}
             if len(candidates) == 1:
                 # Other weights under the same name may not bear what was found out.
@@ -175,10 +177,10 @@ class Compiler:
         return None if best == "eager" else (best, made[best])
 
 
-def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> Looked:
+def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
     """A batch that is not full, as the last of a video: seen as the others were, so that its maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
-    return Looked(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
+    return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 
 
 __all__ = ["PAYS", "WORSE", "Compiler"]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rtviz.errors import no_heads
-from rtviz.frame import Explained, Floats, Maps, Pixels
+from rtviz.frame import Floats, GradCamTarget, Maps, Pixels
 from rtviz.models import backbone, cams, gradcam
-from rtviz.models.looking import Overflow
+from rtviz.models.probed_network import Overflow
 from rtviz.models.runner import Asked, Model, memory_errors
 from rtviz.settings import Query
 
@@ -28,7 +28,7 @@ class ConvNet(Model):
     in the stage's own grid. A query means nothing to it, and changes nothing.
     """
 
-    def _get_to_know(self, network: Any) -> None:
+    def _read_architecture(self, network: Any) -> None:
         self.prefix_tokens = 0
         self.has_cls = False
         self._positions = _Nowhere()
@@ -62,7 +62,7 @@ class ConvNet(Model):
                     evidence = gradcam.Evidence.of(self.network.forward_head(last), leaves[0], asked.target)
                 seen["grad"] = [gradcam.look(evidence.features, evidence.gradient)]
             else:
-                with self._quietly():
+                with self._no_grad():
                     seen, _ = self._stages.look(x, methods)
             stages = {method: [stage.cpu().numpy() for stage in maps] for method, maps in seen.items()}
             if self.precision == "fp16" and not all(np.isfinite(map).all() for maps in stages.values() for map in maps):
@@ -78,7 +78,7 @@ class ConvNet(Model):
         ]
 
     def _maps_of(
-        self, stages: Mapping[str, Sequence[Floats]], query: Query, x: Tensor, explained: Explained | None
+        self, stages: Mapping[str, Sequence[Floats]], query: Query, x: Tensor, explained: GradCamTarget | None
     ) -> Maps:
         # Copies: a view would keep the whole batch alive as long as one of its frames.
         own = {method: tuple(stage.copy() for stage in maps) for method, maps in stages.items()}

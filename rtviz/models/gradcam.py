@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from rtviz.errors import SettingsError
-from rtviz.frame import Explained
+from rtviz.frame import GradCamTarget
 from rtviz.settings import Target
 
 # Gradients are small numbers, which fp16 would round to nothing; a map is the same whatever it is multiplied with.
@@ -121,12 +121,14 @@ def check_target(target: Target, classes: int, model: str) -> None:
         )
 
 
-def explained(network: Any, target: Target, layer: int, evidence: Evidence | None = None, place: int = 0) -> Explained:
+def explained(
+    network: Any, target: Target, layer: int, evidence: Evidence | None = None, place: int = 0
+) -> GradCamTarget:
     """What a map is of, in words and numbers; without evidence, that there was no classifier to ask."""
     if evidence is None:
-        return Explained(target, layer)
+        return GradCamTarget(target, layer)
     number = evidence.numbers[place]
-    return Explained(target, layer, number, _names(network).get(number, ""), evidence.shares[place])
+    return GradCamTarget(target, layer, number, _names(network).get(number, ""), evidence.shares[place])
 
 
 def _names(network: Any) -> dict[int, str]:

@@ -18,7 +18,6 @@ from rtviz.models.zoo import Resampling
 
 _SIZES_REMEMBERED = 8
 
-Grid = tuple[int, int]  # rows and columns of patches
 Fit = list[tuple[nn.Module, str, Any]]  # which attribute of which module becomes what
 
 # What timm's modules of relative position bias read in a forward pass. No module has all of them.
@@ -51,7 +50,7 @@ class Positions:
         self._embeddings: Tensor | None = None
         if getattr(network, "pos_embed", None) is not None:
             self._embeddings = _kept(network.pos_embed)
-            self._trained_grid: Grid = tuple(self._embedding.grid_size)
+            self._trained_grid: tuple[int, int] = tuple(self._embedding.grid_size)
             self._trained += [
                 (network, "pos_embed", self._embeddings),
                 (self._embedding, "grid_size", self._trained_grid),
@@ -62,8 +61,8 @@ class Positions:
                 trained = {name: _kept(getattr(module, name)) for name in _OF_A_BIAS if hasattr(module, name)}
                 self._biases.append((module, trained))
                 self._trained += [(module, name, value) for name, value in trained.items()]
-        self._remembered: OrderedDict[Grid, Fit] = OrderedDict()
-        self._grid: Grid | None = None
+        self._remembered: OrderedDict[tuple[int, int], Fit] = OrderedDict()
+        self._grid: tuple[int, int] | None = None
         self._fitting = threading.Lock()
         _remember_rotary_embeddings(network, self._embedding)
         _remember_added_embeddings(self._embedding)
@@ -74,7 +73,7 @@ class Positions:
         self._remembered.clear()
         self._grid = None
 
-    def fit(self, grid: Grid) -> None:
+    def fit(self, grid: tuple[int, int]) -> None:
         """Ready the network for inputs of this patch grid, where it is and in the number format that it has."""
         with self._fitting:
             if grid == self._grid:
@@ -87,7 +86,7 @@ class Positions:
             _put(self._remembered[grid])
             self._grid = grid
 
-    def _embeddings_for(self, grid: Grid) -> Fit:
+    def _embeddings_for(self, grid: tuple[int, int]) -> Fit:
         if self._embeddings is None:
             return []
         count = _prefix_embeddings(self._network)
@@ -97,7 +96,7 @@ class Positions:
         # timm resamples on each forward pass, unless it finds that the embeddings are for this grid already.
         return [(self._network, "pos_embed", fitted.to(like)), (self._embedding, "grid_size", grid)]
 
-    def _biases_for(self, grid: Grid) -> Fit:
+    def _biases_for(self, grid: tuple[int, int]) -> Fit:
         """A bias has a row for each offset between two patches: of a table (Swin, BEiT), or of what an MLP makes of the
         offset's coordinates (Swin v2). The table is resized to the offsets on this grid, as BEiT is fine-tuned at other
         sizes; the MLP gets this grid's coordinates.
@@ -136,7 +135,7 @@ class Positions:
         return fit
 
 
-def resample(embeddings: Tensor, trained: Grid, grid: Grid, resampling: Resampling) -> Tensor:
+def resample(embeddings: Tensor, trained: tuple[int, int], grid: tuple[int, int], resampling: Resampling) -> Tensor:
     """The patches' position embeddings [1, patches, width], float32, for another patch grid.
 
     On the grid of training they stay what they are, in every family's code.
@@ -193,7 +192,7 @@ class _IndexedAsMeant(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _offsets(grid: Grid) -> int:
+def _offsets(grid: tuple[int, int]) -> int:
     """How many offsets there are between two patches of a grid."""
     return (2 * grid[0] - 1) * (2 * grid[1] - 1)
 

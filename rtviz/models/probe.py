@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 
-class SeenEnough(Exception):
+class CapturedEnough(Exception):
     """Every wanted row is captured, and nobody asked for what the network would compute after it."""
 
 
@@ -84,7 +84,7 @@ class AttentionProbe(TorchFunctionMode):
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
         last: what entered the attention of the last captured layer.
-        entered: what entered the softmax, for each layer; empty unless it was to be kept.
+        qk_inputs: what entered the softmax, for each layer; empty unless it was to be kept.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class AttentionProbe(TorchFunctionMode):
         super().__init__()
         self.attention: list[Tensor] = []
         self.last: Entering | None = None
-        self.entered: list[Entering] = []
+        self.qk_inputs: list[Entering] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
@@ -120,7 +120,7 @@ class AttentionProbe(TorchFunctionMode):
             before = len(self.attention)
             self._look(*args, **kwargs)
             if len(self.attention) == self._stop_after:
-                raise SeenEnough
+                raise CapturedEnough
             heads = self._muted.get(before, ()) if len(self.attention) > before else ()
             if heads:
                 output = func(*args, **kwargs).clone()  # [batch, heads, tokens, head width]
@@ -147,5 +147,5 @@ class AttentionProbe(TorchFunctionMode):
         entering = Entering(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
         self.attention.append(entering.softmax(self._rows))
         if self._keep_all:
-            self.entered.append(entering)
+            self.qk_inputs.append(entering)
         self.last = entering

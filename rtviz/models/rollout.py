@@ -16,7 +16,7 @@ _FUSE = {
 }
 
 
-def rolled_out(entered: Sequence[Entering], row: int, fusion: str, discard: float) -> Tensor:
+def rolled_out(qk_inputs: Sequence[Entering], row: int, fusion: str, discard: float) -> Tensor:
     """The row of one token in the product of all layers' attention.
 
     Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, section 3: of each layer the heads are fused,
@@ -30,7 +30,7 @@ def rolled_out(entered: Sequence[Entering], row: int, fusion: str, discard: floa
     (`scripts/bench.py views`, 2 cores, bf16).
 
     Args:
-        entered: what entered the softmax of each layer, the first one first.
+        qk_inputs: what entered the softmax of each layer, the first one first.
         row: index of the token.
         fusion: "mean", "max" or "min" of the heads.
         discard: this share of the fused values, the weakest of each layer, count as 0; what CLS gives to itself stays.
@@ -38,12 +38,12 @@ def rolled_out(entered: Sequence[Entering], row: int, fusion: str, discard: floa
     Returns:
         float32 [batch, tokens], what each token of the input gives; it sums to 1.
     """
-    batch, _, tokens, _ = entered[0].query.shape
-    device = entered[0].query.device
+    batch, _, tokens, _ = qk_inputs[0].query.shape
+    device = qk_inputs[0].query.device
     along = torch.zeros(batch, 1, tokens, device=device)
     along[:, 0, row] = 1
     every = torch.arange(tokens, device=device)
-    for layer in reversed(entered):
+    for layer in reversed(qk_inputs):
         fused = _FUSE[fusion](layer.softmax(every))  # [batch, tokens, tokens]
         count = int(tokens * tokens * discard)
         if count:

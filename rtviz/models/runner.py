@@ -13,27 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rtviz.errors import CaptureFailed, DeviceFailed, DeviceLost, SettingsError
-from rtviz.frame import Explained, Floats, Frame, Maps, Pixels, explained_layer, rounding_noise
+from rtviz.errors import AttentionCaptureError, DeviceFailed, DeviceLost, SettingsError
+from rtviz.frame import Floats, Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
 from rtviz.models.compiler import Compiler
-from rtviz.models.gate import Gate
-from rtviz.models.graphs import Graphs
-from rtviz.models.looking import Looked, Overflow
+from rtviz.models.cuda_graphs import Graphs
 from rtviz.models.positions import Positions
-from rtviz.models.probe import AttentionProbe, Entering, SeenEnough
+from rtviz.models.probe import AttentionProbe, CapturedEnough, Entering
+from rtviz.models.probed_network import Overflow, RawOutputs
+from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
 from rtviz.models.zoo import ModelCard
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "intact", "grad"}) | cams.METHODS.keys()
+FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()
 # What is there only at the end of a pass; attention is there before the last layer's own output.
 _AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what OpenVINO gives only then
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
-Pass = Callable[[Tensor, Tensor], Looked]  # of an input [batch, 3, height, width] and a row
+Pass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Asked:
         needs_gradients: whether Grad-CAM is wanted at all.
         rolled: how attention is to be rolled out; None if it is not.
         muted: heads whose output counts as 0, their layers counted from 0.
-        intact: whether the same is wanted with no head muted, too.
+        unablated: whether the same is wanted with no head muted, too.
     """
 
     target: Target
@@ -64,7 +64,7 @@ class Asked:
     needs_gradients: bool
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
-    intact: bool = False
+    unablated: bool = False
 
 
 class Model:
@@ -109,13 +109,13 @@ class Model:
         self._asked_precision = Settings.option("precision").check(precision)
         self._asked_backend = Settings.option("backend").check(backend)
         self._soon = False
-        self._gate = Gate()
+        self._network_lock = ReadWriteLock()
         self._native = ""  # the number format of what torch runs
         self._passes: Compiler | Graphs | None = None  # those that need not be made step by step
-        self._get_to_know(network)
+        self._read_architecture(network)
         self.to(device)
 
-    def _get_to_know(self, network: Any) -> None:
+    def _read_architecture(self, network: Any) -> None:
         """What only a look at the network itself can tell."""
         self.prefix_tokens = int(network.num_prefix_tokens)
         self.has_cls = backbone.has_cls(network)
@@ -127,7 +127,7 @@ class Model:
         self.classes = 0 if entrance is None else gradcam.classes_of(network)
         self._tap = gradcam.Tap([entrance]) if self.classes and entrance is not None else None
 
-    def _quietly(self) -> AbstractContextManager[None]:
+    def _no_grad(self) -> AbstractContextManager[None]:
         """A pass without gradients. What inference mode makes and keeps, such as rotary positions, could not be used in
         a later pass with gradients, so it is only for networks that never have one."""
         return torch.no_grad() if self.classes else torch.inference_mode()
@@ -151,7 +151,7 @@ class Model:
             DeviceFailed: the device is absent, or the model is too large for it.
         """
         target = choices.device_of(device)
-        with memory_errors(str(target)), self._gate.alone():
+        with memory_errors(str(target)), self._network_lock.alone():
             self.device = str(target)
             self._set_precision(choices.precision_of(self._asked_precision, target))
         return self
@@ -175,7 +175,7 @@ class Model:
             features: what else will be wanted, as for one frame.
 
         Raises:
-            CaptureFailed: it must be compiled, and cannot be.
+            AttentionCaptureError: it must be compiled, and cannot be.
         """
         if self._passes is not None:
             x = self.prepare([frame] * count, resolution)
@@ -278,7 +278,7 @@ class Model:
             resolution: short side; the model's own if not given.
         """
         height, width = self.input_size(_size(frames[0]), resolution)
-        with self._quietly():
+        with self._no_grad():
             if self.device.startswith("cuda"):
                 planes = resized_on_device(frames, height, width, self.device)
             else:
@@ -302,7 +302,7 @@ class Model:
         Raises:
             SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.
             DeviceFailed: out of memory.
-            CaptureFailed: the network did not show the attention of every layer.
+            AttentionCaptureError: the network did not show the attention of every layer.
         """
         return self.batch([frame.pixels if isinstance(frame, Frame) else Frame(frame).pixels], query, features)[0]
 
@@ -328,10 +328,10 @@ class Model:
             layer: in which stage of a convolutional network; of a transformer it is always the last layer. The feature
                 "rollout" goes up to it.
             rollout: how the feature "rollout" fuses heads, and which share of the weakest values it discards.
-            mute: (layer, head) whose output counts as 0. The feature "intact" looks without that too.
+            mute: (layer, head) whose output counts as 0. The feature "unablated" gives the maps without that too.
 
         Raises:
-            SettingsError, DeviceFailed, CaptureFailed: as for one frame; or the model has no such class.
+            SettingsError, DeviceFailed, AttentionCaptureError: as for one frame; or the model has no such class.
         """
         if unknown := set(features) - FEATURES:
             raise ValueError(f"features cannot be {sorted(unknown)}; allowed: {', '.join(sorted(FEATURES))}")
@@ -343,7 +343,7 @@ class Model:
             "grad" in features,
             Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features and self.heads else None,
             self._muted(mute) if self.heads else (),
-            "intact" in features,
+            "unablated" in features,
         )
         if asked.needs_gradients:
             if self.classes:
@@ -357,13 +357,13 @@ class Model:
         for places in of_size.values():
             given = [frames[place] for place in places], query, features, resolution, asked
             try:
-                with self._gate.beside_others():
+                with self._network_lock.beside_others():
                     maps = self._look_at(*given)
             except Overflow:
-                with self._gate.alone():
+                with self._network_lock.alone():
                     if self.precision == "fp16":  # another pass may have left it meanwhile
                         self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
-                with self._gate.beside_others():
+                with self._network_lock.beside_others():
                     maps = self._look_at(*given)
             found |= dict(zip(places, maps, strict=True))
         return [found[place] for place in range(len(frames))]
@@ -381,7 +381,7 @@ class Model:
     ) -> list[Maps]:
         with memory_errors(self.device):
             x = self.prepare(frames, resolution)
-            twice = bool(asked.intact and asked.muted)
+            twice = bool(asked.unablated and asked.muted)
             if twice:  # first as it is, then with heads muted: one pass is quicker than two
                 x = torch.cat([x, x])
             rows = torch.tensor([self.row_of(query, self._grid_of(x))])
@@ -425,7 +425,7 @@ class Model:
                     raise Overflow
             rolled = None
             if asked.rolled is not None and probe is not None:
-                rolled = self._rolled_out(probe.entered, int(rows[0]), asked.rolled).cpu().numpy()
+                rolled = self._rolled_out(probe.qk_inputs, int(rows[0]), asked.rolled).cpu().numpy()
         size = (x.shape[2], x.shape[3])
         ask = self._asker(x, fast, probe, asked) if "rows" in features else None
         found = [
@@ -442,17 +442,17 @@ class Model:
         if not twice:
             return found
         pairs = zip(found[: len(frames)], found[len(frames) :], strict=True)
-        return [replace(muted, intact=intact) for intact, muted in pairs]
+        return [replace(muted, unablated=unablated) for unablated, muted in pairs]
 
-    def _rolled_out(self, entered: Sequence[Entering], row: int, rolled: Rolled) -> Tensor:
+    def _rolled_out(self, qk_inputs: Sequence[Entering], row: int, rolled: Rolled) -> Tensor:
         """What each patch counts for a token: float32 [batch, patches], on the model's device."""
         from rtviz.models.rollout import rolled_out
 
         with torch.inference_mode(), memory_errors(self.device):
-            along = rolled_out(entered[: rolled.layer + 1], row, rolled.fusion, rolled.discard)
+            along = rolled_out(qk_inputs[: rolled.layer + 1], row, rolled.fusion, rolled.discard)
             return along[:, self.prefix_tokens :]
 
-    def _explained(self, asked: Asked, evidence: gradcam.Evidence | None, place: int) -> Explained | None:
+    def _explained(self, asked: Asked, evidence: gradcam.Evidence | None, place: int) -> GradCamTarget | None:
         """What Grad-CAM is of in the frame at this place of its batch."""
         if not asked.needs_gradients:
             return None
@@ -541,8 +541,8 @@ class Model:
         """What answers for another query, in the frame at a place of the batch: fields of Maps."""
         if fast is not None:  # it keeps nothing of a pass, and is quick enough for another one
             return partial(self._looked_again, x, fast)
-        if probe is not None and probe.entered:
-            return partial(self._rows, probe.entered, self._grid_of(x), asked.rolled)
+        if probe is not None and probe.qk_inputs:
+            return partial(self._rows, probe.qk_inputs, self._grid_of(x), asked.rolled)
         return None
 
     def _looked_again(self, x: Tensor, fast: Pass, place: int, query: Query) -> dict[str, Floats]:
@@ -551,22 +551,22 @@ class Model:
             with memory_errors(self.device):
                 attention = fast(x, torch.tensor([self.row_of(query, grid)])).attention
         except Overflow as error:
-            raise CaptureFailed(f"what {self.name} sees from there leaves the range of fp16") from error
+            raise AttentionCaptureError(f"what {self.name} sees from there leaves the range of fp16") from error
         patches, prefix = self._apart(attention[place, :, :, 0].numpy(), grid)
         return {"attention": patches, "prefix": prefix}
 
     def _rows(
-        self, entered: Sequence[Entering], grid: tuple[int, int], rolled: Rolled | None, place: int, query: Query
+        self, qk_inputs: Sequence[Entering], grid: tuple[int, int], rolled: Rolled | None, place: int, query: Query
     ) -> dict[str, Floats]:
         """Of a pass that is over."""
         with torch.inference_mode(), memory_errors(self.device):
             number = self.row_of(query, grid)
-            row = torch.tensor([number], device=entered[0].query.device)
-            attention = torch.stack([layer.softmax(row)[place, :, 0] for layer in entered])
+            row = torch.tensor([number], device=qk_inputs[0].query.device)
+            attention = torch.stack([layer.softmax(row)[place, :, 0] for layer in qk_inputs])
             patches, prefix = self._apart(attention.cpu().numpy(), grid)
         found = {"attention": patches, "prefix": prefix}
         if rolled is not None:
-            found["rollout"] = self._rolled_out(entered, number, rolled)[place].reshape(grid).cpu().numpy()
+            found["rollout"] = self._rolled_out(qk_inputs, number, rolled)[place].reshape(grid).cpu().numpy()
         return found
 
     # --- tensors in ---
@@ -586,7 +586,7 @@ class Model:
             ValueError: x has another shape.
             SettingsError: the query is no place on the frame, or the model has no CLS token.
             DeviceFailed: out of memory.
-            CaptureFailed: the network did not show the attention of every layer.
+            AttentionCaptureError: the network did not show the attention of every layer.
         """
         patch = self.patch_size
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point() or x.shape[2] % patch or x.shape[3] % patch:
@@ -612,9 +612,8 @@ class Model:
             if not self.has_cls:
                 raise SettingsError("query", "cls", f"a point X,Y, because {self.name} has no CLS token")
             return 0
-        rows, columns = grid
-        row, column = min(int(query.y * rows), rows - 1), min(int(query.x * columns), columns - 1)
-        return self.prefix_tokens + row * columns + column
+        row, column = Grid(*grid).patch_at(query)
+        return self.prefix_tokens + row * grid[1] + column
 
     def _grid_of(self, x: Tensor) -> tuple[int, int]:
         return x.shape[2] // self.patch_size, x.shape[3] // self.patch_size
@@ -657,14 +656,14 @@ class Model:
             muted_from=muted_from,
         )
         tokens = ended = None
-        with quietly or self._quietly():
+        with quietly or self._no_grad():
             try:
                 with probe:
                     tokens = ended = self.network.forward_features(x)
-            except SeenEnough:
+            except CapturedEnough:
                 pass
             if len(probe.attention) != self.layers:
-                raise CaptureFailed(
+                raise AttentionCaptureError(
                     f"{self.name} showed the attention of {len(probe.attention)} of its {self.layers} layers; "
                     "rtviz cannot look into this architecture"
                 )

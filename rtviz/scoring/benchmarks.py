@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rtviz import discovery
+from rtviz.analysis import discovery
+from rtviz.analysis.head_stats import standing_out
+from rtviz.analysis.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceUnreadable, no_cls, no_tokens
-from rtviz.facts import standing_out
 from rtviz.frame import Floats, Maps, Pixels
 from rtviz.models import load
-from rtviz.propagation import Propagation, on_pixels, one_each, sampled
 from rtviz.scoring import datasets, measures
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
 from rtviz.scoring.report import BenchmarkReport, Score, paper_score, reported
-from rtviz.settings import Point, Query, Settings
+from rtviz.settings import METHOD_TITLES, Point, Query, Settings
 from rtviz.views.overlap import looked_at
 
 Progress = Callable[[str, int, int], None]  # (what, done, in all)
@@ -106,7 +106,7 @@ def scored(
         "corloc": (
             datasets.boxed,
             partial(corloc, method=objects, features=features),
-            f"pictures in which the box that {discovery.TITLES[objects]} finds overlaps an object's by half or more",
+            f"pictures in which the box that {METHOD_TITLES[objects]} finds overlaps an object's by half or more",
         ),
     }
     read, measure, protocol = plans[benchmark]
@@ -216,7 +216,7 @@ def jaccard(
 
     A convolutional network, of which the paper has no figure, has one mask: of what its last stage responds to.
     Beside the best head stands what needs no choice by the truth: the mean map over the heads, and the head that
-    stands out (`rtviz.facts.standing_out`), where none does the mean.
+    stands out (`rtviz.analysis.head_stats.standing_out`), where none does the mean.
 
     Args:
         model: with a CLS token, or a convolutional network.
@@ -343,7 +343,7 @@ def davis(
     """How well objects are followed through videos by the last layer's patch features alone: J&F.
 
     facebookresearch/dino, eval_video_segmentation.py: frames of 480 pixels on the short side, the long one cut down to
-    a multiple of 64; the first frame's masks are carried on by `rtviz.propagation`. Then davisvideochallenge/
+    a multiple of 64; the first frame's masks are carried on by `rtviz.analysis.propagation`. Then davisvideochallenge/
     davis2017-evaluation, semi-supervised: J (region) and F (boundary) of each object, mean over its frames without the
     first and the last, then over all objects; J&F is the mean of the two. Beside each mean stand, as there, the recall
     (of how many frames the measure is above a half) and the decay from the first quarter to the last. Void pixels are
@@ -439,19 +439,19 @@ def follow(
     regions: list[list[float]] = []
     boundaries: list[list[float]] = []
     of_mean_map: list[Reals] = []
-    carrier: Propagation | None = None
+    warper: Propagation | None = None
     objects = lost = 0
     for number, (truth, maps) in enumerate(_looked(model, clip, resolution)):
         labels = _without_void(truth.labels)
         assert maps.tokens is not None
         told()
-        if carrier is None:
+        if warper is None:
             objects = int(labels.max())
             if not objects:
                 raise SourceUnreadable(f"{clip.name} has no object in its first frame")
-            carrier = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
+            warper = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
             continue
-        carried = carrier.next(maps.tokens)
+        carried = warper.next(maps.tokens)
         lost = sum(carried.lost)
         if number == clip.count - 1:
             break

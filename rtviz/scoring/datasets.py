@@ -28,6 +28,7 @@ from rtviz.frame import Frame, Pixels
 from rtviz.sources.files import check_file
 from rtviz.sources.pictures import read_whole
 from rtviz.sources.scene import SCORING_SEEDS, SceneSource, sample
+from rtviz.words import counted
 
 SCENE = "scene:"
 VOID = 255  # in label maps: neither object nor background
@@ -125,7 +126,7 @@ def segmented(place: str, limit: int | None = None, first_seed: int = 0) -> Data
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
-        return DataSet(_count(names, "drawn scene"), names, _draw_segmented, 224, drawn=True)
+        return DataSet(counted(len(names), "drawn scene"), names, _draw_segmented, 224, drawn=True)
     needed = ("JPEGImages", "SegmentationObject", "ImageSets/Segmentation/val.txt")
     root = _root(place, "PASCAL VOC2012", _VOC_FOLDERS[:3], needed)
     names = _listed(root / needed[2], limit, partial(_segmented_files, root))
@@ -144,7 +145,7 @@ def boxed(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     """
     if place == SCENE:
         names = _seeds(limit or _SCENES, first_seed)
-        return DataSet(_count(names, "drawn scene"), names, _draw_boxed, 224, drawn=True)
+        return DataSet(counted(len(names), "drawn scene"), names, _draw_boxed, 224, drawn=True)
     needed = ("JPEGImages", "Annotations", "ImageSets/Main/trainval.txt")
     root = _root(place, "PASCAL VOC2007 or VOC2012", _VOC_FOLDERS, needed)
     names = _listed(root / needed[2], limit, partial(_boxed_files, root))
@@ -191,10 +192,6 @@ def _read_boxed(root: Path, name: str) -> Boxed:
     return Boxed(name, read_whole(picture), np.array(found) - (1, 1, 0, 0))
 
 
-def _count(names: Sequence[str], what: str) -> str:
-    return f"{len(names)} {what}{'s' if len(names) > 1 else ''}"
-
-
 # --- DAVIS -----------------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +209,7 @@ def clips(place: str, limit: int | None = None, first_seed: int = 0) -> DataSet[
     """
     if place == SCENE:
         names = _seeds(limit or _SCENE_CLIPS, first_seed)
-        return DataSet(_count(names, "drawn moving scene"), names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
+        return DataSet(counted(len(names), "drawn moving scene"), names, _draw_clip, _SCENE_CLIP_SIZE[0], drawn=True)
     needed = ("JPEGImages/480p", "Annotations/480p")
     root = _root(place, "DAVIS 2017 or DAVIS 2016", (".", "DAVIS", "DAVIS-2017", "DAVIS-2016"), needed, _CLIP_LISTS)
     listed = next(root / name for name in _CLIP_LISTS if (root / name).exists())

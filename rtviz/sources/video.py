@@ -18,6 +18,7 @@ from rtviz.frame import Frame, Pixels
 from rtviz.sources import SourceInfo
 from rtviz.sources.base import ClosingSource
 from rtviz.sources.files import LARGEST_SIDE, check_file, fit
+from rtviz.words import counted
 
 try:
     import av
@@ -220,7 +221,7 @@ class VideoSource(ClosingSource):
             self._open()
             return frame
         self.close()
-        why = f" ({_count(way.packets, 'damaged packet')})" if way.packets else ""
+        why = f" ({counted(way.packets, 'damaged packet')})" if way.packets else ""
         raise SourceUnreadable(f"{self.path} holds no frame that can be decoded{why}")
 
     def _duration_seconds(self) -> float | None:
@@ -379,15 +380,15 @@ class VideoSource(ClosingSource):
             whole = self.info.frame_count is not None and self.end is None and not self.start
             about = f" of about {max(self.info.frame_count or 0, seen)}" if whole else ""
             self.warnings.append(
-                f"{self.path} is damaged: {_count(way.packets, 'packet')} skipped, "
-                f"{_count(way.broken_frames, 'frame')} with errors, {seen}{about} frames decoded"
+                f"{self.path} is damaged: {counted(way.packets, 'packet')} skipped, "
+                f"{counted(way.broken_frames, 'frame')} with errors, {seen}{about} frames decoded"
             )
         if repaired:
-            self.warnings.append(f"{_count(repaired, 'frame')} of {self.path} had no usable time and were given one")
+            self.warnings.append(f"{counted(repaired, 'frame')} of {self.path} had no usable time and were given one")
         if self._convert.refitted:
             height, width = self.info.size
             self.warnings.append(
-                f"{_count(self._convert.refitted, 'frame')} of {self.path} had another size and were fitted into "
+                f"{counted(self._convert.refitted, 'frame')} of {self.path} had another size and were fitted into "
                 f"{width}x{height}"
             )
             self._convert.refitted = 0
@@ -397,10 +398,6 @@ class VideoSource(ClosingSource):
         container, self._container = self._container, None
         if container is not None:
             container.close()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _numbered(tracks: Sequence[Any], number: int, option: str, noun: str) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.errors import SettingsError, no_classifier
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
 
 # Below such a share of the largest value differences are rounding. The tokens of an untrained ViT are all equally long
@@ -72,7 +73,7 @@ def stage_map(maps: Maps, settings: Settings) -> Floats:
     if settings.cam not in maps.cams:
         raise ValueError(f"cam needs the maps of the method {settings.cam}")
     stages = maps.cams[settings.cam]
-    if settings.cam == "grad" and not maps.heads:
+    if settings.cam == "grad" and not maps.has_attention:
         return stages[0]
     if len(stages) == maps.layers:
         return stages[layer]

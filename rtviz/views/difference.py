@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
 from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
 
@@ -19,14 +20,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         SettingsError: the maps have no such layer or head.
     """
     alone = settings.layout == "alone"
-    if not maps.muted or maps.intact is None:
+    if not maps.muted or maps.unablated is None:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
         compose.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
         return picture
-    more, share = difference(maps, maps.intact, settings)
+    more, share = difference(maps, maps.unablated, settings)
     layer = layer_of(maps, settings)
     above = layer > min(one.layer for one in maps.muted)  # attention is made before what a head says is heard
-    real = _beyond_rounding(more, maps, maps.intact, settings) if above else np.zeros_like(more)
+    real = _beyond_rounding(more, maps, maps.unablated, settings) if above else np.zeros_like(more)
     if real.any():
         key = key_of(maps, settings, "difference", layer, settings.head)
         strength = normalize(np.abs(real), frame, settings, memory, key)
@@ -48,14 +49,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     return picture
 
 
-def _beyond_rounding(more: Floats, maps: Maps, intact: Maps, settings: Settings) -> Floats:
+def _beyond_rounding(more: Floats, maps: Maps, unablated: Maps, settings: Settings) -> Floats:
     """A difference [rows, columns] less what rounding may have made of it in each patch."""
     fused = settings.replace(head="mean") if settings.head == "all" else settings
-    noise = max(maps.noise, intact.noise) * np.maximum(chosen(maps, fused), chosen(intact, fused))
+    noise = max(maps.noise, unablated.noise) * np.maximum(chosen(maps, fused), chosen(unablated, fused))
     return np.asarray(np.sign(more) * np.maximum(np.abs(more) - noise, 0), np.float32)
 
 
-def difference(maps: Maps, intact: Maps, settings: Settings) -> tuple[Floats, float]:
+def difference(maps: Maps, unablated: Maps, settings: Settings) -> tuple[Floats, float]:
     """What the chosen map has more than the intact one, float32 [rows, columns], and the share of the attention that
     has moved: half the sum of all differences (total variation), 0 to 1.
 
@@ -63,6 +64,6 @@ def difference(maps: Maps, intact: Maps, settings: Settings) -> tuple[Floats, fl
         SettingsError: the maps have no such layer or head.
     """
     fused = settings.replace(head="mean") if settings.head == "all" else settings
-    now, before = chosen(maps, fused), chosen(intact, fused)
+    now, before = chosen(maps, fused), chosen(unablated, fused)
     shares = [each / max(float(each.sum()), 1e-12) for each in (now, before)]
     return np.asarray(now - before, np.float32), float(np.abs(shares[0] - shares[1]).sum() / 2)

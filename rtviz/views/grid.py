@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory, heatmap, mask
+from rtviz.views import heatmap, mask
+from rtviz.views.base import Memory, Tile
 from rtviz.views.selection import check_head, key_of, layer_of, normalize
 
 
@@ -69,6 +70,13 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
             if fitting:
                 compose.label(picture, fitting[0], box, height)
     return picture
+
+
+def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
+    """The enlargements, then every thumbnail with its layer and head."""
+    plan = arrange(size, maps.layers, maps.heads)
+    thumbnails = [Tile(box, layer, head) for layer, row in enumerate(plan.tiles) for head, box in enumerate(row)]
+    return [*(Tile(box, None, None) for box in plan.panels), *thumbnails]
 
 
 def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
-from rtviz.views import Memory, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory, Tile
 from rtviz.views.selection import check_head, fuse, key_of, layer_of, normalize
 
 
@@ -30,11 +31,12 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         key_of(maps, settings, layer, "heads"),
     )
     alone = settings.layout == "alone"
-    tiles = arrange(frame.size, maps.heads)
-    thumbnail = compose.thumbnail(frame.pixels, tiles[0][1].size)
-    levels = compose.upsample(values, tiles[0][1].size, settings.upsampling, thumbnail)
+    places = arrange(frame.size, maps.heads)
+    size = places[0][1].size
+    thumbnail = compose.thumbnail(frame.pixels, size)
+    levels = compose.upsample(values, size, settings.upsampling, thumbnail)
     picture = compose.blank(frame.size)
-    for shown, box in tiles:
+    for shown, box in places:
         if shown == "frame":
             tile = thumbnail
         elif shown == "all":
@@ -45,11 +47,24 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         compose.paste(picture, tile, box)
         if maps.query != "cls":
             compose.marker(picture, *maps.query, box)
-    _label(picture, tiles, layer)
-    for shown, box in tiles:
+    _label(picture, places, layer)
+    for shown, box in places:
         if shown == settings.head:
             compose.frame_box(picture, box, compose.ACCENT, max(2, round(min(frame.size) / 240)))
     return picture
+
+
+def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
+    """Every tile with its layer and head; the frame itself without.
+
+    Raises:
+        SettingsError: the maps have no such layer.
+    """
+    layer = layer_of(maps, settings)
+    return [
+        Tile(box, None, None) if shown == "frame" else Tile(box, layer, shown)
+        for shown, box in arrange(size, maps.heads)
+    ]
 
 
 def arrange(size: tuple[int, int], heads: int) -> list[tuple[Head | str, compose.Box]]:

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views.base import Memory
 from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
 

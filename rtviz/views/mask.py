@@ -8,10 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
-from rtviz.views import Memory
+from rtviz.views.base import Memory
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import best_heads
 from rtviz.views.selection import chosen, layer_of
@@ -33,7 +33,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         attention = maps.attention[layer_of(maps, settings), list(heads)]
         settings = settings.replace(head=heads[0] if len(heads) == 1 else "all")
         attention = attention[0] if len(heads) == 1 else attention
-    elif maps.heads:
+    elif maps.has_attention:
         heads, attention = tuple(range(maps.heads)), chosen(maps, settings)
     else:
         settings = settings.replace(head="mean")
@@ -45,7 +45,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in heads])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
-    if maps.query != "cls" and maps.heads:
+    if maps.query != "cls" and maps.has_attention:
         compose.marker(picture, *maps.query)
     return picture
 

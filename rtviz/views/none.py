@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views.base import Memory
 
 
 def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None) -> Pixels:

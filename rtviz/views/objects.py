@@ -8,13 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from rtviz import compose
-from rtviz.discovery import (
+from rtviz.analysis.discovery import (
     ALL_ALIKE,
     METHODS,
     NO_FEATURES,
     NONE_ALIKE,
-    TITLES,
     Discovery,
     Following,
     Mask,
@@ -23,10 +21,12 @@ from rtviz.discovery import (
     parts,
     tokencut,
 )
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.settings import Settings
-from rtviz.views import Memory, compared_by
+from rtviz.settings import METHOD_TITLES, Settings
+from rtviz.views.base import Memory
 from rtviz.views.mask import add, mask_color, tint
+from rtviz.views.requirements import compared_by
 
 # A live picture does not wait for the graph of more patches than the embedded model has at 224 pixels.
 _MOST = 1200
@@ -52,7 +52,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         # Fainter than the object's outline, whatever the opacity.
         strength = 0.3 if alone else min(0.3, 0.5 * settings.opacity)
         add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), compose.INK, strength)
-    name = TITLES[settings.objects]
+    name = METHOD_TITLES[settings.objects]
     if not found.remark:
         _box(picture, mask, name)
         return picture

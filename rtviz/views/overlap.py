@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.analysis.propagation import sampled
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Masks
-from rtviz.propagation import sampled
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
@@ -68,7 +68,7 @@ def looked_at(maps: Maps, settings: Settings) -> Floats:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    if maps.heads:
+    if maps.has_attention:
         return maps.attention[layer_of(maps, settings)]
     return positive(stage_map(maps, settings))[None]
 
@@ -102,7 +102,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     both = covered @ masks.T  # [objects, heads]
     scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)
-    return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.heads else ())
+    return Overlap(tuple(map(float, scores.max(axis=1))), tuple(map(int, best)) if maps.has_attention else ())
 
 
 def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
@@ -112,7 +112,7 @@ def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    if not settings.jaccard or frame.masks is None or not maps.heads:
+    if not settings.jaccard or frame.masks is None or not maps.has_attention:
         return ()
     found = overlap(maps, settings, frame.masks)
     return () if found is None else tuple(sorted(set(found.heads)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views.base import Memory
 from rtviz.views.selection import key_of
 
 # How fast the components and the ranges of their colours follow, in seconds of the source.

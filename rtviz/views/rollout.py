@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
 
 # Through the layers a few patches gather what belongs to no place, as DINOv2 without registers does it ("Vision

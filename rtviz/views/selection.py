@@ -7,11 +7,12 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from rtviz.analysis.head_stats import agreement, best_of
 from rtviz.errors import SettingsError
-from rtviz.facts import agreement, best_of
 from rtviz.frame import Floats, Frame, Maps
 from rtviz.settings import Settings
-from rtviz.views import FOLLOWED, Memory
+from rtviz.views.base import FOLLOWED, Memory
+from rtviz.words import counted
 
 # Robust ends of a map's range: few patches of a map may be brighter than the colours go.
 _LOW, _HIGH = 0.02, 0.995
@@ -33,7 +34,7 @@ def layer_of(maps: Maps, settings: Settings) -> int:
             "layer",
             settings.layer,
             f"{-maps.layers} to {maps.layers - 1} "
-            f"({maps.model} has {_count(maps.layers, 'layer' if maps.heads else 'stage')})",
+            f"({maps.model} has {counted(maps.layers, 'layer' if maps.has_attention else 'stage')})",
         )
     return settings.layer % maps.layers
 
@@ -48,13 +49,13 @@ def check_head(maps: Maps, settings: Settings) -> None:
         raise SettingsError(
             "head",
             settings.head,
-            f"0 to {maps.heads - 1} ({maps.model} has {_count(maps.heads, 'head')}), mean, max, all, follow",
+            f"0 to {maps.heads - 1} ({maps.model} has {counted(maps.heads, 'head')}), mean, max, all, follow",
         )
 
 
 def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None = None) -> int | None:
-    """The head of the settings' layer that stands out (`rtviz.facts.standing_out`), None if none does. What was
-    followed before stays until something else is clearly better.
+    """The head of the settings' layer that stands out (`rtviz.analysis.head_stats.standing_out`), None if none does.
+    What was followed before stays until something else is clearly better.
 
     Args:
         memory: of the stream; without one every frame stands for itself.
@@ -76,10 +77,6 @@ def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None
         head = best_of(agreed, head)
     memory[FOLLOWED] = (of, head, agreed, frame.pts_seconds)
     return head
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def chosen(maps: Maps, settings: Settings) -> Floats:

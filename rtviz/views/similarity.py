@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
-from rtviz.views import Memory, compared_by, heatmap
+from rtviz.views import heatmap
+from rtviz.views.base import Memory
+from rtviz.views.requirements import compared_by
 from rtviz.views.selection import key_of, normalize
 
 
@@ -42,7 +44,6 @@ def similarity(maps: Maps, query: Query, features: str = "keys") -> Floats:
     if query == "cls":
         asked = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
     else:
-        rows, columns = maps.grid
-        asked = patches[min(int(query.y * rows), rows - 1), min(int(query.x * columns), columns - 1)]
+        asked = patches[maps.grid.patch_at(query)]
     asked = asked / max(float(np.linalg.norm(asked)), 1e-12)
     return np.asarray(patches @ asked, np.float32)

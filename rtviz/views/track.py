@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz import compose
+from rtviz.drawing import compose
 from rtviz.frame import Floats, Frame, Maps, Masks, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory

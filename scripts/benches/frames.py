@@ -17,13 +17,13 @@ from benches.limits import Floor, OwnProducts, Product, on_cuda, rates
 from benches.peer import Peer, agreement, difference
 from benches.turns import in_turns, milliseconds, percentile, ratio, settle
 from rtviz import views as drawing
+from rtviz.analysis.tracking import Tracker
 from rtviz.errors import no_heads
-from rtviz.models.looking import Looking
 from rtviz.models.probe import AttentionProbe
+from rtviz.models.probed_network import ProbedNetwork
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
-from rtviz.tracking import Tracker
 
 
 def noise(height: int, width: int) -> Any:
@@ -113,7 +113,7 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
     floor, own, row = Floor(model, prepared), OwnProducts(model, prepared), torch.tensor([0], device=model.device)
     quick_product = Product(quick.precision, quick.device)
     tokens = prepared.shape[2] * prepared.shape[3] // model.patch_size**2 + model.prefix_tokens
-    looking, seen = Looking(model.network, tokens, model.layers, whole=False), {}
+    looking, seen = ProbedNetwork(model.network, tokens, model.layers, whole=False), {}
 
     def go_to_the_end() -> None:
         with torch.inference_mode():

@@ -11,10 +11,10 @@ import rtviz
 from benches.frames import bare_forward, noise, quickest
 from benches.turns import in_turns, milliseconds
 from rtviz.bench import bench_live
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.errors import RtvizError
 from rtviz.frame import Result
-from rtviz.live import LiveSession
+from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Settings
 
 # What is added to a live session, and how much of a frame's time it may take.

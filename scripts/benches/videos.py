@@ -19,10 +19,10 @@ from benches.frames import bare_forward
 from benches.limits import Floor
 from benches.peer import Peer, agreement
 from benches.turns import milliseconds, ratio, settle
-from rtviz import offline
-from rtviz.engine import Engine
+from rtviz.engine.engine import Engine
 from rtviz.errors import RtvizError
-from rtviz.models.lanes import Lanes
+from rtviz.models.inference_pool import InferencePool
+from rtviz.offline import pipeline
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 from rtviz.sources.scene import SceneSource
@@ -53,19 +53,19 @@ def as_file(place: str, folder: Path) -> str:
         return place
     path = folder / "scene.mp4"
     with open_source(place) as source:
-        offline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
+        pipeline.render(source, path, Engine(None), Settings(view="none"), OutputSettings())
     return str(path)
 
 
 def in_lanes(run: Callable[[], None], passes: int, model: Any) -> tuple[float, int]:
     """(seconds, lanes) that so many passes take side by side, as a render arranges them."""
-    with Lanes(model.device) as lanes:
-        passes = max(lanes.count, passes)
+    with InferencePool(model.device) as pool:
+        passes = max(pool.count, passes)
         start = time.perf_counter()
-        for done in [lanes.submit(run) for _ in range(passes)]:
+        for done in [pool.submit(run) for _ in range(passes)]:
             done.result()
         settle(model.device)
-        return (time.perf_counter() - start) / passes, lanes.count
+        return (time.perf_counter() - start) / passes, pool.count
 
 
 def looks(options: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
     bare_model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution, backend="torch")
     width, height = options.frame or (640, 360)
     source = SceneSource(size=(height, width))
-    batch = options.batch or offline.batch_length(model, (height, width), options.resolution)
+    batch = options.batch or pipeline.batch_length(model, (height, width), options.resolution)
     frames = [source.frame(number) for number in range(max(4, options.rounds) * batch)]
     model.compile(frames[0].pixels, batch)
     model.batch([frame.pixels for frame in frames[:batch]])
@@ -86,15 +86,15 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
     looked, bare = [], []
     for turn in range(options.rounds + 1):
         start = time.perf_counter()
-        seen = sum(1 for _ in Engine(model).look_all(batches, settings))
+        seen = sum(1 for _ in Engine(model).predict_all(batches, settings))
         taken = (time.perf_counter() - start) / seen
-        alone, lanes = in_lanes(run, len(batches), bare_model)
+        alone, pool = in_lanes(run, len(batches), bare_model)
         if turn:  # the first warms up
             looked.append(taken)
             bare.append(alone / batch)
     return {
         "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size((height, width))}",
-        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {lanes} lanes",
+        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {pool} lanes",
         "looked at, frames/s": round(1 / statistics.median(looked), 1),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(1 / statistics.median(bare), 1),
         "looked at / bare forward": round(1 / ratio(looked, bare), 3),
@@ -128,7 +128,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             frames = [frame.pixels for frame in source]
         frame_size = frames[0].shape[:2]
         agrees = agreement(model, peer, frame_size)
-        batch = options.batch or offline.batch_length(model, frame_size, options.resolution)
+        batch = options.batch or pipeline.batch_length(model, frame_size, options.resolution)
         model.compile(frames[0], batch)  # as render does by itself for clips that are worth it
         model.batch(frames[:batch])
         bare_model(frames[0])
@@ -139,10 +139,10 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         for turn in range(options.rounds):
             floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
             bare.append(rate(run_bare, max(1, len(frames) // alone), alone))
-            seconds, lanes = in_lanes(run_arranged, len(frames) // batch, model)
+            seconds, pool = in_lanes(run_arranged, len(frames) // batch, model)
             arranged.append(batch / seconds)
             with open_source(place, end=options.seconds) as source:
-                report = offline.render(
+                report = pipeline.render(
                     source, Path(folder) / f"{turn}.mp4", Engine(model), settings, OutputSettings(batch=options.batch)
                 )
             whole.append(report.fps)
@@ -158,7 +158,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         "last layer, distance from the peer's": agrees,
         f"floor of the forward pass in {bare_model.precision}, ms a frame": milliseconds(floors),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(statistics.median(bare), 2),
-        f"the same in {lanes} lanes of {batch}": round(statistics.median(arranged), 2),
+        f"the same in {pool} lanes of {batch}": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render, ms a frame": milliseconds([1 / w for w in whole]),
         "peer, ms a frame": milliseconds(peer_seconds),

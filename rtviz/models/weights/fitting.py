@@ -157,6 +157,8 @@ def _to_timm_names(given: dict[str, Tensor], network: nn.Module) -> dict[str, Te
                 if given[name].count_nonzero():
                     raise ValueError(f"{name} is not zero, and this network has no such bias")
                 given = {other: tensor for other, tensor in given.items() if other != name}
+    if "register_tokens" in given:  # by the mask token timm knows DINOv2's official names, and an export has none
+        given = {"mask_token": given["register_tokens"][:, 0], **given}
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     converted = dict(convert(dict(given), network)) if convert else given
     return {name: tensor for name, tensor in converted.items() if name in own or not _is_buffer(name)}

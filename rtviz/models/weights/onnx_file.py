@@ -1,8 +1,9 @@
 """Reads the weights out of an ONNX file, under the names that its network had before it was exported.
 
-An export keeps the names of most weights. Those of linear layers it transposes, and calls them by a number; the node
-that multiplies with one still stands under the layer's path (torch.onnx: `/encoder/layer.0/mlp/fc1/MatMul`). What an
-export has computed ahead, such as position embeddings cut in two, has lost its name too, and is known by its shape.
+An export keeps the names of most weights. Those of linear layers it transposes, and calls them by a number; but the
+bias that is added to the product keeps its name. Where there is none, the node that multiplies still stands under the
+layer's path (torch.onnx: `/encoder/layer.0/mlp/fc1/MatMul`). What an export has computed ahead, such as position
+embeddings cut in two, or CLS repeated for a batch, has lost its name too, and is known by its shape and its use.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import math
 import re
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,10 @@ _QUANTISED = re.compile(r"^(?:DynamicQuantize|Dequantize|Quantize|QLinear|MatMul
 _NUMBERED = re.compile(r"^(?:onnx::\w+?_\d+|val_\d+|\d+|_v_\d+|/.*|.*_output_\d+|.*_transposed|.*_folded)$")
 _PATCHES = re.compile(r"(?:embeddings\.patch_embeddings\.(?:projection\.)?|patch_embed\.proj(?:ection)?\.)weight$")
 _POSITIONS = re.compile(r"(?:position_embeddings|pos_embed)$")
+_TOKENS = re.compile(r"(?:cls_token|register_tokens|storage_tokens|reg_token)$")
+
+
+_MOST_TOKENS = 32  # CLS, or registers, of any model that there is; a patch grid has more
 
 
 def read(path: Path, member: str | None = None) -> dict[str, Tensor]:
@@ -96,20 +103,51 @@ class _Graph:
         arrays = {name: _single(array) for name, array in self.arrays.items() if array.dtype.kind == "f" and array.ndim}
         named = {name: array for name, array in arrays.items() if not _NUMBERED.match(name)}
         nameless = {name: array for name, array in arrays.items() if _NUMBERED.match(name)}
+        patches = next((name for name in named if _PATCHES.search(name)), None)
+        before = _PATCHES.sub("", patches) if patches is not None else ""
+        by_bias = self._named_by_bias(named)
         for node in self.nodes:
             for name in node.input:
-                if name in nameless and (called := self._called(node, name)):
+                if name in nameless and (called := by_bias.get(node.output[0]) or self._called(node, name, before)):
                     named.setdefault(called, nameless[name].T if self._is_transposed(node) else nameless[name])
-        patches = next((name for name in named if _PATCHES.search(name)), None)
-        if patches is not None and not any(_POSITIONS.search(name) for name in named):
-            positions = _positions(nameless.values(), len(named[patches]))
+        if patches is None:
+            return named
+        width = len(named[patches])
+        library = "embeddings." if "embeddings." in patches else ""
+        if not any(_POSITIONS.search(name) for name in named):
+            positions = _positions(nameless.values(), width)
             if positions is not None:
-                own = "embeddings.position_embeddings" if "embeddings." in patches else "pos_embed"
-                named[_PATCHES.sub("", patches) + own] = positions
+                named[f"{before}{library}{'position_embeddings' if library else 'pos_embed'}"] = positions
+        for array in self._tokens(arrays, width):
+            own = "cls_token" if array.shape[1] == 1 else "register_tokens" if library else "reg_token"
+            named.setdefault(f"{before}{library}{own}", array)
         return named
 
-    def _called(self, node: Any, name: str) -> str | None:
-        """What a nameless constant was called, by the node that uses it."""
+    def _named_by_bias(self, named: Mapping[str, Any]) -> dict[str, str]:
+        """What the weight was called that makes a product, for each product to which a named bias is added."""
+        added = [
+            (product, name)
+            for node in self.nodes
+            if node.op_type == "Add"
+            for name, product in permutations(node.input, 2)
+            if name.endswith(".bias") and name in named
+        ]
+        times = Counter(name for _, name in added)  # biases that are equal, such as zeros, are kept once
+        return {product: name.removesuffix("bias") + "weight" for product, name in added if times[name] == 1}
+
+    def _tokens(self, arrays: Mapping[str, Any], width: int) -> Iterator[Any]:
+        """CLS and the registers, [1, tokens, width], where they were repeated for a batch ahead of time."""
+        for node in self.nodes:
+            inputs = node.input if node.op_type == "Concat" else ()
+            for name in inputs:
+                array = arrays.get(name)
+                if array is None or array.ndim != 3 or _TOKENS.search(name):
+                    continue
+                if array.shape[1] <= _MOST_TOKENS and array.shape[2] == width and (array == array[:1]).all():
+                    yield array[:1]
+
+    def _called(self, node: Any, name: str, before: str) -> str | None:
+        """What a nameless constant was called, by the node that uses it; `before` stands before the network's names."""
         kinds = {"MatMul": "weight", "Gemm": "weight", "Conv": "weight", "Add": "bias", "Mul": "weight"}
         kind = kinds.get(node.op_type)
         if node.op_type in ("Gemm", "Conv", "LayerNormalization") and list(node.input).index(name) == 2:
@@ -117,7 +155,9 @@ class _Graph:
         elif node.op_type == "LayerNormalization":
             kind = "weight"
         scope = _scope(node)
-        return f"{scope}.{kind}" if scope and kind else None
+        if not scope or not kind or self.arrays[name].size == 1:  # a factor, as of the softmax
+            return None
+        return f"{scope if scope.startswith(before) else before + scope}.{kind}"
 
     def _is_transposed(self, node: Any) -> bool:
         """Whether a linear layer's weight is multiplied with as it lies, not as torch keeps it."""
@@ -140,8 +180,10 @@ def _scope(node: Any) -> str | None:
         if entry.key == "pkg.torch.onnx.name_scopes":
             scopes = re.findall(r"'([^']*)'", entry.value)  # from the whole network down to the operation
             return scopes[-2] if len(scopes) > 1 else None
-    parts = node.name.strip("/").split("/")
-    return ".".join(parts[:-1]) or None
+    parts = node.name.strip("/").split("/")[:-1]
+    # A Sequential calls its members, and stands before each: /blocks/blocks.0/attn.
+    inner = [one for one, after in pairwise(parts) if not re.match(rf"{re.escape(one)}\.\d", after)]
+    return ".".join([*inner, *parts[-1:]]) or None
 
 
 def _single(array: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Numbers from maps and features: objects, propagated labels, head statistics, optical flow. Nothing here draws."""

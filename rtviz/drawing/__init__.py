@@ -1,0 +1,1 @@
+"""From the patch grid to the picture: resampling, colours, contours, text, panes."""

@@ -1,0 +1,191 @@
+"""Panes: the pictures that several models give of one frame, joined into one picture, each under its title."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from types import MappingProxyType
+
+import numpy as np
+
+from rtviz.cv import cv2
+from rtviz.drawing import compose
+from rtviz.frame import Frame, Pane, Pixels, Result
+from rtviz.settings import Settings
+
+# What the joined pictures are made to fit together on a screen, when there is a hurry.
+_SCREEN = (1080, 1920)
+# A screen on which titles are still to be read, where nobody says how large the picture is shown, and how tall their
+# line is there.
+_SMALL_SCREEN = (720, 1280)
+_LETTERS = 15
+# The shape that all panes together come near to.
+_ASPECT = 16 / 9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Titled:
+    """A picture and what stands above it.
+
+    Attributes:
+        name: on the left, the model.
+        shown: beside it, what the picture shows, from the longest words for it to the shortest.
+        facts: on the right, likewise.
+        result: whose overlay is the picture.
+    """
+
+    name: str
+    shown: tuple[str, ...]
+    facts: tuple[str, ...]
+    result: Result
+
+
+def arrange(count: int, size: tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns) in which so many pictures of this (height, width) come out largest on a wide screen."""
+    aspect = size[1] / size[0]
+
+    def side(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        return min(1 / rows, _ASPECT / (columns * aspect))  # the height of one
+
+    columns = max(range(1, count + 1), key=lambda columns: (round(side(columns), 6), columns))
+    return math.ceil(count / columns), columns
+
+
+def smaller(frame: Frame, count: int) -> Frame:
+    """A frame small enough that so many of it fit on a screen; itself if it is."""
+    height, width = frame.size
+    rows, columns = arrange(count, frame.size)
+    scale = min(1.0, _SCREEN[0] / (rows * height), _SCREEN[1] / (columns * width))
+    if scale > 0.95:
+        return frame
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    masks = frame.masks
+    if masks is not None:
+        masks = np.stack([cv2.resize(mask.astype(np.uint8), size[::-1]) > 0 for mask in masks]) if len(masks) else masks
+        if not len(masks):
+            masks = np.zeros((0, *size), np.bool_)
+    return replace(frame, pixels=compose.thumbnail(frame.pixels, size), masks=masks)
+
+
+def join(
+    frame: Frame,
+    titled: Sequence[Titled],
+    settings: Settings,
+    focus: int = 0,
+    *,
+    marked: bool = False,
+    screen: tuple[int, int] | None = None,
+) -> Result:
+    """One result of several: their pictures in rows, each under its title, with the maps of the one in focus.
+
+    A place that is left over shows the frame itself; where the frame is to stand beside the pictures, it has the first.
+
+    Args:
+        frame: of the source.
+        titled: at least one; their pictures are of one size.
+        settings: what all of them were asked for together.
+        focus: which of them a result's reader is to take for the whole.
+        marked: show which one that is.
+        screen: (height, width) in pixels of what the whole will be shown on, if that is known: titles are as large as
+            it takes there.
+    """
+    chosen = titled[focus].result
+    height, width = chosen.overlay.shape[:2]
+    first = int(settings.layout == "side-by-side" and len(titled) > 1)
+    rows, columns = arrange(len(titled) + first, (height, width))
+    gap = compose.gutter((height, width))
+    letters = _letters((height, width), rows, columns, screen)
+    strip = round(letters * 1.7)
+    step = (strip + height + gap, width + gap)
+    joined = compose.blank((rows * step[0] - gap, columns * step[1] - gap))
+    panes: list[Pane] = []
+    for place in range(rows * columns):
+        top, left = place // columns * step[0], place % columns * step[1]
+        if first <= place < len(titled) + first:
+            each = titled[place - first]
+            picture = each.result.overlay
+            panes.append(Pane(each.result, (top + strip, left, height, width)))
+        elif place and first:  # it stands there already
+            continue
+        else:
+            each = Titled("frame", ("",), ("",), chosen)
+            picture = chosen.frame.pixels
+        if picture.shape[:2] != (height, width):  # a frame, where the others stand beside theirs
+            picture = _as_large(picture, (height, width))
+        compose.paste(joined, picture, compose.Box(top + strip, left, height, width))
+        accent = marked and place - first == focus and len(titled) > 1
+        _title(joined, each, compose.Box(top, left, strip, width), letters, accent)
+    timings_ms = {stage: sum(each.result.timings_ms.get(stage, 0.0) for each in titled) for stage in chosen.timings_ms}
+    whole = chosen.settings.replace(
+        model=settings.model, weights=settings.weights, compare=settings.compare, layout=settings.layout
+    )
+    return Result(joined, frame, chosen.maps, whole, MappingProxyType(timings_ms), tuple(panes))
+
+
+def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, int] | None) -> int:
+    """How tall the titles' line is above pictures of that (height, width): so that it can be read when the whole is
+    shown on such a screen, unless no name would have room then; where no screen is known, also as fits the pictures."""
+    height, width = screen or _SMALL_SCREEN
+    scale = min(height / (rows * size[0]), width / (columns * size[1]))
+    least = 9
+    if screen is None:  # it may be shown no larger than it is
+        scale, least = min(1.0, scale), max(least, round(0.8 * compose.text_size(size)))
+    return max(least, min(math.ceil(_LETTERS / scale), size[1] // 12))
+
+
+def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture in the middle of a ground of another size, as large as it fits."""
+    scale = min(size[0] / picture.shape[0], size[1] / picture.shape[1])
+    inner = (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale)))
+    ground = compose.blank(size)
+    box = compose.Box((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2, *inner)
+    compose.paste(ground, cv2.resize(picture, inner[::-1]).reshape(*inner, 3), box)
+    return ground
+
+
+def _title(picture: Pixels, titled: Titled, box: compose.Box, letters: int, accent: bool) -> None:
+    """A name on the left of a strip, what is shown beside it, facts on the right: in the longest words that there is
+    room for. Where there is none even then, only name and facts stay, and the name loses its middle."""
+    pad = letters // 2
+    room = box.width - 2 * pad
+
+    def extent(text: str) -> int:
+        return compose.text_extent(text, letters)[1] + 2 * pad if text else 0
+
+    name, shown, facts = titled.name, titled.shown[-1], titled.facts[-1]
+    for shown, facts in _shorter(titled.shown, titled.facts):
+        if extent(name) + extent(shown) + extent(facts) - 2 * pad <= room:
+            break
+    else:  # the score is what cannot be seen in the picture
+        shown = ""
+        if extent(facts) > 0.6 * room:
+            facts = ""
+        left = room - extent(facts)
+        kept = len(name)
+        while kept > 2 and extent(name) - 2 * pad > left:
+            kept -= 1
+            name = f"{titled.name[: kept - kept // 2]}…{titled.name[-(kept // 2) :]}"
+    rows = compose.text_extent(name, letters)[0]
+    top, left = box.top + (box.height - rows) // 2, box.left + pad
+    compose.write(picture, name, top, left, letters, compose.ACCENT if accent else compose.INK)
+    if shown:
+        compose.write(picture, shown, top, left + extent(name), letters, compose.FAINT)
+    if facts:
+        compose.write(picture, facts, top, box.left + box.width + pad - extent(facts), letters, compose.INK)
+
+
+def _shorter(shown: Sequence[str], facts: Sequence[str]) -> list[tuple[str, str]]:
+    """Ever shorter words of both, each as far from its longest ones as the other."""
+
+    def lost(pair: tuple[int, int]) -> tuple[float, float]:
+        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, facts), strict=True)]
+        return sum(shares), max(shares)
+
+    pairs = sorted(product(range(len(shown)), range(len(facts))), key=lost)
+    return [(shown[one], facts[other]) for one, other in pairs]
+
+
+__all__ = ["Titled", "arrange", "join", "smaller"]

@@ -1,0 +1,1 @@
+"""The live session: the newest frame wins."""

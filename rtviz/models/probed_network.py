@@ -1,0 +1,63 @@
+"""A network under a probe, as one module from tensors to tensors: what can be compiled, or captured as a CUDA graph."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rtviz.models import backbone
+from rtviz.models.probe import AttentionProbe, CapturedEnough
+
+
+class Overflow(Exception):
+    """What was seen is not finite in fp16."""
+
+
+class RawOutputs(NamedTuple):
+    """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
+    [batch, tokens, width] after the last norm, and of the last layer keys and values [batch, heads, tokens, head width]
+    and what the first token attends to, mean over the heads [batch, tokens]."""
+
+    attention: Tensor
+    tokens: Tensor | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
+    attended: Tensor | None = None
+
+
+class ProbedNetwork(nn.Module):
+    """A network under a probe, as one module that gives tensors.
+
+    Args:
+        network: a transformer of timm, fitted to the size of its input. Nobody fits it to another one meanwhile.
+        tokens: how many tokens it works on.
+        layers: how many layers it has.
+        whole: go on to the end of the last layer, for tokens, keys and values; attention alone is there earlier.
+    """
+
+    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.whole = whole
+        self.tokens, self._layers = tokens, layers
+
+    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+        network: Any = self.network
+        stop = None if self.whole else self._layers
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop)
+        ended = None
+        try:
+            with probe:
+                ended = network.forward_features(x)
+        except CapturedEnough:
+            pass
+        attention = torch.stack(probe.attention, dim=1)
+        last = probe.last
+        if ended is None or last is None:
+            return (attention,)
+        return attention, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
+
+
+__all__ = ["Overflow", "ProbedNetwork", "RawOutputs"]

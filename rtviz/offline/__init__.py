@@ -1,0 +1,1 @@
+"""Files to files: every frame is predicted and drawn, at full speed."""

@@ -1,0 +1,147 @@
+"""The table of the views: what the rest of the program knows of a view without importing it.
+
+To add a view, write a module here with the row's name and
+
+    def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
+
+which returns a picture of the frame's size, and add a row to VIEWS. A mosaic also has
+
+    def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rtviz.errors import SettingsError
+
+_BY_HEAD = ("layer {layer} · {heads}", "L{layer} · {heads}", "L{layer} {heads_short}", "L{layer}")
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInfo:
+    """A row of the table.
+
+    Attributes:
+        name: the value of the setting `view`, and the name of the module in this folder.
+        label: the name in menus.
+        help: one sentence.
+        key: the key that shows the view; a capital letter is typed with Shift.
+        needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
+            objects in the model's family), "labels" (of marked objects, once there are any), "cam", "rollout",
+            "unablated". A view without needs runs without a model.
+        headless: whether it can also show a model that has no attention heads.
+        follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
+        by_layer: whether each layer gives another picture.
+        reads: which of SOME_READ change its picture.
+        mosaic: whether it draws several copies of the frame, each under its own label; its module then has `tiles`.
+        best_heads: whether, while a Jaccard index is shown, it shows the heads that are measured.
+        hover: what pointing at a patch shows: its share of the "attention", its outline alone ("patch"), or None.
+        titles: what the picture shows, in words for its title, from the longest to the shortest. `{layer}`, `{heads}`,
+            `{heads_short}`, `{cam}`, `{objects}`, `{stage}` (layer or stage) and `{S}` (L or S) are filled in.
+        layer_word: what stands before a layer's number when the layers are shown one after the other.
+        transient: whether it shows what a user sets anew in each session (marks, muted heads), so that the app does not
+            start with it.
+    """
+
+    name: str
+    label: str
+    help: str
+    key: str
+    needs: frozenset[str]
+    headless: bool = False
+    follows_pointer: bool = False
+    by_layer: bool = False
+    reads: frozenset[str] = frozenset()
+    mosaic: bool = False
+    best_heads: bool = False
+    hover: Literal["attention", "patch"] | None = "patch"
+    titles: tuple[str, ...] = _BY_HEAD
+    layer_word: str = "layer"
+    transient: bool = False
+
+    @property
+    def needs_heads(self) -> bool:
+        return "attention" in self.needs and not self.headless
+
+    @property
+    def one_head(self) -> bool:
+        """Whether the whole picture shows one head, or one combination of heads."""
+        return "head" in self.reads and not self.mosaic
+
+    @property
+    def subject(self) -> str:
+        """What it shows, and a convolutional network does not have."""
+        return "patch tokens" if self.needs & {"tokens", "keys", "features", "labels"} else "attention heads"
+
+
+_ATTENTION = frozenset({"attention"})
+_TOKENS = frozenset({"attention", "tokens"})
+_KEYS = frozenset({"attention", "keys"})
+_FEATURES = frozenset({"attention", "features"})
+_LABELS = frozenset({"attention", "labels"})
+_CAM = frozenset({"cam"})
+_ROLLOUT = frozenset({"attention", "rollout"})
+_UNABLATED = frozenset({"attention", "unablated"})
+
+# The settings that only some views read; nearly all views read the others, such as colours and layout.
+SOME_READ = frozenset(
+    {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track"}
+)
+_HEAD = frozenset({"query", "head"})
+
+VIEWS = (
+    ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION,
+             by_layer=True, reads=_HEAD, hover="attention"),
+    ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True,
+             by_layer=True, reads=_HEAD | {"threshold"}, best_heads=True, hover="attention"),
+    ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION,
+             by_layer=True, reads=_HEAD, mosaic=True, hover="attention",
+             titles=("layer {layer} · all heads", "L{layer} · all heads", "L{layer} all", "L{layer}")),
+    ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION, reads=_HEAD | {"threshold"},
+             mosaic=True, hover="attention", titles=("all layers and heads", "all layers")),
+    ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT,
+             by_layer=True, reads=frozenset({"query", "rollout", "discard"}), layer_word="up to layer",
+             titles=("rollout to layer {layer}", "rollout to L{layer}", "L{layer}")),
+    ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _UNABLATED,
+             reads=_HEAD, transient=True),
+    ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
+             titles=("PCA",)),
+    ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
+             follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",)),
+    ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
+             _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",)),
+    ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
+             reads=frozenset({"track"}), titles=("Track",), transient=True),
+    ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
+             by_layer=True, reads=frozenset({"cam", "target"}), hover=None,
+             titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}")),
+    ViewInfo("none", "Frame", "the frame as it is", "n", frozenset(), titles=("",)),
+)  # fmt: skip
+
+# Views that others ask for, by what they show.
+FRAME = "none"
+MARKS = "track"
+
+
+def names(by_layer: bool = False) -> tuple[str, ...]:
+    """The names of all views, or of those of which each layer gives another picture, in the order of the menus."""
+    return tuple(view.name for view in VIEWS if view.by_layer or not by_layer)
+
+
+def find(name: str) -> ViewInfo:
+    """The row of a view.
+
+    Raises:
+        SettingsError: there is no such view.
+    """
+    for view in VIEWS:
+        if view.name == name:
+            return view
+    raise SettingsError("view", name, names())
+
+
+def fallback(has_attention: bool) -> str:
+    """The view that a model with attention heads, or one without, can always show."""
+    return "heatmap" if has_attention else "cam"

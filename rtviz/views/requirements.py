@@ -1,0 +1,126 @@
+"""What the view of the settings needs of a model and of its maps: decided here for live, offline and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rtviz.frame import Maps, explained_layer
+from rtviz.settings import HeadOf, Settings
+from rtviz.views import registry
+
+if TYPE_CHECKING:
+    from rtviz.models import Model
+
+
+def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
+    """What maps must hold for the view of the settings; "keys", "values" or "tokens" where its row says "features".
+
+    Args:
+        discovery_features: of the model's card.
+    """
+    view = registry.find(settings.view)
+    if "features" not in view.reads:
+        return view.needs
+    return view.needs - {"keys", "features"} | {compared_by(settings, discovery_features)}
+
+
+def compared_by(settings: Settings, discovery_features: str) -> str:
+    """Which of "keys", "values" and "tokens" the view of the settings compares patches by.
+
+    Args:
+        discovery_features: of the model's card, which its maps repeat.
+    """
+    if settings.features != "auto":
+        return settings.features
+    return discovery_features if "features" in registry.find(settings.view).needs else "keys"
+
+
+def features(settings: Settings, model: Model) -> set[str]:
+    """What the maps must hold beside attention, as `Model.batch` calls it; for a model without heads the method of its
+    class activation map."""
+    needed = needs(settings, model.card.discovery_features)
+    wanted = {settings.cam} if "cam" in needed or not model.heads else set()
+    if settings.track and model.heads:
+        wanted.add("tokens")
+    return wanted | (needed & {"tokens", "keys", "values", "rollout", "unablated"})
+
+
+def fit(settings: Settings, maps: Maps | None) -> Settings:
+    """The settings, with layer, head and view replaced where these maps do not have them: another model was chosen, or
+    the next forward pass has not delivered what a new view needs."""
+    view = registry.find(settings.view)
+    if maps is None:
+        return settings if not view.needs else settings.replace(view=registry.FRAME)
+    changes: dict[str, Any] = {}
+    if not -maps.layers <= settings.layer < maps.layers:
+        changes["layer"] = explained_layer(settings.layer, maps.layers, 0)
+    if isinstance(settings.head, int) and settings.head >= maps.heads:
+        changes["head"] = maps.heads - 1 if maps.has_attention else "mean"
+    if not maps.has_attention and view.needs_heads:
+        changes["view"] = registry.fallback(maps.has_attention)
+    if ("cam" in view.needs or not maps.has_attention) and maps.cams:
+        if settings.cam not in maps.cams:
+            changes["cam"] = next(iter(maps.cams))
+        elif settings.cam == "grad" and maps.explained is not None and not has_features(maps, settings):
+            # The map of another class or stage stays until the new one is there.
+            changes |= {"target": maps.explained.target, "layer": maps.explained.layer}
+        if maps.has_attention:  # of a transformer there is only the last layer
+            changes["layer"] = -1
+    elif not _has_what_is_drawn(maps, settings):
+        changes["view"] = registry.fallback(has_attention=True)
+    return settings.replace(**changes) if changes else settings
+
+
+def has_features(maps: Maps, settings: Settings) -> bool:
+    """Whether the maps hold what the view of the settings needs, made for these settings."""
+    needed = registry.find(settings.view).needs
+    if "cam" in needed or not maps.has_attention:
+        return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
+    if settings.track and (maps.labels is None or maps.marks != settings.track):
+        return False
+    if maps.muted != muted(settings, maps.layers, maps.heads):
+        return False
+    if "rollout" in needed and maps.rolled is not None:
+        layer = explained_layer(settings.layer, maps.layers, 0)
+        if maps.rolled != (settings.rollout, settings.discard, layer):
+            return False
+    return _has_what_is_drawn(maps, settings)
+
+
+def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
+    """Whether the view can draw these maps, even if they were made for other settings."""
+    needed = needs(settings, maps.discovery_features)
+    if "labels" in needed and settings.track and maps.labels is None:
+        return False
+    if "unablated" in needed and maps.muted and maps.unablated is None:
+        return False
+    wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
+    held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}
+    return not any(name in needed and there is None for name, there in held.items())
+
+
+def muted(settings: Settings, layers: int, heads: int, pane: int = 0) -> tuple[HeadOf, ...]:
+    """The muted heads that the model of a pane has, with layers counted from 0."""
+    there = [of for of in settings.muted_in(pane) if -layers <= of.layer < layers and of.head < heads]
+    return tuple(sorted({HeadOf(of.layer % layers, of.head) for of in there}))
+
+
+def having(settings: Settings, model: Model | None) -> Settings:
+    """The settings without the muted heads that a model does not have."""
+    if model is None or not settings.mute:
+        return settings
+    return settings.replace(mute=muted(settings, model.layers, model.heads))
+
+
+def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
+    """Whether maps of a frame of this (height, width) are what a forward pass would give now."""
+    return (
+        model is not None
+        and (maps.query == settings.query or maps.rows is not None)
+        and maps.model == model.name
+        and maps.input_size == model.input_size(frame_size, settings.resolution)
+        and has_features(maps, settings)
+    )
+
+
+__all__ = ["answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs"]

@@ -1,0 +1,444 @@
+"""The command line, as a user meets it: exit status, what stands on stdout, and one line for what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rtviz import cli
+from rtviz.models import load
+from rtviz.sources import open_source
+
+TINY = ["--model", "random:vit_tiny_patch16_224", "--resolution", "64", "--precision", "fp32", "--device", "cpu"]
+SCENE = "scene:?seed=3&size=96x64&seconds=0.5"
+MEDIA = Path(__file__).parents[3] / "shared" / "media"
+
+
+def rtviz(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rtviz", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def one_line_error(done: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert len(errors) == 1, done.stderr
+    for text in says:
+        assert text in errors[0]
+
+
+def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "15 frames" in done.stderr
+    assert "untrained" in done.stderr  # random weights are never silent
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert sum(1 for _ in source) == 15
+
+
+def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, color in (("a.jpg", "red"), ("b.png", "blue")):
+        Image.new("RGB", (60, 40), color).save(tmp_path / "in" / name)
+    plain = ["--view", "none", "--quiet"]
+    assert rtviz("render", SCENE, "-o", tmp_path / "clip.mp4", *plain).returncode == 0
+    assert rtviz("render", tmp_path / "in", "-o", tmp_path / "apart", *plain).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "apart").iterdir()) == ["a.png", "b.png"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", f"{tmp_path}/named/", *plain).returncode == 0
+    assert [path.name for path in (tmp_path / "named").iterdir()] == ["clip.mp4"]
+    assert rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "frames", *plain).returncode == 0
+    assert len(list((tmp_path / "frames").glob("frame_*.png"))) == 15
+
+
+def test_the_report_has_the_size_that_was_written(tmp_path):
+    scene = "scene:?size=97x65&seconds=0.1"
+    done = rtviz("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    report = json.loads(done.stdout)
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert source.info.size == (report["height"], report["width"]) == (66, 98)
+    done = rtviz("render", scene, "-o", tmp_path / "out.gif", "--codec", "h265", "--view", "none")
+    one_line_error(done, 2, "codec", ".gif")
+
+
+def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path):
+    done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
+    one_line_error(done, 2, "--end")
+
+
+def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    report = json.loads(done.stdout)
+    assert report["frames_in"] == report["frames_out"] == 15
+    assert (report["width"], report["height"]) == (96, 64)
+    assert {"decode", "draw", "encode"} <= set(report["stage_seconds"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--opacity", "7"], "opacity"),
+        (["--view", "heatmaps"], "heatmap"),
+        (["--head", "x"], "mean"),
+        (["--query", "3,3"], "fractions"),
+        (["--end", "1", "--start", "2"], "after the start"),
+        (["--config", "no-such-preset"], "preset"),
+        (["--codec", "mpeg1"], "h264"),
+        (["--size", "1x1"], "from 2 to 16384"),
+        (["--frobnicate"], "frobnicate"),
+    ],
+)
+def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path, arguments, says):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, *arguments)
+    one_line_error(done, 1 if "no-such-preset" in arguments else 2, says)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """`rtviz ...` in this process: status and stderr."""
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+
+    def command(*line: str | Path):
+        status = cli.run([*map(str, line)])
+        return status, capsys.readouterr().err
+
+    return command
+
+
+CONVNET = ["--model", "random:resnet18", *TINY[2:]]
+STILL = "scene:?seed=3&size=96x64&seconds=0.03"
+
+
+def test_a_convnet_needs_no_view_to_be_named(tmp_path, here):
+    from rtviz.cv import cv2
+
+    assert here("render", STILL, "-o", tmp_path / "plain.png", *CONVNET)[0] == 0
+    assert here("render", STILL, "-o", tmp_path / "cam.png", *CONVNET, "--view", "cam")[0] == 0
+    plain, cam = (cv2.imread(str(tmp_path / name)) for name in ("plain.png", "cam.png"))
+    assert (plain == cam).all()
+    status, err = here("render", STILL, "-o", tmp_path / "no.png", *CONVNET, "--view", "heatmap")
+    assert status == 2
+    assert "mask, cam, none (random:resnet18 has no attention heads)" in err
+    status, err = here("render", STILL, "-o", tmp_path / "no.png", *CONVNET, "--layer", "9")
+    assert "-4 to 3 (random:resnet18 has 4 stages)" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ([*CONVNET, "--mute", "-1.2,-2.1"], ["--mute changes nothing: there are no attention heads"]),
+        ([*CONVNET, "--query", "0.5,0.5"], ["--query changes nothing in the view cam of a model without heads"]),
+        ([*CONVNET, "--view", "mask", "--cam", "eigen", "--threshold", "0.5"], []),
+        ([*CONVNET, "--target", "3"], ["--target changes nothing without --cam grad"]),
+        ([*TINY, "--view", "heatmap", "--track", "0.5,0.5"], ["--track changes nothing in the view heatmap"]),
+        ([*TINY, "--view", "rollout", "--head", "2"], ["--head changes nothing in the view rollout"]),
+        ([*TINY, "--track", "0.5,0.5"], []),
+        ([*TINY, "--head", "1", "--query", "0.5,0.5", "--mute", "-1.2,-2.1"], []),
+        ([*TINY, "--head", "1", "--view", "rollout", "--quiet"], None),
+    ],
+)
+def test_an_option_that_changes_nothing_is_named(tmp_path, here, line, says):
+    status, err = here("render", STILL, "-o", tmp_path / "out.png", *line)
+    assert status == 0, err
+    if says is None:  # quiet: not even that the weights are random
+        assert err == ""
+    else:
+        assert [told.removeprefix("rtviz: ") for told in err.splitlines() if "changes nothing" in told] == says
+
+
+def test_views_read_what_they_are_said_to_read():
+    """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
+    from rtviz import views
+    from rtviz.engine.engine import Engine
+    from rtviz.frame import Frame
+    from rtviz.settings import Settings
+
+    engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
+    with open_source("scene:?seed=5&size=96x64") as source:
+        frame = Frame(next(iter(source)).pixels)
+    others = {
+        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "features": "values",
+        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
+    }  # fmt: skip
+    assert set(others) == views.SOME_READ
+
+    def drawn(**values):
+        engine.forget()
+        return engine.render(frame, Settings(resolution=64, mute=((0, 1),), **values)).overlay
+
+    for name in views.names():
+        reads, before = views.find(name).reads, drawn(view=name)
+        for option, value in others.items():
+            same = (drawn(view=name, **{option: value}) == before).all()
+            if (name, option) == ("cam", "target"):  # which is for classifiers, and here is none
+                continue
+            if (name, option) == ("objects", "objects"):  # two methods that may agree
+                continue
+            assert bool(same) is (option not in reads), (name, option)
+
+
+@pytest.mark.parametrize("command", ["export", "elevator", "facts", "figure"])
+def test_where_one_model_looks_a_second_one_is_refused(tmp_path, here, command):
+    output = [] if command == "facts" else ["-o", tmp_path / "out.npz"]
+    status, err = here(command, STILL, *output, "--model", "embedded", "--model", "random:embedded")
+    assert status == 2
+    assert "--model names embedded and random:embedded; allowed: one model here" in err
+    five = [word for name in "abcde" for word in ("--model", name)]
+    assert "5 models are named; allowed: at most 4" in here("render", STILL, "-o", tmp_path / "out.mp4", *five)[1]
+
+
+def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
+    from rtviz.cv import cv2
+
+    looking = ["--model", "embedded", *TINY[2:]]
+    pictures = {}
+    for head in ("follow", "mean", *"0123"):
+        line = ("render", "scene:?seed=5&size=320x240&seconds=0.03", "-o", tmp_path / f"{head}.png", "--head", head)
+        assert here(*line, *looking)[0] == 0
+        pictures[head] = cv2.imread(str(tmp_path / f"{head}.png"))
+    followed = pictures.pop("follow")
+    (same,) = [name for name, picture in pictures.items() if (picture[60:] == followed[60:]).all()]
+    assert not (pictures[same][:30] == followed[:30]).all()
+
+
+def test_a_rollout_of_which_nothing_is_left_says_so():
+    from rtviz import views
+    from rtviz.frame import Frame, Maps
+    from rtviz.settings import Rolled, Settings
+
+    frame = Frame(np.full((120, 480, 3), 120, np.uint8))
+    attention, prefix = np.full((1, 1, 2, 4), 0.1, np.float32), np.full((1, 1, 1), 0.2, np.float32)
+    pictures = {}
+    for left in (0.0, 0.01):
+        rollout = np.zeros((2, 4), np.float32)
+        rollout[0, 3] = left
+        maps = Maps(attention, prefix, "cls", "x", 60, (120, 240), rollout=rollout, rolled=Rolled("mean", 0.9, 0))
+        pictures[left] = views.draw(frame, maps, Settings(view="rollout"))
+    assert pictures[0.0][:30, :200].std() > 5  # letters
+    assert pictures[0.01][:30, :200].std() < 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
+def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(tmp_path, option, value):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
+    one_line_error(done, 2, option.strip("-"), value)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--model", "dino-vitz99")
+    one_line_error(done, 1, "dino-vitz99", "rtviz models")
+
+
+def test_an_existing_output_needs_overwrite(tmp_path):
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    one_line_error(rtviz("render", SCENE, "-o", output, *TINY), 1, "--overwrite")
+    assert output.read_bytes() == b"precious"
+    assert rtviz("render", SCENE, "-o", output, "--overwrite", "--view", "none").returncode == 0
+    assert output.stat().st_size > 1000
+
+
+def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path):
+    video = tmp_path / "in.mp4"
+    assert rtviz("render", SCENE, "-o", video, "--view", "none").returncode == 0
+    before = video.read_bytes()
+    link = tmp_path / "link.mp4"
+    link.symlink_to(video)
+    for output in (video, link):
+        one_line_error(rtviz("render", video, "-o", output, "--overwrite", *TINY), 1, "input")
+    assert video.read_bytes() == before
+
+
+def test_one_bad_input_does_not_stop_the_others(tmp_path):
+    good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
+    assert rtviz("render", SCENE, "-o", good, "--view", "none").returncode == 0
+    bad.write_bytes(os.urandom(5000))
+    done = rtviz("render", bad, good, "-o", tmp_path / "out", "--view", "none", "--json")
+    assert done.returncode == 1
+    assert "1 of 2 inputs done, 1 failed" in done.stderr
+    assert (tmp_path / "out" / "good.mp4").stat().st_size > 1000
+    assert not (tmp_path / "out" / "bad.mp4").exists()
+    reports = json.loads(done.stdout)
+    assert "error" in reports[0]
+    assert reports[1]["frames_out"] == 15
+
+
+def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path):
+    for name in ("a", "b"):
+        assert rtviz("render", SCENE, "-o", tmp_path / f"{name}.png", "--end", "0.01", "--view", "none").returncode == 0
+    done = rtviz("render", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--view", "none")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    one_line_error(rtviz("export", tmp_path / "a.png", "-o", tmp_path / "maps.mp4", *TINY), 1, ".zarr")
+
+
+@pytest.mark.parametrize("name", ["with space.mp4", "10:30 clip.mp4", "100%d.mp4", "ünïcode-眼.mp4", "-dash.mp4"])
+def test_names_that_trip_other_tools(tmp_path, name):
+    made = rtviz("render", SCENE, "-o", tmp_path / name, "--view", "none")
+    assert made.returncode == 0, made.stderr
+    done = rtviz("render", "-o", "again.mp4", "--view", "none", "--", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.mp4").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(tmp_path, number, status):
+    output = tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
+    termios = pytest.importorskip("termios")  # a bar is drawn at a terminal alone
+    terminal, stderr = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen([*command, "--view", "none"], stderr=stderr) as process:
+        os.close(stderr)
+        while b"frame" not in (seen := os.read(terminal, 40)) or b" 0/" in seen:  # the bar has begun to move
+            pass
+        process.send_signal(number)
+        rest = everything(terminal)
+        assert process.wait(timeout=30) == status
+    assert not output.exists()
+    assert "interrupted" in rest
+    assert "what was written so far is in" in rest
+    partial = next(path for path in tmp_path.iterdir())
+    with open_source(str(partial)) as source:
+        assert sum(1 for _ in source) > 0
+
+
+def everything(terminal: int) -> str:
+    """What is still written to a terminal until the last one who writes has left it."""
+    parts = []
+    with os.fdopen(terminal, "rb", buffering=0) as file:
+        try:
+            while part := file.read(4096):
+                parts.append(part)
+        except OSError:  # how Linux says that there is nobody left
+            pass
+    return b"".join(parts).decode()
+
+
+def test_a_log_has_no_bar(tmp_path):
+    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--view", "none")
+    assert done.returncode == 0
+    assert "\r" not in done.stderr
+    assert [line[:13] for line in done.stderr.splitlines()] == ["rtviz: wrote "]
+
+
+def test_models_lists_and_pulls_nothing_by_itself():
+    done = rtviz("models")
+    assert done.returncode == 0
+    for name in ("dino-vits16", "dino-vitb8", "dinov2-vits14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16"):
+        assert name in done.stdout
+    rows = json.loads(rtviz("models", "--json").stdout)
+    row = next(row for row in rows if row["name"] == "dino-vits16")
+    assert (row["layers"], row["heads"], row["patch_size"]) == (12, 6, 16)
+
+
+def test_help_and_version_answer_without_loading_anything_heavy():
+    code = (
+        "import sys; from rtviz.cli import run\n"
+        "try: run(['render', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'cv2', 'av', 'PyQt5', 'timm') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == "[]"
+    assert "--threshold" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="the real clips are not beside the checkout (../shared/media)")
+def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
+    """Against another decoder: OpenCV's own FFmpeg."""
+    from rtviz.cv import cv2
+
+    done = rtviz("render", MEDIA / "asl-book.mkv", "-o", tmp_path / "out.mp4", *TINY)
+    assert done.returncode == 0, done.stderr
+
+    def times(path: Path) -> list[float]:
+        capture = cv2.VideoCapture(str(path))
+        seen = []
+        while capture.grab():
+            seen.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+        return seen
+
+    before, after = times(MEDIA / "asl-book.mkv"), times(tmp_path / "out.mp4")
+    assert len(before) == len(after) > 100
+    assert max(abs((b - before[0]) - (a - after[0])) for b, a in zip(before, after, strict=True)) < 1.1
+
+
+def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(tmp_path, here, monkeypatch, capsys):
+    """Whatever it is: a bug in reading one file must not cost the others."""
+    from rtviz import sources
+
+    opening = sources.open_source
+
+    def failing(place, **part):
+        if "seed=1" in place:
+            raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
+        return opening(place, **part)
+
+    monkeypatch.setattr(sources, "open_source", failing)
+    places = [f"scene:?seed={seed}&size=96x64&seconds=0.1" for seed in range(3)]
+    status, err = here("render", *places, "-o", f"{tmp_path}/", *TINY, "--json")
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if "error" in line]
+    assert "seed=1" in line
+    assert "UnicodeDecodeError" in line
+    assert "2 of 3 inputs done, 1 failed" in err
+    assert len(list(tmp_path.glob("*.mp4"))) == 2
+
+
+QUICK = ["--model", "random:vit_tiny_patch16_224", "--precision", "fp32", "--device", "cpu", "--quiet"]
+
+
+def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path, here):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels).save(pictures / name)
+    (tmp_path / "small.toml").write_text("resolution = 224\n")
+
+    def written(*line: object) -> np.ndarray:
+        out = tmp_path / "out.png"
+        assert here("render", *line, "-o", out, "--overwrite", *QUICK, "--upsampling", "nearest")[0] == 0
+        return np.asarray(Image.open(out))
+
+    small, large = (written(pictures / "a.png", "--resolution", size) for size in (224, 480))
+    assert (small != large).any()
+    assert (written(pictures / "a.png") == large).all()
+    assert (written(pictures / "a.png", "--config", tmp_path / "small.toml") == small).all(), "a preset's size counts"
+    assert here("render", pictures, "-o", f"{tmp_path}/apart/", *QUICK, "--upsampling", "nearest")[0] == 0
+    assert (np.asarray(Image.open(tmp_path / "apart" / "a.png")) == large).all(), "each picture of a folder is a still"
+
+
+def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(tmp_path, monkeypatch, capsys):
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    told = {}
+    for size in ("", "480", "224"):
+        assert cli.run(["facts", str(picture), "--json", *QUICK[:-1], *(["--resolution", size] if size else [])]) == 0
+        told[size] = json.loads(capsys.readouterr().out)
+    assert told[""] == told["480"] != told["224"]
+
+
+@pytest.mark.parametrize(("name", "size"), [("vit_tiny_patch16_224", 480), ("vit_small_patch14_dinov2", 518)])
+def test_the_size_that_shows_most_is_the_patches(name, size):
+    model = load(f"random:{name}", device="cpu", precision="fp32", resolution=224)
+    assert model.still_resolution((480, 640)) == size
+    assert model.still_resolution((20, 20_000)) == 224, "where a frame would have too many patches"

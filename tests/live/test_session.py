@@ -1,0 +1,463 @@
+"""The live session: newest wins, changes show at once, nothing waits for the model, and everything closes."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+from live_fakes import LIMIT, Engine, Model, Recording, session, until, until_shown
+
+from rtviz import views
+from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
+from rtviz.frame import Frame, Maps, Result
+from rtviz.live.session import LatestSlot, LiveSession, hover
+from rtviz.settings import Mark, Point, Settings
+from rtviz.sources.faulty import FaultyCamera, number_of
+from rtviz.views.requirements import fit, has_features
+
+
+def test_a_slot_gives_the_newest_and_counts_the_rest() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    for number in range(5):
+        slot.put(number)
+    assert slot.take(0) == 4
+    assert slot.skipped == 4
+    assert slot.take(0) is None
+    slot.put(5)
+    slot.offer(6)
+    assert slot.take(0) == 5
+
+
+def test_closing_a_slot_lets_those_go_who_wait() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    taken: list[int | None] = []
+    waiting = threading.Thread(target=lambda: taken.append(slot.take()))
+    waiting.start()
+    slot.close()
+    waiting.join(LIMIT)
+    assert taken == [None]
+
+
+def test_a_camera_of_500_fps_and_a_slow_engine_hold_few_frames_and_show_the_newest() -> None:
+    camera = FaultyCamera(fps=500, size=(48, 96))
+    alive = most = 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    open_camera = camera.open
+
+    def watched(place: str, **part: Any) -> Any:
+        source = open_camera(place)
+        pictures = source.pictures
+
+        def counted() -> Any:
+            nonlocal alive, most
+            for pixels in pictures():
+                weakref.finalize(pixels, gone)
+                alive += 1
+                most = max(most, alive)
+                yield pixels
+
+        source.pictures = counted  # type: ignore[method-assign]
+        return source
+
+    engine = Engine()
+    pause = threading.Event()
+    engine.before = lambda: bool(pause.wait(0.2)) and None  # a slow model, without a sleep
+    with session(camera, engine, open_source=watched, past_mb=0) as live:
+        until(live, lambda status: status.camera_fps > 200 and camera.frames > 800)
+        result = live.latest()
+        assert result is not None
+        behind = camera.frames - number_of(result.frame.pixels)
+        status = live.status()
+        assert behind < 60, "what is shown is not the newest"
+        assert status.skipped <= camera.frames
+    # Whatever the rate: the shots of the mailboxes, of the last drawn results, and of what is being worked on.
+    assert most < 40
+    del result
+    gc.collect()
+    assert camera.frames > 800
+
+
+def test_a_change_shows_at_once_while_the_model_is_busy() -> None:
+    camera = FaultyCamera(fps=30, size=(96, 128))
+    engine = Engine()
+    with session(camera, engine, mode="locked") as live:
+        until_shown(live, lambda result: result.maps is not None)
+        engine.looking.clear()
+        engine.go.clear()
+        assert engine.looking.wait(LIMIT)
+        looks = engine.looks
+        waits = []
+        for number in range(20):
+            wanted = Settings(head=number % 4, opacity=0.3 + 0.02 * number)
+            start = time.monotonic()
+            live.update(wanted)
+            shown = until_shown(live, lambda result: result.settings == wanted)  # noqa: B023
+            waits.append(time.monotonic() - start)
+            assert isinstance(shown, Result)
+            assert shown.maps is not None
+        assert engine.looks == looks, "a change of drawing has run the model"
+        assert sorted(waits)[len(waits) // 2] < 0.05, waits
+        engine.go.set()
+
+
+@pytest.mark.parametrize("mode", ["locked", "smooth"])
+def test_a_change_shows_while_paused_and_without_the_model(mode: str) -> None:
+    engine = Engine()
+    camera = FaultyCamera(fps=60, size=(96, 128))
+    with session(camera, engine, mode=mode) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        live.pause()
+        paused_at = camera.frames
+        # One frame may have been on its way to the screen.
+        until(live, lambda status: status.source_state == "paused" and camera.frames > paused_at + 2)
+        held = _settled(live)
+        looks = engine.looks
+        live.update(Settings(head=2, layer=1))
+        shown = until_shown(live, lambda result: result.settings.head == 2)
+        assert isinstance(shown, Result)
+        assert shown.frame is held.frame
+        assert engine.looks == looks
+        live.pause(False)
+        until_shown(live, lambda result: result.frame is not held.frame)
+
+
+def _settled(live: LiveSession) -> Result:
+    """What is shown when the held frame, which is the newest, has its own attention."""
+    newest = live.status().position_seconds
+    shown = until_shown(
+        live,
+        lambda result: result.frame.pts_seconds == newest and result.maps.prefix[0, 0, 0] == result.frame.index,
+    )
+    assert isinstance(shown, Result)
+    return shown
+
+
+def test_locked_never_shows_attention_of_another_frame() -> None:
+    seen: list[tuple[int, int]] = []
+    with session(FaultyCamera(fps=120, size=(48, 96)), mode="locked") as live:
+
+        def note(status: object) -> bool:
+            result = live.latest()
+            if result is not None and result.maps is not None:
+                seen.append((result.frame.index, int(result.maps.prefix[0, 0, 0])))
+            return len({frame for frame, _ in seen}) > 20
+
+        assert live.wait_for(note, LIMIT)
+    assert all(frame == looked for frame, looked in seen)
+
+
+def test_smooth_shows_every_frame_with_the_newest_attention() -> None:
+    engine = Engine()
+    pause = threading.Event()
+    engine.before = lambda: bool(pause.wait(0.1)) and None
+    with session(FaultyCamera(fps=60, size=(48, 96)), engine, mode="smooth") as live:
+        until_shown(live, lambda result: result.maps is not None)
+        ahead = until_shown(live, lambda result: result.maps and result.frame.index > result.maps.prefix[0, 0, 0] + 1)
+        assert isinstance(ahead, Result)
+        assert ahead.maps is not None
+        assert np.isfinite(ahead.maps.attention).all()
+        status = until(live, lambda status: status.camera_fps > 20)
+        live.shown(ahead)
+        assert status.attention_fps < status.camera_fps
+
+
+def test_another_query_needs_no_other_pass_also_when_paused() -> None:
+    engine = Engine()
+    with session(FaultyCamera(fps=60, size=(96, 128)), engine) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        live.pause()
+        last = live.counts()[0] - 1  # nothing is delivered any more
+        held = until_shown(live, lambda result: result.frame.index == result.maps.prefix[0, 0, 0] == last)
+        assert isinstance(held, Result)
+        looks = engine.looks
+        engine.go.clear()  # another pass would never end
+        live.update(Settings(query=Point(0.25, 0.5)))
+        shown = until_shown(live, lambda result: result.maps.query == Point(0.25, 0.5))
+        assert isinstance(shown, Result)
+        assert shown.frame is held.frame
+        assert engine.looks == looks
+        engine.go.set()
+        live.update(Settings(query=Point(0.25, 0.5), resolution=448))
+        until(live, lambda status: engine.looks == looks + 1)
+
+
+def test_similarity_asks_what_is_under_the_pointer_in_every_pane_without_a_pass() -> None:
+    engines = {name: Engine(Model(name)) for name in ("tiny", "small")}
+    settings = Settings(model="tiny", compare=("small",), view="similarity")
+    load = {"load_engine": lambda settings, progress: engines[settings.model]}
+    with session(Recording([0.0]), settings=settings, **load) as live:
+
+        def queries(result: Any) -> list[object]:
+            return [pane.result.maps.query for pane in result.panes if pane.result.maps is not None]
+
+        until_shown(live, lambda result: queries(result) == ["cls", "cls"])
+        until(live, lambda status: engines["tiny"].looks and engines["small"].looks)
+        for engine in engines.values():
+            engine.go.clear()  # another pass would never end
+        under, pinned = Point(0.25, 0.75), Point(0.9, 0.1)
+        for point in (under, Point(0.5, 0.5)):
+            live.point(point)
+            until_shown(live, lambda result, point=point: queries(result) == [point, point])
+        assert live.settings == settings, "what was asked for is as it was"
+        live.update(settings.replace(query=pinned))
+        until_shown(live, lambda result: queries(result) == [pinned, pinned])
+        live.point(under)
+        live.update(settings)
+        until_shown(live, lambda result: queries(result) == [under, under])
+        live.point(None)
+        until_shown(live, lambda result: queries(result) == ["cls", "cls"])
+        live.point(under)
+        live.update(settings.replace(view="mask"))
+        until_shown(live, lambda result: result.settings.view == "mask" and queries(result) == ["cls", "cls"])
+        for engine in engines.values():
+            engine.go.set()
+
+
+def test_refitting_forgets_the_range_of_the_colours() -> None:
+    engine = Engine()
+    with session(Recording([0.0, 0.02]), engine, settings=Settings(normalization="steady")) as live:
+        until_shown(live, lambda result: result.maps is not None and result.frame.index == 1)
+        before = until_shown(live, lambda result: result.maps.prefix[0, 0, 0] == 1)
+        assert isinstance(before, Result)
+        engine.peak = 0.09  # the next pass sees a tenth of the contrast, in the same frame
+        live.update(live.settings.replace(resolution=448))
+        dim = until_shown(live, lambda result: result.maps.input_size == (448, 448))
+        assert isinstance(dim, Result)
+        live.refit()
+        again = until_shown(live, lambda result: result is not dim)
+        assert isinstance(again, Result)
+        assert int(again.overlay.max()) > int(dim.overlay.max()) + 50
+
+
+def test_another_model_loads_while_the_old_one_goes_on() -> None:
+    first, second = Engine(Model("first")), Engine(Model("second", heads=2))
+    release, loading = threading.Event(), threading.Event()
+
+    def load(settings: Settings, progress: Any) -> Engine:
+        if settings.model != "second":
+            return first
+        progress("second", 10, 100)
+        loading.set()
+        release.wait(LIMIT)
+        return second
+
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load) as live:
+        until(live, lambda status: status.model_name == "first")
+        live.update(Settings(model="second", head=3))
+        assert loading.wait(LIMIT)
+        status = until(live, lambda status: status.model_state == "loading" and status.model_progress)
+        assert status.model_progress == (10, 100)
+        assert status.model_name == "first"
+        looks = first.looks
+        until(live, lambda status: first.looks > looks + 2)
+        release.set()
+        until(live, lambda status: status.model_state == "ready" and status.model_name == "second")
+        # The second has two heads only: the nearest is shown, and the result says so.
+        shown = until_shown(live, lambda result: result.maps and result.maps.model == "second")
+        assert isinstance(shown, Result)
+        assert shown.settings.head == 1
+
+
+def test_a_model_that_comes_later_is_told_where_the_marked_objects_are() -> None:
+    """The next model, and one in a pane of its own; the first one sees for itself what is marked."""
+    engines = {name: Engine(Model(name or "first")) for name in (None, "beside", "next")}
+    marked = Settings(view="track", track=(Mark(0.5, 0.5),))
+    camera = FaultyCamera(fps=60, size=(48, 96))
+    with session(camera, load_engine=lambda settings, progress: engines[settings.model], settings=marked) as live:
+        until_shown(live, lambda result: result.maps and result.maps.labels is not None)
+        live.update(marked.replace(compare=("beside",)))
+        until(live, lambda status: [pane.state for pane in status.panes] == ["ready"])
+        live.update(marked.replace(model="next"))
+        until(live, lambda status: status.model_name == "next")
+    assert engines[None].adopted == []
+    for name in ("beside", "next"):
+        ((settings, maps),) = engines[name].adopted
+        assert settings.track == marked.track
+        assert maps is not None
+        assert maps.model == "first"
+        assert maps.labels is not None
+
+
+def test_a_download_can_be_cancelled() -> None:
+    ended, loading = threading.Event(), threading.Event()
+
+    def load(settings: Settings, progress: Any) -> Engine:
+        try:
+            while True:
+                progress("weights", 1, 2)
+                loading.set()
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load) as live:
+        assert loading.wait(LIMIT)
+        live.cancel_loading()
+        assert ended.wait(LIMIT)
+        status = until(live, lambda status: status.model_state == "none")
+        assert "cancelled" in status.model_sentence
+        until_shown(live, lambda result: result.settings.view == "none")
+
+
+def test_a_model_that_fails_leaves_the_one_before_and_says_why() -> None:
+    good = Engine(Model("good"))
+
+    def load(settings: Settings, progress: Any) -> Engine:
+        if settings.model == "bad":
+            raise WeightsMissing("the weights of bad are not here")
+        return good
+
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load) as live:
+        until(live, lambda status: status.model_state == "ready")
+        live.update(Settings(model="bad"))
+        status = until(live, lambda status: status.model_state == "failed")
+        assert status.model_sentence == "the weights of bad are not here"
+        assert status.model_name == "good"
+        looks = good.looks
+        until(live, lambda status: good.looks > looks)
+
+
+def test_a_first_model_that_fails_is_replaced_by_the_one_that_needs_nothing() -> None:
+    def load(settings: Settings, progress: Any) -> Engine:
+        if settings.model == "bad":
+            raise WeightsMissing("the weights of bad are not here")
+        assert settings.model is None
+        return Engine(Model("embedded"))
+
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load, settings=Settings(model="bad")) as live:
+        status = until(live, lambda status: status.model_state == "ready")
+        assert status.model_name == "embedded"
+        assert "the weights of bad are not here" in status.model_sentence
+
+
+def test_a_model_that_fails_while_looking_is_shown_and_recovers() -> None:
+    engine = Engine()
+    with session(FaultyCamera(fps=60, size=(48, 96)), engine) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        engine.errors += [DeviceFailed("cuda is out of memory")]
+        status = until(live, lambda status: status.model_state == "failed")
+        assert status.model_sentence == "cuda is out of memory"
+        until_shown(live, lambda result: result.maps is None)  # the picture goes on without attention
+        until(live, lambda status: status.model_state == "ready")
+        until_shown(live, lambda result: result.maps is not None)
+
+
+def test_frames_show_before_the_model_is_there() -> None:
+    release = threading.Event()
+
+    def load(settings: Settings, progress: Any) -> Engine:
+        release.wait(LIMIT)
+        return Engine()
+
+    with session(FaultyCamera(fps=60, size=(48, 96)), load_engine=load) as live:
+        shown = until_shown(live, lambda result: True)
+        assert isinstance(shown, Result)
+        assert shown.settings.view == "none"
+        assert live.status().model_state == "loading"
+        release.set()
+        until_shown(live, lambda result: result.settings.view == "heatmap")
+
+
+def test_the_first_camera_that_works_else_the_scene() -> None:
+    camera = FaultyCamera(fps=60, size=(48, 96))
+    opened = []
+
+    def open_source(place: str, **part: Any) -> Any:
+        opened.append(place)
+        if place != "scene:":
+            raise DeviceFailed(f"{place} is busy")
+        return camera.open()
+
+    def find() -> list[str]:
+        return ["camera:0", "camera:1", "scene:"]
+
+    with session(camera, open_source=open_source, find_places=find) as live:
+        live.open(None)
+        until(live, lambda status: status.source_state == "live")
+    assert opened[-3:] == ["camera:0", "camera:1", "scene:"]
+
+
+@pytest.mark.parametrize("state", ["fresh", "reading hangs", "opening hangs", "loading hangs", "looking hangs", "past"])
+def test_closing_takes_less_than_three_seconds_in_every_state(state: str) -> None:
+    release = threading.Event()
+    camera = FaultyCamera(fps=60, size=(48, 96))
+    engine = Engine()
+    options: dict[str, Any] = {}
+    if state == "opening hangs":
+        options["open_source"] = lambda place, **part: release.wait(LIMIT) and camera.open()
+    if state == "loading hangs":
+        options["load_engine"] = lambda settings, progress: release.wait(LIMIT) and engine
+    live = session(camera, engine, **options)
+    if state != "fresh":
+        live.start()
+    if state == "reading hangs":
+        until(live, lambda status: status.source_state == "live")
+        camera.freeze_reads()
+        until(live, lambda status: status.source_state in ("stalled", "reconnecting"))
+    if state == "looking hangs":
+        until_shown(live, lambda result: result.maps is not None)
+        engine.go.clear()
+        engine.looking.clear()
+        assert engine.looking.wait(LIMIT)
+    if state == "past":
+        until(live, lambda status: status.recorder_seconds > 0.2)
+        live.rewind(0.1)
+        until(live, lambda status: status.past_seconds is not None)
+    start = time.monotonic()
+    live.close()
+    live.close()
+    took = time.monotonic() - start
+    release.set()
+    engine.go.set()
+    camera.let_go()
+    assert took < 3.0
+
+
+def test_hovering_tells_the_value_of_the_patch() -> None:
+    attention = np.full((1, 2, 2, 4), 0.05, np.float32)
+    attention[0, 1, 1, 3] = 0.4
+    maps = Maps(attention, np.zeros((1, 2, 1), np.float32), "cls", "tiny", 16, (32, 64))
+    frame = Frame(np.zeros((20, 40, 3), np.uint8))
+    found = hover(Result(frame.pixels, frame, maps, Settings(head=1)), 0.99, 0.75)
+    assert found is not None
+    assert (found.row, found.column) == (1, 3)
+    assert found.value == pytest.approx(0.4)
+    assert found.share == pytest.approx(0.4 / 0.75)
+    assert found.times_even == pytest.approx(8 * 0.4 / 0.75)
+    assert hover(Result(frame.pixels, frame, None, Settings()), 0.5, 0.5) is None
+    assert hover(Result(frame.pixels, frame, maps, Settings()), 1.2, 0.5) is None
+
+
+def test_settings_are_brought_to_what_the_maps_have() -> None:
+    maps = Engine()._maps(Frame(np.zeros((4, 4, 3), np.uint8)), Settings())
+    assert fit(Settings(layer=11, head=9), maps) == Settings(layer=2, head=3)
+    assert fit(Settings(layer=-8), maps).layer == 0
+    assert fit(Settings(layer=1, head="max"), maps) == Settings(layer=1, head="max")
+    assert fit(Settings(), None).view == "none"
+
+
+@pytest.mark.parametrize("name", views.names())
+def test_every_view_has_something_to_draw_while_what_it_needs_is_on_its_way(name: str) -> None:
+    """The maps of the look before, which was made for the heatmap."""
+    frame = Frame(np.zeros((24, 32, 3), np.uint8))
+    maps = Engine()._maps(frame, Settings())
+    assert not has_features(maps, Settings(view=name)) or not views.find(name).needs - {
+        "attention",
+        "unablated",
+        "labels",
+    }
+    assert views.draw(frame, maps, fit(Settings(view=name, mute="0.1"), maps)).shape == (24, 32, 3)
+
+
+def test_a_mode_that_is_none_is_refused() -> None:
+    with session(Recording([0.0])) as live, pytest.raises(SettingsError, match="locked, smooth"):
+        live.set_mode("quick")

@@ -1,0 +1,325 @@
+"""Many inputs shared out among processes: on a real local Ray cluster, one of whose workers is killed, and without."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from guard import Guard
+from test_cli import TINY, one_line_error, rtviz
+
+from rtviz.errors import SettingsError
+from rtviz.offline.jobs import MANIFEST, JobConfig, Manifest, Task, _with_one_gpu, failed, in_processes
+from rtviz.settings import OutputSettings, Settings
+from rtviz.sources import open_source
+
+SETTINGS = Settings(model="random:vit_tiny_patch16_224", resolution=32, precision="fp32", device="cpu")
+ORDER = JobConfig(SETTINGS, OutputSettings())
+
+
+def frames_in(path: Path) -> int:
+    with open_source(str(path)) as source:
+        return sum(1 for _ in source)
+
+
+def scenes(folder: Path, count: int, seconds: float = 0.2) -> list[Task]:
+    return [Task(f"scene:?seed={n}&size=64x48&seconds={seconds}", folder / f"{n}.mp4") for n in range(count)]
+
+
+# --- the manifest ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_is_known_again_and_what_failed_or_vanished_is_not(tmp_path: Path) -> None:
+    tasks = scenes(tmp_path, 3)
+    manifest = Manifest(tmp_path / MANIFEST, ORDER)
+    for task in tasks:
+        task.output.write_bytes(b"a video")
+    manifest.add({"input": tasks[0].place, "output": str(tasks[0].output), "frames_out": 7})
+    manifest.add(failed(tasks[1], SettingsError("head", 9, "0 to 2")))
+    manifest.add({"input": tasks[2].place, "output": str(tasks[2].output), "frames_out": 7})
+    tasks[2].output.unlink()
+    with open(manifest.path, "a") as file:
+        file.write('{"input": "cut o')  # as a machine leaves it that goes down
+    again = Manifest(tmp_path / MANIFEST, ORDER)
+    assert [again.done(task) is not None for task in tasks] == [True, False, False]
+    again.add({"input": tasks[2].place, "output": str(tasks[0].output)})
+    assert all(json.loads(line) for line in manifest.path.read_text().splitlines())
+
+
+def test_a_job_with_other_settings_is_another_job(tmp_path: Path) -> None:
+    (task,) = scenes(tmp_path, 1)
+    task.output.write_bytes(b"a video")
+    Manifest(tmp_path / MANIFEST, ORDER).add({"input": task.place, "output": str(task.output)})
+    other = JobConfig(SETTINGS.replace(head=1), OutputSettings())
+    with pytest.raises(SettingsError, match=rf"{MANIFEST}.*: head .*, not 1$"):
+        Manifest(tmp_path / MANIFEST, other)
+    elsewhere = JobConfig(SETTINGS.replace(device="cuda"), OutputSettings())
+    assert Manifest(tmp_path / MANIFEST, elsewhere).done(task) is not None, "where it runs is not what is done"
+    assert Manifest(tmp_path / MANIFEST, other, overwrite=True).done(task) is None
+
+
+def test_a_file_is_known_by_any_name_and_not_when_another_came_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"a clip")
+    (tmp_path / "out.mp4").write_bytes(b"a video")
+    typed = Task(str(tmp_path / "clip.mp4"), tmp_path / "out.mp4")
+    Manifest(tmp_path / MANIFEST, ORDER).add({"input": typed.place, "output": str(typed.output)})
+    monkeypatch.chdir(tmp_path)
+    short = Task("clip.mp4", Path("out.mp4"))
+    done = Manifest(tmp_path / MANIFEST, ORDER).done(short)
+    assert done is not None
+    assert (done["input"], done["output"]) == ("clip.mp4", "out.mp4")
+    (tmp_path / "clip.mp4").write_bytes(b"another clip")
+    assert Manifest(tmp_path / MANIFEST, ORDER).done(short) is None
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(tmp_path: Path) -> None:
+    tasks = [*scenes(tmp_path, 3, seconds=2), Task(str(tmp_path / "absent.mp4"), tmp_path / "absent-out.mp4")]
+    killed: list[int] = []
+
+    def kill_who_writes_first() -> None:
+        until = time.monotonic() + 60
+        while not killed and time.monotonic() < until:
+            killed.extend(number for number in children(os.getpid()) if writes_in(number, tmp_path))
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_who_writes_first)
+    killer.start()
+    reports = {report["input"]: report for report in in_processes(tasks, ORDER, ["cpu", "cpu"])}
+    killer.join()
+    assert killed
+    assert set(reports) == {task.place for task in tasks}
+    for task in tasks[:3]:
+        assert reports[task.place]["frames_out"] == frames_in(task.output) == 60
+    assert "absent.mp4" in reports[tasks[3].place]["error"]
+
+
+_FAILING_GPU = """
+import sys
+from pathlib import Path
+from rtviz.offline import pipeline
+from rtviz.errors import DeviceLost
+from test_jobs import ORDER, scenes
+from rtviz.offline.jobs import in_processes
+
+folder = Path(sys.argv[1])
+render = pipeline.render
+failures = {"0.mp4": 2, "1.mp4": 1}
+
+def failing(source, output, *rest):
+    attempt = len(list(folder.glob(f"{output.name}.try*")))
+    (folder / f"{output.name}.try{attempt}").touch()
+    if attempt < failures.get(output.name, 0):
+        raise DeviceLost("cuda failed")
+    return render(source, output, *rest)
+
+pipeline.render = failing
+
+if __name__ == "__main__":
+    for report in in_processes(scenes(folder, 3), ORDER, ["cpu"]):
+        print(report.get("error", report.get("frames_out")))
+"""
+
+
+def test_a_process_whose_gpu_fails_it_gives_way_to_another(tmp_path: Path) -> None:
+    """In the same process every other input would fail, too, in an instant."""
+    program = tmp_path / "job.py"
+    program.write_text(_FAILING_GPU)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    done = subprocess.run([sys.executable, str(program), str(tmp_path)], env=paths, capture_output=True, text=True)
+    told = done.stdout.splitlines()
+    assert len(told) == 3, done.stderr
+    assert "was killed 2 times" in told[0]
+    assert told[1:] == ["6", "6"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "seen", "wanted"),
+    [(None, "cuda:1", "1", "cuda"), ("4,GPU-7", "cuda:1", "GPU-7", "cuda"), ("2,3", "cpu", "2,3", "cpu")],
+)
+def test_a_process_sees_its_own_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, device: str, seen: str, wanted: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    order = _with_one_gpu(replace(ORDER, settings=SETTINGS.replace(device=device)))
+    assert (os.environ["CUDA_VISIBLE_DEVICES"], order.settings.device) == (seen, wanted)
+
+
+def test_a_model_that_cannot_be_had_is_the_error_of_every_input(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order = JobConfig(
+        SETTINGS.replace(model="vit_tiny_patch16_224", weights=tmp_path / "absent.safetensors"), ORDER.output
+    )
+    reports = list(in_processes(scenes(tmp_path, 3), order, ["cpu", "cpu"]))
+    assert len(reports) == 3
+    assert all("absent.safetensors is not there" in report["error"] for report in reports)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+_LONG_JOB = """
+import sys
+from pathlib import Path
+from test_jobs import ORDER, scenes
+from rtviz.offline.jobs import in_processes
+
+if __name__ == "__main__":
+    for report in in_processes(scenes(Path(sys.argv[1]), 2, seconds=600), ORDER, ["cpu", "cpu"]):
+        print(report)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_who_ordered_the_work(tmp_path: Path, number: signal.Signals) -> None:
+    program = tmp_path / "job.py"
+    program.write_text(_LONG_JOB)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    with subprocess.Popen([sys.executable, str(program), str(tmp_path)], env=paths, stderr=subprocess.PIPE) as job:
+        started = time.monotonic()
+        while len(list(tmp_path.glob("*partial*"))) < 2:
+            assert time.monotonic() - started < 60
+            time.sleep(0.1)
+        workers = children(job.pid)
+        assert len(workers) >= 2
+        job.send_signal(number)
+        job.wait(30)
+    started = time.monotonic()
+    while any(
+        Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes() for worker in workers
+    ):
+        assert time.monotonic() - started < 30
+        time.sleep(0.1)
+    assert not [path for path in tmp_path.glob("*.mp4") if "partial" not in path.name]
+
+
+def writes_in(process: int, folder: Path) -> bool:
+    """Whether a process has a file of a folder open."""
+    with contextlib.suppress(OSError):
+        return any(os.readlink(entry).startswith(str(folder)) for entry in Path(f"/proc/{process}/fd").iterdir())
+    return False
+
+
+def children(parent: int, command: str = "spawn_main") -> list[int]:
+    """The processes that a process has started, theirs too, whose command line holds a word."""
+    found, seen = [], {parent}
+    listed = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    for _ in range(4):  # as deep as Ray's go
+        for number in listed:
+            try:
+                status = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+                line = Path(f"/proc/{number}/cmdline").read_text()
+            except OSError:
+                continue
+            if int(status[1]) in seen and number not in seen:
+                seen.add(number)
+                if command in line:
+                    found.append(number)
+    return found
+
+
+# --- Ray -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_a_cluster_does_all_inputs_though_a_worker_is_killed_and_goes_on_with_a_broken_job(tmp_path: Path) -> None:
+    """Ray's workers, the killed one too, are processes of their own; only the driver is told about."""
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    places = [f"scene:?seed={n}&size=64x48&seconds=2" for n in range(4)] + [str(tmp_path / "bad.mp4")]
+    command = ["render", *places, "-o", f"{tmp_path / 'out'}{os.sep}", *TINY, "--ray", "--workers", "2", "--json"]
+    (tmp_path / "guarded").mkdir()
+    guard = Guard(tmp_path / "guarded", {"RAY_DISABLE_IMPORT_WARNING": "1"})
+    environment = {**guard.environment, "RTVIZ_GUARD_FOLDERS": f"{tmp_path}:{tempfile.gettempdir()}"}
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "rtviz", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment,
+    )  # fmt: skip
+    try:
+        killed = kill_a_busy_worker(driver, tmp_path / "out")
+        stdout, stderr = driver.communicate(timeout=240)
+    finally:
+        driver.kill()
+    assert killed, stderr
+    reports = {report["input"]: report for report in json.loads(stdout)}
+    assert driver.returncode == 1, "one input is no video"
+    assert "4 of 5 inputs done, 1 failed" in stderr
+    assert "bad.mp4" in reports[places[-1]]["error"]
+    for place in places[:4]:
+        assert reports[place]["frames_out"] == frames_in(Path(reports[place]["output"])) == 60
+
+    # What is done stays done: only the bad one, mended, and one whose output was lost are taken up again.
+    Path(reports[places[0]]["output"]).unlink()
+    before = {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]}
+    Path(reports[places[1]]["output"]).replace(tmp_path / "bad.mp4")
+    (tmp_path / "bad.mp4").rename(tmp_path / "kept.mp4")
+    (tmp_path / "bad.mp4").write_bytes((tmp_path / "kept.mp4").read_bytes())
+    (tmp_path / "kept.mp4").replace(reports[places[1]]["output"])
+    again = rtviz(*command, env=environment)
+    assert again.returncode == 0, again.stderr
+    assert "3 of 5 inputs were done before" in again.stderr
+    assert {place: os.stat(reports[place]["output"]).st_mtime_ns for place in places[1:4]} == before
+    assert frames_in(Path(reports[places[0]]["output"])) == 60
+    assert guard.noticed() == []
+
+
+def kill_a_busy_worker(driver: subprocess.Popen[str], folder: Path) -> bool:
+    """Kill a Ray worker as soon as something is being written; False if everything was over before."""
+    end = time.monotonic() + 200
+    while driver.poll() is None and time.monotonic() < end:
+        if any(".partial" in path.name for path in folder.glob("*")):
+            for number in all_of("ray::MapWorker"):
+                os.kill(number, signal.SIGKILL)
+                return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(0.05)
+    return False
+
+
+def all_of(title: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_text().startswith(title):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_address_where_no_cluster_answers_and_an_input_in_its_place_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    done = rtviz("render", "scene:", "-o", tmp_path / "o.mp4", "--ray", tmp_path / "a.mp4")
+    one_line_error(done, 2, "ray cannot be", "an input goes before the options")
+
+
+def test_without_ray_the_error_names_what_to_install(tmp_path: Path) -> None:
+    program = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "ray":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from rtviz.cli import run
+sys.exit(run(["render", "scene:?seconds=0.1", "-o", sys.argv[1], "--ray"]))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "o.mp4")]
+    one_line_error(subprocess.run(command, capture_output=True, text=True), 1, "rtviz[ray]")
