@@ -23,19 +23,17 @@ from rtviz.cv import cv2
 from rtviz.frame import Floats, Maps
 from rtviz.settings import Mark
 
-# An object is lost when it is so many times further from what it was at first than its patches were from each other
-# then, and what was lost is found again only when it is as near as the second figure says (see `_Reference`).
-_HOLD = 2.5
-_FOUND = 1.35
-# How far an object's patches are from each other, within limits: what is all of one kind varies from frame to frame
-# nevertheless, and of what is of many kinds something is in every frame.
-_SPREADS = 0.04, 0.1
+# An object is lost when its distance from how it looked when it was marked is above _HOLD, and a lost one is found again
+# at a distance of at most _FOUND (`_Reference`). scripts/score_track.py measures both; docs/pages/scores.md has the figures.
+_HOLD = 0.5
+_FOUND = 0.34
+_LEAST_SPREAD = 0.01  # a surface of one kind varies that much from frame to frame
 
 Mask = NDArray[np.bool_]  # [rows, columns]
 
 
 class _Reference:
-    """An object as it was when it was marked. It never changes, so that no other object can become it bit by bit.
+    """An object as it looked when it was marked. It never changes, so that no other object can become it bit by bit.
 
     Args:
         patches: float32 [patches, width], the object's features, of unit length.
@@ -43,21 +41,24 @@ class _Reference:
 
     def __init__(self, patches: Floats) -> None:
         self._patches = patches
-        self._spread = _SPREADS[0]
+        spread = 0.0
         if len(patches) > 1:
             others = (patches @ patches.T)[~np.eye(len(patches), dtype=bool)].reshape(len(patches), -1)
-            self._spread = float(np.clip(1 - nearest(others).mean(), *_SPREADS))
+            spread = 1 - float(nearest(others).mean())
+        self._scale = max(spread, _LEAST_SPREAD) ** 0.5
 
     def distance(self, patches: Floats) -> float:
-        """How far patches [patches, width] are from the object, in multiples of how far its own were from each other.
+        """How far patches [patches, width] are from the object: one less their cosine similarity, over a scale.
 
-        The mean of both ways: a part of the object lacks the rest of it, and what stands in its place is like the
-        object nowhere.
+        The similarity is the mean over both directions: a part of the object lacks the rest of it, and something larger
+        resembles it only in places. The scale is the square root of how far the object's own patches are from each
+        other. A plain distance would need another threshold for each model, and a multiple of the spread would favour
+        objects of many parts.
         """
         if not len(self._patches) or not len(patches):
             return np.inf
-        likeness = patches @ self._patches.T
-        return (1 - float(nearest(likeness).mean() + likeness.max(axis=0).mean()) / 2) / self._spread
+        similarity = patches @ self._patches.T
+        return (1 - float(nearest(similarity).mean() + similarity.max(axis=0).mean()) / 2) / self._scale
 
 
 class _Group:
