@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import rtviz
 import rtviz.app.keys as keys
-from rtviz import cli, models, views
-from rtviz.settings import Option, OutputSettings, Settings, presets
+from rtviz import models, views
+from rtviz.cli.parser import build_parser
+from rtviz.options import Option
+from rtviz.settings import OutputSettings, Settings, presets
 
 ICON = Path(rtviz.__file__).parent / "app" / "desktop" / "rtviz.svg"
 _VIEW = re.compile(r"<!-- view: (\w+) -->")
@@ -64,7 +66,7 @@ def _keys() -> Iterator[str]:
 def _commands() -> Iterator[str]:
     yield "# Command line\n"
     yield "Every command, with every option. `rtviz COMMAND --help` prints the same.\n"
-    yield from _parser(cli._parser(), "rtviz", 2)
+    yield from _parser(build_parser(), "rtviz", 2)
 
 
 def _parser(parser: argparse.ArgumentParser, name: str, level: int) -> Iterator[str]:

@@ -65,15 +65,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'rtviz' has no attribute {name!r}")
     import importlib
 
-    found = getattr(importlib.import_module(_HOMES[name]), name)
-    # Whoever takes something from here may work in a notebook, where it shows itself.
-    from rtviz import frame
-
-    frame.show_by(_png)
-    return found
-
-
-def _png(thing: Frame | Maps | Result) -> bytes:
-    from rtviz import notebook
-
-    return notebook.png(thing)
+    return getattr(importlib.import_module(_HOMES[name]), name)

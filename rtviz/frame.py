@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -23,20 +24,14 @@ Masks = NDArray[np.bool_]  # [objects, height, width]
 
 
 class _Shown:
-    """What a notebook shows as a picture."""
+    """Something that a notebook shows as a picture."""
 
     __slots__ = ()
 
-    def _repr_png_(self) -> bytes | None:
-        return _to_png[0](self) if _to_png else None
-
-
-_to_png: list[Callable[[Any], bytes]] = []
-
-
-def show_by(to_png: Callable[[Any], bytes]) -> None:
-    """Set what draws Frame, Maps and Result for a notebook: it stands in a room above this one."""
-    _to_png[:] = [to_png]
+    def _repr_png_(self) -> bytes:
+        # Called by name: rtviz.notebook draws, and so stands above this module, which it imports.
+        png: bytes = import_module("rtviz.notebook").png(self)
+        return png
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from PIL import Image
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels, palette, resample
+from rtviz.drawing.geometry import Box, Size
 from rtviz.frame import Floats, Frame, Maps, Pixels, Result
 
 _MOST = 720  # pixels: the longest side of a frame's picture, and the width of a page of maps
@@ -39,7 +40,7 @@ def picture(thing: Frame | Maps | Result) -> Pixels:
     pixels = thing.pixels if isinstance(thing, Frame) else thing.overlay
     height, width = pixels.shape[:2]
     scale = min(1.0, _MOST / max(height, width))
-    return compose.thumbnail(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return resample.thumbnail(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def _page(maps: Maps) -> Pixels:
@@ -52,22 +53,22 @@ def _page(maps: Maps) -> Pixels:
         method, stages = next(iter(maps.cams.items()), ("nothing", ()))
         shown = [(f"stage {number}", values) for number, values in enumerate(stages)]
         title = f"{maps.model}: no heads; {method} of its stages, each in its own range"
-    top = _GAP + compose.text_extent(title, _LINE)[0] + _GAP
+    top = _GAP + labels.text_extent(title, _LINE)[0] + _GAP
     across, tile = _tiles(len(shown), maps.grid, top)
     down = math.ceil(len(shown) / across)
     size = top + down * (tile[0] + _GAP), _GAP + across * (tile[1] + _GAP)
-    size = size[0], max(size[1], compose.text_extent(title, _LINE)[1] + 2 * _GAP)
-    page = compose.blank(size)
-    compose.write(page, title, _GAP, _GAP, _LINE)
+    size = size[0], max(size[1], labels.text_extent(title, _LINE)[1] + 2 * _GAP)
+    page = blend.blank(size)
+    labels.write(page, title, _GAP, _GAP, _LINE)
     for place, (name, values) in enumerate(shown):
         row, column = divmod(place, across)
-        box = compose.Box(top + row * (tile[0] + _GAP), _GAP + column * (tile[1] + _GAP), *tile)
-        compose.paste(page, _colored(values, tile), box)
-        compose.label(page, name, box, _LINE - 3)
+        box = Box(top + row * (tile[0] + _GAP), _GAP + column * (tile[1] + _GAP), *tile)
+        blend.paste(page, _colored(values, tile), box)
+        labels.label(page, name, box, _LINE - 3)
     return page
 
 
-def _tiles(count: int, grid: tuple[int, int], top: int) -> tuple[int, compose.Size]:
+def _tiles(count: int, grid: tuple[int, int], top: int) -> tuple[int, Size]:
     """In how many columns so many maps of this (rows, columns) are largest on a page, and their (height, width)."""
     rows, columns = grid
     best = 1, 0.0
@@ -80,11 +81,11 @@ def _tiles(count: int, grid: tuple[int, int], top: int) -> tuple[int, compose.Si
     return across, (max(_LINE + 8, int(rows * scale)), max(_LINE + 8, int(columns * scale)))
 
 
-def _colored(values: Floats, size: compose.Size) -> Pixels:
+def _colored(values: Floats, size: Size) -> Pixels:
     low, high = float(values.min()), float(values.max())
     # Differences that are only rounding noise of a softmax stay dark.
     spread = np.asarray((values - low) / max(high - low, 1e-4 * abs(high), 1e-12), np.float32)
-    return compose.color_values(compose.upsample(spread, size), compose.colormap("inferno"))
+    return blend.color_values(resample.upsample(spread, size), palette.colormap("inferno"))
 
 
 __all__ = ["picture", "png"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rtviz.frame import Frame, Maps
-from rtviz.live.capture import SourceTimeouts
+from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.sources import SourceInfo

@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 
 import rtviz
-from rtviz import notebook
-from rtviz.drawing.compose import colormap
-from rtviz.figures import pages
+from rtviz import figures, notebook
+from rtviz.drawing.palette import colormap
 from rtviz.frame import Frame, Maps, Result
 from rtviz.settings import Point, Settings
 
@@ -89,7 +88,7 @@ def test_another_query_and_a_model_without_heads_are_shown_too():
 
 
 def test_a_figure_shows_itself_without_pyplot():
-    figure = pages.compare(PIXELS, {"one": maps_of(3)})
+    figure = figures.compare(PIXELS, {"one": maps_of(3)})
     picture = opened(figure)
     width, height = figure.get_size_inches() * 150
     assert picture.shape[:2] == pytest.approx((height, width), abs=2)

@@ -1,13 +1,13 @@
-"""The object of a picture, found in the features of one frame alone: TokenCut and LOST. No label, no training, no text.
+"""Object discovery in the features of one frame, by TokenCut and LOST: without labels, training or text.
 
 Both take features of a self-supervised ViT's last layer as a graph of patches, and both give one object: its patches,
-the seed that it was found by, and a box. TokenCut asks for the cut through the graph that parts two groups with the
-fewest ties between them; LOST starts from the patch with the fewest ties. The papers take DINO's keys, of all heads
-together; in other families other features serve better (`ModelCard.discovery_features`). Nothing here draws.
+the seed that it was found by, and a box. TokenCut finds the normalised cut of the graph; LOST starts from the patch
+with the fewest edges. The papers take DINO's keys, of all heads
+together; in other families other features are better (`ModelCard.discovery_features`). Nothing here draws.
 
-In a stream, what was found in the frame before makes it faster and steadier: TokenCut's search begins at the last
-eigenvector, and the same object is kept as long as it can be had, until another one has been the better choice for a
-second. `follow` does that; `tokencut` and `lost` alone look at one frame as if there were no other.
+In a stream, `follow` uses the result of the frame before, which is faster and steadier: TokenCut's search begins at
+the last eigenvector, and the object stays the same until another one has been the better choice for a second. Alone,
+`tokencut` and `lost` treat each frame on its own.
 
 Sources: Wang, Shen, Hu, Yuan, Crowley and Vaufreydaz, "Self-Supervised Transformers for Unsupervised Object Discovery
 using Normalized Cut", CVPR 2022 (arXiv:2202.11539), section 3; Siméoni, Puy, Vo, Roburin, Gidaris, Bursuc, Pérez,
@@ -35,17 +35,17 @@ TAU = 0.2  # TokenCut: patches whose keys have at least this cosine similarity a
 EPSILON = 1e-5  # TokenCut: the weight between all others
 K = 100  # LOST: so many patches of the lowest degree may join the seed
 
-PATIENCE_SECONDS = 1.0  # so long another object must be the better choice before it is shown
-_SAME = 0.2  # Jaccard with what was shown, below which nothing of it is left to keep
-_PREFERENCE = 0.1  # so much more alike, in Jaccard, must another choice be than the plain one to be preferred
-CUT = 0.5  # likeness of two frames' features, place by place, below which they show different scenes
-JUMP_SECONDS = 1.0  # backwards; a stream that leaps begins anew
+PATIENCE_SECONDS = 1.0  # how long another object must be the better choice before it is shown
+_SAME = 0.2  # Jaccard index with the object before, below which it is gone
+_PREFERENCE = 0.1  # by how much another choice must exceed the plain one in Jaccard index to be preferred
+CUT = 0.5  # similarity of two frames' features, place by place, below which they show different scenes
+JUMP_SECONDS = 1.0  # backwards; a stream that jumps further starts over
 
-# Why nothing is found, or everything.
+# Remarks: why nothing is found, or the whole picture.
 ALL_ALIKE = "all patches are alike"
 NONE_ALIKE = "no two patches are alike"
 NO_FEATURES = "the patches have nothing to compare"
-_WHOLE = 0.95  # of the patches: a mask that has as many is no object apart from anything
+_WHOLE = 0.95  # of the patches: a larger mask separates no object from a background
 
 _VECTORS = 3  # eigenvectors among which a known object is looked for
 _MOST_STEPS = 160
@@ -61,18 +61,18 @@ class Discovery:
     """The object that was found in one frame.
 
     Attributes:
-        mask: bool [rows, columns], the object: the patches of the foreground that hang together with the seed, side by
+        mask: bool [rows, columns], the object: the patches of the foreground that are connected with the seed, side by
             side. Empty if nothing was found.
         seed: (row, column) of the patch that it was found by; None if nothing was found.
         box: (top, left, bottom, right) in patches, bottom and right just outside; None if nothing was found.
-        foreground: bool [rows, columns], all that was taken for foreground; the mask is a part of it.
+        foreground: bool [rows, columns], the whole foreground; the mask is a part of it.
         values: float32 [rows, columns], how far each patch belongs to the foreground; above 0 exactly where
             `foreground` is true. TokenCut: the eigenvector above its mean; LOST: the summed correlation with the seeds.
         vector: float32 [rows, columns], TokenCut's second smallest eigenvector; None for LOST.
-        kept: whether this is another choice than the frame alone would have given, for the sake of the frame before.
+        kept: whether the frame before changed the choice that the frame alone would give.
         method: "tokencut" or "lost".
-        features: what the patches were compared by, "keys", "values" or "tokens"; empty where that is not known.
-        remark: why there is no object, or why it is (nearly) the whole picture; empty if neither is so.
+        features: what the patches were compared by, "keys", "values" or "tokens"; empty if unknown.
+        remark: why there is no object, or why it is (nearly) the whole picture; empty otherwise.
     """
 
     mask: Mask
@@ -153,7 +153,7 @@ def tokencut(
         ValueError: the features are not [rows, columns, width].
     """
     flat, grid = _flat(features)
-    if not _worth_a_look(flat):
+    if not _usable(flat):
         return _nothing(grid, "tokencut", NO_FEATURES)
     started = before.vector if before is not None and before.mask.shape == grid else None
     if most is None or len(flat) <= most:
@@ -190,7 +190,7 @@ def _cuts(unit: Floats, tau: float, epsilon: float, started: Array | None) -> tu
     """The vectors [patches] that cut the graph of features of unit length [patches, width], the best first; none where
     every cut is as good as another, and then why that is so."""
     tied = (unit @ unit.T >= tau).astype(np.float32)
-    np.fill_diagonal(tied, 1.0)  # also of a patch without any feature
+    np.fill_diagonal(tied, 1.0)  # also for a patch whose features are 0
     ties = int(tied.sum(dtype=np.float64))
     if ties == tied.size:
         return [], ALL_ALIKE
@@ -328,7 +328,7 @@ def lost(features: NDArray[np.floating[Any]], *, k: int = K, before: Discovery |
         ValueError: the features are not [rows, columns, width].
     """
     flat, grid = _flat(features)
-    if not _worth_a_look(flat):
+    if not _usable(flat):
         return _nothing(grid, "lost", NO_FEATURES)
     products = flat @ flat.T
     degrees = np.count_nonzero(products >= 0, axis=1)
@@ -361,7 +361,7 @@ def _flat(features: NDArray[np.floating[Any]]) -> tuple[Floats, tuple[int, int]]
     return np.ascontiguousarray(features, np.float32).reshape(rows * columns, width), (rows, columns)
 
 
-def _worth_a_look(flat: Floats) -> bool:
+def _usable(flat: Floats) -> bool:
     return bool(flat.size) and bool(np.isfinite(flat).all()) and bool(flat.any())
 
 
@@ -430,15 +430,15 @@ def find_object(model: Model, frame: Pixels | Frame, method: str = "tokencut", f
         model: a vision transformer.
         frame: RGB uint8 [height, width, 3].
         method: "tokencut" (Wang et al. 2022) or "lost" (Siméoni et al. 2021).
-        features: what patches are compared by: "keys", "values" or "tokens" of the last layer; "auto" takes what serves
-            best in the model's family (`ModelCard.discovery_features`).
+        features: what patches are compared by: "keys", "values" or "tokens" of the last layer; "auto" takes the best
+            ones for the model's family (`ModelCard.discovery_features`).
 
     Returns:
         The object in patches, with `remark` saying why where there is none.
 
     Raises:
         SettingsError: method or features are not among these, or the model has no patch tokens.
-        DeviceFailed, AttentionCaptureError: as when the model looks.
+        DeviceFailed, AttentionCaptureError: from the forward pass.
     """
     method = Settings.option("objects").check(method)
     features = Settings.option("features").check(features)
@@ -474,7 +474,7 @@ def _keep(plain: Discovery, before: Discovery, others: Iterator[Discovery]) -> D
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Following:
-    """What is remembered of a stream between its frames.
+    """What `follow` remembers between the frames of a stream.
 
     Attributes:
         found: in the last frame.
@@ -494,7 +494,7 @@ def follow(
 ) -> Following:
     """The object of the next frame of a stream: the same as before, unless another was better for a second.
 
-    After a cut, or a leap backwards, it begins anew. The same frame again gives the same again.
+    It starts over after a cut or a jump backwards. The same frame again gives the same result.
 
     Args:
         method: `tokencut` or `lost`.
@@ -523,8 +523,8 @@ def follow(
 
 
 def likeness(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
-    """How like two frames are, place by place: mean cosine similarity of their features [rows, columns, width], less
-    what all places of a frame have in common. 0 for frames of different shape."""
+    """Similarity of two frames, place by place: the mean cosine similarity of their features [rows, columns, width],
+    less the mean feature of the second frame. 0 for frames of different shape."""
     if one.shape != other.shape or not one.size:
         return 0.0
     mean = np.asarray(other.mean(axis=(0, 1)))

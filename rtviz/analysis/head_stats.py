@@ -16,39 +16,39 @@ Tag = Literal["foreground", "background", "diffuse"]
 
 TAGS: tuple[Tag, ...] = ("foreground", "background", "diffuse")
 
-# A head's mask: the fewest patches that hold so much of its attention, as in DINO's figures.
+# A head's mask: the fewest patches that hold this share of its attention, as in DINO's figures.
 _MASS = 0.6
-# Below so much agreement heads have nothing in common, and there is no foreground. A trained DINOv2 ViT-S/14 at 224
+# Below this agreement heads have nothing in common, and there is no foreground. A trained DINOv2 ViT-S/14 at 224
 # passed it in 98 % of 60 frames of DAVIS, 95 % of 22 and 87 % of 60 pictures of VOC2007 and 85 % of 40 drawn scenes; in
 # 33 % of 18 parts of DAVIS frames without the object, and 15 % of 20 drawn backgrounds. Untrained it never passed .002.
 _AGREED = 1 / 8
-# A head stands out that is so many times better than the mean over heads, or, in a stream, than the one before.
+# A head stands out if it is this many times better than the mean over heads, or, in a stream, than the one before.
 _CLEARLY = 1.05
-# A head is foreground that gives the foreground so many times what a uniform map does, and background that gives it the
-# reciprocal. A label in a stream changes only when that is passed by so much more.
+# A head is tagged foreground if it gives the foreground this many times what a uniform map gives, and background if at
+# most the reciprocal. In a stream, a tag changes only beyond a margin.
 _ENRICHED, _LABEL_MARGIN = 2.0, 1.15
 
-# How the facts of a stream are kept steady: told at most so often, and stability is a mean over about so long.
+# In a stream: seconds between updates, and the time constants of the smoothed stability and foreground.
 SECONDS_BETWEEN, _STABILITY_SECONDS = 0.25, 2.0
 _FOREGROUND_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class HeadStats:
-    """Facts about one head of one layer, for one query.
+    """Statistics of one head of one layer, for one query.
 
     Attributes:
         head: its number.
         entropy: of its map, as a share of the highest there can be: 0 all on one patch, 1 spread evenly.
-        distance: how far the patches lie that it attends to, on average and weighted by attention, in shares of the
-            frame's diagonal: from the query's patch. CLS has no place, so for it from the middle of what it attends
-            to. (Dosovitskiy et al. 2021, appendix D.7, take the mean of this over all patches as queries, in pixels;
-            here it is told of the query that is shown.)
+        distance: mean attention distance: from the query's patch to the patches, weighted by attention, as a share of
+            the frame's diagonal. CLS has no place, so its distances are taken from the centroid of its attention.
+            (Dosovitskiy et al. 2021, appendix D.7, average over all patches as queries, in pixels; this is the
+            distance of the query that is shown.)
         cls, registers: the share of its attention that CLS gets, and that all registers get together.
-        foreground: how many times as much of its attention the foreground gets as of a uniform map's; see
-            `foreground`. None where there is none.
+        foreground: the attention that the foreground gets, divided by what a uniform map would give it; None if there
+            is no foreground. See the function `foreground`.
         tag: "foreground", "background" or "diffuse"; see `head_statistics`.
-        stability: how much of its attention lies where it lay in the maps before, 0 to 1; None without any.
+        stability: the overlap of its attention with that of the maps before, 0 to 1; None without earlier maps.
     """
 
     head: int
@@ -62,16 +62,16 @@ class HeadStats:
 
 
 def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple[HeadStats, ...]:
-    """The facts of every head of a layer; none for a model without heads.
+    """The statistics of every head of a layer; empty for a model without heads.
 
-    The tag needs no label. A head is foreground that gives the foreground at least twice as much as a uniform map does,
-    background one that gives it at most half as much, and all else is diffuse. The foreground is what the heads of the
-    last layer agree on, whichever layer is asked about; where they agree on nothing, every head is diffuse. (For a
-    patch as the query that is what the patch attends to, which may be the background of the frame.)
+    The tag needs no label. A head is "foreground" if it gives the foreground at least twice as much attention as a
+    uniform map, "background" if at most half as much, and "diffuse" otherwise. The foreground is what the heads of the
+    last layer agree on, for every `layer`; if they agree on nothing, every head is diffuse. (With a patch as the query
+    it is what that patch attends to, which may be the background of the frame.)
 
     Args:
         layer: counted from 0, or from the end if negative.
-        before: what the same model saw a moment ago, for the stability.
+        before: earlier maps of the same model, for the stability.
     """
     if not maps.has_attention:
         return ()
@@ -101,9 +101,9 @@ def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple
 
 
 def agreement(attention: Floats) -> Reals:
-    """How much of what heads show each mask explains: 0 to 1, [heads + 1]. The mask of each head is judged by the other
-    heads of the layer, and last that of their mean by all. A mask is the fewest patches that hold 60 % of the
-    attention.
+    """The share of the heads' variation that each mask explains: 0 to 1, [heads + 1]. The mask of each head is judged
+    by the other heads of the layer, and the mask of their mean, which comes last, by all heads. A mask is the fewest
+    patches that hold 60 % of the attention.
 
     A patch is a point whose coordinates are the square roots of the shares that each head gives to it (distances
     between maps are then Hellinger's, and no single bright patch outweighs the rest). A mask divides the patches into
@@ -144,8 +144,7 @@ def best_of(agreed: Reals, *before: int | None) -> int | None:
     """The head that stands out by its `agreement` [heads + 1], or None.
 
     Args:
-        before: the head that stood out a moment ago, or None if none did: it stays until another answer is clearly
-            better.
+        before: the previous answer, which stays until another one is clearly better.
     """
     none = len(agreed) - 1
     scores = np.append(agreed[:none], max(_CLEARLY * agreed[none], _AGREED))
@@ -172,10 +171,10 @@ def foreground(attention: Floats) -> NDArray[np.bool_] | None:
 
 
 def _tag(ratio: float | None, before: Tag | None = None) -> Tag:
-    """The label of a head whose attention on the foreground is so many times a uniform map's.
+    """The tag of a head from its `HeadStats.foreground`.
 
     Args:
-        before: its label a moment ago, which it keeps within a margin.
+        before: its previous tag, which it keeps within a margin.
     """
     if ratio is None:
         return "diffuse"
@@ -187,7 +186,7 @@ def _tag(ratio: float | None, before: Tag | None = None) -> Tag:
 
 
 def _shares(attention: Floats) -> Reals:
-    """Maps that each add up to 1."""
+    """The maps, each normalised to a sum of 1."""
     whole = attention.astype(np.float64)
     return np.asarray(whole / np.maximum(whole.sum(axis=(1, 2), keepdims=True), 1e-12))
 
@@ -221,46 +220,46 @@ def _distance(shares: Reals, maps: Maps) -> Reals:
 
 
 class HeadStatsTracker:
-    """The facts of a stream as it runs: told a few times a second, with the stability as a mean over two seconds, and
-    labels that change only when that is clear."""
+    """The head statistics of a running stream: updated a few times a second, with the stability averaged over two
+    seconds, and with tags that change only when the new one is clearly right."""
 
     def __init__(self) -> None:
         self._before: Maps | None = None  # what was measured before the newest maps
         self._maps: Maps | None = None
         self._frame: object = None
-        self._told_at = -math.inf
-        self._told: dict[int, tuple[HeadStats, ...]] = {}  # by layer, of the newest maps
+        self._updated_at = -math.inf
+        self._stats: dict[int, tuple[HeadStats, ...]] = {}  # by layer, of the newest maps
         self._past: dict[int, tuple[HeadStats, ...]] = {}  # and of those before
         self._passed = 0.0  # seconds between the two
 
-    def facts(self, maps: Maps, layer: int, seconds: float, frame: object = None) -> tuple[HeadStats, ...]:
-        """The facts of a layer's heads in the newest maps, at a time.
+    def statistics(self, maps: Maps, layer: int, seconds: float, frame: object = None) -> tuple[HeadStats, ...]:
+        """The statistics of a layer's heads in the newest maps.
 
-        What was asked within the last quarter of a second is told again, unless another model or query is asked about,
-        or other heads are muted: so it may be asked at any rate. Of a frame that stands still, nothing changes.
+        It may be called at any rate: for a quarter of a second it returns the same statistics, unless the model, the
+        query or the muted heads change. On a paused frame nothing changes.
 
         Args:
             seconds: of a clock.
-            frame: which one the maps are of: equal for the same frame, whatever else was asked about it.
+            frame: identifies the frame of the maps: equal for the same frame, whatever the query.
         """
-        same = self._maps is not None and _alike(self._maps, maps)
+        same = self._maps is not None and _comparable(self._maps, maps)
         still = self._maps is maps or (frame is not None and frame == self._frame)
-        if not same or (not still and seconds - self._told_at >= SECONDS_BETWEEN):
-            self._before, self._past = (self._maps, self._told) if same else (None, {})
-            self._passed = seconds - self._told_at
-            self._maps, self._frame, self._told_at, self._told = _lean(maps), frame, seconds, {}
-        if layer not in self._told:
+        if not same or (not still and seconds - self._updated_at >= SECONDS_BETWEEN):
+            self._before, self._past = (self._maps, self._stats) if same else (None, {})
+            self._passed = seconds - self._updated_at
+            self._maps, self._frame, self._updated_at, self._stats = _lean(maps), frame, seconds, {}
+        if layer not in self._stats:
             assert self._maps is not None
-            facts = head_statistics(self._maps, layer, self._before)
+            stats = head_statistics(self._maps, layer, self._before)
             if layer in self._past:
-                pairs = zip(self._past[layer], facts, strict=True)
-                facts = tuple(_followed(old, new, self._passed) for old, new in pairs)
-            self._told[layer] = facts
-        return self._told[layer]
+                pairs = zip(self._past[layer], stats, strict=True)
+                stats = tuple(_smoothed(old, new, self._passed) for old, new in pairs)
+            self._stats[layer] = stats
+        return self._stats[layer]
 
 
-def _alike(one: Maps, other: Maps) -> bool:
-    """Whether they are comparable: of the same model, size and query, with the same heads muted."""
+def _comparable(one: Maps, other: Maps) -> bool:
+    """Whether maps are of the same model, size and query, with the same heads muted."""
     return (
         one.model == other.model
         and one.attention.shape == other.attention.shape
@@ -270,13 +269,13 @@ def _alike(one: Maps, other: Maps) -> bool:
 
 
 def _lean(maps: Maps) -> Maps:
-    """Without what facts are not made from, so that it need not be kept."""
+    """The maps without the arrays that the statistics do not need, to save memory."""
     return replace(maps, tokens=None, keys=None, rows=None, unablated=None)
 
 
-def _followed(old: HeadStats, new: HeadStats, seconds: float) -> HeadStats:
-    """The new facts with a stability and a foreground that go a part of the way from the old ones, and the old label
-    unless another one is clearly right."""
+def _smoothed(old: HeadStats, new: HeadStats, seconds: float) -> HeadStats:
+    """The new statistics, with stability and foreground smoothed over time, and the old tag unless another one is
+    clearly right."""
     ratio, stability = new.foreground, new.stability
     if ratio is not None and old.foreground is not None:
         ratio = old.foreground + (1 - math.exp(-seconds / _FOREGROUND_SECONDS)) * (ratio - old.foreground)

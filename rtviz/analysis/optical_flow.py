@@ -1,4 +1,4 @@
-"""Optical flow at low resolution: carries what was seen in one frame to where the things are in a later one."""
+"""Optical flow at low resolution, which warps the maps of one frame to a later frame."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WIDE = frozenset({"tokens", "keys", "values"})  # the fields of Maps with many n
 
 
 class FlowWarper:
-    """Carries maps from the frame that the model saw to the frame that is shown.
+    """Warps maps from the frame that the model ran on to the frame that is shown.
 
     Args:
-        short_side: pixels of the short side at which motion is estimated: 240 follows hands that 120 loses, and takes
-            about a millisecond.
+        short_side: pixels of the short side at which motion is estimated; 240 follows hands that 120 loses, in about a
+            millisecond.
     """
 
     def __init__(self, short_side: int = 240) -> None:
@@ -29,17 +29,17 @@ class FlowWarper:
         self._then: tuple[Frame, NDArray[np.uint8]] | None = None
 
     def warp(self, maps: Maps, then: Frame, now: Frame, features: Collection[str] = WIDE) -> Maps:
-        """The maps of frame `then`, laid where its things are in frame `now`, which has the same size.
+        """The maps of frame `then`, moved with its objects to frame `now`, which has the same size.
 
         Args:
-            features: which of the wide ones are wanted; the others are left out.
+            features: which of WIDE to warp; the result lacks the others.
         """
         if then is now:
             return maps
         motion = self.motion(then, now)
         sampler = _Sampler(motion, maps.grid)
         attention = np.maximum(sampler(maps.attention), 0)  # cubic sampling may swing below
-        # A row keeps what it gave to the patches: things that leave the frame are few in a tenth of a second.
+        # A row keeps its sum over the patches: hardly anything leaves the frame within a tenth of a second.
         before = maps.attention.sum(axis=(2, 3), keepdims=True)
         attention *= before / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-12)
         wide: dict[str, Any] = dict.fromkeys(WIDE)
@@ -66,7 +66,7 @@ class FlowWarper:
         )
 
     def warp_planes(self, planes: Floats, then: Frame, now: Frame) -> Floats:
-        """Planes [..., rows, columns] on the patch grid of frame `then`, laid where its things are in frame `now`."""
+        """Planes [..., rows, columns] on the patch grid of frame `then`, moved with its objects to frame `now`."""
         rows, columns = planes.shape[-2:]
         return _Sampler(self.motion(then, now), (rows, columns))(planes)
 
@@ -78,7 +78,7 @@ class FlowWarper:
         before, gray = self._then[1], self._gray(now)
         flow = np.asarray(self._flow.calc(gray, before, None), np.float32)
         height, width = gray.shape
-        if not _explains(flow, before, gray):  # a cut, or a leap too wide to follow: better left where it was
+        if not _explains(flow, before, gray):  # a cut, or motion too fast to follow: the maps stay in place
             return np.zeros_like(flow)
         return cast(Floats, flow / np.array([width, height], np.float32))
 
@@ -91,7 +91,7 @@ class FlowWarper:
 
 
 def _explains(flow: Floats, before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
-    """Whether the frame before, moved as the flow says, is like the frame now: not after a cut or too wide a leap.
+    """Whether the frame before, moved by the flow, is like the frame now: not after a cut or motion that is too fast.
 
     Measured: within a scene the moved frame differs by 0.21 to 0.29 of what the unmoved one does, after a cut by 0.77
     to 1.00. Where hardly anything moves, that share says nothing, but then only the camera's noise is between them.

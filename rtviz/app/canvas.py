@@ -25,8 +25,8 @@ from rtviz import views
 from rtviz.app.pointing import Spot, result_at, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.frame import Grid, Pixels, Result
-from rtviz.live.session import hover
 from rtviz.settings import Mark
+from rtviz.views.hover import hover
 
 _PILL = QColor(10, 11, 14, 190)
 _INK = QColor(244, 244, 240)
@@ -252,7 +252,7 @@ class Canvas(QWidget):
         painter.setRenderHint(QPainter.Antialiasing)
         if views.find(result.settings.view).hover != "attention":  # its figures would be of what is not shown
             return
-        text = f"{100 * found.share:.2f} %   {found.times_even:.1f} × even"
+        text = f"{100 * found.share:.2f} %   {found.times_uniform:.1f} × even"
         if spot.head is not None:
             which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)
             text = f"layer {spot.layer}  {which}   {text}"

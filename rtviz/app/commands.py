@@ -17,12 +17,14 @@ from rtviz.app.remembered import Remembered, WeightsFile
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError, lacks
 from rtviz.live.session import MODES, RECORDED, LiveSession
+from rtviz.options import ChoiceOption, RealOption
 from rtviz.settings import COLORMAPS, LAYOUTS, MOST_COMPARED, Head, HeadOf, Mark, Muted, Settings
 from rtviz.views.requirements import fit, muted
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
 _REWIND_SECONDS = 5.0
+_UPSAMPLINGS = Settings.option("upsampling", ChoiceOption).choices
 
 
 class Commands:
@@ -78,7 +80,9 @@ class Commands:
             "view_previous": lambda: self._cycle("view", views.names(), -1),
             "layout_next": lambda: self._cycle("layout", LAYOUTS, 1),
             "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
-            "upsampling_next": lambda: self._cycle("upsampling", Settings.option("upsampling").choices, 1),
+            "upsampling_next": lambda: self._cycle(
+                "upsampling", Settings.option("upsampling", ChoiceOption).choices, 1
+            ),
             "refit": self._refit,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
@@ -165,7 +169,7 @@ class Commands:
         self.change(**{name: choices[place % len(choices)]})
 
     def _nudge(self, name: str, direction: int) -> None:
-        option = Settings.option(name)
+        option = Settings.option(name, RealOption)
         assert option.step is not None
         assert option.minimum is not None
         assert option.maximum is not None

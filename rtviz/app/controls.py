@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
 )
 
 from rtviz.errors import SettingsError
-from rtviz.settings import Option, Point
+from rtviz.options import ChoiceOption, FlagOption, HeadOption, Option, Point, RealOption, WholeOption
 
 
 class Control(QWidget):
@@ -127,15 +127,16 @@ class ChoiceControl(Control):
 class RealControl(Control):
     """A slider whose notches are the option's steps, and the value beside it."""
 
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: RealOption) -> None:
         super().__init__(option)
         assert option.minimum is not None
         assert option.maximum is not None
-        self._low, self._step = option.minimum, (option.step or (option.maximum - option.minimum) / 100)
+        self._low, self._high = option.minimum, option.maximum
+        self._step = option.step or (option.maximum - option.minimum) / 100
         self.slider = QSlider(Qt.Horizontal)
         # Notches lie on multiples of the step; the lowest may be a little lower (a threshold of 0.01).
         self._first = round(self._low / self._step)
-        self.slider.setRange(0, round(option.maximum / self._step) - self._first)
+        self.slider.setRange(0, round(self._high / self._step) - self._first)
         self.slider.setSingleStep(1)
         self.slider.setPageStep(2)
         self.label = QLabel()
@@ -146,7 +147,7 @@ class RealControl(Control):
         self._hold(self.label, 0)
 
     def _slid(self, notch: int) -> None:
-        value = round(min(max((self._first + notch) * self._step, self._low), float(self.option.maximum or 0)), 6)
+        value = round(min(max((self._first + notch) * self._step, self._low), self._high), 6)
         self.label.setText(f"{value:g}")
         self._emit(value)
 
@@ -158,7 +159,7 @@ class RealControl(Control):
 
 
 class WholeControl(Control):
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: WholeOption) -> None:
         super().__init__(option)
         self.box = Spin()
         self.box.setKeyboardTracking(False)
@@ -178,7 +179,7 @@ class WholeControl(Control):
 class LayerControl(WholeControl):
     """A layer of those that the model has; negative ones count from the end."""
 
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: WholeOption) -> None:
         super().__init__(option)
         self._layers = 0
 
@@ -265,18 +266,19 @@ class HeadControl(ChoiceControl):
 
 def control_for(option: Option) -> Control:
     """The control for an option, by its kind."""
-    if option.kind == "choice":
-        return ChoiceControl(option, option.choices)
-    if option.kind == "real" and option.minimum is not None and option.maximum is not None:
-        return RealControl(option)
-    if option.name == "layer":
-        return LayerControl(option)
-    if option.kind == "whole":
-        return WholeControl(option)
-    if option.kind == "flag":
-        return FlagControl(option)
-    if option.kind == "head":
-        return HeadControl(option)
+    match option:
+        case ChoiceOption():
+            return ChoiceControl(option, option.choices)
+        case RealOption() if option.minimum is not None and option.maximum is not None:
+            return RealControl(option)
+        case WholeOption(name="layer"):
+            return LayerControl(option)
+        case WholeOption():
+            return WholeControl(option)
+        case FlagOption():
+            return FlagControl(option)
+        case HeadOption():
+            return HeadControl(option)
     return TextControl(option)
 
 

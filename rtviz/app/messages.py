@@ -108,7 +108,8 @@ def _briefly(error: RtvizError) -> str:
     if not isinstance(error, WeightsMissing) or not error.failures:
         return in_words(error)
     ways = "; ".join(f"{WAYS.get(way, way)}: {reason}" for way, reason in error.failures)
-    return f"the weights of {error.model} could not be fetched ({ways})"
+    what = f"the weights of {error.model}" if error.model else "trained weights"
+    return f"{what} could not be fetched ({ways})"
 
 
 def _remedies(error: RtvizError | None, of: str) -> tuple[tuple[str, str], ...]:

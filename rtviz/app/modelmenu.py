@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QPoint, Qt, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QMouseEvent
+from PyQt5.QtCore import QPoint, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QApplication,
     QFrame,
@@ -43,6 +43,23 @@ def megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
+class _Elided(QLabel):
+    """A line that ends in an ellipsis where it has no room, rather than push what stands beside it out of sight."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._whole = text
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        self.setToolTip(text)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(self.fontMetrics().horizontalAdvance(self._whole), super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.ElideRight, self.width()))
+        super().resizeEvent(event)
+
+
 class _Entry(QFrame):
     """A model or a file: what it is, and the button that does what can be done with it."""
 
@@ -60,12 +77,11 @@ class _Entry(QFrame):
         column.setSpacing(2)
         first = QHBoxLayout()
         first.setSpacing(10)
-        title, beside = QLabel(name), QLabel(kind)
+        title, beside = QLabel(name), _Elided(kind)
         title.setObjectName("title")
         beside.setProperty("faint", True)
         first.addWidget(title)
-        first.addWidget(beside)
-        first.addStretch(1)
+        first.addWidget(beside, 1)
         column.addLayout(first)
         for text in filter(None, (where, remark)):
             label = QLabel(text)
@@ -137,6 +153,7 @@ class ModelMenu(QFrame):
         self._rows: dict[str, Row] = {}
         self._current = ""
         self._fetch: Fetch | None = None
+        self._awaited: str | None = None  # the model whose download was begun here
 
     def open_under(self, widget: QWidget) -> None:
         """Show it under a widget, within the screen."""
@@ -192,12 +209,12 @@ class ModelMenu(QFrame):
 
     def _entry(self, row: Row) -> _Entry:
         card, size = row.card, megabytes(row.size)
-        licence = f"{card.licence}, to be accepted once" if row.must_accept else card.licence
-        kind = ", ".join(filter(None, (card.family, f"{card.parameters / 1e6:.1f} M parameters", licence)))
+        kind = ", ".join(filter(None, (card.family, f"{card.parameters / 1e6:.1f} M parameters", card.licence)))
         if row.path is not None:
             where = ", ".join(filter(None, (_ORIGINS.get(row.origin or "", ""), size)))
         else:
             where = f"{size} from {_listed([_WAYS[way] for way in row.ways])}" if row.ways else "to be had by hand only"
+            where += "; its licence is to be accepted once" if row.must_accept else ""
         entry = _Entry(card.name, kind, where, row.remark, row.path is not None)
         entry.button.clicked.connect(lambda _=False, name=card.name: self._act(name))
         self.entries[card.name] = entry
@@ -206,6 +223,9 @@ class ModelMenu(QFrame):
     def show_state(self, current: str, file: str | None, fetch: Fetch | None) -> None:
         """Which model looks, from which file if not its own, and how far a download is."""
         self._current, self._fetch = "" if file else current, fetch
+        if fetch is not None and fetch.error is not None and fetch.model == self._awaited:
+            self._awaited = None
+            self.hide()  # it covers the card that says why, and what can be done
         for path, entry in self.files.items():
             entry.offer("Looking" if path == file else "Load", path != file)
         fetching = fetch.model if fetch is not None and fetch.error is None else None
@@ -239,6 +259,7 @@ class ModelMenu(QFrame):
         elif row.path is not None:
             self._leave(self.chosen, name)
         elif row.ways:
+            self._awaited = name
             self.wanted.emit(name)  # it stays, and shows how far that is
         else:
             self._want_file()

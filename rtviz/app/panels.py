@@ -465,7 +465,7 @@ class InstrumentsPanel(QWidget):
     def show_status(self, status: LiveStatus, head: Head) -> None:
         """What the session tells, and which head is shown."""
         self.latency.show_values(status.latency_ms_history)
-        self.heads.show_head_stats(status.facts, head)
+        self.heads.show_head_stats(status.head_stats, head)
 
 
 __all__ = ["Finder", "InstrumentsPanel", "ModelPanel", "Section", "SourcePanel", "ViewPanel", "faint"]

@@ -35,15 +35,15 @@ def colored(maps: Floats, size: tuple[int, int], result: Result, memory: Memory,
 
     The ranges are as steady as the picture's own, in a memory of their own.
     """
-    from rtviz.drawing import compose
+    from rtviz.drawing import blend, palette, resample
     from rtviz.views.selection import key_of, normalize
 
     assert result.maps is not None
     values = normalize(maps, result.frame, result.settings, memory, key_of(result.maps, result.settings, name))
     how = "nearest" if result.settings.upsampling == "nearest" else "smooth"
-    levels = compose.upsample(values, size, how)
-    colors = compose.colormap(result.settings.colormap)
-    return [to_qimage(compose.color_values(level, colors)) for level in levels]
+    levels = resample.upsample(values, size, how)
+    colors = palette.colormap(result.settings.colormap)
+    return [to_qimage(blend.color_values(level, colors)) for level in levels]
 
 
 class Tiles(QWidget):
@@ -261,7 +261,7 @@ class HeadStrip(Tiles):
         maps = result.maps
         if maps is None:
             return
-        from rtviz.drawing import compose
+        from rtviz.drawing import palette
 
         if not maps.has_attention:
             self.show_nothing(lacks_heads(maps.model))
@@ -269,7 +269,7 @@ class HeadStrip(Tiles):
         rows, columns = maps.grid
         self.setAccessibleDescription("")
         self.show_count(maps.heads, columns / rows)
-        self.colors = [compose.head_color(head) for head in range(maps.heads)]
+        self.colors = [palette.head_color(head) for head in range(maps.heads)]
         layer = fit(result.settings, maps).layer % maps.layers
         self.struck = [of.head for of in maps.muted if of.layer == layer]
         self.show_images(

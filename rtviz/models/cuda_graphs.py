@@ -7,6 +7,7 @@ in tensors of its own; what it reads besides (weights, positions) is held as lon
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import weakref
 from collections import Counter, OrderedDict
@@ -71,8 +72,8 @@ class Graphs:
             return None
         return self.make(x, tokens, whole=whole)
 
-    def make(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Graph] | None:
-        """The same, captured now where it is not yet."""
+    def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Graph] | None:
+        """The same, captured now where it is not yet. It takes so little that any number of frames pays."""
         key = tuple(x.shape), whole
         with self._turn:
             if key not in self._made:

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
 from rtviz.models import backbone
-from rtviz.models.zoo import Resampling
+from rtviz.models.card import Resampling
 
 _SIZES_REMEMBERED = 8
 

@@ -56,10 +56,18 @@ class Entering:
         held, heads = held.float(), self.query.shape[1]
         return held if held.shape[1] == heads else held.repeat_interleave(heads // held.shape[1], dim=1)
 
-    def softmax(self, rows: Tensor) -> Tensor:
-        """The rows (int64 [queries]) of the softmax: float32 [batch, heads, queries, tokens]."""
+    def softmax(self, rows: Tensor, *, elementwise: bool = False) -> Tensor:
+        """The rows (int64 [queries]) of the softmax: float32 [batch, heads, queries, tokens].
+
+        Args:
+            elementwise: multiply and add up without a matrix product, whose result compilers round to the number format
+                of the network; of one row only.
+        """
         wanted = self.query.index_select(2, rows).float() * self.scale  # [batch, heads, queries, head width]
-        logits = wanted @ self.keys().transpose(-2, -1)  # [batch, heads, queries, tokens]
+        if elementwise:
+            logits = (wanted * self.keys()).sum(-1).unsqueeze(2)
+        else:
+            logits = wanted @ self.keys().transpose(-2, -1)  # [batch, heads, queries, tokens]
         if self.mask is not None:
             tokens = self.query.shape[2]
             mask = self.mask.expand(*self.mask.shape[:-2], tokens, tokens).index_select(-2, rows)
@@ -80,6 +88,7 @@ class AttentionProbe(TorchFunctionMode):
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
         muted: layer -> heads whose output counts as 0.
         muted_from: of the batch, only the pictures from this one on have heads muted.
+        elementwise: as in `Entering.softmax`; there is one row.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
@@ -96,6 +105,7 @@ class AttentionProbe(TorchFunctionMode):
         keep_all: bool = False,
         muted: Mapping[int, Sequence[int]] | None = None,
         muted_from: int = 0,
+        elementwise: bool = False,
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
@@ -107,6 +117,7 @@ class AttentionProbe(TorchFunctionMode):
         self._keep_all = keep_all
         self._muted = muted or {}
         self._muted_from = muted_from
+        self._elementwise = elementwise
 
     def __torch_function__(
         self,
@@ -145,7 +156,7 @@ class AttentionProbe(TorchFunctionMode):
         query, key, value = query.detach(), key.detach(), value.detach()
         attn_mask = None if attn_mask is None else attn_mask.detach()
         entering = Entering(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
-        self.attention.append(entering.softmax(self._rows))
+        self.attention.append(entering.softmax(self._rows, elementwise=self._elementwise))
         if self._keep_all:
             self.qk_inputs.append(entering)
         self.last = entering

@@ -35,18 +35,20 @@ class ProbedNetwork(nn.Module):
         tokens: how many tokens it works on.
         layers: how many layers it has.
         whole: go on to the end of the last layer, for tokens, keys and values; attention alone is there earlier.
+        elementwise: compute the row without a matrix product, so that a compiler leaves it in float32.
     """
 
-    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool) -> None:
+    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool, elementwise: bool = False) -> None:
         super().__init__()
         self.network = network
         self.whole = whole
+        self._elementwise = elementwise
         self.tokens, self._layers = tokens, layers
 
     def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         network: Any = self.network
         stop = None if self.whole else self._layers
-        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop)
+        probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, elementwise=self._elementwise)
         ended = None
         try:
             with probe:

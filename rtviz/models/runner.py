@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import Tensor
 from rtviz.errors import AttentionCaptureError, DeviceFailed, DeviceLost, SettingsError
 from rtviz.frame import Floats, Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer, rounding_noise
 from rtviz.models import backbone, cams, choices, gradcam
+from rtviz.models.card import ModelCard
 from rtviz.models.compiler import Compiler
 from rtviz.models.cuda_graphs import Graphs
 from rtviz.models.positions import Positions
@@ -23,7 +25,7 @@ from rtviz.models.probe import AttentionProbe, CapturedEnough, Entering
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
-from rtviz.models.zoo import ModelCard
+from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
 FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()
@@ -163,7 +165,13 @@ class Model:
             self._passes.soon()
 
     def compile(
-        self, frame: Pixels, count: int = 1, resolution: int | None = None, features: Collection[str] = ()
+        self,
+        frame: Pixels,
+        count: int = 1,
+        resolution: int | None = None,
+        features: Collection[str] = (),
+        *,
+        frames: float = math.inf,
     ) -> None:
         """Compile for batches of so many frames of this size, where that pays: on a CPU, where OpenVINO is installed.
         Takes a few seconds; whether it pays is found out once on a machine.
@@ -173,13 +181,14 @@ class Model:
             count: frames in a batch.
             resolution: short side; the model's own if not given.
             features: what else will be wanted, as for one frame.
+            frames: how many are to come; few are not worth it, and how many that is, is known once it was found out.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
         """
         if self._passes is not None:
             x = self.prepare([frame] * count, resolution)
-            self._passes.make(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features))
+            self._passes.make(x, self._tokens_of(x), whole=not _WHOLE.isdisjoint(features), frames=frames)
 
     def _passes_for(self, native: str) -> Compiler | Graphs | None:
         """What compiles passes of this model on a CPU, if no number format was asked for, or captures them on CUDA."""
@@ -194,14 +203,16 @@ class Model:
             formats = ("auto", "fp32", "bf16", "int8") if backend == "openvino" else ("auto", "fp32", "int8")
             if asked not in formats:  # elsewhere auto means fp16
                 raise SettingsError("precision", asked, f"{', '.join(formats)} with the backend {backend}")
-            return Compiler(self.name, self.network, self.layers, native, asked, always=True, backend=backend)
+            return Compiler(
+                self.name, self.network, self.layers, self.prefix_tokens, native, asked, always=True, backend=backend
+            )
         if backend == "torch":
             return None
         if self.device.startswith("cuda"):
             return Graphs(self.network, self.layers, native)
         if self.device != "cpu" or asked != "auto":
             return None
-        return Compiler(self.name, self.network, self.layers, native, asked, always=False)
+        return Compiler(self.name, self.network, self.layers, self.prefix_tokens, native, asked, always=False)
 
     def _fast_pass(self, x: Tensor, features: Collection[str], asked: Asked) -> Pass | None:
         """What sees this input instead of the network, if anything does."""
@@ -250,7 +261,7 @@ class Model:
         if rows * columns > MOST_PATCHES:
             largest = int(patch * (MOST_PATCHES * short / max(height, width)) ** 0.5)
             frames = f"frames of {width}x{height} and patches of {patch} pixels"
-            possible = largest >= (Settings.option("resolution").minimum or 0)
+            possible = largest >= (Settings.option("resolution", WholeOption).minimum or 0)
             allowed = f"at most {largest} for {frames}" if possible else f"none for {frames}, which are too long"
             raise SettingsError("resolution", resolution, allowed)
         return rows * patch, columns * patch

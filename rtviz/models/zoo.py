@@ -1,121 +1,27 @@
-"""The zoo: which models can look, by friendly name, with the facts that a user chooses by.
+"""The zoo: the table of models that have a friendly name, and the search for a model by any name.
 
 The table is literal, so that `rtviz models` answers without importing torch; a test holds it against timm. To add a
-model, add a row. Any other transformer of timm is taken under its timm name, and its facts are asked from timm.
+model, add a row. Any other network of timm is found by its timm name (inspection.py).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import json
-import struct
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
 
-from rtviz.errors import UnknownModel, WeightsRefused
-
-Triple = tuple[float, float, float]
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
-HALF: Triple = (0.5, 0.5, 0.5)
-
-# How learned position embeddings are fitted to a patch grid that is not the trained one; bicubic, in each case.
-# "offset": by the factor (rows + 0.1) / trained rows, and the same for columns, which also moves the places that are
-#     sampled; no antialias. DINO (facebookresearch/dino, vision_transformer.py) and DINOv2 without registers
-#     (facebookresearch/dinov2, dinov2/models/vision_transformer.py, interpolate_offset).
-# "antialias": to the size itself, with antialias. DINOv2 with registers (dinov2/hub/backbones.py), and timm.
-# "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
-Resampling = Literal["offset", "antialias", "size"]
-
-RANDOM = "random:"
-EMBEDDED = "embedded"
-EMBEDDED_FILE = Path(__file__).parent / "embedded.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What is known about a model before it is loaded.
-
-    Attributes:
-        name: what the user calls it; with `random:` in front, it is untrained.
-        timm_name: architecture and weights, as timm names them; empty for the embedded model.
-        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name tells.
-        patch_size: side of a patch in pixels; of a convolutional network, of a cell of its last stage.
-        layers, heads: of the transformer; a convolutional network has stages and no heads.
-        width: of a token; of a convolutional network, of its last stage.
-        registers: how many register tokens stand beside CLS.
-        parameters: how many, without a classifier head.
-        download_bytes: size of the weights file; computed as 4 bytes for each of its parameters (with the head, where
-            the file has one), to within the file's header of some 20 kB. None: there are no published weights.
-        licence: of the weights.
-        repository, filename: where the Hugging Face hub has the weights; None: it does not.
-        official_filename: what the authors call their own file of the same weights; accepted where it lies at hand.
-        official_url: where the authors give that file to anybody; None: nowhere.
-        official_sha256: its hash, or how that begins; None: nobody published it.
-        mean, std: normalisation of RGB in 0..1, as in training.
-        resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does.
-        kind: which machinery looks with it: "transformer" or "convnet".
-        random: untrained on purpose.
-    """
-
-    name: str
-    timm_name: str
-    family: str
-    patch_size: int
-    layers: int
-    heads: int
-    width: int
-    registers: int
-    parameters: int
-    download_bytes: int | None
-    licence: str
-    repository: str | None
-    filename: str = "model.safetensors"
-    official_filename: str | None = None
-    official_url: str | None = None
-    official_sha256: str | None = None
-    mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
-    resampling: Resampling = "antialias"
-    kind: str = "transformer"
-    random: bool = False
-
-    @property
-    def trained_name(self) -> str:
-        """The name without `random:`."""
-        return self.name.removeprefix(RANDOM)
-
-    @property
-    def licence_url(self) -> str | None:
-        """Where the licence stands, if it must be accepted before the weights are fetched."""
-        return next((url for start, url in _TO_ACCEPT.items() if self.licence.lower().startswith(start)), None)
-
-    @property
-    def discovery_features(self) -> str:
-        """Which of "keys", "values" and "tokens" of the last layer TokenCut and LOST find objects by in this family.
-
-        The papers take DINO's keys. DINOv2's keys share a large common part, so that every patch is like every other;
-        Darcet et al. 2024 ("Vision Transformers Need Registers") take its values for LOST. CorLoc of a trained ViT-S/14
-        on 82 pictures of VOC2007 in their own size, TokenCut and LOST: keys 0 and 29, which is what the whole picture
-        reaches; values 49 and 52; tokens 52 and 45. In DINOv3's keys there is its rotary position embedding, and in its
-        patch tokens none: that choice is not measured.
-        """
-        return _DISCOVERY_FEATURES.get(self.family, "keys")
-
-    def untrained(self) -> ModelCard:
-        """The same architecture with random weights: nothing to download."""
-        return dataclasses.replace(
-            self, name=RANDOM + self.trained_name, random=True, download_bytes=0, repository=None, official_url=None
-        )
-
-
-# Licences that bind whoever downloads, and not only whoever distributes.
-_TO_ACCEPT = {"dinov3": "https://ai.meta.com/resources/models-and-libraries/dinov3-license/"}
-
-_DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
+from rtviz.errors import UnknownModel
+from rtviz.models.card import (
+    EMBEDDED,
+    EMBEDDED_FILE,
+    HALF,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    RANDOM,
+    ModelCard,
+    Triple,
+    resampling_of,
+)
+from rtviz.models.safetensors_file import card_from_metadata
 
 
 def _row(
@@ -156,11 +62,6 @@ def _row(
         std=std,
         resampling=resampling_of(family, registers),
     )
-
-
-def resampling_of(family: str, registers: int) -> Resampling:
-    """How a family's authors fit position embeddings to another size."""
-    return "offset" if family in ("DINO", "DINOv2") and not registers else "antialias"
 
 
 _HEAD_OF_1000 = 1000 * 384 + 1000
@@ -265,92 +166,23 @@ def embedded_card() -> ModelCard | None:
     return card_from_metadata(EMBEDDED_FILE) if EMBEDDED_FILE.is_file() else None
 
 
-def card_from_metadata(path: Path) -> ModelCard | None:
-    """The card of a model whose safetensors file describes its own architecture; None if it does not.
-
-    The metadata are texts: patch_size, width, depth, heads, and image_size (the side that the position embeddings were
-    trained for, in pixels) or grid (the same in patches); mean and std, as JSON, are ImageNet's if not given.
-    """
-    metadata, shapes = safetensors_header(path)
-    try:
-        patch_size, width, layers, heads = (int(metadata[key]) for key in ("patch_size", "width", "depth", "heads"))
-        trained_size(metadata)
-        mean, std = (_triple(metadata[key]) if key in metadata else usual for key, usual in _NORMALISATION)
-    except (KeyError, ValueError):
-        return None
-    parameters = sum(_product(shape) for shape in shapes.values())
-    return ModelCard(
-        EMBEDDED, "", "embedded", patch_size, layers, heads, width, 0, parameters, 0, "GPL-3.0-or-later", None,
-        mean=mean, std=std,
-    )  # fmt: skip
-
-
-_NORMALISATION = (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
-
-
-def _triple(text: str) -> Triple:
-    """Three numbers, as JSON has them.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    first, second, third = (float(number) for number in json.loads(text))
-    return first, second, third
-
-
-def trained_size(metadata: dict[str, str]) -> int:
-    """Side in pixels of the square that a self-describing file's position embeddings were trained for.
-
-    Raises:
-        KeyError, ValueError: the metadata do not tell.
-    """
-    if "image_size" in metadata:
-        return int(metadata["image_size"])
-    return int(metadata["grid"].lower().split("x")[0]) * int(metadata["patch_size"])
-
-
-def safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
-    """Metadata and shapes of a safetensors file, read without loading a tensor.
-
-    Raises:
-        WeightsRefused: it is not a safetensors file.
-    """
-    try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > 100_000_000:  # safetensors' own limit
-                raise ValueError("header too long")
-            header: dict[str, Any] = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", {})
-        return metadata, {name: entry["shape"] for name, entry in header.items()}
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsRefused(f"{path} is not a whole safetensors file ({error})") from None
-
-
-def _product(shape: list[int]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
-
-
 @cache
 def _card_from_timm(name: str) -> ModelCard:
-    from rtviz.models import convnet
-    from rtviz.models.backbone import describe, timm
+    from rtviz.models.inspection import inspect  # it imports torch
+    from rtviz.models.timm_import import timm
 
     if not timm.is_model(name):
         raise UnknownModel(f"no model is called {name!r}; {_near(name)}")
     try:
-        facts = describe(name) or convnet.describe(name)
+        card = inspect(name)
     except ValueError as error:
         raise UnknownModel(f"no model is called {name!r}: {error}") from None
-    if facts is None:
+    if card is None:
         raise UnknownModel(
             f"{name!r} is not a vision transformer whose attention rtviz can show, one with layers in which all "
             f"patches attend to all, and no convolutional network with stages either; {_near(name)}"
         )
-    return ModelCard(name=name, timm_name=name, **facts)
+    return card
 
 
 def _near(name: str) -> str:
@@ -359,3 +191,6 @@ def _near(name: str) -> str:
     close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     suggestion = f"did you mean {' or '.join(close)}? " if close else ""
     return f"{suggestion}`rtviz models` lists the names, and any ViT or convnet of timm is taken by its timm name"
+
+
+__all__ = ["EMBEDDED", "cards", "embedded_card", "find"]

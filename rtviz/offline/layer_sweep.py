@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rtviz import views
 from rtviz.cv import cv2
-from rtviz.drawing import compose
-from rtviz.errors import OutputUnwritable
+from rtviz.drawing import labels
+from rtviz.engine.drawing import draw
+from rtviz.errors import OutputUnwritable, SettingsError, lacks_heads
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_sink
@@ -46,6 +47,22 @@ def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
     return tuple(view.name for view in by_layer if "cam" not in view.needs and (anew or "rollout" not in view.needs))
 
 
+def check_view(view: str, model: str, heads: int) -> None:
+    """Refuse a view that does not tell the layers of a model apart.
+
+    Args:
+        model: its name.
+        heads: of the model.
+
+    Raises:
+        SettingsError: the view is the same for every layer, or shows what the model does not have.
+    """
+    allowed = possible(heads, anew=True)
+    if view not in allowed:
+        why = f"{model} shows by the view cam what its last layer ends with" if heads else lacks_heads(model)
+        raise SettingsError("view", view, f"{', '.join(allowed)} ({why})")
+
+
 def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
     """The settings with a view that tells layers apart; where theirs does not, it is heatmap, or cam without heads.
 
@@ -70,8 +87,8 @@ def sweep(
         predict: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
 
     Yields:
-        RGB uint8 pictures as `views.draw` gives them, each with its layer's number written on it, and a frame that
-        carries their index, time and duration.
+        RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
+        and a frame with their index, time and duration.
     """
     settings = ridden(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
@@ -83,7 +100,7 @@ def sweep(
         here = views.resolve_head(frame, maps, settings.replace(layer=layer))
         if "rollout" in view.needs and predict is not None:
             maps = predict(here)
-        picture = views.draw(frame, maps, here)
+        picture = draw(frame, maps, here).overlay
         start = times[layer]
         if before is not None:
             for step in range(1, between + 1):
@@ -105,7 +122,7 @@ def _numbered(picture: Pixels, frame: Frame, maps: Maps, settings: Settings) -> 
     one = isinstance(settings.head, int) and "head" in view.reads and maps.has_attention
     head = f" · head {settings.head}" if one else ""
     here = picture[:, picture.shape[1] - frame.size[1] :]
-    compose.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
+    labels.say(here, f"{word} {settings.layer}{head}", f"{word} {settings.layer}", str(settings.layer))
     return picture
 
 
@@ -152,4 +169,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "possible", "ridden", "save", "sweep"]
+__all__ = ["arrivals", "check_view", "possible", "ridden", "save", "sweep"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 ProbedNetwork = Engine | Comparison
-OnFrame = Callable[[int], None]  # how many more frames are finished
+OnFrame = Callable[[int], object]  # how many more frames are finished
 
 
 @dataclass
@@ -263,19 +263,16 @@ class _Job:
     def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
         """The batches; before the first of many the passes that look at them are compiled, where that pays."""
         on_cpu = any(model.device == "cpu" for model in self.engine.models)
-        enough = _LONG if on_cpu else _SOON * self.batch_length
+        expected = self._frames_expected()
         for number, batch in enumerate(batches):
-            if not number and self._frames_expected() >= enough:
-                self.engine.compile(batch[0], self.batch_length, self.settings)
+            if not number and (on_cpu or expected >= _SOON * self.batch_length):
+                self.engine.compile(batch[0], self.batch_length, self.settings, expected)
             yield batch
 
     def _frames_expected(self) -> float:
-        """How many frames will come of the part that was asked for; 0 where nobody knows."""
+        """How many frames the source will deliver; 0 where this is not known."""
         info, part = self.source.info, self._part
-        if not info.frame_count or not info.fps:
-            return 0
-        whole = info.frame_count / info.fps
-        return max(0.0, min(part.end or whole, whole) - (part.start or 0)) * info.fps / part.every
+        return info.expected_frames(part.start, part.end, part.every) or 0.0 if info.fps else 0.0
 
     def _look(self, decoded: _BoundedQueue[Frame]) -> None:
         seen: Iterable[tuple[Frame, Any]]
@@ -387,9 +384,8 @@ def _batches(decoded: _BoundedQueue[Frame], length: int) -> Iterator[list[Frame]
         yield batch
 
 
-# So many frames win back the seconds that compiling for their size takes on a CPU.
-_LONG = 300
-# On a GPU, where a pass is captured in a fraction of a second, so many batches do; before any other pass is under way.
+# On a GPU a pass is captured in a fraction of a second: so many batches are worth it, before another pass is under way.
+# On a CPU a model knows itself how many frames are.
 _SOON = 3
 # A GPU is kept busy by about this many tokens at once. On a CPU, whose passes run side by side, two frames at a time
 # are as quick as more, and hold less memory.

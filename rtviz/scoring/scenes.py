@@ -18,7 +18,7 @@ from rtviz.cv import cv2
 from rtviz.errors import SettingsError, no_cls, no_heads
 from rtviz.frame import Frame, Pixels
 from rtviz.models import Model, load
-from rtviz.models.zoo import EMBEDDED, RANDOM
+from rtviz.models.card import EMBEDDED, RANDOM
 from rtviz.scoring.measures import MASS, Mask, Reals, area_under_curve, jaccard, largest_mass, on_patches, on_pixels
 from rtviz.sources.scene import SCORING_SEEDS, SceneSource, sample
 

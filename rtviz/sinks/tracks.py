@@ -50,12 +50,8 @@ _TRIED_PACKETS = 4
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
-def muxing_options(suffix: str, sound_is_late: bool) -> dict[str, str]:
-    """FFmpeg's options for a file that can be played up to shortly before a kill.
-
-    Args:
-        sound_is_late: copied sound begins more than a second after the pictures.
-    """
+def muxing_options(suffix: str) -> dict[str, str]:
+    """FFmpeg's options for a file that can be played up to shortly before a kill."""
     # max_interleave_delta: where the sound has ended, pictures must not wait for more of it.
     common = {"flush_packets": "1", "max_interleave_delta": "500000"}
     if suffix not in _MP4:
@@ -63,24 +59,17 @@ def muxing_options(suffix: str, sound_is_late: bool) -> dict[str, str]:
         return common | {"cluster_time_limit": "1000", "avoid_negative_ts": "disabled"}
     # hybrid: fragments while it grows, an ordinary index at the end. delay_moov: with the first fragment known, an
     # edit list takes back the delay of the B-frames, and the first picture stands at 0. But then nothing is written
-    # until the sound begins; where that is late, there are no B-frames.
-    return common | {
-        "movflags": "hybrid_fragmented+frag_keyframe" + ("+empty_moov" if sound_is_late else "+delay_moov")
-    }
+    # until the sound begins; where that is late, silence is put before it.
+    return common | {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
 
 
 class Beside:
-    """All that stands beside the pictures of one output.
-
-    Attributes:
-        late: copied sound begins more than a second after the pictures.
-    """
+    """All that stands beside the pictures of one output."""
 
     def __init__(self, origin: Any, suffix: str, source: Any) -> None:
         self._origin, self._suffix, self._source = origin, suffix, source
         self._sound: _Sound | None = None
         self._subtitles: _Subtitles | None = None
-        self.late = False
 
     @classmethod
     def of(cls, origin: Any, suffix: str, warnings: list[str]) -> Beside | None:
@@ -134,14 +123,17 @@ class Beside:
             # FFmpeg forgets where such a track began; with silence before it, nothing is lost.
             self._sound = _Sound(origin, source, stream, codec, _layout_for(codec, stream) or "stereo")
             return
-        if carried is None or codec in carried:
-            refusal = _try_sound(origin, suffix, stream.index, late)
+        if carried is not None and codec not in carried:
+            why = f"which {suffix} cannot carry"
+        elif late:
+            # Pictures are not to wait for the sound, and a head that is written before it puts its first packet at 0.
+            why = f"which begins late, as {suffix} cannot carry it"
+        else:
+            refusal = _try_sound(origin, suffix, stream.index)
             if refusal is None:
-                self._sound, self.late = _Sound(origin, source, stream, None), late
+                self._sound = _Sound(origin, source, stream, None)
                 return
             why = f"which {suffix} cannot carry as it is"
-        else:
-            why = f"which {suffix} cannot carry"
         layout = _layout_for(encoder, stream)
         if layout is None:
             warnings.append(f"the sound is left out: it is {described}, {why}, and {encoder} cannot encode it")
@@ -307,15 +299,13 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
     return None
 
 
-def _try_sound(origin: Any, suffix: str, index: int, late: bool) -> str | None:
+def _try_sound(origin: Any, suffix: str, index: int) -> str | None:
     """Why the container does not take this sound as it is; None if it does. A header and some packets are written, in
     memory."""
     with open_file(origin.path) as source:
         sound = _Sound(origin, source, source.streams[index], None)
         try:
-            with av.open(
-                io.BytesIO(), "w", format=FORMATS[suffix], container_options=muxing_options(suffix, late)
-            ) as trial:
+            with av.open(io.BytesIO(), "w", format=FORMATS[suffix], container_options=muxing_options(suffix)) as trial:
                 sound.add_to(trial)
                 sound.begin(origin.start)
                 for _ in range(_TRIED_PACKETS):
@@ -358,7 +348,7 @@ class _Sound(_Part):
         self._out: Any = None
 
     def described(self) -> str:
-        codec = self._encoder or self._stream.codec_context.name
+        codec = self._encoder or self._stream.codec_context.name.removesuffix("float")
         return f"sound as {_CALLED.get(codec, codec)}"
 
     def add_to(self, output: Any) -> None:

@@ -99,16 +99,15 @@ class VideoSink(ClosingSink):
             raise
 
     def _open(self, suffix: str, fps: float) -> None:
-        late = self._beside is not None and self._beside.late
         self._container = av.open(
-            f"file:{self._temporary}", "w", format=FORMATS[suffix], container_options=muxing_options(suffix, late)
+            f"file:{self._temporary}", "w", format=FORMATS[suffix], container_options=muxing_options(suffix)
         )
         encoder, worst, best = _ENCODERS[self._codec]
         crf = round(worst + (best - worst) * self._output.quality / 100)
         keys = max(1, round(fps * _KEY_SECONDS))
         # More threads than this hold back more frames than a kill may cost.
         threads = max(1, min(8, os.cpu_count() or 1, keys // 4))
-        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads, reorder=keys > 8 and not late)}
+        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads, reorder=keys > 8)}
         try:
             stream: Any = self._container.add_stream(
                 encoder, rate=Fraction(fps).limit_denominator(100000), options=options

@@ -56,6 +56,20 @@ class SourceInfo:
         """Whether what it has stands by itself: a picture or a document's pages, and no row of frames."""
         return self.kind == "pictures" and (self.frame_count == 1 or self.holds == "pages")
 
+    def expected_frames(self, start: float = 0.0, end: float | None = None, every: int = 1) -> float | None:
+        """About how many frames a part of it has; None where the source does not know its length.
+
+        Args:
+            start, end: seconds.
+            every: each N-th frame is taken.
+        """
+        if self.frame_count is None:
+            return None
+        count = float(self.frame_count)
+        if self.fps and (start or end is not None):
+            count = max(0.0, min(end or float("inf"), count / self.fps) - start) * self.fps
+        return count / every
+
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
     """What to raise where a source has no frame in the part that was asked for.

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from rtviz.cv import cv2
 from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
 from rtviz.frame import Pixels
-from rtviz.settings import Option
+from rtviz.options import RealOption, SizeOption
 from rtviz.sources import SourceInfo
 from rtviz.sources.endless import EndlessSource
 
@@ -205,8 +205,8 @@ class CameraSource(EndlessSource):
         self._device.release()
 
 
-_SIZE = Option("size", "Size", "size of the frames", "size", None)
-_FPS = Option("fps", "Rate", "frames a second", "real", 30.0, minimum=1, maximum=1000)
+_SIZE = SizeOption("size", "Size", "size of the frames", None)
+_FPS = RealOption("fps", "Rate", "frames a second", 30.0, minimum=1, maximum=1000)
 
 
 def _default_size() -> tuple[int, int]:

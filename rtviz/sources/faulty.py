@@ -20,7 +20,7 @@ import numpy as np
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError
 from rtviz.frame import Pixels
-from rtviz.settings import Option
+from rtviz.options import RealOption, SizeOption, WholeOption
 from rtviz.sources.camera import Camera, CameraSource
 
 FAULTS = ("hang", "false", "black", "frozen", "exception", "slow", "resize")
@@ -204,12 +204,12 @@ def openings(place: str) -> int:
 
 
 def _parse(place: str) -> FaultyCamera:
-    size = Option("size", "Size", "size of the frames", "size", (480, 640))
-    rate = Option("fps", "Rate", "frames a second", "real", 30.0, minimum=0, maximum=10000)
-    busy = Option("busy", "Busy", "openings that fail", "whole", 0, minimum=0)
-    repeat = Option("repeat", "Repeat", "frames after which the faults come again", "whole", 0, minimum=0)
-    hang = Option("hang_seconds", "Hang", "how long a read hangs", "real", 0.0, minimum=0, maximum=3600)
-    frame = Option("frame", "Frame", "number of a frame", "whole", 0, minimum=0)
+    size = SizeOption("size", "Size", "size of the frames", (480, 640))
+    rate = RealOption("fps", "Rate", "frames a second", 30.0, minimum=0, maximum=10000)
+    busy = WholeOption("busy", "Busy", "openings that fail", 0, minimum=0)
+    repeat = WholeOption("repeat", "Repeat", "frames after which the faults come again", 0, minimum=0)
+    hang = RealOption("hang_seconds", "Hang", "how long a read hangs", 0.0, minimum=0, maximum=3600)
+    frame = WholeOption("frame", "Frame", "number of a frame", 0, minimum=0)
     options = {option.name: option for option in (size, rate, busy, repeat, hang)}
     given: dict[str, Any] = {}
     faults: list[Fault] = []

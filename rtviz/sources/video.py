@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -43,6 +44,7 @@ _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS of FFmpeg's libavformat/avformat.h
 _NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails  # cover pictures: video streams by FFmpeg's book
 # A header is not believed that promises frames so many times as large as those that come.
 _MOST_GROWTH = 256
+_LOOKED_AT_PACKETS = 32  # more than any codec lets lie between two frames that are shown in the order of decoding
 
 
 def open_file(path: Path) -> Any:
@@ -131,6 +133,7 @@ class VideoSource(ClosingSource):
         self.warnings: list[str] = []
         self._container: Any = None
         self._fresh = False
+        self._in_decoding_order = False
         self._stream: VideoStream
         self._open()
         if audio_stream is not None:
@@ -145,6 +148,8 @@ class VideoSource(ClosingSource):
         first = self._first_frame()
         stream = self._stream
         self._own_rate = self._rate_without_timestamps()
+        self._in_decoding_order = self._own_rate is None and self._has_decoding_times_only()
+        stream = self._stream  # which may have been opened anew
         self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
         timed = first.pts is not None and self._own_rate is None
         self.zero_seconds = float((first.pts or 0) * self.time_base) if timed else 0.0
@@ -205,10 +210,30 @@ class VideoSource(ClosingSource):
         container = self._container.format
         if not container.flags & _NO_TIMESTAMPS and not container.name.endswith("_pipe"):
             return None
-        context, rate = self._stream.codec_context, self._stream.guessed_rate or Fraction(25)
+        # The codec's own rate; `guessed_rate` holds many for none: 12 frames a second for 24, 120 for 25.
+        context = self._stream.codec_context
+        rate = context.framerate or self._stream.guessed_rate or Fraction(25)
         said = "as its codec says" if context.framerate else "which is assumed: its codec says nothing"
         self.warnings.append(f"{self.path} has no timestamps: it is read at {float(rate):.6g} frames a second, {said}")
         return rate
+
+    def _has_decoding_times_only(self) -> bool:
+        """Whether the container tells when packets are decoded, and not when they are shown: AVI and ASF do.
+
+        What FFmpeg gives H.264 of such files as the time of showing is the time of decoding, moved by a constant.
+        """
+        if not self._stream.codec_context.has_b_frames:
+            return False
+        moved: set[int] = set()
+        count = 0
+        for packet in demuxed(self._container, self._stream):
+            if packet.pts is not None and packet.dts is not None and packet.size:
+                moved.add(packet.pts - packet.dts)
+                count += 1
+            if len(moved) > 1 or count == _LOOKED_AT_PACKETS:
+                break
+        self._open()
+        return len(moved) == 1
 
     def _refuse(self, why: str) -> NoReturn:
         self.close()
@@ -291,7 +316,9 @@ class VideoSource(ClosingSource):
         from further back.
         """
         back_seconds = 0.5
-        bad = self._own_rate is not None or self._container.format.name in _BAD_SEEKS
+        name = self._container.format.name
+        bad = self._own_rate is not None or name in _BAD_SEEKS
+        bad = bad or (self._in_decoding_order and name == "asf")  # of the packets behind a seek some have no time
         while self.start - back_seconds > 0 and not bad:
             way.restart()
             target = round((self.start - back_seconds + self.zero_seconds) / self.time_base)
@@ -315,6 +342,7 @@ class VideoSource(ClosingSource):
     def _decoded(self, way: _Way, behind_seek: bool = False) -> Iterator[VideoFrame]:
         """Frames in the order in which they are shown, whatever is wrong with the packets."""
         came_out = False
+        times: list[int] = []  # a heap; used where they come in the order of decoding
         for packet in self._packets(way):
             if packet is not None:
                 if behind_seek and way.key is None:
@@ -323,15 +351,22 @@ class VideoSource(ClosingSource):
                     way.key = packet.dts
                 if not came_out and packet.pts is not None and not packet.is_discard:
                     way.shown_at.append(packet.pts)
+                if self._in_decoding_order and packet.pts is not None:
+                    heapq.heappush(times, packet.pts)
             try:
                 for frame in self._stream.codec_context.decode(packet):
                     came_out = True
+                    if times:  # frames come in the order in which they are shown, so the earliest is this one's
+                        frame.pts = heapq.heappop(times)
                     way.broken_frames += bool(frame.is_corrupt)
                     yield frame
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
                 way.packets += 1
+                if packet is not None and packet.pts in times:  # no frame comes of it
+                    times.remove(packet.pts)
+                    heapq.heapify(times)
 
     def _packets(self, way: _Way) -> Iterator[Any]:
         """The video's packets, then None, at which the decoder gives what it still holds."""

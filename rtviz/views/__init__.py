@@ -40,7 +40,7 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         settings = resolve_head(frame, maps, settings, memory)
     picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
     if settings.layout == "side-by-side":
-        from rtviz.drawing.compose import beside
+        from rtviz.drawing.blend import beside
 
         picture = beside(frame.pixels, picture)
     return picture
@@ -92,7 +92,7 @@ def name_head(picture: Pixels, frame: Frame, settings: Settings) -> None:
         settings: as `resolve_head` returned them.
     """
     if find(settings.view).one_head:
-        from rtviz.drawing.compose import say
+        from rtviz.drawing.labels import say
 
         texts: tuple[str, ...] = (f"head {settings.head}", f"{settings.head}")
         if settings.head == "mean":

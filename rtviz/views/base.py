@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from rtviz.drawing.compose import Box
+    from rtviz.drawing.geometry import Box
 
 FOLLOWED = "followed head"  # the key under which a Memory holds it
 NO_HEAD = "no head stands out"

@@ -1,10 +1,11 @@
-"""The view `cam`: what a stage of a network responds to, or what speaks for a class; convnets have it too."""
+"""The view `cam`: what a stage of a network responds to, or the evidence for a class; also for convnets."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import labels
+from rtviz.drawing.geometry import Box, Size
 from rtviz.errors import SettingsError, no_classifier
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
@@ -31,23 +32,23 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         _name_class(picture, maps)
     elif np.ptp(stage) <= _ALIKE * np.abs(stage).max():
         more = ": eigen tells them apart" if settings.cam == "activation" else ""
-        compose.say(picture, f"all patches respond alike{more}", "all patches respond alike", "all alike")
+        labels.say(picture, f"all patches respond alike{more}", "all patches respond alike", "all alike")
     return picture
 
 
 def _name_class(picture: Pixels, maps: Maps) -> None:
-    """Say in the corner which class the map is of, and how sure the model is of it."""
+    """Write in the corner which class the map explains, and its softmax probability."""
     explained = maps.explained
     assert explained is not None
-    size: compose.Size = (picture.shape[0], picture.shape[1])
-    height = max(9, round(0.75 * compose.text_size(size)))
+    size: Size = (picture.shape[0], picture.shape[1])
+    height = max(9, round(0.75 * labels.text_size(size)))
     share = f"{100 * explained.share:.0f} %" if explained.share >= 0.01 else "below 1 %"
     whole = (f"class {explained.number}", explained.name, share)
-    # On a small picture the number has to do.
+    # A small picture has room for the number alone.
     for words in (whole, whole[:2], whole[:1]):
         text = "  ".join(filter(None, words))
-        if compose.pill_extent(text, height)[1] <= size[1]:
-            compose.label(picture, text, compose.Box(0, 0, *size), height)
+        if labels.pill_extent(text, height)[1] <= size[1]:
+            labels.label(picture, text, Box(0, 0, *size), height)
             return
 
 

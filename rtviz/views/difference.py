@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels, palette
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import heatmap
@@ -22,7 +22,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not maps.muted or maps.unablated is None:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        compose.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
+        labels.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
         return picture
     more, share = difference(maps, maps.unablated, settings)
     layer = layer_of(maps, settings)
@@ -36,16 +36,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     values = np.stack([np.where(more > 0, strength, 0), np.where(more < 0, strength, 0)]).astype(np.float32)
     picture = heatmap.heads_light(frame.pixels, values, settings, alone)
     if not above:
-        compose.legend(picture, f"nothing moves: no head below layer {layer} is muted", [])
+        labels.legend(picture, f"nothing moves: no head below layer {layer} is muted", [])
     elif not real.any():
-        compose.legend(picture, "nothing moves further than rounding does", [])
+        labels.legend(picture, "nothing moves further than rounding does", [])
     else:
         said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
-        compose.legend(
-            picture, said, [(name, compose.head_color(place)) for place, name in enumerate(("more", "less"))]
-        )
+        labels.legend(picture, said, [(name, palette.head_color(place)) for place, name in enumerate(("more", "less"))])
     if maps.query != "cls":
-        compose.marker(picture, *maps.query)
+        blend.marker(picture, *maps.query)
     return picture
 
 

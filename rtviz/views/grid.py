@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, geometry, labels, palette, resample
+from rtviz.drawing.geometry import Box
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import heatmap, mask
@@ -15,7 +16,7 @@ from rtviz.views.selection import check_head, key_of, layer_of, normalize
 
 
 class Plan(NamedTuple):
-    """Where things stand on the picture.
+    """The layout of the picture.
 
     Attributes:
         tiles: boxes of the thumbnails, [layer][head].
@@ -23,8 +24,8 @@ class Plan(NamedTuple):
         text: height of the labels.
     """
 
-    tiles: list[list[compose.Box]]
-    panels: list[compose.Box]
+    tiles: list[list[Box]]
+    panels: list[Box]
     text: int
 
 
@@ -38,24 +39,24 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     layer = layer_of(maps, settings)
     alone = settings.layout == "alone"
     plan = arrange(frame.size, maps.layers, maps.heads)
-    picture = compose.blank(frame.size)
+    picture = blend.blank(frame.size)
 
     values = normalize(maps.attention, frame, settings, memory, key_of(maps, settings, "grid"))
     size = plan.tiles[0][0].size
     # The frame's edges would not show in a thumbnail.
     how = "smooth" if settings.upsampling == "guided" else settings.upsampling
-    levels = compose.upsample(values, size, how)
-    # So small, the map must stand out more from the frame.
-    thumbnail = (compose.thumbnail(frame.pixels, size) * np.float32(0.6)).astype(np.uint8)
+    levels = resample.upsample(values, size, how)
+    # On a small tile the map needs a darker frame.
+    thumbnail = (resample.thumbnail(frame.pixels, size) * np.float32(0.6)).astype(np.uint8)
     for row in range(maps.layers):  # a row of tiles is drawn as one wide picture
         strip = np.hstack(list(levels[row]))
         lit = heatmap.paint_levels(np.tile(thumbnail, (1, maps.heads, 1)), strip, settings, alone)
         for head, box in enumerate(plan.tiles[row]):
-            compose.paste(picture, lit[:, head * size[1] : (head + 1) * size[1]], box)
+            blend.paste(picture, lit[:, head * size[1] : (head + 1) * size[1]], box)
     _label(picture, plan, layer, settings)
 
     if plan.panels:
-        large = Frame(compose.thumbnail(frame.pixels, plan.panels[0].size), frame.index, frame.pts_seconds)
+        large = Frame(resample.thumbnail(frame.pixels, plan.panels[0].size), frame.index, frame.pts_seconds)
         which = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
         which = "all heads" if settings.head == "all" else which
         shown = (
@@ -64,11 +65,11 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
             (large.pixels, ("frame",)),
         )
         for box, (tile, names) in zip(plan.panels, shown, strict=False):
-            compose.paste(picture, tile, box)
-            height = compose.text_size(box.size)
-            fitting = [name for name in names if compose.pill_extent(name, height)[1] <= box.width]
+            blend.paste(picture, tile, box)
+            height = labels.text_size(box.size)
+            fitting = [name for name in names if labels.pill_extent(name, height)[1] <= box.width]
             if fitting:
-                compose.label(picture, fitting[0], box, height)
+                labels.label(picture, fitting[0], box, height)
     return picture
 
 
@@ -80,40 +81,40 @@ def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
 
 
 def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
-    """The places of thumbnails and enlargements on a picture of that size.
+    """The layout for a picture of this size.
 
     Thumbnails have the frame's aspect. Where there are more layers than heads they leave a part of the picture free on
     the right, otherwise below: it goes to enlargements of what is chosen. Where they nearly fill the picture they are
     stretched a little to fill it.
     """
     height, width = size
-    edge = compose.gutter(size)
+    edge = geometry.gutter(size)
     gutter = max(1, edge // 2)
     text = int(np.clip(0.45 * height / (layers + 1), 9, 2 * edge + 10))
-    line, letters = compose.text_extent(f"L{layers - 1}", text)
-    area = compose.Box(line + 2 * edge, letters + 2 * edge, height - line - 3 * edge, width - letters - 3 * edge)
+    line, letters = labels.text_extent(f"L{layers - 1}", text)
+    area = Box(line + 2 * edge, letters + 2 * edge, height - line - 3 * edge, width - letters - 3 * edge)
 
     aspect = width / height
     tall = max(1.0, (area.height - gutter * (layers - 1)) / layers)
     wide = max(1.0, (area.width - gutter * (heads - 1)) / heads)
     right = 1 - (tall * aspect) / wide
     below = 1 - wide / (tall * aspect)
-    panels: list[compose.Box] = []
+    panels: list[Box] = []
     if max(right, below) < 0.25:
         aspect = wide / tall
     tile = (max(1, int(min(tall, wide / aspect) + 1e-6)), max(1, int(min(wide, tall * aspect) + 1e-6)))
     block = (tile[0] * layers + gutter * (layers - 1), tile[1] * heads + gutter * (heads - 1))
     if right >= 0.25:
-        room = compose.Box(area.top, area.left + block[1] + 2 * edge, block[0], area.width - block[1] - 2 * edge)
+        room = Box(area.top, area.left + block[1] + 2 * edge, block[0], area.width - block[1] - 2 * edge)
         count = int(np.clip(round(room.height / (room.width / aspect + edge)), 1, 3))
-        panels = compose.tile_boxes(room, count, 1, edge, aspect)
+        panels = geometry.tile_boxes(room, count, 1, edge, aspect)
     elif below >= 0.25:
-        room = compose.Box(area.top + block[0] + 2 * edge, area.left, area.height - block[0] - 2 * edge, block[1])
+        room = Box(area.top + block[0] + 2 * edge, area.left, area.height - block[0] - 2 * edge, block[1])
         count = int(np.clip(round(room.width / (room.height * aspect + edge)), 1, 3))
-        panels = compose.tile_boxes(room, 1, count, edge, aspect)
+        panels = geometry.tile_boxes(room, 1, count, edge, aspect)
     tiles = [
         [
-            compose.Box(area.top + row * (tile[0] + gutter), area.left + column * (tile[1] + gutter), *tile)
+            Box(area.top + row * (tile[0] + gutter), area.left + column * (tile[1] + gutter), *tile)
             for column in range(heads)
         ]
         for row in range(layers)
@@ -122,38 +123,37 @@ def arrange(size: tuple[int, int], layers: int, heads: int) -> Plan:
 
 
 def _label(picture: Pixels, plan: Plan, layer: int, settings: Settings) -> None:
-    """Name rows and columns, as many as have room, and mark what is chosen."""
-    edge = compose.gutter((picture.shape[0], picture.shape[1]))
-    line = compose.text_extent(f"L{len(plan.tiles) - 1}", plan.text)[0]
+    """Write the numbers of rows and columns that fit, and mark the chosen layer or head."""
+    edge = geometry.gutter((picture.shape[0], picture.shape[1]))
+    line = labels.text_extent(f"L{len(plan.tiles) - 1}", plan.text)[0]
     first = plan.tiles[0][0]
 
     pitch = plan.tiles[1][0].top - first.top if len(plan.tiles) > 1 else line
     for row in _with_room(len(plan.tiles), pitch, line, layer):
         box = plan.tiles[row][0]
         top = box.top + (box.height - line) // 2
-        left = first.left - edge - compose.text_extent(f"L{row}", plan.text)[1]
-        compose.write(picture, f"L{row}", top, left, plan.text, compose.ACCENT if row == layer else compose.FAINT)
+        left = first.left - edge - labels.text_extent(f"L{row}", plan.text)[1]
+        labels.write(picture, f"L{row}", top, left, plan.text, palette.ACCENT if row == layer else palette.FAINT)
 
     heads = plan.tiles[0]
     chosen = settings.head if isinstance(settings.head, int) else None
     pitch = heads[1].left - first.left if len(heads) > 1 else first.width
-    broadest = compose.text_extent(f"H{len(heads) - 1}", plan.text)[1] + 2
+    broadest = labels.text_extent(f"H{len(heads) - 1}", plan.text)[1] + 2
     for head in _with_room(len(heads), pitch, broadest, chosen):
         box = heads[head]
-        left = box.left + (box.width - compose.text_extent(f"H{head}", plan.text)[1]) // 2
-        color = compose.ACCENT if head == chosen else compose.FAINT
-        compose.write(picture, f"H{head}", first.top - edge - line, left, plan.text, color)
+        left = box.left + (box.width - labels.text_extent(f"H{head}", plan.text)[1]) // 2
+        color = palette.ACCENT if head == chosen else palette.FAINT
+        labels.write(picture, f"H{head}", first.top - edge - line, left, plan.text, color)
 
     around = max(1, edge // 2)
     marked = plan.tiles[layer] if chosen is None else [plan.tiles[layer][chosen]]
     left, right = marked[0].left - around, marked[-1].left + marked[-1].width + around
-    box = compose.Box(marked[0].top - around, left, marked[0].height + 2 * around, right - left)
-    compose.frame_box(picture, box, compose.ACCENT, around)
+    box = Box(marked[0].top - around, left, marked[0].height + 2 * around, right - left)
+    blend.frame_box(picture, box, palette.ACCENT, around)
 
 
 def _with_room(count: int, pitch: int, extent: int, chosen: int | None) -> list[int]:
-    """Which of a row of labels are written: every one, every second... and always the chosen one instead of those
-    that would touch it."""
+    """Which of a row of labels to write: each, every second, ...; the chosen one replaces those that would touch it."""
     step = -(-extent // max(1, pitch))
     written = list(range(0, count, step))
     if chosen is None or chosen in written:

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, geometry, labels, palette, resample
+from rtviz.drawing.geometry import Box
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views import heatmap
@@ -33,9 +34,9 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     places = arrange(frame.size, maps.heads)
     size = places[0][1].size
-    thumbnail = compose.thumbnail(frame.pixels, size)
-    levels = compose.upsample(values, size, settings.upsampling, thumbnail)
-    picture = compose.blank(frame.size)
+    thumbnail = resample.thumbnail(frame.pixels, size)
+    levels = resample.upsample(values, size, settings.upsampling, thumbnail)
+    picture = blend.blank(frame.size)
     for shown, box in places:
         if shown == "frame":
             tile = thumbnail
@@ -44,13 +45,13 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         else:
             place = shown if isinstance(shown, int) else {"mean": -2, "max": -1}[shown]
             tile = heatmap.paint_levels(thumbnail, levels[place], settings, alone)
-        compose.paste(picture, tile, box)
+        blend.paste(picture, tile, box)
         if maps.query != "cls":
-            compose.marker(picture, *maps.query, box)
+            blend.marker(picture, *maps.query, box)
     _label(picture, places, layer)
     for shown, box in places:
         if shown == settings.head:
-            compose.frame_box(picture, box, compose.ACCENT, max(2, round(min(frame.size) / 240)))
+            blend.frame_box(picture, box, palette.ACCENT, max(2, round(min(frame.size) / 240)))
     return picture
 
 
@@ -67,35 +68,37 @@ def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
     ]
 
 
-def arrange(size: tuple[int, int], heads: int) -> list[tuple[Head | str, compose.Box]]:
-    """What stands where on a picture of that size: (head, or "mean", "max", "all", "frame"; its box).
+def arrange(size: tuple[int, int], heads: int) -> list[tuple[Head | str, Box]]:
+    """The tiles of a picture of this size: (head, or "mean", "max", "all", "frame"; its box).
 
-    Tiles have the frame's aspect, so as many in a row as in a column fill it; what the heads leave over goes to the
-    mean, the maximum, all heads in their colours, and the frame, in that order.
+    Tiles have the frame's aspect, so as many in a row as in a column fill it; places that the heads leave free go to
+    the mean, the maximum, all heads in their colours, and the frame, in that order.
     """
     side = math.ceil(math.sqrt(heads))
     extras = ("mean", "max", "all", "frame")[: side * side - heads]
     shown: list[Head | str] = [*range(heads), *extras]
     rows = math.ceil(len(shown) / side)
-    gutter = compose.gutter(size)
-    area = compose.Box(gutter, gutter, size[0] - 2 * gutter, size[1] - 2 * gutter)
-    boxes = compose.tile_boxes(area, rows, side, gutter, size[1] / size[0])
+    gutter = geometry.gutter(size)
+    area = Box(gutter, gutter, size[0] - 2 * gutter, size[1] - 2 * gutter)
+    boxes = geometry.tile_boxes(area, rows, side, gutter, size[1] / size[0])
     return list(zip(shown, boxes, strict=False))
 
 
-def _label(picture: Pixels, tiles: list[tuple[Head | str, compose.Box]], layer: int) -> None:
-    """Name every tile, all at the same length: the longest at which every name leaves the tile's middle free."""
+def _label(picture: Pixels, tiles: list[tuple[Head | str, Box]], layer: int) -> None:
+    """Label every tile in the longest form that leaves the middle of each tile free."""
     box = tiles[0][1]
-    height = compose.text_size(box.size)
+    height = labels.text_size(box.size)
     long = {"mean": "mean", "max": "maximum", "all": "all heads", "frame": "frame"}
     short = {**long, "max": "max", "all": "all"}
     prefixes = ((0.6, f"layer {layer} · head ", long), (0.8, f"L{layer} · head ", long), (1.0, f"L{layer} · ", short))
-    in_colors = any(shown == "all" for shown, _ in tiles)  # a dot of the head's colour says which one it is there
+    in_colors = any(
+        shown == "all" for shown, _ in tiles
+    )  # a dot in the head's colour identifies it in the tile of all heads
     for room, prefix, extras in (*prefixes, (1.0, "", short)):
         texts = [f"{prefix}{shown}" if isinstance(shown, int) else extras[str(shown)] for shown, _ in tiles]
-        extents = [compose.pill_extent(text, height, swatch=True) for text in texts]
+        extents = [labels.pill_extent(text, height, swatch=True) for text in texts]
         if max(width for _, width in extents) <= room * box.width and extents[0][0] <= box.height:
             for (shown, tile), text in zip(tiles, texts, strict=True):
-                color = compose.head_color(shown) if isinstance(shown, int) and in_colors else None
-                compose.label(picture, text, tile, height, color)
+                color = palette.head_color(shown) if isinstance(shown, int) and in_colors else None
+                labels.label(picture, text, tile, height, color)
             return

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels, palette, resample
+from rtviz.drawing.resample import Array, Bytes
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views.base import Memory
@@ -25,34 +26,34 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if settings.head == "all":
         picture = heads_light(frame.pixels, values, settings, alone)
-        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in range(maps.heads)])
+        labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in range(maps.heads)])
     else:
         picture = light(frame.pixels, values, settings, alone)
     if maps.query != "cls":
-        compose.marker(picture, *maps.query)
+        blend.marker(picture, *maps.query)
     return picture
 
 
 def light(pixels: Pixels, values: Floats, settings: Settings, alone: bool = False) -> Pixels:
     """Values of patches, 0..1, as coloured light on a picture of any size; without the picture if `alone`."""
     size = (pixels.shape[0], pixels.shape[1])
-    return paint_levels(pixels, compose.upsample(values, size, settings.upsampling, pixels), settings, alone)
+    return paint_levels(pixels, resample.upsample(values, size, settings.upsampling, pixels), settings, alone)
 
 
-def paint_levels(pixels: Pixels, levels: compose.Bytes, settings: Settings, alone: bool = False) -> Pixels:
+def paint_levels(pixels: Pixels, levels: Bytes, settings: Settings, alone: bool = False) -> Pixels:
     """The same from values of pixels, uint8 [height, width]."""
     if alone:
-        return compose.color_values(levels, compose.colormap(settings.colormap))
-    return compose.lay(pixels, levels, _paint(settings.colormap, settings.opacity))
+        return blend.color_values(levels, palette.colormap(settings.colormap))
+    return blend.lay(pixels, levels, _paint(settings.colormap, settings.opacity))
 
 
 @lru_cache(maxsize=64)
-def _paint(colormap: str, opacity: float) -> compose.Paint:
+def _paint(colormap: str, opacity: float) -> blend.Paint:
     cover, dim, fade = _curves(np.linspace(0, 1, 256), opacity)
-    return compose.Paint.mix(cover, compose.colormap(colormap), dim, fade)
+    return blend.Paint.mix(cover, palette.colormap(colormap), dim, fade)
 
 
-def _curves(strength: compose.Array, opacity: float) -> tuple[compose.Array, compose.Array, compose.Array]:
+def _curves(strength: Array, opacity: float) -> tuple[Array, Array, Array]:
     """(cover, dim, fade) by strength of attention: how far colour covers the frame, and how far the frame under it is
     dimmed and bleached.
 
@@ -68,12 +69,12 @@ def _curves(strength: compose.Array, opacity: float) -> tuple[compose.Array, com
 def heads_light(pixels: Pixels, values: Floats, settings: Settings, alone: bool = False) -> Pixels:
     """Values of patches [heads, rows, columns], each head in its own colour; where heads meet the stronger prevails."""
     size, how = (pixels.shape[0], pixels.shape[1]), settings.upsampling
-    fine = compose.refine(values, size, how, pixels)
+    fine = resample.refine(values, size, how, pixels)
     strength = fine.max(axis=0)
     weights = np.square(np.square(np.square(fine))) + np.float32(1e-6)
     weights /= weights.sum(axis=0)
-    palette = np.asarray([compose.head_color(head) for head in range(len(fine))], np.float32)
-    colors = np.tensordot(weights, palette, axes=(0, 0))
+    hues = np.asarray([palette.head_color(head) for head in range(len(fine))], np.float32)
+    colors = np.tensordot(weights, hues, axes=(0, 0))
     # Colour comes with the strength alone, so that none shows where nothing is attended.
     if alone:
         light, keep, gray = strength**0.8, 0 * strength, 0 * strength
@@ -81,8 +82,9 @@ def heads_light(pixels: Pixels, values: Floats, settings: Settings, alone: bool 
         cover, dim, fade = _curves(strength, settings.opacity)
         light, shows = cover * strength**0.4, (1 - cover) * (1 - dim)
         keep, gray = shows * (1 - fade), shows * fade
-    light = compose.to_bytes(colors * (light[..., None] / np.float32(255)))
+    light = resample.to_bytes(colors * (light[..., None] / np.float32(255)))
     keep, gray, light = (
-        compose.enlarge_picture(plane, size, how) for plane in (compose.to_bytes(keep), compose.to_bytes(gray), light)
+        resample.enlarge_picture(plane, size, how)
+        for plane in (resample.to_bytes(keep), resample.to_bytes(gray), light)
     )
-    return light if alone else compose.lay_planes(pixels, keep, gray, light)
+    return light if alone else blend.lay_planes(pixels, keep, gray, light)

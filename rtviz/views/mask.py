@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels, palette
+from rtviz.drawing.masks import bounds, edge_tables, mask_pixels, outline_width, soften
+from rtviz.drawing.resample import Bytes
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
 from rtviz.views.base import Memory
@@ -16,14 +18,14 @@ from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import best_heads
 from rtviz.views.selection import chosen, layer_of
 
-_FUSED: compose.Color = (64, 224, 208)
+_FUSED: palette.Color = (64, 224, 208)
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The mask of one head, or of the mean or maximum over heads; of all heads each in its own colour.
 
-    Where a Jaccard index is asked for, and objects of the frame are known: the masks that are measured, those of each
-    object's best head. Of a model without heads, the mask of what its stage responds to.
+    With a Jaccard index, if objects of the frame are known, it shows the masks that are measured: those of each
+    object's best head. For a model without heads it shows the mask of the class activation map.
 
     Raises:
         SettingsError: the maps have no such layer or head.
@@ -38,78 +40,76 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     else:
         settings = settings.replace(head="mean")
         attention = positive(stage_map(maps, settings))
-    masks = compose.mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    masks = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     alone = settings.layout == "alone"
     if settings.head == "all":
         picture = all_heads(frame.pixels, masks, settings.opacity, alone, heads)
-        compose.legend(picture, "head", [(f"{head}", compose.head_color(head)) for head in heads])
+        labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in heads])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
     if maps.query != "cls" and maps.has_attention:
-        compose.marker(picture, *maps.query)
+        blend.marker(picture, *maps.query)
     return picture
 
 
-def mask_color(head: Head) -> compose.Color:
+def mask_color(head: Head) -> palette.Color:
     """A head's own colour, or the one for what several heads have in common."""
-    return compose.head_color(head) if isinstance(head, int) else _FUSED
+    return palette.head_color(head) if isinstance(head, int) else _FUSED
 
 
-def tint(pixels: Pixels, mask: compose.Bytes, color: compose.Color, opacity: float, alone: bool = False) -> Pixels:
+def tint(pixels: Pixels, mask: Bytes, color: palette.Color, opacity: float, alone: bool = False) -> Pixels:
     """A picture with a mask [height, width] of 0 and 255 on it: tinted inside, outlined, dimmed outside."""
-    width = compose.outline_width((mask.shape[0], mask.shape[1]))
-    ramp, rise = compose.soften(mask, width)
+    width = outline_width((mask.shape[0], mask.shape[1]))
+    ramp, rise = soften(mask, width)
     if alone:
-        return compose.color_values(ramp, _alone_colors(color, rise, width))
-    return compose.lay(pixels, ramp, _paint(color, opacity, rise, width))
+        return blend.color_values(ramp, _alone_colors(color, rise, width))
+    return blend.lay(pixels, ramp, _paint(color, opacity, rise, width))
 
 
 @lru_cache(maxsize=64)
 def _paint(
-    color: compose.Color, opacity: float, rise: float, width: float, tint: float = 0.55, dimmed: bool = True
-) -> compose.Paint:
-    inside, line = compose.edge_tables(rise, width)
+    color: palette.Color, opacity: float, rise: float, width: float, tint: float = 0.55, dimmed: bool = True
+) -> blend.Paint:
+    inside, line = edge_tables(rise, width)
     line = line * min(1.0, 2 * opacity)
     cover = tint * opacity * inside
     cover = cover + (1 - cover) * line
     away = (1 - inside) * min(1.0, 1.5 * opacity) * dimmed
     colors = np.asarray(color) + (255 - np.asarray(color)) * (0.3 * line[:, None])
-    return compose.Paint.mix(cover, colors, 0.36 * away, 0.6 * away)
+    return blend.Paint.mix(cover, colors, 0.36 * away, 0.6 * away)
 
 
 @lru_cache(maxsize=64)
-def _alone_colors(color: compose.Color, rise: float, width: float) -> Pixels:
-    inside, line = compose.edge_tables(rise, width)
+def _alone_colors(color: palette.Color, rise: float, width: float) -> Pixels:
+    inside, line = edge_tables(rise, width)
     fill = np.asarray(color) * (0.62 * inside[:, None])
     edge = np.asarray(color) + (255 - np.asarray(color)) * 0.3
     return np.asarray(fill + (edge - fill) * line[:, None] + 0.5).astype(np.uint8)
 
 
-def all_heads(
-    pixels: Pixels, masks: compose.Bytes, opacity: float, alone: bool, heads: Sequence[int] | None = None
-) -> Pixels:
+def all_heads(pixels: Pixels, masks: Bytes, opacity: float, alone: bool, heads: Sequence[int] | None = None) -> Pixels:
     """Each head's mask [heads, height, width], small ones on top of large ones; what no head holds is dimmed.
 
     Args:
         heads: which ones they are, for their colours; the first ones if not given.
     """
-    width = compose.outline_width((masks.shape[1], masks.shape[2]))
-    ramp, rise = compose.soften(masks.max(axis=0), width)
+    width = outline_width((masks.shape[1], masks.shape[2]))
+    ramp, rise = soften(masks.max(axis=0), width)
     if alone:
         picture, opacity = np.zeros_like(pixels), 1.0
     else:  # without colour, this paint only dims what is outside
-        picture = compose.lay(pixels, ramp, _paint(compose.INK, opacity, rise, 0.0, tint=0.0))
+        picture = blend.lay(pixels, ramp, _paint(palette.INK, opacity, rise, 0.0, tint=0.0))
     for place in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
-        color = compose.head_color(int(place) if heads is None else heads[place])
+        color = palette.head_color(int(place) if heads is None else heads[place])
         add(picture, masks[place], color, opacity, tint=0.45)
     return picture
 
 
-def add(picture: Pixels, mask: compose.Bytes, color: compose.Color, opacity: float, tint: float = 0.0) -> None:
+def add(picture: Pixels, mask: Bytes, color: palette.Color, opacity: float, tint: float = 0.0) -> None:
     """Outline a mask [height, width] of 0 and 255 on a picture, in place, and tint it inside; the rest stays."""
-    width = compose.outline_width((mask.shape[0], mask.shape[1]))
-    box = compose.bounds(mask, margin=math.ceil(3 * width) + 2)
+    width = outline_width((mask.shape[0], mask.shape[1]))
+    box = bounds(mask, margin=math.ceil(3 * width) + 2)
     if box is not None:
-        ramp, rise = compose.soften(mask[box.slices], width)
+        ramp, rise = soften(mask[box.slices], width)
         paint = _paint(color, opacity, rise, width, tint=tint, dimmed=False)
-        picture[box.slices] = compose.lay(picture[box.slices], ramp, paint)
+        picture[box.slices] = blend.lay(picture[box.slices], ramp, paint)

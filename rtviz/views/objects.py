@@ -1,4 +1,4 @@
-"""The view `objects`: the object that the patches' features set apart, with its box; no label, no attention."""
+"""The view `objects`: the object that stands out by its patches' features, with its box; no label, no attention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from rtviz.analysis.discovery import (
     parts,
     tokencut,
 )
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels, palette
+from rtviz.drawing.geometry import Box, Size
+from rtviz.drawing.masks import bounds, outline_width, patches_pixels
+from rtviz.drawing.resample import Bytes
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import METHOD_TITLES, Settings
 from rtviz.views.base import Memory
@@ -51,14 +54,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     if others:
         # Fainter than the object's outline, whatever the opacity.
         strength = 0.3 if alone else min(0.3, 0.5 * settings.opacity)
-        add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), compose.INK, strength)
+        add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), palette.INK, strength)
     name = METHOD_TITLES[settings.objects]
     if not found.remark:
         _box(picture, mask, name)
         return picture
     what = "no object" if found.box is None else "the whole picture"
     why = f"{found.remark} in their {found.features}"
-    compose.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{what}: {_SHORT[found.remark]}", what)
+    labels.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{what}: {_SHORT[found.remark]}", what)
     return picture
 
 
@@ -79,12 +82,12 @@ def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None
     return replace(following.found, features=features)
 
 
-def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> compose.Bytes:
+def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> Bytes:
     """Patches on the frame, uint8 [height, width], 255 inside; their outline runs where the method is undecided."""
-    return compose.patches_pixels(mask, _field(found.values, mask), frame.size, settings.upsampling, frame.pixels)
+    return patches_pixels(mask, _field(found.values, mask), frame.size, settings.upsampling, frame.pixels)
 
 
-def _clear_away(mask: compose.Bytes, found: Discovery) -> None:
+def _clear_away(mask: Bytes, found: Discovery) -> None:
     """Guided by the frame, specks may come up far from the object: what is a patch or more outside its box goes."""
     if found.box is None:
         mask[:] = 0
@@ -107,28 +110,28 @@ def _field(values: Floats, mask: Mask) -> Floats:
     return (side + 0.5).astype(np.float32)
 
 
-def _box(picture: Pixels, mask: compose.Bytes, name: str) -> None:
+def _box(picture: Pixels, mask: Bytes, name: str) -> None:
     """The box round a mask as it is drawn, outline included, and the method's name on it."""
-    size: compose.Size = (picture.shape[0], picture.shape[1])
-    height = max(9, round(0.75 * compose.text_size(size)))
-    width = compose.outline_width(size)
+    size: Size = (picture.shape[0], picture.shape[1])
+    height = max(9, round(0.75 * labels.text_size(size)))
+    width = outline_width(size)
     thick = max(1, round(width))
-    box = compose.bounds(mask, margin=math.ceil(width) + thick + 1)
+    box = bounds(mask, margin=math.ceil(width) + thick + 1)
     if box is None:
-        compose.say(picture, f"{name}: the object is too small to be drawn", f"{name}: too small", name)
+        labels.say(picture, f"{name}: the object is too small to be drawn", f"{name}: too small", name)
         return
-    _line(picture, box, compose.GROUND, thick + 2)
-    inner = compose.Box(box.top + 1, box.left + 1, box.height - 2, box.width - 2)
-    _line(picture, inner, compose.INK, thick)
+    _line(picture, box, palette.GROUND, thick + 2)
+    inner = Box(box.top + 1, box.left + 1, box.height - 2, box.width - 2)
+    _line(picture, inner, palette.INK, thick)
     # Above the box if there is room, else in its upper corner.
-    extent = compose.pill_extent(name, height)
+    extent = labels.pill_extent(name, height)
     if extent[1] > size[1] // 2:  # on a picture that small it would hide what it names
         return
     top = box.top - extent[0] if box.top >= extent[0] else box.top + thick
     left = max(0, min(box.left, size[1] - extent[1]))
-    compose.label(picture, name, compose.Box(top, left, *extent), height)
+    labels.label(picture, name, Box(top, left, *extent), height)
 
 
-def _line(picture: Pixels, box: compose.Box, color: compose.Color, thick: int) -> None:
+def _line(picture: Pixels, box: Box, color: palette.Color, thick: int) -> None:
     if min(box.size) > 0:
-        compose.frame_box(picture, box, color, thick)
+        blend.frame_box(picture, box, color, thick)

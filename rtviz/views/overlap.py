@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtviz.analysis.propagation import sampled
-from rtviz.drawing import compose
+from rtviz.drawing.masks import mass_mask
 from rtviz.frame import Floats, Frame, Maps, Masks
 from rtviz.settings import Settings
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.selection import layer_of
 
-# The truth is looked at so finely: pixels along a patch's side. More change the third digit.
+# Pixels along a patch's side at which the true masks are sampled; more change the third digit.
 _FINE = 8
-# Of so many objects the Jaccard index of each is told beside their mean.
+# Up to this many objects, the Jaccard index of each is written beside their mean.
 _NAMED = 3
 
 
@@ -85,7 +85,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
         objects: bool [objects, height, width], at any size.
 
     Returns:
-        None if there is no object in sight.
+        None if no object is visible.
 
     Raises:
         SettingsError: the maps have no such layer.
@@ -98,7 +98,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     if not shares:
         return None
     covered = np.stack(shares)  # [objects, patches]
-    masks = compose.mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
+    masks = mass_mask(attention, settings.threshold).reshape(len(attention), -1).astype(np.float64)
     both = covered @ masks.T  # [objects, heads]
     scores = both / (covered.sum(axis=1, keepdims=True) + masks.sum(axis=1) - both)
     best = scores.argmax(axis=1)
@@ -107,7 +107,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
 
 def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
     """The heads whose masks are the ones that are measured: of each object the head that covers it best, in order. None
-    where no Jaccard index is asked for, no object of the frame is known, or the model has no heads.
+    without the setting `jaccard`, if no object of the frame is known, or if the model has no heads.
 
     Raises:
         SettingsError: the maps have no such layer.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, resample
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views.base import Memory
@@ -14,9 +14,9 @@ from rtviz.views.selection import key_of
 
 # How fast the components and the ranges of their colours follow, in seconds of the source.
 _FOLLOW_SECONDS = 4.0
-# In steps of so many, each too small to be seen: following costs as much as drawing.
+# In steps of this many seconds, too small to notice: following costs as much as drawing.
 _STEP_SECONDS = 0.1
-# So many spreads between ground and figure are told apart: as many as lie between surely the one and surely the other.
+# Spreads between certain ground and certain figure, which the projection resolves.
 _REACH = 8.0
 
 
@@ -57,7 +57,7 @@ class Components:
 
         Args:
             tokens: float32 [patches, width].
-            attended: [patches], what CLS attends to; it tells what is figure.
+            attended: [patches], what CLS attends to; it defines the figure.
         """
         mean, figure = _parted(tokens, attended)
         figure /= np.float32(np.linalg.norm(figure) + 1e-12)
@@ -65,9 +65,9 @@ class Components:
         spread = float(along.std()) + 1e-12
         weights = _figure_share(along, spread)
         figure_mean = np.average(tokens, axis=0, weights=weights).astype(np.float32)
-        apart = np.asarray(tokens - figure_mean, np.float32)
-        colors = _principal(apart * np.sqrt(weights)[:, None], 3)
-        low, high = _range(apart, colors, weights)
+        centred = np.asarray(tokens - figure_mean, np.float32)
+        colors = _principal(centred * np.sqrt(weights)[:, None], 3)
+        low, high = _range(centred, colors, weights)
         return cls(mean, figure, spread, figure_mean, colors, low, high, pts_seconds)
 
     def follow(self, tokens: Floats, attended: Floats, pts_seconds: float) -> Components:
@@ -84,10 +84,10 @@ class Components:
         along = np.asarray((tokens - mean) @ figure, np.float32)
         weights = _figure_share(along, self.spread)
         figure_mean = towards(self.figure_mean, np.average(tokens, axis=0, weights=weights))
-        apart = np.asarray(tokens - figure_mean, np.float32)
-        colors = towards(self.colors, _turned(apart * np.sqrt(weights)[:, None], self.colors))
+        centred = np.asarray(tokens - figure_mean, np.float32)
+        colors = towards(self.colors, _turned(centred * np.sqrt(weights)[:, None], self.colors))
         colors = _nearest_orthonormal(colors)
-        low, high = _range(apart, colors, weights)
+        low, high = _range(centred, colors, weights)
         spread = self.spread + share * (float(along.std()) - self.spread)
         return Components(
             mean, figure, spread, figure_mean, colors, towards(self.low, low), towards(self.high, high), pts_seconds
@@ -117,7 +117,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     if maps.tokens is None:
         raise ValueError("pca needs the patch tokens")
     tokens = maps.tokens.reshape(-1, maps.tokens.shape[-1])
-    # Where there is no CLS, things in the middle stand in for what it attends to.
+    # Without CLS, the middle of the picture replaces what it attends to.
     attended = (_middle(maps.grid) if maps.attended is None else maps.attended).ravel()
     key = key_of(maps, settings, "pca")
     before: Components | None = memory.get(key) if memory is not None else None
@@ -137,7 +137,7 @@ def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     # At an outline the colour is the figure's, not something between it and what the ground happens to have.
     _, of_figure = paint(projected)
     weights = np.maximum(of_figure, np.float32(1e-3))
-    along, weight, *weighted = compose.refine(
+    along, weight, *weighted = resample.refine(
         np.stack([projected[0], weights, *(projected[1:] * weights)]), size, how, pixels
     )
     colors, share = paint(np.stack([along, *(np.stack(weighted) / np.maximum(weight, np.float32(1e-4)))]))
@@ -147,14 +147,14 @@ def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     cover = np.ones_like(fine[3]) if alone else fine[3] * np.float32(1 - (1 - settings.opacity) ** 1.5)
     ground = 0.0 if alone else min(1.0, 1.5 * settings.opacity)
     strength = cover / np.maximum(fine[3], np.float32(1e-6)) if not alone else cover
-    light = compose.to_bytes(np.moveaxis(fine[:3], 0, -1) * np.minimum(strength, 1)[..., None])
+    light = resample.to_bytes(np.moveaxis(fine[:3], 0, -1) * np.minimum(strength, 1)[..., None])
     shows = (1 - cover) * (1 - np.float32(0.45 * ground) * (1 - fine[3]))
     fade = np.float32(0.6 * ground) * (1 - fine[3])
     keep, gray, light = (
-        compose.enlarge_picture(plane, size, how)
-        for plane in (compose.to_bytes(shows * (1 - fade)), compose.to_bytes(shows * fade), light)
+        resample.enlarge_picture(plane, size, how)
+        for plane in (resample.to_bytes(shows * (1 - fade)), resample.to_bytes(shows * fade), light)
     )
-    return light if alone else compose.lay_planes(pixels, keep, gray, light)
+    return light if alone else blend.lay_planes(pixels, keep, gray, light)
 
 
 def _parted(tokens: Floats, attended: Floats) -> tuple[Floats, Floats]:
@@ -200,9 +200,9 @@ def _figure_share(along: Floats, spread: float) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(6 * along / spread, -30, 30))), np.float32)
 
 
-def _range(apart: Floats, colors: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _range(centred: Floats, colors: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Where the colours begin and end: the 2nd and the 98th of a hundred parts along each, among the figure's rows."""
-    projected = apart @ colors
+    projected = centred @ colors
     inside = projected[weights > 0.5]
     low, high = np.percentile(inside if len(inside) > 3 else projected, (2, 98), axis=0)
     return low.astype(np.float32), high.astype(np.float32)

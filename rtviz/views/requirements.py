@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rtviz.frame import Maps, explained_layer
@@ -112,6 +113,39 @@ def having(settings: Settings, model: Model | None) -> Settings:
     return settings.replace(mute=muted(settings, model.layers, model.heads))
 
 
+def with_default_view(settings: Settings) -> Settings:
+    """The settings with the view that shows their model where no view was named: cam for a model without heads, unless
+    several panes are drawn, of which each falls back by itself."""
+    from rtviz.models import describe
+
+    panes = settings.compare or settings.jaccard
+    if panes or describe(settings.model, settings.weights).heads:
+        return settings
+    return settings.replace(view=registry.fallback(has_attention=False))
+
+
+def unread(given: Iterable[str], settings: Settings, heads: int) -> dict[str, str]:
+    """Which settings of these names do not change what is drawn, each with why: "" or words that end a sentence.
+
+    Args:
+        settings: as they are drawn.
+        heads: of the model, or the most that one of several has.
+    """
+    view = registry.find(settings.view)
+    reads = view.reads | ({"track", "threshold"} if settings.jaccard else set())
+    if not heads:
+        reads = (reads - {"query", "head"}) | {"cam"}
+    reasons = {}
+    for name in given:
+        if name in registry.SOME_READ and name not in reads:
+            reasons[name] = f" in the view {view.name}{'' if heads else ' of a model without heads'}"
+        elif name == "target" and settings.cam != "grad":
+            reasons[name] = " without --cam grad"
+        elif name == "mute" and not heads:
+            reasons[name] = ": there are no attention heads"
+    return reasons
+
+
 def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tuple[int, int]) -> bool:
     """Whether maps of a frame of this (height, width) are what a forward pass would give now."""
     return (
@@ -123,4 +157,7 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     )
 
 
-__all__ = ["answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs"]
+__all__ = [
+    "answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs", "unread",
+    "with_default_view",
+]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
 from rtviz.views import heatmap
@@ -29,9 +29,9 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     values = normalize(maps.rollout, frame, settings, memory, key, top=_TOP)
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
     if maps.query != "cls":
-        compose.marker(picture, *maps.query)
+        blend.marker(picture, *maps.query)
     elif not maps.rollout.any():
         discard = maps.rolled.discard if maps.rolled else settings.discard
         said = f"nothing reaches CLS: {100 * discard:.0f} % is discarded (--discard)"
-        compose.say(picture, said, "nothing reaches CLS")
+        labels.say(picture, said, "nothing reaches CLS")
     return picture

@@ -19,7 +19,7 @@ _LOW, _HIGH = 0.02, 0.995
 # How fast a steady range follows, in seconds: it widens at once, so that nothing is blinding, and narrows slowly.
 _WIDEN_SECONDS, _NARROW_SECONDS = 0.12, 2.0
 _JUMP_BACK_SECONDS = 1.0
-# The head that stands out is followed by its agreement with the others over about so many seconds.
+# Time constant, in seconds, of the agreement by which the head that stands out is chosen.
 _FOLLOW_SECONDS = 0.5
 
 
@@ -58,7 +58,7 @@ def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None
     What was followed before stays until something else is clearly better.
 
     Args:
-        memory: of the stream; without one every frame stands for itself.
+        memory: of the stream; without one each frame is normalised on its own.
 
     Raises:
         SettingsError: the maps have no such layer.
@@ -118,7 +118,7 @@ def normalize(
 
     Args:
         attention: [..., rows, columns].
-        memory: where the range is remembered, under `key`; without one every frame stands for itself.
+        memory: where the range is remembered, under `key`; without one each frame is normalised on its own.
         top: the quantile of a map's patches at which the range ends.
 
     Returns:

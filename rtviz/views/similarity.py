@@ -1,10 +1,10 @@
-"""The view `similarity`: how much each patch is like the one that is asked about."""
+"""The view `similarity`: how similar each patch is to the query's."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, labels
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.views import heatmap
@@ -23,8 +23,10 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     likeness = similarity(maps, maps.query, features)
     values = normalize(likeness, frame, settings, memory, key_of(maps, settings, "similarity", features))
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
-    if maps.query != "cls":
-        compose.marker(picture, *maps.query)
+    if maps.query == "cls":
+        labels.legend(picture, "like what CLS attends to", [])
+    else:
+        blend.marker(picture, *maps.query)
     return picture
 
 
@@ -42,8 +44,8 @@ def similarity(maps: Maps, query: Query, features: str = "keys") -> Floats:
     patches = maps.patch_features(features)  # [rows, columns, width]
     patches = patches / np.maximum(np.linalg.norm(patches, axis=-1, keepdims=True), 1e-12)
     if query == "cls":
-        asked = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
+        query_feature = np.tensordot(maps.attention[-1].mean(axis=0), patches, axes=2)
     else:
-        asked = patches[maps.grid.patch_at(query)]
-    asked = asked / max(float(np.linalg.norm(asked)), 1e-12)
-    return np.asarray(patches @ asked, np.float32)
+        query_feature = patches[maps.grid.patch_at(query)]
+    query_feature = query_feature / max(float(np.linalg.norm(query_feature)), 1e-12)
+    return np.asarray(patches @ query_feature, np.float32)

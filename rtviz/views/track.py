@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtviz.drawing import compose
+from rtviz.drawing import labels, palette
+from rtviz.drawing.masks import patches_pixels
 from rtviz.frame import Floats, Frame, Maps, Masks, Pixels
 from rtviz.settings import Settings
 from rtviz.views import Memory
@@ -20,16 +21,16 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not settings.track:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        compose.say(picture, "no object is marked: Shift+click, or --track X,Y", "no object is marked")
+        labels.say(picture, "no object is marked: Shift+click, or --track X,Y", "no object is marked")
         return picture
     patches, margin = objects_in(maps)
     field = np.where(patches, np.maximum(margin, 0.02), np.minimum(margin, -0.02)) / 2 + np.float32(0.5)
-    masks = compose.patches_pixels(patches, field.astype(np.float32), frame.size, settings.upsampling, frame.pixels)
+    masks = patches_pixels(patches, field.astype(np.float32), frame.size, settings.upsampling, frame.pixels)
     picture = all_heads(frame.pixels, masks, settings.opacity, alone)
     entries = [
-        (f"{number + 1}{' lost' if lost else ''}", compose.head_color(number)) for number, lost in enumerate(maps.lost)
+        (f"{number + 1}{' lost' if lost else ''}", palette.head_color(number)) for number, lost in enumerate(maps.lost)
     ]
-    compose.legend(picture, "object", entries)
+    labels.legend(picture, "object", entries)
     return picture
 
 

@@ -12,7 +12,7 @@ import rtviz
 from rtviz import views
 from rtviz.analysis import discovery
 from rtviz.analysis.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
-from rtviz.drawing import compose
+from rtviz.drawing import labels
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
@@ -403,7 +403,7 @@ def test_no_speck_far_from_the_object_widens_its_box():
 
 def test_a_label_does_not_hide_a_tiny_picture(monkeypatch):
     written: list[str] = []
-    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
     for size in ((48, 64), (240, 320)):
         views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps, Settings(view="objects"))
@@ -424,11 +424,9 @@ def test_what_else_is_foreground_is_outlined_and_not_tinted():
 
 def test_the_label_says_which_method_and_when_nothing_is_found():
     written: list[str] = []
-    label = compose.label
+    label = labels.label
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            compose, "label", lambda picture, text, *rest: (written.append(text), label(picture, text, *rest))
-        )
+        patch.setattr(labels, "label", lambda picture, text, *rest: (written.append(text), label(picture, text, *rest)))
         maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
         for name in METHODS:
             views.draw(GRAY, maps, Settings(view="objects", objects=name))
@@ -445,7 +443,7 @@ def test_the_label_says_which_method_and_when_nothing_is_found():
 @pytest.mark.parametrize("size", [(48, 64), (240, 320), (1080, 1920)])
 def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch, size):
     written: list[str] = []
-    monkeypatch.setattr(compose, "label", lambda picture, text, *rest: written.append(text))
+    monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     alike, unlike = np.ones((12, 16, 4), np.float32), np.eye(192, dtype=np.float32).reshape(12, 16, 192)
     for features in (alike, unlike, np.zeros((12, 16, 4), np.float32)):
         views.draw(Frame(np.full((*size, 3), 120, np.uint8)), maps_with(features), Settings(view="objects"))

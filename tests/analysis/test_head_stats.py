@@ -155,30 +155,32 @@ def test_stability_is_the_attention_that_stays() -> None:
 
 def test_a_watch_tells_at_its_own_pace_and_follows_the_stability() -> None:
     watch, still, moved = HeadStatsTracker(), maps_of(blob(4, 4, 2)), maps_of(blob(8, 12, 2))
-    assert watch.facts(still, 0, 0.0)[0].stability is None
-    assert watch.facts(moved, 0, 0.1) is watch.facts(still, 0, 0.2), "within a quarter of a second nothing is told anew"
+    assert watch.statistics(still, 0, 0.0)[0].stability is None
+    assert watch.statistics(moved, 0, 0.1) is watch.statistics(still, 0, 0.2), (
+        "within a quarter of a second nothing is told anew"
+    )
     again = maps_of(blob(4, 4, 2))
-    assert watch.facts(again, 0, 1.0)[0].stability == pytest.approx(1.0)
-    (jumped,) = watch.facts(moved, 0, 2.0)
+    assert watch.statistics(again, 0, 1.0)[0].stability == pytest.approx(1.0)
+    (jumped,) = watch.statistics(moved, 0, 2.0)
     straight = head_statistics(moved, 0, again)[0].stability
     assert straight is not None
     assert jumped.stability == pytest.approx(1 + (straight - 1) * (1 - math.exp(-0.5)))
-    assert watch.facts(maps_of(ring(), ring()), 0, 2.01)[1].head == 1, "another model is told of at once"
+    assert watch.statistics(maps_of(ring(), ring()), 0, 2.01)[1].head == 1, "another model is told of at once"
 
 
 def test_a_frame_that_stands_still_keeps_its_facts() -> None:
     watch = HeadStatsTracker()
     before, now = maps_of(vague(), blob(4, 4, 2)), maps_of(vague(), blob(5, 6, 2))
-    watch.facts(before, 0, 0.0, "first")
-    told = watch.facts(now, 0, 1.0, "second")
+    watch.statistics(before, 0, 0.0, "first")
+    told = watch.statistics(now, 0, 1.0, "second")
     again = replace(now, attention=now.attention.copy())  # the same frame, looked at once more for another view
-    assert watch.facts(again, 0, 9.0, "second") is told
-    assert watch.facts(again, 0, 19.0, "second") is told
+    assert watch.statistics(again, 0, 9.0, "second") is told
+    assert watch.statistics(again, 0, 19.0, "second") is told
     assert told[1].stability is not None
     assert told[1].stability < 0.9
-    assert watch.facts(again, 0, 20.0, "third")[1].stability > told[1].stability
+    assert watch.statistics(again, 0, 20.0, "third")[1].stability > told[1].stability
     muted = replace(again, muted=(HeadOf(0, 0),))
-    assert watch.facts(muted, 0, 20.1, "third") is not told, "muting changes what there is to tell"
+    assert watch.statistics(muted, 0, 20.1, "third") is not told, "muting changes what there is to tell"
 
 
 def test_another_layer_of_the_same_frame_has_its_own_stability() -> None:
@@ -189,9 +191,9 @@ def test_another_layer_of_the_same_frame_has_its_own_stability() -> None:
         )
 
     watch = HeadStatsTracker()
-    watch.facts(pair(vague(), blob(4, 4, 2)), 0, 0.0, 0)
-    here = watch.facts(pair(vague(), blob(8, 12, 2)), 0, 1.0, 1)
-    there = watch.facts(pair(vague(), blob(8, 12, 2)), 1, 5.0, 1)
+    watch.statistics(pair(vague(), blob(4, 4, 2)), 0, 0.0, 0)
+    here = watch.statistics(pair(vague(), blob(8, 12, 2)), 0, 1.0, 1)
+    there = watch.statistics(pair(vague(), blob(8, 12, 2)), 1, 5.0, 1)
     assert [fact.stability for fact in there] == pytest.approx([fact.stability for fact in here[::-1]])
 
 
@@ -211,10 +213,11 @@ def test_a_label_changes_only_when_that_is_clear() -> None:
     ]  # fmt: skip
     watch, labels = HeadStatsTracker(), []
     for step in range(40):
-        labels.append(watch.facts(at(1.95 + 0.1 * (step % 2)), 0, float(step), step)[0].tag)
+        labels.append(watch.statistics(at(1.95 + 0.1 * (step % 2)), 0, float(step), step)[0].tag)
     assert len(set(labels)) == 1, "about the threshold it flickered"
     labels = [
-        watch.facts(at(share), 0, 50.0 + step, 50 + step)[0].tag for step, share in enumerate((3, 3, 1, 1, 0.2, 0.2))
+        watch.statistics(at(share), 0, 50.0 + step, 50 + step)[0].tag
+        for step, share in enumerate((3, 3, 1, 1, 0.2, 0.2))
     ]
     assert (labels[1], labels[3], labels[5]) == ("foreground", "diffuse", "background")
 

@@ -31,6 +31,7 @@ from PyQt5.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QSpinBox,
     QWidget,
 )
@@ -761,7 +762,7 @@ def test_a_download_shows_how_far_it_is_and_can_be_cancelled(make: Make, qtbot: 
 
 
 def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
-    from rtviz.live.recorder import read_snapshot
+    from rtviz.live.snapshot import read_snapshot
 
     window = make()
     qtbot.keyClick(window.canvas, "s")
@@ -1191,7 +1192,7 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
 def test_space_begins_and_ends_the_slide_show(
     make: Make, qtbot: QtBot, pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtviz.live.capture._SLIDE_SECONDS", 0.05)
+    monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.05)
     window = make(open_source=_open_any)
     window.open_place(str(Path(pictures[0]).parent))
     wait(qtbot, lambda: window._status.page == (0, 3))
@@ -1280,6 +1281,33 @@ def _open_menu(window: Window, qtbot: QtBot) -> ModelMenu:
     qtbot.mouseClick(window.model_button, Qt.LeftButton)
     wait(qtbot, window.model_menu.isVisible)
     return window.model_menu
+
+
+def test_the_menus_buttons_stay_in_sight_however_much_there_is_to_say(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    menu = _open_menu(shelved()[0], qtbot)
+    menu.resize(300, 500)
+    view = menu.findChild(QScrollArea).viewport()
+    for entry in menu.entries.values():
+        wait(qtbot, lambda entry=entry: entry.width() <= view.width())
+        right = entry.button.mapTo(view, entry.button.rect().topRight())
+        assert right.x() < view.width()
+
+
+def test_a_fetch_that_fails_closes_the_menu_over_the_card_that_says_why(
+    shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
+) -> None:
+    window, shelf = shelved()
+    shelf.fail = WeightsMissing("the weights of dino-vits16 cannot be had", model="dino-vits16", link="http://a/b")
+    shelf.go.set()
+    menu = _open_menu(window, qtbot)
+    qtbot.mouseClick(menu.entries["dino-vits16"].button, Qt.LeftButton)
+    wait(qtbot, lambda: not menu.isVisible())
+    wait(qtbot, lambda: "fetch" in [card.matter for card in window.messages.shown])
+    _open_menu(window, qtbot)  # and it can be opened again, to fetch another one
+    wait(qtbot, lambda: menu.entries["dino-vits16"].button.text() == "Fetch")
+    assert menu.isVisible()
 
 
 def _texts(widget: QWidget) -> str:

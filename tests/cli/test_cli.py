@@ -442,3 +442,28 @@ def test_the_size_that_shows_most_is_the_patches(name, size):
     model = load(f"random:{name}", device="cpu", precision="fp32", resolution=224)
     assert model.still_resolution((480, 640)) == size
     assert model.still_resolution((20, 20_000)) == 224, "where a frame would have too many patches"
+
+
+def test_a_thread_that_still_computes_does_not_abort_the_process_at_its_end():
+    """Python takes such a thread apart in the middle of torch, where C++ ends the process by a signal."""
+    code = """
+import sys, threading, torch
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return 2 * x
+    @staticmethod
+    def backward(ctx, g): return 2 * g
+began = threading.Event()
+def compute():
+    while True:
+        Twice.apply(torch.zeros(1, requires_grad=True)).sum().backward()
+        began.set()
+threading.Thread(target=compute, daemon=True).start()
+began.wait()
+sys.argv = ["rtviz", "completion", "bash"]
+from rtviz.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rtviz" in done.stdout

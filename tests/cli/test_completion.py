@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rtviz import completion, views
+from rtviz import views
+from rtviz.cli import completion
 
 BASH = """
 eval "$(rtviz completion bash)"

@@ -14,7 +14,7 @@ from test_cli import SCENE, rtviz
 
 import rtviz as package
 from rtviz import views
-from rtviz.drawing import compose
+from rtviz.drawing import labels, palette
 from rtviz.drawing.panes import Titled, arrange, join, smaller
 from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
@@ -90,7 +90,7 @@ def test_where_there_is_little_room_the_score_stays_and_the_name_loses_its_middl
 ) -> None:
     def written(width: int) -> list[str]:
         texts: list[str] = []
-        monkeypatch.setattr(compose, "write", lambda picture, text, *more: texts.append(text))
+        monkeypatch.setattr(labels, "write", lambda picture, text, *more: texts.append(text))
         shown_words = ("layer 11 · best head 4", "L11 best 4", "L11")
         facts = ("3.1/s   Jaccard .41 (.35 .47)", "Jaccard .41 (.35 .47)", "Jaccard .41", ".41")
         join(grey(0).frame, [Titled("random:dino-vits16", shown_words, facts, grey(0, (90, width)))], Settings())
@@ -187,10 +187,10 @@ def test_nothing_is_said_where_there_is_nothing_to_compare_with() -> None:
     maps = maps_with(np.ones((1, 1, 4, 4), np.float32))
     empty = np.zeros((1, 64, 64), np.bool_)
     asked = Settings(jaccard=True)
-    assert titled(result_of(maps, asked), asked).facts == ("",)
-    assert titled(result_of(maps, asked, empty), asked).facts == ("no object in sight", "no object", "–")
-    assert titled(result_of(maps, Settings(), empty), Settings()).facts == ("",)
-    assert titled(result_of(maps, Settings(), empty), Settings(), "3.1/s").facts == ("3.1/s", "")
+    assert titled(result_of(maps, asked), asked).remarks == ("",)
+    assert titled(result_of(maps, asked, empty), asked).remarks == ("no object in sight", "no object", "–")
+    assert titled(result_of(maps, Settings(), empty), Settings()).remarks == ("",)
+    assert titled(result_of(maps, Settings(), empty), Settings(), "3.1/s").remarks == ("3.1/s", "")
 
 
 def marked(name: str, labels: np.ndarray, lost: tuple[bool, ...] = ()) -> Maps:
@@ -259,18 +259,18 @@ def test_the_mask_that_is_shown_is_the_one_that_is_measured() -> None:
         assert (result.overlay == expected.overlay).all()
         pane = titled(result, asked)
         assert pane.shown[0] == f"layer 0 · best head {best}"
-        assert pane.facts[0] == "Jaccard 1.00"
+        assert pane.remarks[0] == "Jaccard 1.00"
     several = result_of(maps, asked.replace(layout="alone"), masks[[1, 3]])
     lit = several.overlay.astype(int).sum(axis=2)
     assert lit[8:24, 40:56].min() > 60
     assert lit[40:44, 40:56].min() > 60
     assert lit[:24, :24].max() < 20
     color = several.overlay[16, 48].astype(float)
-    assert np.argmax(color) == np.argmax(compose.head_color(1)), "in the head's own colour"
+    assert np.argmax(color) == np.argmax(palette.head_color(1)), "in the head's own colour"
     assert titled(several, asked).shown[0] == "layer 0 · best heads 1, 3"
     heat = result_of(maps, Settings(head=0, jaccard=True), masks[2:3])
     pane = titled(heat, heat.settings)
-    assert (pane.shown[0], pane.facts[0]) == ("layer 0 · head 0", "Jaccard .75, best head 2")
+    assert (pane.shown[0], pane.remarks[0]) == ("layer 0 · head 0", "Jaccard .75, best head 2")
 
 
 def test_what_is_measured_by_is_outlined_where_it_is_measured() -> None:

@@ -14,9 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from safetensors.torch import save_file
 
-from rtviz import cli, threads
+from rtviz import cli, figures, threads
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.figures import pages
 from rtviz.frame import Frame, GradCamTarget, Maps
 from rtviz.models import backbone
 from rtviz.settings import Point, Settings, load_preset
@@ -76,12 +75,12 @@ def at_centres(tile: np.ndarray, grid: tuple[int, int], edge: int = 4) -> np.nda
 
 
 @pytest.mark.parametrize("upsampling", ["smooth", "nearest"])
-@pytest.mark.parametrize("draw", [pages.layers_by_heads, pages.heads])
+@pytest.mark.parametrize("draw", [figures.layers_by_heads, figures.heads])
 def test_what_is_drawn_in_the_middle_of_a_patch_is_its_value_in_multiples_of_the_maps_mean(draw, upsampling):
     maps = maps_of(2, 3)
     figure = draw(PIXELS, maps, Settings(layer=1, colormap="gray", upsampling=upsampling, gamma=0.8))
     assert bar(figure) == ["0", "1", "2", "4", "8"]
-    shown = maps.attention.reshape(-1, 6, 8) if draw is pages.layers_by_heads else maps.attention[1]
+    shown = maps.attention.reshape(-1, 6, 8) if draw is figures.layers_by_heads else maps.attention[1]
     for values, tile in zip(shown, pixels_of(figure)[1:], strict=False):
         expected = 255 * np.clip(values / values.mean() / 8, 0, 1) ** (0.5 * 0.8)
         np.testing.assert_allclose(at_centres(levels(tile), (6, 8)), expected, atol=9)
@@ -93,9 +92,9 @@ def test_the_most_attended_patch_has_the_most_attended_colour(heads, grid, patch
     attention = np.full((1, heads, *grid), 1e-4, np.float32)
     attention.reshape(heads, -1)[:, patch * grid[0] * grid[1] // 48] = 0.9
     maps = Maps(attention, np.zeros((1, heads, 1), np.float32), "cls", "m", 16, (16 * grid[0], 16 * grid[1]))
-    for scale in pages.SCALES:
+    for scale in figures.SCALES:
         picture = np.zeros((8 * grid[0], 8 * grid[1], 3), np.uint8)
-        figure = pages.layers_by_heads(picture, maps, Settings(colormap="gray"), scale=scale)
+        figure = figures.layers_by_heads(picture, maps, Settings(colormap="gray"), scale=scale)
         for tile in pixels_of(figure)[1:]:
             reached = levels(tile)
             assert reached.max() >= (250 if patch == 21 else 200)  # frames cut a patch in the corner
@@ -105,7 +104,7 @@ def test_the_most_attended_patch_has_the_most_attended_colour(heads, grid, patch
 def test_an_even_map_looks_even_and_only_each_in_its_own_range_does_not():
     flat = 1 + 0.02 * np.random.default_rng(1).random((1, 3, 6, 8)).astype(np.float32)
     maps = Maps(flat / flat.sum(), np.zeros((1, 3, 1), np.float32), "cls", "untrained", 16, (96, 128))
-    common, each = (pages.heads(PIXELS, maps, Settings(colormap="gray"), scale=scale) for scale in pages.SCALES)
+    common, each = (figures.heads(PIXELS, maps, Settings(colormap="gray"), scale=scale) for scale in figures.SCALES)
     for even, uneven in zip(pixels_of(common)[1:4], pixels_of(each)[1:4], strict=True):
         assert np.ptp(levels(even)) <= 4
         assert np.ptp(levels(uneven)) >= 250
@@ -113,7 +112,7 @@ def test_an_even_map_looks_even_and_only_each_in_its_own_range_does_not():
     assert any("each map" in text for text in words(each))
     assert any("1: attention spread evenly" in text for text in words(common))
     # Beside a model whose attention is uneven, its colour says how far it is from even: less than a half of the scale.
-    both = pages.compare(PIXELS, {"flat": maps, "sharp": maps_of(1, 3)}, Settings(colormap="gray"))
+    both = figures.compare(PIXELS, {"flat": maps, "sharp": maps_of(1, 3)}, Settings(colormap="gray"))
     assert all(levels(tile).max() < 128 for tile in pixels_of(both)[2:5])
 
 
@@ -121,24 +120,24 @@ def test_where_the_scale_ends_below_a_maps_highest_value_the_bar_says_so():
     attention = np.full((1, 20, 6, 8), 1.0, np.float32)
     attention[0, 0, 2, 2] = 1000
     maps = Maps(attention, np.zeros((1, 20, 1), np.float32), "cls", "spike", 16, (96, 128))
-    assert bar(pages.heads(PIXELS, maps))[-1] == "≥ 8"  # one of twenty does not darken the others
-    assert bar(pages.heads(PIXELS, maps_of(1, 2)))[-1] == "8"
+    assert bar(figures.heads(PIXELS, maps))[-1] == "≥ 8"  # one of twenty does not darken the others
+    assert bar(figures.heads(PIXELS, maps_of(1, 2)))[-1] == "8"
 
 
 def test_figures_say_what_they_show():
     maps = replace(maps_of(3, 4), query=Point(0.25, 0.5))
-    for draw in (pages.layers_by_heads, pages.heads):
+    for draw in (figures.layers_by_heads, figures.heads):
         said = words(draw(PIXELS, maps, Settings(layer=1)))
         assert "model 0" in said
         assert any("the patch at 0.25, 0.5" in text for text in said)
-        assert {"input", *(["head 3"] if draw is pages.heads else ["3", "layer", "head"])} <= set(said)
-    assert any(text.startswith("layer 1;") for text in words(pages.heads(PIXELS, maps, Settings(layer=-2))))
-    for figure in (pages.heads(PIXELS, maps), pages.layers_by_heads(PIXELS, maps)):
+        assert {"input", *(["head 3"] if draw is figures.heads else ["3", "layer", "head"])} <= set(said)
+    assert any(text.startswith("layer 1;") for text in words(figures.heads(PIXELS, maps, Settings(layer=-2))))
+    for figure in (figures.heads(PIXELS, maps), figures.layers_by_heads(PIXELS, maps)):
         np.testing.assert_array_equal(np.asarray(tiles(figure)[0].images[0].get_array()), PIXELS)
         marked = [line.get_xydata()[0] for line in tiles(figure)[0].lines]
         np.testing.assert_allclose(marked, [[0.25 * 80 - 0.5, 0.5 * 60 - 0.5]] * 2)
     with pytest.raises(SettingsError, match="layer"):
-        pages.heads(PIXELS, maps, Settings(layer=3))
+        figures.heads(PIXELS, maps, Settings(layer=3))
 
 
 def spots(*places: tuple[slice, slice], heads: int = 4) -> Maps:
@@ -164,7 +163,7 @@ def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known
     masks[0, 20:50, 60:80] = True
     settings = Settings(upsampling="nearest")
     maps = spots(LEFT, MIDDLE, RIGHT)
-    figure = pages.compare(Frame(white, masks=masks[:1]), {"vit": maps}, settings)
+    figure = figures.compare(Frame(white, masks=masks[:1]), {"vit": maps}, settings)
     found = overlap(maps, settings, masks[:1])
     assert found.heads == (2,)
     assert "head 2, top 60 %" in words(figure)
@@ -172,17 +171,17 @@ def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known
     assert set(np.argwhere(covered(figure, 1))[:, 1]) == {6, 7}
     # Of two objects each has its own head.
     masks[1, 10:40, 0:20] = True
-    figure = pages.compare(Frame(white, masks=masks), {"vit": maps, "resnet": stages_of()}, settings)
+    figure = figures.compare(Frame(white, masks=masks), {"vit": maps, "resnet": stages_of()}, settings)
     assert any(text.startswith("heads 0, 2") for text in words(figure))
     # Without the truth, or without an object in sight, it is the one that the others agree with, or the mean.
-    figure = pages.compare(Frame(white), {"vit": spots(LEFT, LEFT, LEFT, LEFT)}, settings)
+    figure = figures.compare(Frame(white), {"vit": spots(LEFT, LEFT, LEFT, LEFT)}, settings)
     assert "mean of heads, top 60 %" in words(figure)
     assert set(np.argwhere(covered(figure, 1))[:, 1]) <= {0, 1}
     maps = spots(np.s_[5:, :1], MIDDLE, MIDDLE, MIDDLE)
     maps.attention[0, 0, 5, 0] = 9
     maps.attention[0, 1][MIDDLE] = 0.2
     for frame in (Frame(white), Frame(white, masks=np.zeros((1, 60, 80), bool))):
-        figure = pages.compare(frame, {"vit": maps, "resnet": stages_of()}, settings)
+        figure = figures.compare(frame, {"vit": maps, "resnet": stages_of()}, settings)
         assert "head 1, top 60 %" in words(figure)
         assert "stage 2, top 60 %" in words(figure)
         assert set(np.argwhere(covered(figure, 1))[:, 1]) == {3, 4, 5}
@@ -190,7 +189,7 @@ def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known
 
 def test_masks_of_several_heads_do_not_lie_over_each_other():
     maps = spots(np.s_[1:5, 1:5], np.s_[2:4, 2:4], heads=2)
-    figure = pages.heads(np.full((60, 80, 3), 90, np.uint8), maps, Settings(upsampling="nearest", threshold=0.9))
+    figure = figures.heads(np.full((60, 80, 3), 90, np.uint8), maps, Settings(upsampling="nearest", threshold=0.9))
     picture = at_centres(pixels_of(figure)[-1], (6, 8)).astype(int)
     frames = [axes.spines["left"].get_edgecolor()[:3] for axes in tiles(figure)[1:3]]
     outer, inner = (255 * np.array(color) for color in frames)
@@ -201,7 +200,7 @@ def test_masks_of_several_heads_do_not_lie_over_each_other():
 
 def test_models_stand_below_each_other_under_their_names_and_of_what_is_not_here_that_is_said():
     seen = {"small": maps_of(2, 3), "absent": "its weights are not here", "large": maps_of(4, 5, seed=1)}
-    figure = pages.compare(PIXELS, seen, Settings(layer=-1))
+    figure = figures.compare(PIXELS, seen, Settings(layer=-1))
     assert len(tiles(figure)) == 1 + (1 + 3) + (1 + 5)  # the frame, once, and of each its mask and heads
     places = {text.get_text(): text.get_position()[1] for text in figure.texts}
     assert places["small"] > places["absent"] > places["large"]
@@ -229,7 +228,7 @@ def stages_of(seed: int = 3, grad: bool = False) -> Maps:
 def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so(method):
     maps = stages_of()
     settings = Settings(cam=method, layer=-2, upsampling="nearest", colormap="gray")
-    figure = pages.compare(PIXELS, {"vit": maps_of(2, 5), "convnet": maps}, settings)
+    figure = figures.compare(PIXELS, {"vit": maps_of(2, 5), "convnet": maps}, settings)
     assert {"stage 0", "stage 1", "stage 2", "stage 1, top 60 %"} <= set(words(figure))
     assert any(text.startswith("no heads") for text in words(figure))
     drawn = pixels_of(figure)
@@ -247,14 +246,14 @@ def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so
 
 
 def test_what_a_convolutional_network_falls_back_to_is_said():
-    figure = pages.compare(PIXELS, {"convnet": stages_of()}, Settings(layer=9))
+    figure = figures.compare(PIXELS, {"convnet": stages_of()}, Settings(layer=9))
     assert any("there is no stage 9: the mask is of its last" in text for text in words(figure))
     assert "stage 2, top 60 %" in words(figure)
-    figure = pages.compare(PIXELS, {"convnet": stages_of(grad=True)}, Settings(cam="grad", layer=1))
+    figure = figures.compare(PIXELS, {"convnet": stages_of(grad=True)}, Settings(cam="grad", layer=1))
     assert "stage 1: golden retriever" in words(figure)
     assert len(tiles(figure)) == 3
     # Whoever has no classifier shows what it has.
-    figure = pages.compare(PIXELS, {"convnet": stages_of()}, Settings(cam="grad", layer=1))
+    figure = figures.compare(PIXELS, {"convnet": stages_of()}, Settings(cam="grad", layer=1))
     assert len(tiles(figure)) == 5
     assert any("activation" in text and "classifier" in text for text in words(figure))
 
@@ -267,9 +266,9 @@ def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw, size, width)
     maps = replace(maps_of(7, 12), model=long, input_size=size)
     seen = {long: maps, "absent": "why " * 30, "convnet": replace(stages_of(), input_size=size)}
     figure = (
-        pages.compare(pixels, seen, Settings(layer=-1), width)
+        figures.compare(pixels, seen, Settings(layer=-1), width)
         if draw == "compare"
-        else getattr(pages, draw)(pixels, maps, width=width)
+        else getattr(figures, draw)(pixels, maps, width=width)
     )
     assert figure.get_figwidth() == width
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -296,25 +295,25 @@ def test_what_cannot_be_drawn_is_said():
     maps = maps_of(2, 3)
     for width in (0.3, 1000.0, float("nan")):
         with pytest.raises(SettingsError, match="inches from 2 to 100"):
-            pages.heads(PIXELS, maps, width=width)
+            figures.heads(PIXELS, maps, width=width)
     with pytest.raises(SettingsError, match=r"at least \d\.\d inches for 40 heads"):
-        pages.layers_by_heads(PIXELS, maps_of(1, 40), width=3)
+        figures.layers_by_heads(PIXELS, maps_of(1, 40), width=3)
     with pytest.raises(SettingsError, match="common, each"):
-        pages.heads(PIXELS, maps, scale="even")
+        figures.heads(PIXELS, maps, scale="even")
     for nothing in ({}, {"absent": "no weights"}):
         with pytest.raises(ValueError, match="at least one model"):
-            pages.compare(PIXELS, nothing)
-    for draw in (pages.heads, pages.layers_by_heads, lambda frame, maps: pages.compare(frame, {"it": maps})):
-        with pytest.raises(ValueError, match="another shape: 128x96 pixels of it, and this one has 60x80"):
+            figures.compare(PIXELS, nothing)
+    for draw in (figures.heads, figures.layers_by_heads, lambda frame, maps: figures.compare(frame, {"it": maps})):
+        with pytest.raises(ValueError, match="another shape: its input had 128x96 pixels, and this frame has 60x80"):
             draw(PIXELS.transpose(1, 0, 2), maps)
     with pytest.raises(SettingsError, match="no attention heads"):
-        pages.heads(PIXELS, stages_of())
+        figures.heads(PIXELS, stages_of())
 
 
 def test_texts_stay_texts_and_the_same_figure_is_the_same_file(tmp_path):
     maps = maps_of(2, 3)
     for name in ("a.svg", "b.svg", "a.pdf", "b.pdf", "a.png"):
-        pages.save(pages.compare(PIXELS, {"my model": maps}), tmp_path / name)
+        figures.save(figures.compare(PIXELS, {"my model": maps}), tmp_path / name)
     check_vectors(tmp_path)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
@@ -323,7 +322,7 @@ def test_texts_stay_texts_and_the_same_figure_is_the_same_file(tmp_path):
 
 
 def test_matplotlibs_own_savefig_keeps_texts_and_size_too(tmp_path):
-    figure = pages.compare(PIXELS, {"my model": maps_of(2, 3)})
+    figure = figures.compare(PIXELS, {"my model": maps_of(2, 3)})
     for suffix in ("svg", "pdf", "png"):
         figure.savefig(tmp_path / f"a.{suffix}")
     check_vectors(tmp_path)
@@ -340,20 +339,20 @@ def check_vectors(folder) -> None:
 
 
 def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path):
-    figure = pages.heads(PIXELS, maps_of(1, 2))
+    figure = figures.heads(PIXELS, maps_of(1, 2))
     with pytest.raises(SettingsError, match=r"\.png, \.pdf, \.svg"):
-        pages.save(figure, tmp_path / "figure.docx")
+        figures.save(figure, tmp_path / "figure.docx")
     (tmp_path / "there.png").write_bytes(b"mine")
     with pytest.raises(OutputExists, match="overwrite"):
-        pages.save(figure, tmp_path / "there.png")
+        figures.save(figure, tmp_path / "there.png")
     assert (tmp_path / "there.png").read_bytes() == b"mine"
     with pytest.raises(OutputUnwritable, match="is no folder"):
-        pages.save(figure, tmp_path / "there.png" / "a.png")
+        figures.save(figure, tmp_path / "there.png" / "a.png")
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(OutputUnwritable, match="it is a folder"):
-        pages.save(figure, tmp_path / "folder.png", overwrite=True)
+        figures.save(figure, tmp_path / "folder.png", overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.png", "there.png"]
-    pages.save(figure, tmp_path / "new" / "a.png")  # folders are made, as for any other output
+    figures.save(figure, tmp_path / "new" / "a.png")  # folders are made, as for any other output
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
 
 

@@ -14,9 +14,11 @@ from rtviz import sinks
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
-from rtviz.live.capture import CapturedFrame
-from rtviz.live.recorder import FlightRecorder, pick, read_snapshot
+from rtviz.live.flight_recorder import FlightRecorder
+from rtviz.live.frames import CapturedFrame
 from rtviz.live.session import LiveSession
+from rtviz.live.snapshot import read_snapshot
+from rtviz.live.video_recorder import pick
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 
@@ -159,7 +161,7 @@ def test_the_past_is_saved_as_a_video_with_its_times(tmp_path: Path) -> None:
             LiveSession("fake:", Settings()).save_past(path)
         until(live, lambda status: status.recorder_seconds > 0.5)
         live.rewind(0.5)
-        past = live._playback
+        past = live._shared.playback
         assert past is not None
         times = [one.captured_at - past.recorded[0].captured_at for one in past.recorded]
         live.save_past(path)
@@ -189,7 +191,7 @@ def test_a_recording_has_the_times_of_capture(tmp_path: Path, what: str, width: 
         until_shown(live, lambda result: result.maps is not None)
 
         def note(status: Any) -> bool:
-            drawn = live._drawn
+            drawn = live._shared.drawn
             if drawn is not None:
                 shown.setdefault(number_of(drawn.result.frame.pixels), drawn.captured_at)
             return bool(status.recording_seconds > 0.6)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import rtviz
 from rtviz import cli
 from rtviz.errors import AttentionCaptureError, DeviceFailed, MissingDependency, SettingsError
 from rtviz.frame import Maps
-from rtviz.models import choices, compiled, compiler
+from rtviz.models import choices, compiled, compiler, fidelity
 from rtviz.models.runner import Model
 from rtviz.settings import HeadOf, Point
 
@@ -90,6 +91,28 @@ def test_the_maps_are_those_of_fp32(name: str, precision: str, worse: float, ove
         assert (one & other).sum() / (one | other).sum() > overlap
 
 
+def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
+    """Keys of a trained DINOv2 share a large part, which the softmax leaves out, but a number format does not."""
+    import openvino
+
+    from rtviz.models import backbone, zoo
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16")
+
+    def first_layer(**asked: str) -> torch.Tensor:
+        network: Any = backbone.build_random(zoo.find(TINY).timm_name)
+        network.blocks[0].attn.qkv.bias.data[: 2 * network.embed_dim] = 2.5  # a product of 50
+        model = Model(network, zoo.find(TINY), device="cpu", resolution=96, **asked)
+        return torch.from_numpy(model(picture()).attention[None, :1].reshape(1, 1, 3, -1))
+
+    exact = first_layer(precision="fp32", backend="torch")
+    usual, found = (
+        fidelity.distance(first_layer(precision="bf16", backend=one), exact) for one in ("torch", "openvino")
+    )
+    assert (found < 1.2 * usual).all()
+
+
 def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
     model, exact = load(precision="int8"), load(precision="fp32")
     wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
@@ -149,35 +172,39 @@ def wait_for_compiler(model: Model) -> None:
             thread.join(60)
 
 
+def clock(monkeypatch: pytest.MonkeyPatch, **milliseconds: float) -> None:
+    """What measuring finds out."""
+    choices.faster_on_cpu()  # before
+    spent = {name: one / 1000 for name, one in milliseconds.items()}
+    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: {name: spent[name] for name in runs})
+
+
 @pytest.mark.parametrize(
-    ("milliseconds", "worse", "expected"),
+    ("eager", "compiled", "slack", "taken"),
     [
-        ({"eager": 40, "native": 36, "int8": 38}, 2e-2, "native"),  # nothing gains 15 %
-        ({"eager": 40, "native": 30, "int8": 28}, 2e-2, "native openvino"),  # int8 is hardly quicker than what is exact
-        ({"eager": 40, "native": 36, "int8": 20}, 2e-2, "int8 openvino"),
-        ({"eager": 40, "native": 30, "int8": 20}, 0.0, "native openvino"),  # the maps do not hold
+        (40, 36, 0.05, False),  # it does not gain 15 %
+        (40, 30, 0.05, True),
+        (40, 30, -0.9, False),  # the maps do not hold
     ],
 )
-def test_the_quickest_that_holds_is_taken_and_kept(
-    milliseconds: dict[str, float],
-    worse: float,
-    expected: str,
-    monkeypatch: pytest.MonkeyPatch,
-    own_memory: Path,
+def test_what_is_quicker_and_holds_is_taken_and_kept(
+    eager: float, compiled: float, slack: float, taken: bool, monkeypatch: pytest.MonkeyPatch, own_memory: Path
 ) -> None:
     native = choices.faster_on_cpu()
-    clock = {name.replace("native", native): spent / 1000 for name, spent in milliseconds.items()}
-    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: {name: clock[name] for name in runs})
-    monkeypatch.setattr(compiler, "WORSE", worse)
-    expected = expected.replace("native", native)
+    clock(monkeypatch, eager=eager, compiled=compiled)
+    monkeypatch.setattr(fidelity, "SLACK", slack)
+    monkeypatch.setattr(fidelity, "OVERLAP", 0.9 if slack > 0 else 2.0)
+    expected = f"{native} openvino" if taken else native
     model = load()
     model.compile_soon()
     assert model(picture()).layers == 12, "it looks meanwhile"
     wait_for_compiler(model)
     model(picture())
     assert model.runs_in == expected
-    kept = json.loads(own_memory.read_text())
-    assert (expected.partition(" ")[0] if "openvino" in expected else "eager") in kept.values()
+    kept = [choice for key, choice in json.loads(own_memory.read_text()).items() if "openvino" in key]
+    assert (native in kept, "eager" in kept) == (taken, (eager, compiled) == (40, 36))
+    if slack < 0:
+        return  # another frame may tell otherwise
 
     # Another process reads it, and measures nothing.
     monkeypatch.setattr(choices, "_measured", {})
@@ -188,19 +215,91 @@ def test_the_quickest_that_holds_is_taken_and_kept(
     assert other.runs_in == expected
 
 
+def test_few_frames_are_compiled_for_only_once_it_is_known_what_that_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, eager=5000, compiled=30)
+    monkeypatch.setattr(fidelity, "SLACK", 0.05)
+    model = load()
+    model.compile(picture(), frames=20)
+    model(picture())
+    assert model.backend == "torch", "nobody knows yet"
+    model.compile(picture(), frames=compiler.MANY)
+    model(picture())
+    assert model.backend == "openvino"
+
+    clock(monkeypatch)  # nothing is measured any more
+    for frames, backend in ((0, "torch"), (20, "openvino")):  # to compile takes less than 100 s
+        other = load()
+        other.compile(picture(), frames=frames)
+        other(picture())
+        assert other.backend == backend
+
+
+def test_other_weights_of_that_name_are_judged_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clock(monkeypatch, eager=40, compiled=39)
+    model = load()
+    model.compile(picture())
+    network = load().network
+    for parameter in network.parameters():
+        parameter.data += 0.01
+    path = tmp_path / "other.pth"
+    torch.save(network.float().state_dict(), path)
+    measured: list[int] = []
+    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: measured.append(1) or dict.fromkeys(runs, 1.0))
+    load().compile(picture())
+    assert not measured
+    other = rtviz.load(TINY.removeprefix("random:"), weights=path, device="cpu", resolution=96)
+    other.compile(picture())
+    again = rtviz.load(TINY.removeprefix("random:"), weights=path, device="cpu", resolution=96)
+    again.compile(picture())
+    assert len(measured) == 1
+
+
+# --- what is true enough ---------------------------------------------------------------------------------------------
+
+
+def rows(*shares: float) -> torch.Tensor:
+    """One map of one head of one layer: [1, 1, 1, patches]."""
+    return torch.tensor(shares)[None, None, None]
+
+
+def test_masks_hold_the_fewest_patches_with_sixty_percent_and_their_overlap_is_counted() -> None:
+    assert fidelity.masks(rows(0.1, 0.3, 0.2, 0.4)).flatten().tolist() == [False, True, False, True]
+    assert fidelity.masks(rows(1e-9, 7e-9, 2e-9)).flatten().tolist() == [False, True, False]  # the rest is CLS's
+    assert fidelity.masks(rows(0, 0, 0)).sum() == 1
+    assert fidelity.overlap(rows(0.1, 0.3, 0.2, 0.4), rows(0.1, 0.2, 0.3, 0.4)).item() == pytest.approx(1 / 3)
+    batch = torch.cat([rows(0.5, 0.1, 0.1), rows(0.1, 0.1, 0.5)])
+    assert fidelity.overlap(batch, torch.cat([rows(0.5, 0.1, 0.1)] * 2)).item() == pytest.approx(0.5)
+
+
+def test_the_distance_divides_by_no_map_of_next_to_nothing() -> None:
+    assert fidelity.distance(rows(0.3, 0, 0, 0), rows(0.5, 0, 0, 0)).item() == pytest.approx(0.4)
+    assert fidelity.distance(rows(2e-9, 0, 0, 0), rows(1e-9, 0, 0, 0)).item() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("moved", "usual", "holds"),
+    [
+        ((0.0, 0.0), (0.0, 0.0), True),
+        ((0.0, 0.3), (0.0, 0.0), False),  # the last layer is worse than torch's
+        ((0.0, 0.3), (0.0, 0.3), True),  # as torch's is
+        ((0.3, 0.0), (0.0, 0.0), False),  # an earlier one
+        ((0.3, 0.0), (0.3, 0.0), True),
+    ],
+)
+def test_a_format_may_be_no_worse_than_allowed_or_than_torch(
+    moved: tuple[float, float], usual: tuple[float, float], holds: bool
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    exact = torch.rand(2, 2, 4, 64, generator=generator)
+    noise = torch.rand(2, 2, 4, 64, generator=generator)
+    found, coarse = (exact + noise * torch.tensor(much)[None, :, None, None] for much in (moved, usual))
+    assert fidelity.holds(found, coarse, exact) is holds
+
+
 def test_it_is_measured_in_turns() -> None:
     seconds = choices.in_turns({"slow": lambda: time.sleep(0.02), "quick": lambda: time.sleep(0.001)})
     assert 0.019 < seconds["slow"] < 0.2
     assert 0.001 <= seconds["quick"] < seconds["slow"]
-
-
-def test_other_weights_of_that_name_which_do_not_hold_stay_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choices, "known_choice", lambda key: "int8" if "openvino" in key else "fp32")
-    monkeypatch.setattr(compiler, "WORSE", 0.0)
-    model = load()
-    model.compile(picture())
-    model(picture())
-    assert model.backend == "torch"
 
 
 def test_nothing_is_compiled_unasked() -> None:

@@ -8,20 +8,19 @@ import torch
 from small import noise, trained_looking
 
 import rtviz
-from rtviz import views
+from rtviz import figures, views
 from rtviz.analysis.head_stats import head_statistics
 from rtviz.analysis.optical_flow import FlowWarper
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
-from rtviz.figures import pages
 from rtviz.frame import Frame
-from rtviz.live.recorder import RecordedFrame
-from rtviz.live.session import hover
-from rtviz.models import backbone, cams, convnet, zoo
+from rtviz.live.flight_recorder import RecordedFrame
+from rtviz.models import backbone, cams, inspection, zoo
 from rtviz.models.weights import fitting, places
 from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
+from rtviz.views.hover import hover
 from rtviz.views.requirements import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -158,7 +157,7 @@ def test_any_convnet_of_timm_is_taken(name, stages, cell):
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "maxvit_rmlp_pico_rw_256", "mixer_s32_224"])
 def test_what_is_neither_is_refused(name):
     """A hybrid attends: to call it a convolutional network would be wrong."""
-    assert convnet.describe(name) is None
+    assert inspection.inspect_convnet(name) is None
     with pytest.raises(UnknownModel, match=r"not a vision transformer .* and no convolutional network"):
         zoo.find(name)
 
@@ -318,7 +317,7 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
 def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
     """As the activation of an untrained ViT is, whose last norm makes all tokens equally long."""
     said = []
-    monkeypatch.setattr("rtviz.drawing.compose.say", lambda picture, *texts: said.append(texts[0]))
+    monkeypatch.setattr("rtviz.drawing.labels.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
     engine.render(frame, Settings(view="cam", resolution=64))
@@ -344,7 +343,7 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
     with pytest.raises(SettingsError, match=says):
         model.attention(torch.zeros(1, 3, 64, 64))
-    for draw in (pages.layers_by_heads, pages.heads):
+    for draw in (figures.layers_by_heads, figures.heads):
         with pytest.raises(SettingsError, match=says):
             draw(frame, maps)
     with pytest.raises(SettingsError, match=says), open_source("scene:?seconds=1") as source:

@@ -18,8 +18,8 @@ from rtviz.engine.comparison import Comparison, titled
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame
-from rtviz.live.capture import CapturedFrame
-from rtviz.live.renderer import FrameRenderer, Prediction
+from rtviz.live.frames import CapturedFrame, Prediction
+from rtviz.live.renderer import FrameRenderer
 from rtviz.live.session import LiveSession
 from rtviz.models import backbone
 from rtviz.models.runner import Model

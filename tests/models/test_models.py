@@ -20,8 +20,9 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame
-from rtviz.models import backbone, choices, convnet, listing, resizing, runner, zoo
+from rtviz.models import choices, inspection, listing, resizing, runner, zoo
 from rtviz.models.read_write_lock import ReadWriteLock
+from rtviz.models.timm_import import timm
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +40,7 @@ def tiny():
 
 @pytest.mark.parametrize("card", zoo._CARDS, ids=lambda card: card.name)
 def test_the_table_agrees_with_timm(card):
-    facts = backbone.describe(card.timm_name) or convnet.describe(card.timm_name)
+    facts = inspection.inspect_transformer(card.timm_name) or inspection.inspect_convnet(card.timm_name)
     assert facts is not None
     assert card.kind == facts.get("kind", "transformer")
     for field in ("patch_size", "layers", "heads", "width", "registers", "parameters"):
@@ -128,7 +129,7 @@ def test_a_torchvision_of_another_torch_gets_past_its_missing_operators(tmp_path
     )
     (tmp_path / "torchvision" / "_meta_registrations.py").write_text(describe)
     (tmp_path / "torchvision" / "__init__.py").write_text("import torchvision._meta_registrations\nprint('through')\n")
-    look = "try:\n import rtviz.models.backbone\nexcept ImportError:\n pass  # the rest of torchvision is not here\n"
+    look = "try:\n import rtviz.models.timm_import\nexcept ImportError:\n pass  # the rest of torchvision is not here\n"
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-c", look],
@@ -250,7 +251,7 @@ def test_what_is_no_frame_is_refused(tiny):
 
 def test_position_embeddings_are_those_of_timm_at_every_size_where_timm_resamples_as_the_authors_do():
     model = rtviz.load("random:dinov2-vits14-reg", device="cpu", precision="fp32", resolution=56)
-    reference = backbone.timm.create_model(model.card.timm_name, num_classes=0, dynamic_img_size=True).eval()
+    reference = timm.create_model(model.card.timm_name, num_classes=0, dynamic_img_size=True).eval()
     reference.load_state_dict(
         rtviz.load("random:dinov2-vits14-reg", device="cpu", precision="fp32").network.state_dict()
     )

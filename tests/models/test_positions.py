@@ -16,12 +16,12 @@ from torch import Tensor
 from rtviz.errors import SettingsError, UnknownModel, WeightsRefused
 from rtviz.models import backbone, zoo
 from rtviz.models.runner import Model
+from rtviz.models.timm_import import timm
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-timm = backbone.timm
 
 # Architectures of timm, and what makes them small, or brings out a part that none of timm's names has.
 SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 3}

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
-from rtviz.models import backbone, zoo
+import rtviz
+from rtviz.models import backbone, fidelity, zoo
+from rtviz.models.card import Resampling
 from rtviz.models.runner import Model
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
@@ -48,7 +51,7 @@ def softmaxes(onnx: Any, x: Any) -> Any:
     )
 
 
-def model_of(real: RealDinov2, backend: str, resampling: zoo.Resampling) -> Model:
+def model_of(real: RealDinov2, backend: str, resampling: Resampling) -> Model:
     """The trained model in float32, its position embeddings fitted by this rule."""
     card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
     network = backbone.build(card.timm_name)
@@ -71,3 +74,23 @@ def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, bac
     # The authors' rule gives other maps.
     own = model_of(real_dinov2, "torch", "offset")
     assert np.abs(own(frame).attention - rows[:, :, 0, 1:].reshape(12, 6, 16, 16)).max() > 1e-3
+
+
+def test_compiled_bf16_is_as_true_as_torch(real_dinov2: RealDinov2) -> None:
+    """Masks of 60 % of the attention against those of float32; of a quarter turn too, as of another picture."""
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16")
+    frames = [drawn(), np.ascontiguousarray(np.rot90(drawn()))]
+
+    def maps(precision: str, backend: str) -> torch.Tensor:
+        model = rtviz.load(
+            "dinov2-vits14", weights=real_dinov2.weights, device="cpu", precision=precision, backend=backend
+        )
+        return torch.from_numpy(np.stack([model(frame).attention.reshape(12, 6, -1) for frame in frames]))
+
+    exact, usual, found = maps("fp32", "torch"), maps("bf16", "torch"), maps("bf16", "openvino")
+    assert fidelity.holds(found, usual, exact)
+    assert fidelity.overlap(found, exact).mean(-1).min() > fidelity.overlap(usual, exact).mean(-1).min() - 0.02
+    assert (fidelity.distance(found, exact).amax(-1) < 1.5 * fidelity.distance(usual, exact).amax(-1) + 0.01).all()

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from rtviz.models import backbone, zoo
+from rtviz.models.card import ModelCard
 from rtviz.models.runner import Model
+from rtviz.models.timm_import import timm
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
@@ -138,16 +140,16 @@ def attention(weights: dict[str, torch.Tensor], x: torch.Tensor, row: int, train
 # --- the networks ----------------------------------------------------------------------------------------------------
 
 
-def card_of(name: str) -> zoo.ModelCard:
+def card_of(name: str) -> ModelCard:
     return dataclasses.replace(zoo.find(name), layers=LAYERS, heads=HEADS, width=WIDTH)
 
 
-def build(card: zoo.ModelCard, grid: Grid = TRAINED) -> Any:
+def build(card: ModelCard, grid: Grid = TRAINED) -> Any:
     """A small network of the card's architecture, with maps that are far from even and positions that matter."""
     torch.manual_seed(1)
     size = {"img_size": grid[0] * card.patch_size, "dynamic_img_size": True}
     shape = {"embed_dim": WIDTH, "depth": LAYERS, "num_heads": HEADS, "num_classes": 0}
-    network = backbone.ready(backbone.timm.create_model(card.timm_name.partition(".")[0], **shape, **size))
+    network = backbone.ready(timm.create_model(card.timm_name.partition(".")[0], **shape, **size))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "qkv.weight" in name:

@@ -13,7 +13,7 @@ import torch
 import rtviz
 from rtviz import views
 from rtviz.analysis.optical_flow import FlowWarper
-from rtviz.drawing import compose
+from rtviz.drawing import labels
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
@@ -145,7 +145,7 @@ def test_the_difference_is_what_has_moved_and_sums_to_nothing() -> None:
 def test_the_difference_says_why_nothing_can_move(layer: int, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = Settings(view="difference", mute="1.0", layer=layer, head=0, resolution=64)
     texts: list[str] = []
-    monkeypatch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
+    monkeypatch.setattr(labels, "legend", lambda picture, title, entries: texts.append(title))
     Engine(model()).render(frame(), wanted)
     assert (texts == [f"nothing moves: no head below layer {layer} is muted"]) == said
 
@@ -154,7 +154,7 @@ def drawn(maps: Maps, **more: object) -> tuple[np.ndarray, list[str]]:
     """The view alone on black, and its words."""
     texts: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compose, "legend", lambda picture, title, entries: texts.append(title))
+        patch.setattr(labels, "legend", lambda picture, title, entries: texts.append(title))
         settings = Settings(view="difference", layout="alone", layer=5, head=0, **more)  # type: ignore[arg-type]
         return views.draw(frame(), maps, settings), texts
 

@@ -522,6 +522,7 @@ def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path, tiny):
         "flat": {**tiny, "pos_embed": torch.zeros(3)},
         "registers": {**tiny, "register_tokens": torch.zeros(())},
         "lines": {**tiny, "blocks.0\n" + "x" * 300: torch.full((2,), float("nan"))},
+        "claim": {**tiny, "pos_embed": torch.zeros(1).expand(1, 100_000_000, 384)},  # of one number
     }
     for name, state in odd.items():
         torch.save(state, tmp_path / f"{name}.pth")
@@ -530,3 +531,7 @@ def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path, tiny):
                 load(model, weights=tmp_path / f"{name}.pth", device="cpu", precision="fp32")
             assert "\n" not in str(caught.value)
             assert len(str(caught.value)) < 600
+    deep = b"[" * 100_000
+    (tmp_path / "deep.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
+    with pytest.raises((WeightsRefused, UnknownModel)):
+        load(None, weights=tmp_path / "deep.safetensors", device="cpu", precision="fp32")

@@ -19,7 +19,9 @@ from guard import Guard
 from test_cli import TINY, one_line_error, rtviz
 
 from rtviz.errors import SettingsError
-from rtviz.offline.jobs import MANIFEST, JobConfig, Manifest, Task, _with_one_gpu, failed, in_processes
+from rtviz.offline.jobs import JobConfig, Task, failed
+from rtviz.offline.manifest import MANIFEST, Manifest
+from rtviz.offline.processes import _with_one_gpu, in_processes
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 
@@ -114,7 +116,7 @@ from pathlib import Path
 from rtviz.offline import pipeline
 from rtviz.errors import DeviceLost
 from test_jobs import ORDER, scenes
-from rtviz.offline.jobs import in_processes
+from rtviz.offline.processes import in_processes
 
 folder = Path(sys.argv[1])
 render = pipeline.render
@@ -177,7 +179,7 @@ _LONG_JOB = """
 import sys
 from pathlib import Path
 from test_jobs import ORDER, scenes
-from rtviz.offline.jobs import in_processes
+from rtviz.offline.processes import in_processes
 
 if __name__ == "__main__":
     for report in in_processes(scenes(Path(sys.argv[1]), 2, seconds=600), ORDER, ["cpu", "cpu"]):
@@ -191,14 +193,17 @@ def test_workers_end_with_who_ordered_the_work(tmp_path: Path, number: signal.Si
     program.write_text(_LONG_JOB)
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     with subprocess.Popen([sys.executable, str(program), str(tmp_path)], env=paths, stderr=subprocess.PIPE) as job:
-        started = time.monotonic()
-        while len(list(tmp_path.glob("*partial*"))) < 2:
-            assert time.monotonic() - started < 60
-            time.sleep(0.1)
-        workers = children(job.pid)
-        assert len(workers) >= 2
-        job.send_signal(number)
-        job.wait(30)
+        try:
+            started = time.monotonic()
+            while len(list(tmp_path.glob("*partial*"))) < 2:
+                assert time.monotonic() - started < 120
+                time.sleep(0.1)
+            workers = children(job.pid)
+            assert len(workers) >= 2
+            job.send_signal(number)
+            job.wait(30)
+        finally:
+            job.kill()  # else the end of the with-block waits for ten minutes of film
     started = time.monotonic()
     while any(
         Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes() for worker in workers

@@ -36,7 +36,7 @@ def recipe(trainer):
 
 @pytest.mark.parametrize("size", [96, 160])
 def test_the_network_is_timms(trainer, recipe, size):
-    from rtviz.models.backbone import timm
+    from rtviz.models.timm_import import timm
 
     torch.manual_seed(0)
     ours = trainer.Backbone(recipe).eval()

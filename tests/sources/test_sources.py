@@ -523,6 +523,8 @@ def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path, name, orientatio
     [
         ("raw.h264", "libx264", Fraction(50)),
         ("raw.h264", "libx264", Fraction(24000, 1001)),
+        ("raw.h264", "libx264", Fraction(12)),
+        ("raw.h264", "libx264", Fraction(120)),
         ("raw.hevc", "libx265", Fraction(60)),
         ("raw.m2v", "mpeg2video", Fraction(50)),
         ("raw.ivf", "libvpx", Fraction(50)),
@@ -547,3 +549,28 @@ def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path, name, codec, rat
     assert len(said) == (name != "raw.ivf")  # which has timestamps
     part, _ = read(tmp_path / name, start=5 / float(rate))
     assert [frame.index for frame in part] == list(range(5, 20))
+
+
+@pytest.mark.parametrize("name", ["in.avi", "in.wmv"])
+def test_b_frames_in_a_container_of_decoding_times_are_shown_at_theirs(tmp_path, name):
+    """AVI and ASF keep no time at which a packet is shown."""
+    import av
+
+    with av.open(str(tmp_path / name), "w") as container:
+        options = {"bf": "3", "b_strategy": "0", "g": "30", "x264-params": "b-pyramid=normal"}
+        stream = container.add_stream("libx264", rate=10, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 + 4 * number, np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, warnings = read(tmp_path / name)
+    assert not warnings
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0.1 * number for number in range(50)])
+    assert [number_of(frame) for frame in frames] == pytest.approx(list(range(50)), abs=2)
+    part, _ = read(tmp_path / name, start=4.0)
+    assert [frame.index for frame in part] == list(range(40, 50))
+    assert [frame.pts_seconds for frame in part] == pytest.approx([0.1 * number for number in range(40, 50)])
+    assert [number_of(frame) for frame in part] == pytest.approx(list(range(40, 50)), abs=2)

@@ -15,7 +15,7 @@ from live_fakes import LIMIT, Engine, until, until_shown
 
 from rtviz.cv import cv2
 from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
-from rtviz.live.capture import SourceTimeouts
+from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
 from rtviz.sources import open_source

@@ -21,7 +21,7 @@ ELSEWHERE = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PA
 PROGRAM = """
 import contextlib, io, json, sys, types
 import numpy as np
-from rtviz.drawing.{boxes} import Box
+from rtviz.drawing.geometry import Box
 from rtviz.views import Tile, registry
 
 toy = types.ModuleType("rtviz.views.toy")
@@ -30,8 +30,8 @@ toy.tiles = lambda size, maps, settings: [Tile(Box(0, 32 * head, 48, 32), settin
 sys.modules[toy.__name__] = toy
 registry.VIEWS += (
     registry.ViewInfo(
-        "toy", "Toy", "what a toy shows", "N", frozenset({{"attention"}}),
-        by_layer=True, mosaic=True, hover="attention", titles=("toy of layer {{layer}}", "toy"),
+        "toy", "Toy", "what a toy shows", "N", frozenset({"attention"}),
+        by_layer=True, mosaic=True, hover="attention", titles=("toy of layer {layer}", "toy"),
     ),
 )
 
@@ -49,7 +49,7 @@ from rtviz.offline.layer_sweep import possible
 from rtviz.settings import Settings
 from rtviz.views.requirements import fit, has_features
 
-shown = {{}}
+shown = {}
 with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
     cli.run(["render", "--help"])
 shown["command line"] = text.getvalue()
@@ -76,7 +76,7 @@ bindings = Bindings()
 shown["button"] = ViewPanel(bindings).views["toy"].text()
 shown["help sheet"] = bindings.help()
 print(json.dumps(shown))
-""".format(boxes="compose")
+"""
 
 
 def test_a_new_view_is_a_module_and_a_row() -> None:

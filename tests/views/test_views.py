@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtviz import views
-from rtviz.drawing import compose
+from rtviz.drawing import labels, palette
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.settings import Point, Settings
@@ -188,7 +188,7 @@ def test_one_head_mean_and_maximum_are_what_they_say():
 def test_the_heatmap_alone_has_only_colours_of_its_colormap():
     for name in ("inferno", "cividis", "gray"):
         picture = views.draw(frame_of(), maps_of(), Settings(head=0, layout="alone", colormap=name))
-        allowed = {tuple(color) for color in compose.colormap(name).tolist()}
+        allowed = {tuple(color) for color in palette.colormap(name).tolist()}
         assert {tuple(color) for color in picture.reshape(-1, 3).tolist()} <= allowed
 
 
@@ -234,7 +234,7 @@ def test_all_heads_each_have_their_colour():
             middle = picture[row * 60 + 25 : row * 60 + 35, column * 60 + 25 : column * 60 + 35].mean(axis=(0, 1))
             likeness = [
                 middle @ np.array(color) / np.linalg.norm(middle) / np.linalg.norm(color)
-                for color in compose.HEAD_COLORS[:4]
+                for color in palette.HEAD_COLORS[:4]
             ]
             assert int(np.argmax(likeness)) == head
 
@@ -344,7 +344,7 @@ def test_the_mask_is_tinted_inside_outlined_at_its_border_and_dimmed_outside():
     assert len(np.unique(inside, axis=0)) == 1
     assert len(np.unique(outside, axis=0)) == 1
     assert outside[0].sum() < 140 * 3
-    color = np.array(compose.head_color(1))
+    color = np.array(palette.head_color(1))
     tint, line = inside[0] - 140.0, picture[105, 118:122]
     assert tint @ (color - 140) / np.linalg.norm(tint) / np.linalg.norm(color - 140) > 0.95
     assert np.abs(line - color).min(axis=0).max() < 70
@@ -434,7 +434,7 @@ def test_the_chosen_tile_has_a_bright_border():
         picture = views.draw(frame, maps, Settings(view="heads", head=chosen))
         for shown, box in heads_view.arrange(frame.size, 6):
             tile = picture[box.slices]
-            framed = (tile[-1] == compose.ACCENT).all() and (tile[:, 0] == compose.ACCENT).all()
+            framed = (tile[-1] == palette.ACCENT).all() and (tile[:, 0] == palette.ACCENT).all()
             assert framed == (shown == chosen)
 
 
@@ -454,7 +454,7 @@ def test_the_grid_has_room_for_everything(shape, size):
     assert used.max() == 1
     assert used.mean() > 0.6
     assert plan.text >= 9
-    line, letters = compose.text_extent(f"L{shape[0] - 1}", plan.text)
+    line, letters = labels.text_extent(f"L{shape[0] - 1}", plan.text)
     assert plan.tiles[0][0].top > line
     assert plan.tiles[0][0].left > letters
 
@@ -483,14 +483,14 @@ def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen():
         box = plan.tiles[row][0]
         name = picture[box.top : box.top + box.height, : left - 2]
         assert (name.max(axis=2) > 100).sum() > 10
-        assert (np.abs(name.astype(int) - compose.ACCENT).max(axis=2) < 12).any() == (row == 4)
+        assert (np.abs(name.astype(int) - palette.ACCENT).max(axis=2) < 12).any() == (row == 4)
     for head, box in enumerate(plan.tiles[0]):
         name = picture[: box.top - 2, box.left : box.left + box.width]
         assert (name.max(axis=2) > 100).sum() > 10
-        assert (np.abs(name.astype(int) - compose.ACCENT).max(axis=2) < 12).any() == (head == 2)
+        assert (np.abs(name.astype(int) - palette.ACCENT).max(axis=2) < 12).any() == (head == 2)
     box = plan.tiles[4][2]
     border = picture[box.top - 1, box.left : box.left + box.width]
-    assert (border == compose.ACCENT).all()
+    assert (border == palette.ACCENT).all()
 
 
 # ---------------------------------------------------------------------------------------------- what features show
@@ -625,3 +625,10 @@ def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
     attention[2, :, 4, 7] = 1
     maps = replace(maps, attention=attention)
     np.testing.assert_allclose(similarity(maps, "cls"), similarity(maps, Point(7.5 / 9, 4.5 / 6)), atol=1e-5)
+
+
+def test_similarity_without_a_marker_says_to_what():
+    settings = Settings(view="similarity", layout="alone")
+    pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in (Point(0.9, 0.1), "cls"))
+    light = [int((picture[-40:, :200].min(axis=2) > 180).sum()) for picture in pictures]
+    assert light[1] - light[0] > 50, "words in the lower left corner"

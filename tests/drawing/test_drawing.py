@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtviz.drawing import compose
+from rtviz.drawing import blend, geometry, labels, masks, palette, resample
+from rtviz.drawing.geometry import Box
 
 SIZES = [((3, 5), (97, 131)), ((7, 4), (101, 60)), ((14, 19), (480, 640)), ((1, 1), (20, 30)), ((9, 9), (91, 301))]
 
@@ -20,7 +21,7 @@ def grid_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(("grid", "size"), SIZES)
 def test_nearest_shows_each_patch_as_one_block(grid, size):
     values = grid_of(grid)
-    picture = compose.upsample(values, size, "nearest")
+    picture = resample.upsample(values, size, "nearest")
     expected = np.empty(size, np.uint8)
     for y in range(size[0]):
         for x in range(size[1]):
@@ -32,7 +33,7 @@ def test_nearest_shows_each_patch_as_one_block(grid, size):
 @pytest.mark.parametrize(("grid", "size"), SIZES)
 def test_smooth_stays_between_the_patches_around_it(grid, size):
     values = grid_of(grid)
-    picture = compose.upsample(values, size, "smooth").astype(float) / 255
+    picture = resample.upsample(values, size, "smooth").astype(float) / 255
     padded = np.pad(values, 1, mode="edge")
     for y in range(0, size[0], 3):
         for x in range(0, size[1], 3):
@@ -45,14 +46,14 @@ def test_smooth_stays_between_the_patches_around_it(grid, size):
 
 def test_smooth_meets_every_patch_at_its_centre():
     values = grid_of((8, 10))
-    picture = compose.upsample(values, (8 * 33, 10 * 33), "smooth")
+    picture = resample.upsample(values, (8 * 33, 10 * 33), "smooth")
     centres = picture[16::33, 16::33].astype(float) / 255
     np.testing.assert_allclose(centres, values, atol=0.04)
 
 
 def test_smooth_is_a_catmull_rom_spline_where_it_cannot_ring():
     values = np.linspace(0.1, 0.9, 9) ** 2  # rises without a turn
-    fine = compose.refine(np.repeat(values[None], 9, axis=0).astype(np.float32), (90, 90))[45]
+    fine = resample.refine(np.repeat(values[None], 9, axis=0).astype(np.float32), (90, 90))[45]
     slopes = np.gradient(values)
     for place, got in zip((np.arange(len(fine)) + 0.5) * 9 / len(fine) - 0.5, fine, strict=True):
         i, t = int(place), place - int(place)
@@ -65,7 +66,7 @@ def test_smooth_is_a_catmull_rom_spline_where_it_cannot_ring():
 def test_smooth_has_no_dark_rim_round_a_bright_patch():
     values = np.full((9, 9), 0.3, np.float32)
     values[4, 4] = 1
-    picture = compose.upsample(values, (270, 270), "smooth")
+    picture = resample.upsample(values, (270, 270), "smooth")
     assert picture.min() == int(0.3 * 255 + 0.5)
     middle = picture[135, 135:].astype(int)
     assert (np.diff(middle) <= 0).all()
@@ -75,16 +76,16 @@ def test_many_maps_at_once_are_each_alone():
     values = grid_of((2, 3, 7, 9))
     guide = np.random.default_rng(1).integers(0, 256, (90, 121, 3), dtype=np.uint8)
     for how in ("smooth", "nearest", "guided"):
-        together = compose.upsample(values, (90, 121), how, guide)
+        together = resample.upsample(values, (90, 121), how, guide)
         assert together.shape == (2, 3, 90, 121)
-        np.testing.assert_array_equal(together[1, 2], compose.upsample(values[1, 2], (90, 121), how, guide))
+        np.testing.assert_array_equal(together[1, 2], resample.upsample(values[1, 2], (90, 121), how, guide))
 
 
 @pytest.mark.parametrize("size", [(2, 3), (5, 40), (13, 8), (20, 26)])
 def test_maps_can_be_drawn_smaller_than_their_grid(size):
     values = grid_of((14, 19))
     for how in ("smooth", "nearest"):
-        picture = compose.upsample(values, size, how)
+        picture = resample.upsample(values, size, how)
         assert picture.shape == size
         assert abs(picture.mean() / 255 - values.mean()) < 0.12
 
@@ -105,8 +106,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_guided_follows_the_outline_of_the_frame():
     disc, guide, patches = disc_and_guide()
-    guided = compose.upsample(patches, disc.shape, "guided", guide)
-    smooth = compose.upsample(patches, disc.shape, "smooth")
+    guided = resample.upsample(patches, disc.shape, "guided", guide)
+    smooth = resample.upsample(patches, disc.shape, "smooth")
     assert overlap(guided > 127, disc) > 0.97
     ys, xs = np.mgrid[: disc.shape[0], : disc.shape[1]]
     band = np.abs(np.hypot(ys - 118, xs - 165) - 71) < 6
@@ -120,7 +121,7 @@ def test_guided_is_the_guided_filter_of_he():
     size, reach = (24, 30), 4
     guide = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     values = grid_of((6, 8), 4)
-    plane = compose.refine(values, size)
+    plane = resample.refine(values, size)
     colors = np.pad(guide / 255.0, ((2 * reach,) * 2, (2 * reach,) * 2, (0, 0)), mode="symmetric")
     padded = np.pad(plane.astype(float), 2 * reach, mode="symmetric")
     side = 2 * reach + 1
@@ -137,7 +138,7 @@ def test_guided_is_the_guided_filter_of_he():
         slope = slopes[y : y + side, x : x + side].mean(axis=(0, 1))
         expected[y, x] = slope @ (guide[y, x] / 255.0) + offsets[y : y + side, x : x + side].mean()
     expected *= np.clip(plane.max() / expected.max(), 1, 4)
-    got = compose.refine(values, size, "guided", guide)
+    got = resample.refine(values, size, "guided", guide)
     inner = (slice(reach, -reach), slice(reach, -reach))  # at the rim cv2 mirrors the coefficients, not the frame
     np.testing.assert_allclose(got[inner], np.clip(expected, 0, 1)[inner], atol=2e-3)
 
@@ -145,14 +146,14 @@ def test_guided_is_the_guided_filter_of_he():
 def test_guided_by_an_even_frame_is_a_blur_that_keeps_its_peak():
     values = np.zeros((9, 9), np.float32)
     values[4, 4] = 1
-    picture = compose.upsample(values, (180, 180), "guided", np.full((180, 180, 3), 90, np.uint8))
+    picture = resample.upsample(values, (180, 180), "guided", np.full((180, 180, 3), 90, np.uint8))
     assert picture.max() > 200
     assert picture[:30].max() < 10
 
 
 def test_guided_without_a_frame_is_refused():
     with pytest.raises(ValueError, match="needs the frame"):
-        compose.upsample(grid_of((4, 4)), (40, 40), "guided")
+        resample.upsample(grid_of((4, 4)), (40, 40), "guided")
 
 
 # ---------------------------------------------------------------------------------------------- masks
@@ -172,41 +173,41 @@ def mass_mask_by_hand(attention: np.ndarray, threshold: float) -> set[int]:
 @pytest.mark.parametrize("threshold", [0.01, 0.25, 0.6, 0.93, 1.0])
 def test_mass_mask_keeps_the_top_share(threshold):
     attention = grid_of((2, 3, 7, 11), 5)
-    masks = compose.mass_mask(attention, threshold)
-    assert masks.dtype == np.bool_
+    found = masks.mass_mask(attention, threshold)
+    assert found.dtype == np.bool_
     for layer, head in np.ndindex(2, 3):
-        kept = set(np.flatnonzero(masks[layer, head]))
+        kept = set(np.flatnonzero(found[layer, head]))
         assert kept == mass_mask_by_hand(attention[layer, head], threshold)
-        share = attention[layer, head][masks[layer, head]].sum() / attention[layer, head].sum()
+        share = attention[layer, head][found[layer, head]].sum() / attention[layer, head].sum()
         assert share >= threshold - 1e-6
 
 
 def test_mass_mask_is_never_empty_and_ignores_scale():
     attention = grid_of((5, 6))
-    np.testing.assert_array_equal(compose.mass_mask(attention, 0.6), compose.mass_mask(attention * 1e-4, 0.6))
-    assert compose.mass_mask(attention, 0.01).sum() == 1
-    assert compose.mass_mask(np.full((4, 4), 0.0625, np.float32), 0.5).sum() == 8
+    np.testing.assert_array_equal(masks.mass_mask(attention, 0.6), masks.mass_mask(attention * 1e-4, 0.6))
+    assert masks.mass_mask(attention, 0.01).sum() == 1
+    assert masks.mass_mask(np.full((4, 4), 0.0625, np.float32), 0.5).sum() == 8
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9])
 def test_smooth_mask_holds_exactly_the_centres_of_its_patches(threshold):
     attention = grid_of((9, 12), 6) ** 2  # spans orders of magnitude, as attention does
-    pixels = compose.mask_pixels(attention, threshold, (9 * 31, 12 * 31), "smooth")
-    np.testing.assert_array_equal(pixels[15::31, 15::31] > 0, compose.mass_mask(attention, threshold))
+    pixels = masks.mask_pixels(attention, threshold, (9 * 31, 12 * 31), "smooth")
+    np.testing.assert_array_equal(pixels[15::31, 15::31] > 0, masks.mass_mask(attention, threshold))
     assert set(np.unique(pixels)) <= {0, 255}
 
 
 def test_nearest_mask_has_the_patches_own_edges():
     attention = grid_of((5, 7), 7)
-    pixels = compose.mask_pixels(attention, 0.6, (5 * 13, 7 * 11), "nearest")
-    blocks = np.kron(compose.mass_mask(attention, 0.6), np.ones((13, 11), bool))
+    pixels = masks.mask_pixels(attention, 0.6, (5 * 13, 7 * 11), "nearest")
+    blocks = np.kron(masks.mass_mask(attention, 0.6), np.ones((13, 11), bool))
     np.testing.assert_array_equal(pixels > 0, blocks)
 
 
 def test_guided_mask_follows_the_outline_and_keeps_its_area():
     disc, guide, patches = disc_and_guide()
-    mask = compose.mass_mask(patches + 1e-4, 0.97)
-    guided = compose.mask_pixels(patches + 1e-4, 0.97, disc.shape, "guided", guide) > 0
+    mask = masks.mass_mask(patches + 1e-4, 0.97)
+    guided = masks.mask_pixels(patches + 1e-4, 0.97, disc.shape, "guided", guide) > 0
     assert abs(guided.mean() - mask.mean()) < 0.05
     assert overlap(guided, disc) > 0.93
     assert overlap(guided, disc) > overlap(np.kron(mask, np.ones((16, 16), bool)), disc)
@@ -216,18 +217,16 @@ def test_masks_of_all_heads_at_once_are_each_alone():
     attention = grid_of((4, 6, 9), 8)
     guide = np.random.default_rng(1).integers(0, 256, (60, 91, 3), dtype=np.uint8)
     for how in ("smooth", "nearest", "guided"):
-        together = compose.mask_pixels(attention, 0.6, (60, 91), how, guide)
+        together = masks.mask_pixels(attention, 0.6, (60, 91), how, guide)
         for head in range(4):
-            np.testing.assert_array_equal(
-                together[head], compose.mask_pixels(attention[head], 0.6, (60, 91), how, guide)
-            )
+            np.testing.assert_array_equal(together[head], masks.mask_pixels(attention[head], 0.6, (60, 91), how, guide))
 
 
 def test_a_softened_mask_is_a_distance_to_its_edge():
     mask = np.zeros((60, 80), np.uint8)
     mask[:, 40:] = 255
-    ramp, rise = compose.soften(mask, 2)
-    inside, line = compose.edge_tables(rise, 2)
+    ramp, rise = masks.soften(mask, 2)
+    inside, line = masks.edge_tables(rise, 2)
     row = ramp[30]
     assert (inside[row[:38]] == 0).all()
     assert (inside[row[42:]] == 1).all()
@@ -244,23 +243,23 @@ def test_colormaps_are_those_of_matplotlib(name):
     import matplotlib
 
     expected = np.asarray(matplotlib.colormaps[name](np.arange(256))[:, :3]) * 255
-    assert np.abs(compose.colormap(name).astype(float) - expected).max() <= 3
+    assert np.abs(palette.colormap(name).astype(float) - expected).max() <= 3
 
 
 def test_paint_does_what_its_tables_say():
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (37, 53, 3), dtype=np.uint8)
     values = rng.integers(0, 256, (37, 53), dtype=np.uint8)
-    paint = compose.Paint.mix(
-        np.linspace(0, 0.9, 256), compose.colormap("viridis"), np.linspace(0.5, 0, 256), np.linspace(0.8, 0, 256)
+    paint = blend.Paint.mix(
+        np.linspace(0, 0.9, 256), palette.colormap("viridis"), np.linspace(0.5, 0, 256), np.linspace(0.8, 0, 256)
     )
     before = frame.copy()
-    painted = compose.lay(frame, values, paint)
+    painted = blend.lay(frame, values, paint)
     gray = frame @ np.array([0.299, 0.587, 0.114])
     cover, dim, fade = np.linspace(0, 0.9, 256), np.linspace(0.5, 0, 256), np.linspace(0.8, 0, 256)
     shows = ((1 - cover) * (1 - dim))[values][..., None]
     bleached = frame + (gray[..., None] - frame) * fade[values][..., None]
-    expected = shows * bleached + (cover[values][..., None] * compose.colormap("viridis")[values])
+    expected = shows * bleached + (cover[values][..., None] * palette.colormap("viridis")[values])
     assert np.abs(painted - expected).max() <= 3
     np.testing.assert_array_equal(frame, before)
 
@@ -268,8 +267,8 @@ def test_paint_does_what_its_tables_say():
 def test_paint_without_cover_leaves_every_pixel_as_it_is():
     frame = np.random.default_rng(0).integers(0, 256, (480, 641, 3), dtype=np.uint8)
     values = np.random.default_rng(1).integers(0, 256, (480, 641), dtype=np.uint8)
-    paint = compose.Paint.mix(np.zeros(256), compose.colormap("inferno"), 0, 0)
-    np.testing.assert_array_equal(compose.lay(frame, values, paint), frame)
+    paint = blend.Paint.mix(np.zeros(256), palette.colormap("inferno"), 0, 0)
+    np.testing.assert_array_equal(blend.lay(frame, values, paint), frame)
 
 
 def test_heads_colours_stay_apart_for_every_kind_of_colour_vision():
@@ -281,13 +280,13 @@ def test_heads_colours_stay_apart_for_every_kind_of_colour_vision():
         "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
     }
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    linear = (np.array(compose.HEAD_COLORS[:7]) / 255) ** 2.2
+    linear = (np.array(palette.HEAD_COLORS[:7]) / 255) ** 2.2
     for name, matrix in vision.items():
         x, y, z = np.cbrt(np.clip(linear @ np.array(matrix).T, 1e-3, 1) @ to_xyz.T / [0.9505, 1, 1.089]).T
         lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)  # CIELAB 1976
         distances = [np.linalg.norm(lab[i] - lab[j]) for i in range(7) for j in range(i)]
         assert min(distances) > 10, name
-    assert len(set(compose.HEAD_COLORS)) == len(compose.HEAD_COLORS)
+    assert len(set(palette.HEAD_COLORS)) == len(palette.HEAD_COLORS)
 
 
 # ---------------------------------------------------------------------------------------------- words and tiles
@@ -295,10 +294,10 @@ def test_heads_colours_stay_apart_for_every_kind_of_colour_vision():
 
 @pytest.mark.parametrize("height", [9, 13, 22, 34])
 def test_a_label_is_legible_and_lies_in_its_box(height):
-    box = compose.Box(30, 40, 60, 200)
+    box = Box(30, 40, 60, 200)
     for ground in (0, 128, 255):
-        picture = compose.blank((140, 300), (ground,) * 3)
-        pill = compose.label(picture, "head 12", box, height)
+        picture = blend.blank((140, 300), (ground,) * 3)
+        pill = labels.label(picture, "head 12", box, height)
         changed = (picture != ground).any(axis=2)
         ys, xs = np.nonzero(changed)
         assert box.top <= ys.min()
@@ -313,38 +312,38 @@ def test_a_label_is_legible_and_lies_in_its_box(height):
 def test_different_names_look_different():
     pictures = []
     for name in ("head 1", "head 2"):
-        picture = compose.blank((40, 120))
-        compose.label(picture, name, compose.Box(0, 0, 40, 120), 16)
+        picture = blend.blank((40, 120))
+        labels.label(picture, name, Box(0, 0, 40, 120), 16)
         pictures.append(picture)
     assert (np.abs(pictures[0].astype(int) - pictures[1]) > 100).sum() > 20
 
 
 def test_every_sign_that_is_written_has_a_glyph():
-    nothing = compose._letters("\N{SNOWMAN}", 24)  # the box that stands for what a font does not have
+    nothing = labels._letters("\N{SNOWMAN}", 24)  # the box that stands for what a font does not have
     for sign in "abcdefghijklmnopqrstuvwxyzLH0123456789·%":
-        letters = compose._letters(sign, 24)
+        letters = labels._letters(sign, 24)
         assert letters.max() > 128, sign
         assert letters.shape != nothing.shape or (letters != nothing).any(), sign
 
 
 @pytest.mark.parametrize("size", [(240, 320), (1080, 1920), (721, 405)])
 def test_a_legend_with_sixteen_heads_stays_in_the_picture(size):
-    picture = compose.blank(size, (255, 255, 255))
-    compose.legend(picture, "head", [(str(head), compose.head_color(head)) for head in range(16)])
+    picture = blend.blank(size, (255, 255, 255))
+    labels.legend(picture, "head", [(str(head), palette.head_color(head)) for head in range(16)])
     ys, xs = np.nonzero((picture < 250).any(axis=2))
     assert ys.min() > size[0] // 2
     assert xs.min() > 0
     assert xs.max() < size[1] - 1
     assert ys.max() < size[0] - 1
     for head in range(16):
-        assert (np.abs(picture.astype(int) - compose.head_color(head)).max(axis=2) <= 2).any(), head
+        assert (np.abs(picture.astype(int) - palette.head_color(head)).max(axis=2) <= 2).any(), head
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 3), (4, 2), (5, 7)])
 @pytest.mark.parametrize("size", [(480, 640), (723, 1281), (405, 211)])
 def test_tiles_have_one_size_do_not_touch_and_keep_the_aspect(rows, columns, size):
-    area = compose.Box(4, 6, size[0] - 8, size[1] - 12)
-    boxes = compose.tile_boxes(area, rows, columns, 5, size[1] / size[0])
+    area = Box(4, 6, size[0] - 8, size[1] - 12)
+    boxes = geometry.tile_boxes(area, rows, columns, 5, size[1] / size[0])
     assert len(boxes) == rows * columns
     used = np.zeros(size, int)
     for box in boxes:

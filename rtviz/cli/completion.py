@@ -1,4 +1,4 @@
-"""Shell completion of the command line."""
+"""Shell completion by argcomplete."""
 
 from __future__ import annotations
 

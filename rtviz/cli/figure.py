@@ -1,0 +1,71 @@
+"""`rtviz figure`: a page of one picture, drawn with Matplotlib."""
+
+from __future__ import annotations
+
+import argparse
+
+from rtviz.cli.arguments import MODEL_INPUT, STILL_RESOLUTION, Commands, add_settings, given_settings
+from rtviz.cli.console import download_bars, notices, say
+from rtviz.cli.picture import add_frame_options, add_picture, one_frame
+from rtviz.errors import SettingsError
+from rtviz.settings import Settings
+
+_DRAWING = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
+
+
+def add(commands: Commands) -> None:
+    """Add the command of this file."""
+    parser = commands.add("figure", _run, "a figure of one picture for a paper or a talk, with Matplotlib")
+    add_picture(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FIG", help="a .png, .pdf or .svg")
+    parser.add_argument("--paper", action="store_true", help="the heads of one layer and their masks, as in the paper")
+    parser.add_argument(
+        "--compare", dest="below", metavar="A,B,C",
+        help="so many models below each other, by name; or the name of a preset that compares, such as figure4, for "
+        "which dino is short: untrained, supervised, DINO, ResNet-50",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
+    parser.add_argument("--width", type=float, default=6.9, metavar="INCHES", help="of the figure (6.9)")
+    parser.add_argument(
+        "--scale", choices=("common", "each"), default="common",
+        help="of the colours: common to all maps, in multiples of uniform attention; or of each map alone, which makes "
+        "a uniform map look uneven (common)",
+    )  # fmt: skip
+    add_settings(parser, (*MODEL_INPUT, *_DRAWING), "model, query and drawing", resolution=STILL_RESOLUTION)
+    add_frame_options(parser, "overwrite")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from rtviz import figures
+    from rtviz.figures.models import compared, per_model, predict_each
+
+    given = given_settings(parsed)
+    settings = Settings.from_mapping(given)
+    names = compared(parsed.below or "")
+    figures.check_width(parsed.width)
+    if "layer" in given and not names and not parsed.paper:
+        raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
+    if names and parsed.paper:
+        raise SettingsError("paper", True, "without --compare, which draws another figure")
+    each = per_model(names, settings) if names else [settings]
+    figures.check(parsed.output, overwrite=vars(parsed).get("overwrite", False))
+    frame = one_frame(parsed)
+    with download_bars(parsed.quiet) as progress:
+        predictions, missing = predict_each(
+            frame, each, at_still_resolution="resolution" not in given, progress=progress, notice=notices(parsed.quiet)
+        )
+    if missing:
+        say(f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)")
+    maps = next(iter(predictions.values()))
+    if names or isinstance(maps, str) or not maps.has_attention:
+        figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale)
+    else:
+        draw = figures.heads if parsed.paper else figures.layers_by_heads
+        figure = draw(frame, maps, settings, parsed.width, parsed.scale)
+    figures.save(figure, parsed.output, overwrite=True)
+    if not parsed.quiet:
+        say(f"wrote {parsed.output}")
+    return 0
+
+
+__all__ = ["add"]

@@ -1,0 +1,253 @@
+"""`rtviz render` and `rtviz export`: the commands that process whole inputs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtviz import views
+from rtviz.cli.arguments import (
+    MODEL_INPUT,
+    STILL_RESOLUTION,
+    Commands,
+    add_config,
+    add_options,
+    add_output_settings,
+    add_settings,
+    settings_of,
+    unread_flags,
+)
+from rtviz.cli.console import download_bars, no_bar, notices, say
+from rtviz.errors import RtvizError, SettingsError
+from rtviz.settings import OutputSettings, Settings, load_preset
+from rtviz.words import counted
+
+if TYPE_CHECKING:
+    from rtviz.offline.jobs import JobConfig, JobRunner, Task
+    from rtviz.offline.pipeline import Report
+
+
+def add(commands: Commands) -> None:
+    """Add the commands of this file."""
+    render = commands.add(
+        "render", partial(_run, exporting=False), "turn videos or pictures into overlay videos or pictures"
+    )
+    _add_inputs(render)
+    render.add_argument(
+        "-o", "--output", required=True, metavar="OUT",
+        help="a .mp4 .mkv .webm .mov .gif .png .jpg file, a folder for PNGs, or, for several inputs, a folder",
+    )  # fmt: skip
+    add_options(
+        render, Settings.options(), "what to show", several_models=True,
+        resolution=f"224; of a picture by itself {STILL_RESOLUTION}",
+    )  # fmt: skip
+    add_options(render, OutputSettings.options(), "input and output")
+    _add_job_options(render)
+
+    export = commands.add("export", partial(_run, exporting=True), "write the raw maps of all layers and heads")
+    _add_inputs(export)
+    export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
+    add_settings(export, MODEL_INPUT, "model and query")
+    add_output_settings(export, ("start", "end", "every", "video_stream", "batch", "overwrite"), "input and output")
+    _add_job_options(export)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs", metavar="INPUT", nargs="+",
+        help="a video, a picture, a folder or glob of pictures, a folder of videos, or scene: (the built-in scene)",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=float, metavar="N", help="length of the built-in scene (10 if not given)")
+
+
+def _add_job_options(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", nargs="?", const="",
+        help="share the inputs out on a Ray cluster, or on this machine's cores if no address is given; resumes a run "
+        "that was interrupted (needs rtviz[ray])",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, metavar="N", help="with --ray: how many at once")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no notices, no closing line")
+    parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
+
+
+def _run(parsed: argparse.Namespace, exporting: bool) -> int:
+    """Run a job on every input; one that fails does not stop the others."""
+    from rtviz.offline.jobs import JobConfig
+    from rtviz.offline.processes import gpus_for
+    from rtviz.offline.tasks import tasks_for
+    from rtviz.sources import skipped
+
+    settings, output_settings = settings_of(parsed)
+    tasks = tasks_for(
+        parsed.inputs, parsed.output, scene_seconds=parsed.seconds,
+        suffix=".zarr" if exporting else None, codec=output_settings.codec,
+    )  # fmt: skip
+    places = {task.place for task in tasks}
+    for sentence in skipped([given for given in parsed.inputs if given not in places]):
+        notices(parsed.quiet)(sentence)
+    if exporting:  # the maps are wanted, whatever would be drawn
+        if settings.compare:
+            say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
+        settings = settings.replace(view=views.fallback(has_attention=True), compare=())
+    preset = load_preset(parsed.config)[0] if parsed.config else {}
+    stills = not exporting and "resolution" not in {*vars(parsed), *preset}
+    config = JobConfig(settings, output_settings, exporting, stills)
+    devices = gpus_for(len(tasks), settings.device) if parsed.ray is None else []
+    if parsed.ray is not None or devices:
+        reports = _run_in_processes(parsed, tasks, config, devices)
+    else:
+        reports = _run_here(parsed, tasks, config)
+    return _conclude(reports, parsed)
+
+
+def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConfig) -> list[dict[str, Any]]:
+    from rtviz.offline.jobs import JobRunner, failed
+    from rtviz.offline.tasks import check_outputs
+
+    if parsed.workers is not None:
+        raise SettingsError("workers", parsed.workers, "only with --ray")
+    check_outputs(tasks, config.output, config.exporting)
+    with download_bars(parsed.quiet) as progress:
+        runner = JobRunner(config, progress)
+    for model in runner.models:
+        if model.notice:
+            notices(parsed.quiet)(model.notice)
+    if runner.models and not config.exporting and not parsed.quiet:
+        for sentence in unread_flags(parsed, config.settings, max(model.heads for model in runner.models)):
+            say(sentence)
+    reports: list[dict[str, Any]] = []
+    for task in tasks:
+        try:
+            report = _run_one(task, runner, config, parsed.quiet)
+        except Exception as error:  # the edge of one input: the others go on
+            if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
+                raise
+            reports.append(failed(task, error))
+            say(f"error: {reports[-1]['error']}")
+        else:
+            reports.append(report.to_mapping())
+    return reports
+
+
+def _run_one(task: Task, runner: JobRunner, config: JobConfig, quiet: bool) -> Report:
+    from tqdm import tqdm
+
+    from rtviz.sinks import leftover
+    from rtviz.sources import open_source
+
+    output = config.output
+    cut_off = leftover(task.output)
+    if cut_off is not None:
+        say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
+    with open_source(task.place, **output.part()) as source:
+        expected = source.info.expected_frames(output.start, output.end, output.every)
+        with tqdm(
+            total=None if expected is None else max(1, round(expected)),
+            desc=Path(source.info.name).name,
+            unit="frame",
+            disable=no_bar(quiet),
+            dynamic_ncols=True,
+            smoothing=0.1,
+        ) as bar:
+            try:
+                report = runner.run(source, task.output, bar.update)
+            except (KeyboardInterrupt, RtvizError):
+                bar.close()
+                rest = leftover(task.output)
+                if rest is not None:
+                    say(f"what was written so far is in {rest}")
+                raise
+    _say_done(report, quiet)
+    return report
+
+
+def _run_in_processes(
+    parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConfig, devices: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Run a job on every input in several processes; inputs that an earlier run has finished are not run again."""
+    from rtviz.offline.manifest import Manifest
+    from rtviz.offline.tasks import check_outputs
+
+    if parsed.ray and Path(parsed.ray).exists():
+        raise SettingsError("ray", parsed.ray, "the address of a cluster; an input goes before the options")
+    if parsed.workers is not None and parsed.workers < 1:
+        raise SettingsError("workers", parsed.workers, "at least 1")
+    manifest = Manifest.beside(tasks, config) if len(tasks) > 1 else None
+    reports, left = manifest.split(tasks) if manifest is not None else ([], list(tasks))
+    if manifest is not None and reports:
+        say(f"{len(reports)} of {len(tasks)} inputs were done before, as {manifest.path} says")
+    check_outputs(left, config.output, config.exporting)
+    if left:
+        new: Iterable[dict[str, Any]]
+        if parsed.ray is None:
+            from rtviz.offline.processes import in_processes
+
+            new = in_processes(left, config, devices[: len(left)])
+        else:
+            from rtviz.offline.ray_cluster import on_ray
+
+            new = on_ray(left, config, parsed.ray or None, parsed.workers)
+        _collect(new, reports, manifest, len(tasks), parsed.quiet)
+    return reports
+
+
+def _collect(
+    new: Iterable[dict[str, Any]], reports: list[dict[str, Any]], manifest: Any, inputs: int, quiet: bool
+) -> None:
+    """Add reports to a list and to the manifest as they come, and print what they say."""
+    from tqdm import tqdm
+
+    from rtviz.offline.pipeline import Report
+
+    with tqdm(
+        total=inputs, initial=len(reports), desc="inputs", unit="input", disable=no_bar(quiet), dynamic_ncols=True
+    ) as bar:
+        for report in new:
+            if manifest is not None:
+                manifest.add(report)
+            reports.append(report)
+            bar.update()
+            if "error" in report:
+                say(f"error: {report['error']}")
+            else:
+                _say_done(Report.from_mapping(report), quiet)
+
+
+def _say_done(report: Report, quiet: bool) -> None:
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    if quiet:
+        return
+    if report.size is not None:
+        shape = "{1}x{0}".format(*report.size)
+    else:
+        shape = "maps of {} rows and {} columns".format(*report.grid) if report.grid else "nothing"
+    made_by = f"{report.model} on {report.device}, {report.precision}" if report.model else "no model"
+    say(
+        f"wrote {report.output}: {counted(report.frames_out, 'frame')}, {shape}, {report.duration_seconds:.1f} s, "
+        f"at {report.fps:.1f} frames/s ({made_by})"
+    )
+
+
+def _conclude(reports: Sequence[dict[str, Any]], parsed: argparse.Namespace) -> int:
+    """Print how many inputs were done, and the reports if they are wanted; returns the exit status."""
+    from rtviz.offline.jobs import plain
+
+    statuses = [report.get("exit_status", 0) for report in reports]
+    failures = len([status for status in statuses if status])
+    if len(reports) > 1 and (failures or not parsed.quiet):
+        done = f"{len(reports) - failures} of {len(reports)} inputs done"
+        say(done + (f", {failures} failed" if failures else ""))
+    if parsed.json:
+        rows = plain(reports)
+        print(json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, default=str))
+    return statuses[0] if len(statuses) == 1 else int(failures > 0)
+
+
+__all__ = ["add"]

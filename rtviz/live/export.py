@@ -1,0 +1,61 @@
+"""The past as pictures for a video: every recorded frame, drawn with the present settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rtviz import views
+from rtviz.errors import OutputUnwritable
+from rtviz.frame import Frame, Pixels
+from rtviz.live.flight_recorder import RecordedFrame
+from rtviz.live.inference import Inference
+from rtviz.live.panes import ModelPart, draw_models
+from rtviz.live.playback import Playback
+from rtviz.live.renderer import FrameRenderer
+from rtviz.live.shared import SharedState
+
+
+def draw_past(
+    shared: SharedState, inference: Inference, recorded: Sequence[RecordedFrame]
+) -> Iterator[tuple[Pixels, Frame]]:
+    """Draws what the flight recorder holds: every frame, or when locked those that have a prediction of their own.
+
+    Models run again where what is recorded does not answer the settings, between the forward passes of the session.
+
+    Yields:
+        each picture, and a frame with its time from the first one's capture on.
+
+    Raises:
+        OutputUnwritable: the session was closed meanwhile.
+    """
+    with shared.changed:
+        settings, mode = shared.settings, shared.mode
+        first, *others = slots = list(shared.slots)
+    renderers = [FrameRenderer(shared.note) for _ in slots]
+    playback = Playback(tuple(recorded), paused=True, resume=False)
+    frames = playback.frames(mode)
+    for place in frames:
+        if shared.closing:
+            raise OutputUnwritable("the session was closed")
+        captured = playback.captured(place)
+        if (
+            first.engine is not None
+            and place.maps is not None
+            and views.find(settings.view).needs
+            and not first.answers_recorded(place.maps, settings)
+        ):
+            playback.take_prediction(place.number, inference.predict(first, captured, settings, ()).maps)
+        prediction = playback.prediction(place, lambda maps: first.answers_recorded(maps, settings))
+        predictions = [prediction]
+        for slot in others:
+            predictions.append(inference.predict(slot, captured, settings, ()) if slot.engine is not None else None)
+        models = [
+            ModelPart(replace(slot.status(), attention_fps=0.0), renderer, one)
+            for slot, renderer, one in zip(slots, renderers, predictions, strict=True)
+        ]
+        result = draw_models(captured, settings, models)
+        yield result.overlay, Frame(captured.frame.pixels, place.index, place.captured_at - frames[0].captured_at)
+
+
+__all__ = ["draw_past"]

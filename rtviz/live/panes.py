@@ -1,0 +1,72 @@
+"""The picture of one frame by all models of a session: a single one, or a pane for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rtviz.frame import Result
+from rtviz.live.frames import CapturedFrame, Prediction
+from rtviz.live.model_slot import PaneStatus
+from rtviz.live.renderer import FrameRenderer
+from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.engine.comparison import Pane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelPart:
+    """What one model has for a frame."""
+
+    status: PaneStatus
+    renderer: FrameRenderer
+    prediction: Prediction | None
+
+
+def draw_models(
+    captured: CapturedFrame,
+    settings: Settings,
+    models: Sequence[ModelPart],
+    *,
+    focus: int = 0,
+    screen: tuple[int, int] | None = None,
+) -> Result:
+    """Draws a frame with the predictions of each model, the first one first.
+
+    Args:
+        focus: the model whose maps the result has.
+        screen: (height, width) in pixels of the canvas, if known.
+    """
+    if len(models) == 1 and not settings.jaccard:
+        return models[0].renderer.draw(captured, models[0].prediction, settings)
+    from rtviz.drawing.panes import smaller
+    from rtviz.engine.comparison import draw_panes, on_objects, per_model
+
+    requests = per_model(settings)
+    warped = [
+        model.renderer.warp(captured, model.prediction, requested)
+        for model, requested in zip(models, requests, strict=False)
+    ]
+    frame = smaller(captured.frame, len(models) + (requests[0].layout != settings.layout))
+    frame = on_objects(frame, [None if prediction is None else prediction.maps for prediction in warped], settings)
+    panes = [_pane(captured, model, prediction) for model, prediction in zip(models, warped, strict=False)]
+    return draw_panes(captured.frame, frame, panes, settings, focus=focus, marked=True, screen=screen)
+
+
+def _pane(captured: CapturedFrame, model: ModelPart, prediction: Prediction | None) -> Pane:
+    from rtviz.engine.comparison import Pane
+
+    status = model.status
+    states = {"failed": "not here" if status.missing else "failed", "ready": ""}
+    return Pane(
+        lambda frame, settings: model.renderer.draw(captured, prediction, settings, frame),
+        status.name,
+        f"{status.attention_fps:.1f}/s" if status.attention_fps else "",
+        states.get(status.state, status.sentence or status.state),
+        status.explanation if status.state == "failed" else "",
+    )
+
+
+__all__ = ["ModelPart", "draw_models"]

@@ -1,0 +1,90 @@
+"""Where the output of each input of a job goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtviz.errors import SettingsError, SinkError
+from rtviz.offline.jobs import Task
+from rtviz.settings import OutputSettings
+from rtviz.sinks import check_output
+from rtviz.sources import expand
+from rtviz.sources.magic import is_animation, is_picture
+
+_SCENE_SECONDS = 10.0  # of a scene whose length nobody named: it would never end
+
+
+def tasks_for(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    scene_seconds: float | None = None,
+    suffix: str | None = None,
+    codec: str = "auto",
+) -> list[Task]:
+    """Each input with its output: one to one, or all into a folder, each under its own name.
+
+    One video and a folder without a trailing slash is the folder of its frames.
+
+    Args:
+        inputs: places, folders and globs, as `rtviz.sources.expand` takes them.
+        output: a file or a folder.
+        scene_seconds: length of the built-in scene.
+        suffix: of the outputs in a folder; .png for pictures and a video's otherwise.
+        codec: of the videos, as in OutputSettings.
+
+    Raises:
+        SettingsError: the output has no name, or `scene_seconds` is given and no input is a scene.
+        SinkError: several inputs would go to one file.
+        SourceMissing: a glob matches nothing, or a folder cannot be read.
+    """
+    if output.strip() in ("", "-", "."):
+        raise SettingsError("output", output, "the name of a file or of a folder")
+    path = Path(output)
+    places = expand(inputs, apart=not path.suffix)
+    if scene_seconds is not None and not any(place.startswith("scene:") for place in places):
+        raise SettingsError("seconds", f"{scene_seconds:g}", "with scene: alone; --end takes the beginning of a video")
+    places = [_with_length(place, scene_seconds) for place in places]
+    # A trailing slash asks for a folder, and so does a folder or a glob as input.
+    into_folder = output.endswith(("/", os.sep)) or places != list(inputs)
+    if len(places) == 1 and not (into_folder and not path.suffix and Path(places[0]).is_file()):
+        return [Task(places[0], path)]
+    if path.suffix and not path.is_dir():
+        raise SinkError(f"{len(places)} inputs need a folder to go to, and {path} looks like one file")
+    video = ".webm" if codec == "vp9" else ".mp4"
+    tasks: list[Task] = []
+    taken: set[str] = set()
+    for place in places:
+        stem = Path(place.rstrip("/")).stem or "out"
+        name, number = stem, 2
+        while name.lower() in taken:  # lower: on many file systems A.mp4 and a.mp4 are one file
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.lower())
+        picture = Path(place).is_file() and is_picture(Path(place)) and not is_animation(Path(place))
+        tasks.append(Task(place, path / f"{name}{suffix or ('.png' if picture else video)}"))
+    return tasks
+
+
+def _with_length(place: str, seconds: float | None) -> str:
+    if not place.startswith("scene:") or "seconds=" in place:
+        return place
+    length = seconds if seconds is not None else _SCENE_SECONDS
+    return f"{place}{'&' if '?' in place else '?'}seconds={length:g}"
+
+
+def check_outputs(tasks: Sequence[Task], output_settings: OutputSettings, maps: bool) -> None:
+    """Refuse outputs that cannot be written, before a model is loaded.
+
+    Args:
+        maps: the outputs are raw maps.
+
+    Raises:
+        SinkError: an output exists, or has no place or no known suffix.
+    """
+    for task in tasks:
+        check_output(task.output, task.place, overwrite=output_settings.overwrite, maps=maps)
+
+
+__all__ = ["check_outputs", "tasks_for"]

@@ -1,0 +1,446 @@
+"""The kinds of values that a setting can have: how each is parsed, checked and formatted."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from rtviz.errors import SettingsError
+
+Head = int | Literal["mean", "max", "all", "follow"]
+Target = int | Literal["top"]
+
+MOST_COMPARED = 3  # models beside the first one
+_MOST_MARKS = 8
+_SIDES = (2, 16384)  # the shortest and the longest that a size may have
+
+
+class Point(NamedTuple):
+    """A place on the frame, as fractions of its width and height."""
+
+    x: float
+    y: float
+
+    def __str__(self) -> str:
+        return f"{self.x:g},{self.y:g}"
+
+
+Query = Literal["cls"] | Point
+
+
+class HeadOf(NamedTuple):
+    """One head of one layer; negative layers count from the end."""
+
+    layer: int
+    head: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.head}"
+
+
+class Muted(NamedTuple):
+    """A head that is muted, of the first model or (`pane` from 1) of one that is compared with it."""
+
+    layer: int
+    head: int
+    pane: int = 0
+
+    def __str__(self) -> str:
+        return f"{f'{self.pane}:' if self.pane else ''}{self.layer}.{self.head}"
+
+
+class Mark(NamedTuple):
+    """An object on the frame: a point on it, or, with a size, a box round it; fractions of its width and height."""
+
+    x: float
+    y: float
+    width: float = 0.0
+    height: float = 0.0
+
+    def __str__(self) -> str:
+        return ",".join(f"{value:g}" for value in (self if self.width and self.height else self[:2]))
+
+
+class _Refused(Exception):
+    """A value is not allowed; `why` where the value alone does not show it."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Option(ABC):
+    """One setting: what the command line and the GUI are made from. A subclass for each kind of value.
+
+    Attributes:
+        name: the field's name; the command-line flag is `--name` with dashes.
+        label: what a control is called.
+        help: one sentence.
+        default: the value when none is given.
+        optional: None is allowed.
+    """
+
+    name: str
+    label: str
+    help: str
+    default: Any
+    optional: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its flag on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    @abstractmethod
+    def allowed(self) -> str:
+        """The values that are allowed, in words."""
+
+    @property
+    def metavar(self) -> str:
+        """What stands for a value in the help of the command line."""
+        return type(self).__name__.removesuffix("Option").upper()
+
+    def parse(self, text: str) -> Any:
+        """The value that a text means, checked.
+
+        Raises:
+            SettingsError: the text means nothing that is allowed.
+        """
+        try:
+            value = self._read(text.strip())
+        except (ValueError, KeyError):
+            raise SettingsError(self.name, text, self.allowed) from None
+        return self.check(value)
+
+    def check(self, value: Any) -> Any:
+        """The value in its one form (a query as Point, a size as (height, width)).
+
+        Raises:
+            SettingsError: the value is not allowed.
+        """
+        if value is None and self.optional:
+            return None
+        try:
+            return self._checked(value)
+        except _Refused as refused:
+            wrong = f"{self.name}: {refused.why}" if refused.why else None
+        except (TypeError, ValueError):  # of a conversion
+            wrong = None
+        raise SettingsError(self.name, value, self.allowed, wrong)
+
+    def plain(self, value: Any) -> Any:
+        """The value as text, number or boolean, as TOML and JSON can hold it."""
+        return value
+
+    def _read(self, text: str) -> Any:
+        """The value that a text means, not checked yet; ValueError or KeyError if it means none."""
+        return text
+
+    @abstractmethod
+    def _checked(self, value: Any) -> Any:
+        """The value in its one form; _Refused, TypeError or ValueError if it is not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOption(Option):
+    """A text that is not empty."""
+
+    @property
+    def allowed(self) -> str:
+        return "a text"
+
+    def _checked(self, value: Any) -> str:
+        if not isinstance(value, (str, Path)) or not str(value):
+            raise _Refused
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagOption(Option):
+    """True or False."""
+
+    @property
+    def allowed(self) -> str:
+        return "true, false"
+
+    def _read(self, text: str) -> bool:
+        return {"true": True, "false": False}[text.lower()]
+
+    def _checked(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise _Refused
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceOption(Option):
+    """One of some words.
+
+    Attributes:
+        choices: the words; empty for views, whose names stand in their own registry.
+    """
+
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.choices) or "a text"
+
+    def _checked(self, value: Any) -> str:
+        if not isinstance(value, str) or (self.choices and value not in self.choices):
+            raise _Refused
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOption(Option):
+    """A number.
+
+    Attributes:
+        minimum, maximum: inclusive.
+        step: what one key press or one notch changes.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+
+    noun: ClassVar[str]
+
+    @property
+    def allowed(self) -> str:
+        if self.minimum is not None and self.maximum is not None:
+            return f"{self.noun} from {self.minimum:g} to {self.maximum:g}"
+        return self.noun + (f" of at least {self.minimum:g}" if self.minimum is not None else "")
+
+    @property
+    def metavar(self) -> str:
+        if self.minimum is None or self.maximum is None:
+            return type(self).__name__.removesuffix("Option").upper()
+        return f"{self.minimum:g}-{self.maximum:g}"
+
+    def _within(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise _Refused
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
+            raise _Refused
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class WholeOption(NumberOption):
+    """A whole number."""
+
+    noun: ClassVar[str] = "a whole number"
+
+    def _read(self, text: str) -> int:
+        return int(text)
+
+    def _checked(self, value: Any) -> int:
+        number = self._within(value)
+        if number != int(number):
+            raise _Refused
+        return int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class RealOption(NumberOption):
+    """A real number."""
+
+    noun: ClassVar[str] = "a number"
+
+    def _read(self, text: str) -> float:
+        return float(text)
+
+    def _checked(self, value: Any) -> float:
+        return float(self._within(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexOption(Option):
+    """A number from 0, or a word."""
+
+    words: ClassVar[tuple[str, ...]]
+
+    def _read(self, text: str) -> int | str:
+        return text if text in self.words else int(text)
+
+    def _checked(self, value: Any) -> int | str:
+        if value in self.words or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return value
+        raise _Refused
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOption(_IndexOption):
+    """A head: its number, or how heads are fused or chosen."""
+
+    words: ClassVar[tuple[str, ...]] = ("mean", "max", "all", "follow")
+
+    @property
+    def allowed(self) -> str:
+        return f"a head's number from 0, {', '.join(self.words)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOption(_IndexOption):
+    """A class: its number, or the most likely one."""
+
+    words: ClassVar[tuple[str, ...]] = ("top",)
+
+    @property
+    def allowed(self) -> str:
+        return "top, or a class's number from 0"
+
+    def _checked(self, value: Any) -> int | str:
+        return _IndexOption._checked(self, int(value) if isinstance(value, str) and value.isdecimal() else value)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOption(Option):
+    """The CLS token, or the patch under a point."""
+
+    @property
+    def allowed(self) -> str:
+        return "cls, or X,Y as fractions of width and height from 0 to 1"
+
+    def plain(self, value: Any) -> str:
+        return str(value)
+
+    def _checked(self, value: Any) -> Query:
+        if isinstance(value, str):
+            if value.lower() == "cls":
+                return "cls"
+            value = value.split(",")
+        x, y = (float(part) for part in value)
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            raise _Refused
+        return Point(x, y)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOption(Option):
+    """A size in pixels: (height, width), or "WIDTHxHEIGHT" as text."""
+
+    @property
+    def allowed(self) -> str:
+        return f"WIDTHxHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}"
+
+    def plain(self, value: Any) -> str:
+        return f"{value[1]}x{value[0]}"
+
+    def _checked(self, value: Any) -> tuple[int, int]:
+        if isinstance(value, str):
+            width, height = (int(part) for part in value.lower().split("x"))
+        else:
+            height, width = (int(part) for part in value)
+        if not all(_SIDES[0] <= side <= _SIDES[1] for side in (height, width)):
+            raise _Refused
+        return height, width
+
+
+@dataclass(frozen=True, slots=True)
+class NamesOption(Option):
+    """A few names of models."""
+
+    @property
+    def allowed(self) -> str:
+        return f"at most {MOST_COMPARED} names of models, separated by commas"
+
+    def plain(self, value: Any) -> str:
+        return ",".join(value)
+
+    def _checked(self, value: Any) -> tuple[str, ...]:
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise _Refused
+        names = tuple(name.strip() for name in names)
+        if names == ("",):
+            return ()
+        if not all(names) or len(names) > MOST_COMPARED:
+            raise _Refused
+        return names
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsOption(Option):
+    """Heads of layers, of the first model or of those that are compared with it."""
+
+    @property
+    def allowed(self) -> str:
+        return (
+            "heads as LAYER.HEAD, separated by commas, such as 10.3,10.5; those of the models in `compare` as "
+            f"1:LAYER.HEAD to {MOST_COMPARED}:LAYER.HEAD"
+        )
+
+    def plain(self, value: Any) -> str:
+        return ",".join(map(str, value))
+
+    def _checked(self, value: Any) -> tuple[Muted, ...]:
+        if isinstance(value, str):
+            value = [_head_of(part) for part in value.split(",") if part.strip()]
+        heads = tuple(Muted(*(int(number) for number in one)) for one in value)
+        if not all(one.head >= 0 and 0 <= one.pane <= MOST_COMPARED for one in heads):
+            raise _Refused
+        return heads
+
+
+def _head_of(text: str) -> tuple[str, str, str]:
+    """The layer, head and pane of LAYER.HEAD or PANE:LAYER.HEAD."""
+    pane, _, which = text.rpartition(":")
+    layer, head = which.split(".")
+    return layer, head, pane or "0"
+
+
+@dataclass(frozen=True, slots=True)
+class MarksOption(Option):
+    """Points and boxes on the frame."""
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"at most {_MOST_MARKS} points X,Y or boxes X,Y,WIDTH,HEIGHT on the frame, as fractions of its width and "
+            "height from 0 to 1, with ; between"
+        )
+
+    def plain(self, value: Any) -> str:
+        return ";".join(map(str, value))
+
+    def _checked(self, value: Any) -> tuple[Mark, ...]:
+        if isinstance(value, str):
+            value = [part.split(",") for part in value.split(";") if part.strip()]
+        marks = _distinct(Mark(*(float(number) for number in part)) for part in value)
+        if len(marks) > _MOST_MARKS:
+            raise _Refused(f"{len(marks)} marks")
+        for mark in marks:
+            _check_mark(mark)
+        return marks
+
+
+def _distinct(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """The marks, each once: the same mark twice is one object."""
+    return tuple(dict.fromkeys(marks))
+
+
+def _check_mark(mark: Mark) -> None:
+    numbers = ",".join(f"{number:g}" for number in mark)
+    if not (0 <= mark.x <= 1 and 0 <= mark.y <= 1):
+        raise _Refused(f"{mark.x:g},{mark.y:g} is not on the frame")
+    if min(mark.width, mark.height) < 0 or (mark.width > 0) != (mark.height > 0):
+        raise _Refused(f"the box {numbers} has a side of {min(mark.width, mark.height):g}")
+    if max(mark.x + mark.width, mark.y + mark.height) > 1 + 1e-9:
+        end = f"{mark.x + mark.width:g},{mark.y + mark.height:g}"
+        raise _Refused(f"the box {numbers} ends beyond the frame, at {end}")
+
+
+__all__ = [
+    "MOST_COMPARED", "ChoiceOption", "FlagOption", "Head", "HeadOf", "HeadOption", "HeadsOption", "Mark", "MarksOption",
+    "Muted", "NamesOption", "NumberOption", "Option", "Point", "Query", "QueryOption", "RealOption", "SizeOption",
+    "Target", "TargetOption", "TextOption", "WholeOption",
+]  # fmt: skip
