@@ -50,11 +50,9 @@ def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark], *, whol
     Args:
         tokens: float [rows, columns, width], patch features.
         marks: points, or boxes.
-        whole: whether all parts of an object have features alike, as in DINOv2's family: then a point means the region
-            that a random walk does not leave (`_walked`), else what a discriminant tells from the frame (`_at_point`).
-            Jaccard with the truth of points in the middle, in other places and at the ends of objects: trained DINOv2
-            ViT-S/14 at 224, six DAVIS clips .71, .70, .67 so and .49, .43, .31 the other way, VOC .53, .46, .40 and
-            .55, .47, .37; `embedded`, drawn scenes .52 so and .73 the other way.
+        whole: whether all parts of an object have features alike, as in DINOv2's family. A point then means the larger
+            of two regions: the one that a random walk does not leave (`_walked`) and the one that a discriminant
+            separates from the frame (`_at_point`); else the second alone. docs/pages/scores.md compares them.
     """
     centred = tokens.astype(np.float32)
     centred = centred - centred.mean(axis=(0, 1))  # what all patches share tells none of them apart
@@ -68,7 +66,8 @@ def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark], *, whol
             middles.append(masks[-1])
         else:
             seed = grid.patch_at(mark)
-            masks.append(_walked(unit, seed) if whole else _at_point(centred, unit, seed, decorrelate))
+            mask = _at_point(centred, unit, seed, decorrelate)
+            masks.append(max(_walked(unit, seed), mask, key=np.count_nonzero) if whole else mask)
             middles.append(_near(seed, masks[-1].shape, 1) & masks[-1])
     found = np.stack(masks)
     contested = found.sum(axis=0) > 1

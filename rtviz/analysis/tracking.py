@@ -1,10 +1,11 @@
 """Follows marked objects through a stream by the features of its patches, one frame after the other.
 
-What a mark means is decided in the frame in which it first shows (`rtviz.analysis.marking`). From there on the mask is carried
-by label propagation (`rtviz.analysis.propagation`). That gives every patch a label from somewhere, so that when an object
-leaves, whatever is least unlike it becomes it. Therefore each object's patches in the first frame are kept, and what
-propagation says is compared with them: an object that is no longer like itself is lost. It is then looked for in the
-whole frame, and shows again where it is recognised. Objects that were marked together share one propagation.
+The frame in which a mark first shows decides what it means (`rtviz.analysis.marking`). From there on label propagation
+(`rtviz.analysis.propagation`) carries the mask. It gives every patch a label from somewhere, so that when an object
+leaves, whatever is least unlike it would become it. Therefore the tracker keeps each object's patches of the first
+frame and compares with them what propagation says: an object that no longer resembles itself is lost. The tracker then
+searches the whole frame, and shows the object again where it recognises it. Objects that were marked together share
+one propagation.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from rtviz.cv import cv2
 from rtviz.frame import Floats, Maps
 from rtviz.settings import Mark
 
-# An object is lost when its distance from how it looked when it was marked is above _HOLD, and a lost one is found again
-# at a distance of at most _FOUND (`_Reference`). scripts/score_track.py measures both; docs/pages/scores.md has the figures.
-_HOLD = 0.5
-_FOUND = 0.34
+# An object is lost when its distance from how it looked at first is above _HOLD, and found again when it is at most
+# _FOUND (`_Reference`). scripts/score_track.py measures both; docs/pages/scores.md has the figures.
+_HOLD = 0.55
+_FOUND = 0.36
 _LEAST_SPREAD = 0.01  # a surface of one kind varies that much from frame to frame
 
 Mask = NDArray[np.bool_]  # [rows, columns]
