@@ -3,7 +3,7 @@
     python scripts/score_track.py --davis DAVIS --voc VOCdevkit/VOC2007 --model dinov2-vits14
 
 Clicks: random points and the bounding box of each object; Jaccard index of the patches taken with the truth.
-Departures: a DAVIS object before its own first frame (the object filled in) walks out, another clip's object walks in and out, and
+Departures: a DAVIS object before its own first frame (the object filled in) walks out, another walks in and out, and
 the first comes back at another place. The true mask starts the track, so that this measures following alone.
 """
 
