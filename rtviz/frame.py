@@ -106,7 +106,7 @@ class Grid(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GradCamTarget:
-    """Which class a Grad-CAM is of, and in which features it was looked for.
+    """The class that a Grad-CAM explains, and the features that it is computed from.
 
     Attributes:
         target: what was asked for: a class's number, or "top".
@@ -136,8 +136,8 @@ class Maps(_Shown):
         prefix: float32 [layers, heads, prefix tokens], what the same row gives to CLS (first) and the registers.
         query: whose row it is.
         model: name of the model.
-        patch_size: side of a patch, in pixels of the picture that the model saw.
-        input_size: (height, width) of the picture that the model saw.
+        patch_size: side of a patch, in pixels of the model's input.
+        input_size: (height, width) of the model's input, in pixels.
         tokens: float32 [rows, columns, width], patch tokens after the last norm; on demand.
         keys: float32 [heads, rows, columns, head width], patch keys of `keys_layer`; on demand.
         keys_layer: the layer of `keys`, counted from 0.
@@ -154,7 +154,7 @@ class Maps(_Shown):
         rollout: float32 [rows, columns], what each patch counts for the query through the layers; on demand.
         rolled: how that was made.
         muted: heads whose output counted as 0 in this pass, their layers counted from 0.
-        unablated: what the model sees with no head muted; on demand.
+        unablated: the maps of the same frame with no head muted; on demand.
         rows: the fields that depend on the query, for any other query, from what the pass left in the device's memory;
             on demand.
         values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
@@ -191,7 +191,7 @@ class Maps(_Shown):
         """The maps of the same pass for another query: a few products, no forward pass.
 
         Raises:
-            ValueError: the pass was not told to keep its rows.
+            ValueError: the forward pass did not keep its rows.
             SettingsError: the query is no place on the frame, or the model has no CLS token.
         """
         if self.rows is None:
@@ -211,7 +211,7 @@ class Maps(_Shown):
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
 
     def explains(self, target: Target, layer: int) -> bool:
-        """Whether Grad-CAM was tried for this class in this layer, which may be one that the model does not have."""
+        """Whether Grad-CAM ran for this class and this layer, which the model may not have."""
         wanted = (target, explained_layer(layer, self.layers, self.heads))
         return self.explained is not None and (self.explained.target, self.explained.layer) == wanted
 
@@ -270,7 +270,7 @@ class Result(_Shown):
     Attributes:
         overlay: RGB uint8 [height, width, 3]: what to show, after the layout.
         frame: the source's frame.
-        maps: what the model saw; None for a view that needs no model.
+        maps: the prediction of the model; None for a view that needs no model.
         settings: what it was drawn with.
         timings_ms: milliseconds by stage: "forward", "draw".
         panes: where several models are compared, what each of them shows; then `maps` and `settings` are those of one.

@@ -1,4 +1,4 @@
-"""Stand-ins for what a live session is given: an engine that says which frame it saw, and a recording in memory."""
+"""Fakes for a live session: an engine whose maps name their frame, and a recording in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+import rtviz.engine.comparison  # noqa: F401  (imports torch: the limits here are for the session alone)
 from rtviz.frame import Frame, Maps
 from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession, LiveStatus
@@ -28,7 +29,7 @@ QUICK = SourceTimeouts(
 
 @dataclass
 class Model:
-    """The facts of a model, and nothing else of it."""
+    """The facts of a model that the session reads."""
 
     name: str = "tiny"
     device: str = "cpu"
@@ -48,24 +49,36 @@ class Model:
 
 @dataclass
 class Engine:
-    """Sees a bright patch for each head at head's own place, and tells the frame's index in the prefix."""
+    """Predicts a bright patch for each head at a place of its own, and the frame's index as the prefix.
+
+    Attributes:
+        go: forward passes wait for it.
+        in_pass: set when a forward pass begins.
+        passes: how many have begun.
+        peak: attention of the bright patch.
+        errors: raised by the next forward passes, the last one first.
+        before: called in each forward pass.
+        followed: the models whose maps it was given to follow.
+        adopted: what `take_over_tracks` was given.
+    """
 
     model: Model = field(default_factory=Model)
     notices: list[str] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
-    looking: threading.Event = field(default_factory=threading.Event)
-    looks: int = 0
+    in_pass: threading.Event = field(default_factory=threading.Event)
+    passes: int = 0
     peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
     before: Callable[[], None] | None = None
+    followed: set[str] = field(default_factory=set)
     adopted: list[tuple[Settings, Maps | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go.set()
 
     def predict(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
-        self.looks += 1
-        self.looking.set()
+        self.passes += 1
+        self.in_pass.set()
         self.go.wait(LIMIT)
         if self.before is not None:
             self.before()
@@ -75,6 +88,7 @@ class Engine:
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
         """The marked objects stay where they are."""
+        self.followed.add(maps.model)
         if not settings.track:
             return maps
         labels = np.zeros((1 + len(settings.track), *maps.grid), np.float32)

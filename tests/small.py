@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import rtviz
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
 
 
 def noise(height: int, width: int, seed: int = 0) -> Any:

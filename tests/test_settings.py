@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ from rtviz.settings import OutputSettings, Point, Settings, load_preset, presets
         ("model", "", "text"),
     ],
 )
-def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field, value, allowed):
+def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field: str, value: Any, allowed: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings(**{field: value})
     message = str(caught.value)
@@ -53,27 +55,27 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(field, va
         ("a,b", "track cannot be 'a,b'; allowed"),
     ],
 )
-def test_what_is_wrong_with_a_mark_is_said(text, says):
+def test_what_is_wrong_with_a_mark_is_said(text: str, says: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.option("track").parse(text)
     assert str(caught.value).startswith(says) or says in str(caught.value)
     assert "Mark(" not in str(caught.value)
 
 
-def test_every_default_is_allowed_and_survives_a_round_trip_through_plain_values():
+def test_every_default_is_allowed_and_survives_a_round_trip_through_plain_values() -> None:
     for schema in (Settings, OutputSettings):
         settings = schema()
         assert schema.from_mapping(settings.to_mapping()) == settings
 
 
-def test_every_option_says_what_it_is():
+def test_every_option_says_what_it_is() -> None:
     for option in (*Settings.options(), *OutputSettings.options()):
         assert option.label
         assert option.help
         assert option.allowed
 
 
-def test_texts_mean_what_the_command_line_promises():
+def test_texts_mean_what_the_command_line_promises() -> None:
     assert Settings.option("query").parse("0.25,.75") == Point(0.25, 0.75)
     assert Settings.option("query").parse("CLS") == "cls"
     assert Settings.option("head").parse("3") == 3
@@ -85,10 +87,10 @@ def test_texts_mean_what_the_command_line_promises():
             Settings.option("layer").parse(text)
 
 
-def test_settings_are_frozen_and_replace_checks_too():
+def test_settings_are_frozen_and_replace_checks_too() -> None:
     settings = Settings()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        settings.opacity = 0.1
+        settings.opacity = 0.1  # type: ignore[misc]
     assert settings.replace(opacity=0.1).opacity == 0.1
     with pytest.raises(SettingsError, match="threshold"):
         settings.replace(threshold=0)
@@ -96,7 +98,7 @@ def test_settings_are_frozen_and_replace_checks_too():
         settings.replace(opactiy=0.1)
 
 
-def test_presets_that_ship_load_and_say_what_they_are_for():
+def test_presets_that_ship_load_and_say_what_they_are_for() -> None:
     import tomllib
 
     assert presets()
@@ -117,19 +119,19 @@ def test_presets_that_ship_load_and_say_what_they_are_for():
         ("opacity = ", "TOML"),
     ],
 )
-def test_a_wrong_preset_is_refused(tmp_path, text, says):
+def test_a_wrong_preset_is_refused(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "preset.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=says):
         load_preset(path)
 
 
-def test_a_missing_preset_is_said_to_be_missing(tmp_path):
+def test_a_missing_preset_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(SourceMissing, match="presets by name"):
         load_preset(tmp_path / "no.toml")
 
 
-def test_every_error_is_in_the_tree_that_the_documentation_draws():
+def test_every_error_is_in_the_tree_that_the_documentation_draws() -> None:
     from rtviz import errors
 
     classes = [

@@ -8,6 +8,7 @@ from rtviz.engine.engine import Engine, for_still
 from rtviz.errors import SettingsError, WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps
 from rtviz.models import Progress, zoo
+from rtviz.models.card import EMBEDDED
 from rtviz.models.weights import fetching
 from rtviz.settings import Settings, load_preset, presets
 
@@ -50,7 +51,7 @@ def per_model(names: Sequence[str], settings: Settings) -> list[Settings]:
             raise SettingsError("model", settings.model, "without --compare, which names all models")
         return [settings.replace(model=name) for name in known]
     # Untrained models take no weights, and the embedded model has its own, unless no other could be meant.
-    takers = [card for card in cards if not card.random and card.name != zoo.EMBEDDED]
+    takers = [card for card in cards if not card.random and card.name != EMBEDDED]
     takers = takers or [card for card in cards if not card.random]
     if owner is None and len(takers) != 1:
         which = f"; say with --model whose it is: {', '.join(card.name for card in takers)}" if takers else ""

@@ -46,7 +46,7 @@ class PaneStatus:
     def explanation(self) -> str:
         """Why the pane has no attention and what to do, as briefly as a pane has room for."""
         if self.missing:
-            return f"the weights of {self.name} are not here: `rtviz models pull {self.name}` fetches them"
+            return f"the weights of {self.name} are not on this machine: the model menu fetches them"
         return self.sentence
 
 
@@ -215,13 +215,14 @@ class ModelSlot:
         Raises:
             DeviceFailed, AttentionCaptureError, SettingsError: as the engine does.
         """
-        assert self.engine is not None
+        engine = self.engine  # the loader may put another one in its place meanwhile
+        assert engine is not None
         start = time.monotonic()
-        settings = having(self._own(settings), self.model)
-        maps = self.engine.predict([captured.frame], settings, features)[0]
-        maps = self.engine.follow(captured.frame, maps, settings)
-        while self.engine.notices:
-            self._notice(self.engine.notices.pop(0))
+        settings = having(self._own(settings), engine.model)
+        maps = engine.predict([captured.frame], settings, features)[0]
+        maps = engine.follow(captured.frame, maps, settings)
+        while engine.notices:
+            self._notice(engine.notices.pop(0))
         return Prediction(captured, maps, (time.monotonic() - start) * 1000)
 
     def note_success(self) -> bool:

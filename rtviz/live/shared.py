@@ -31,10 +31,11 @@ _LATE_SECONDS = 0.05
 class SharedState:
     """What the capture, loading, inference and drawing threads of one session share with its callers.
 
-    Whoever reads or writes a field holds `changed`, a condition over a re-entrant lock, and notifies it after a change
-    that another thread waits for; the methods here do so themselves. What the fields hold is never changed in place,
-    but for the slots, the playback and the recording, which this lock guards too. While holding this lock a thread may
-    take the locks of capture, flight recorder and video recorder; those never take this one.
+    Whoever writes a field, or reads several that belong together, holds `changed`, a condition over a re-entrant lock,
+    and notifies it after a change that another thread waits for; the methods here do so themselves. What the fields
+    hold is never changed in place, but for the slots, the playback and the log of paints, which this lock guards too.
+    A thread that holds this lock may take those of the mailbox, capture, the flight recorder and a video recorder; one
+    that holds any of these never takes this one.
 
     Attributes:
         settings, mode, pointer, focus, screen: what callers asked for last; written by callers alone, but that capture

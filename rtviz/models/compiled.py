@@ -30,12 +30,12 @@ def is_there() -> bool:
 
 
 def missing() -> MissingDependency:
-    """What to say where it is not installed."""
+    """The error for where it is not installed."""
     return MissingDependency("openvino", "a compiled model", "pip install 'rtviz[openvino]'")
 
 
 def version() -> str:
-    """Of OpenVINO."""
+    """The version of OpenVINO."""
     from importlib.metadata import version
 
     return version("openvino")
@@ -110,7 +110,7 @@ class Compiled:
         self._turn = threading.Lock()
 
     def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
-        """What one input shows.
+        """Run one pass.
 
         Args:
             x: [batch, 3, height, width], of the shape that it was made for.

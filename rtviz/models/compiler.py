@@ -1,4 +1,4 @@
-"""Which forward passes of a model are compiled: those of the sizes that come, where it pays."""
+"""Compiler: compiles forward passes for the input sizes that come, where that pays."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Compiler:
     """The compiled passes of one model on a CPU.
 
     Args:
-        name: of the model, under which what was found out is kept.
+        name: of the model; choices that were measured are kept under it.
         network: a transformer of timm. What is compiled is a copy.
         layers: how many it has.
-        prefix: how many of its tokens are none of patches.
+        prefix: how many prefix tokens it has.
         native: the number format that it runs in without being compiled.
         precision: int8, bf16 or fp32; "auto" takes the native one where that pays and the maps hold, and never int8:
             of a trained DINOv2 its masks are further from those of float32 than `fidelity.holds` allows, and with AMX
@@ -74,7 +74,7 @@ class Compiler:
         self._name, self._network, self._layers, self._prefix = name, network, layers, prefix
         self._native, self._precision, self._always = native, precision, always
         self._made: OrderedDict[Key, tuple[str, Compiled] | None] = OrderedDict()  # None: it does not pay
-        self._threads = torch.get_num_threads()  # now: who looks later may have a share of them only
+        self._threads = torch.get_num_threads()  # now: a later pass may get only a share of them
         self._background = False
         self._thread: threading.Thread | None = None
 
@@ -83,7 +83,7 @@ class Compiler:
         self._background = compiled.is_there()
 
     def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Pass] | None:
-        """What sees such an input, with its number format; None where the network itself is to.
+        """The compiled pass for such an input, with its number format; None where the network itself is to run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
@@ -103,7 +103,7 @@ class Compiler:
         if self._always:
             return self.make(x, tokens, whole=whole)
         if self._background and (self._thread is None or not self._thread.is_alive()):
-            copied = self._copy(tokens, whole)  # here, because nobody fits the network to another size meanwhile
+            copied = self._copy(tokens, whole)  # in this thread: the network is not fitted to another size meanwhile
             self._thread = threading.Thread(
                 target=lambda: self._make(key, x, copied), name="rtviz-compile", daemon=True
             )
@@ -111,10 +111,10 @@ class Compiler:
         return None
 
     def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Compiled] | None:
-        """The same, compiled now where it is not yet and it pays. Takes a few seconds.
+        """As `find`, compiled now if it is not yet and pays. Takes a few seconds.
 
         Args:
-            frames: how many are to come. Fewer than MANY pay only if it is known from before what they gain.
+            frames: how many are to come. Fewer than MANY pay only if an earlier measurement says so.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
@@ -127,7 +127,7 @@ class Compiler:
         return self._made[key]
 
     def _enough(self, x: Tensor) -> float:
-        """So many frames of such an input are worth compiling for."""
+        """How many frames of such an input make compiling worth it."""
         if not compiled.is_there():
             return MANY
         known = choices.known_choice(self._key(x) + _PAYS_AFTER)
@@ -137,7 +137,7 @@ class Compiler:
             return MANY
 
     def _key(self, x: Tensor) -> str:
-        """What a choice is kept under: this machine, these weights, this size."""
+        """The key of a measured choice: this machine, these weights, this size."""
         size = "x".join(map(str, x.shape))
         both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
         weights = f"{self._name} {_fingerprint(self._network):08x}"
@@ -166,7 +166,7 @@ class Compiler:
                 self._made.popitem(last=False)
 
     def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
-        """What sees such an input, if it is quick and true enough; that is found out once on a machine."""
+        """The compiled pass for such an input, if it is quick and accurate enough; measured once on a machine."""
         key = self._key(x)
         known = None if self._always else choices.known_choice(key)
         if known == "eager":
@@ -202,11 +202,11 @@ class Compiler:
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
-        seen = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
+        frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
         row = torch.zeros(1, dtype=torch.int64)
 
         def patches(run: Callable[..., Any]) -> Tensor:
-            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in seen])
+            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
 
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
@@ -215,7 +215,7 @@ _PAYS_AFTER = " | pays after frames"
 
 
 def _fingerprint(network: Any) -> int:
-    """Tells other weights under the same name apart, by what is small and quick to read: biases and norms."""
+    """A checksum of the weights, by the small ones that are quick to read: biases and norms."""
     found = 0
     for held in network.parameters():
         if held.ndim == 1:
@@ -224,7 +224,7 @@ def _fingerprint(network: Any) -> int:
 
 
 def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
-    """A batch that is not full, as the last of a video: seen as the others were, so that its maps are of one kind."""
+    """Fill up a batch that is not full, as a video's last, and run it like the others: all maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
     return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
-"""Forward passes captured as CUDA graphs: one launch instead of some hundred, for each shape of input that comes again.
+"""Forward passes captured as CUDA graphs: one launch instead of some hundred, for each input shape that recurs.
 
-A graph reads and writes the memory that it was captured with. Its input, the row that is asked for and its output lie
-in tensors of its own; what it reads besides (weights, positions) is held as long as the graph is.
+A graph reads and writes the memory that it was captured with. It has tensors of its own for its input, the query's row
+and its output; what else it reads (weights, positions) stays in memory as long as the graph does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch.utils._pytree import tree_leaves
 
 from rtviz.models.probed_network import Overflow, ProbedNetwork, RawOutputs
 
-_COMES_AGAIN = 3  # a shape that was seen so often is captured
+_RECURS = 3  # a shape that came so often is captured
 _REMEMBERED = 6  # shapes; each holds the memory of one pass
-_RARELY = 30  # a shape that gave way must be seen so often to be captured again: sizes that take turns are not worth it
+_RARELY = 30  # a shape that was evicted must come so often to be captured again: sizes that take turns are not worth it
 _WARM_UP = 3  # passes before the capture, in which kernels are chosen
 _SAME = 1e-2  # a replay's maps may be so far from a pass of the network: relative, Euclidean, of the worst row
 
@@ -56,10 +56,10 @@ class Graphs:
         self._turn = threading.Lock()
 
     def soon(self) -> None:
-        """What comes again is captured anyway."""
+        """Nothing to do: shapes that recur are captured anyway."""
 
     def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Graph] | None:
-        """What sees such an input, with its number format; None where the network itself is to.
+        """The captured pass for such an input, with its number format; None where the network itself is to run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
@@ -68,12 +68,12 @@ class Graphs:
         """
         key = tuple(x.shape), whole
         self._came[key] += 1
-        if key not in self._made and self._came[key] < _COMES_AGAIN:
+        if key not in self._made and self._came[key] < _RECURS:
             return None
         return self.make(x, tokens, whole=whole)
 
     def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Graph] | None:
-        """The same, captured now where it is not yet. It takes so little that any number of frames pays."""
+        """As `find`, captured now if it is not yet: that takes so little time that any number of frames pays."""
         key = tuple(x.shape), whole
         with self._turn:
             if key not in self._made:
@@ -91,7 +91,7 @@ class Graphs:
                     self._made[key] = None
                 while len(self._made) > _REMEMBERED:
                     gone, _ = self._made.popitem(last=False)
-                    self._came[gone] = _COMES_AGAIN - _RARELY
+                    self._came[gone] = _RECURS - _RARELY
             self._made.move_to_end(key)
             graph = self._made[key]
         return None if graph is None else (self._native, graph)
@@ -118,39 +118,39 @@ class Graph:
             self._x.copy_(x)
             before, capturing = torch.cuda.current_stream(), _stream(x.device, "capture")
             capturing.wait_stream(before)
-            with torch.cuda.stream(capturing), _Remembering() as remembering:
+            with torch.cuda.stream(capturing), _TensorRecorder() as recorder:
                 for _ in range(_WARM_UP):
-                    self._look(probed)
+                    self._forward(probed)
             capturing.synchronize()
-            self._held = remembering.still_there()
+            self._held = recorder.alive()
             self._graph = torch.cuda.CUDAGraph()
             try:
                 # Other threads go on using the device meanwhile.
                 with torch.cuda.graph(self._graph, stream=capturing, capture_error_mode="thread_local"):
-                    self._found, self._finite = self._look(probed)
+                    self._found, self._finite = self._forward(probed)
             finally:
                 torch.cuda.set_stream(before)  # torch leaves the capture's in its place where that fails
             # Another input and another row than those of the capture show whether it reads what it is given.
             other, row = x.flip(-1), torch.ones(1, dtype=torch.int64)
             expected = probed(other, row.to(x.device))[0].cpu()
-            apart = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
-            if not bool((apart <= _SAME).all()):
-                raise RuntimeError(f"a replay is {float(apart.max()):.2g} away from the network")
+            differences = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
+            if not bool((differences <= _SAME).all()):
+                raise RuntimeError(f"a replay is {float(differences.max()):.2g} away from the network")
 
-    def _look(self, probed: ProbedNetwork) -> tuple[tuple[Tensor, ...], Tensor]:
-        """What is captured: what the input shows, and whether all of it is finite, which is quicker told here."""
+    def _forward(self, probed: ProbedNetwork) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What is captured: the outputs, and whether all of them are finite, which is quicker to check here."""
         found = probed(self._x, self._rows)
         return found, torch.stack([one.isfinite().all() for one in found]).all()
 
     def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
-        """What one input shows, in memory of the CPU.
+        """Run one pass; its outputs are in the CPU's memory.
 
         Args:
             x: [batch, 3, height, width], of the shape that was captured, on the device.
             rows: int64 [1], the token whose row is wanted, in memory of the CPU.
 
         Raises:
-            Overflow: what it shows is not finite in fp16.
+            Overflow: a value is not finite in fp16.
         """
         given = (*self._found, self._finite)
         hosts = [torch.empty(found.shape, dtype=found.dtype, pin_memory=True) for found in given]
@@ -179,8 +179,8 @@ def _stream(device: torch.device, purpose: str) -> Any:
     return _streams[device, purpose]
 
 
-class _Remembering(TorchFunctionMode):
-    """Notes every tensor that is given to a function of torch, without holding it."""
+class _TensorRecorder(TorchFunctionMode):
+    """Records every tensor that is passed to a function of torch, without keeping it alive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,8 +199,8 @@ class _Remembering(TorchFunctionMode):
                 self._met[id(leaf)] = weakref.ref(leaf)
         return func(*args, **kwargs)
 
-    def still_there(self) -> list[Tensor]:
-        """The memory of those that somebody holds: weights, and positions that were computed once.
+    def alive(self) -> list[Tensor]:
+        """The memory of those tensors that are still in use: weights, and positions that were computed once.
 
         Aliases, because a parameter that moves to another device or number format stays the same object.
         """

@@ -11,7 +11,7 @@ from torch import Tensor
 
 SHARE = 0.6  # of the attention on patches, which the masks hold
 OVERLAP = 0.95  # of masks with those of float32: the mean over heads, in each layer
-SLACK = 0.02  # by which the masks of a frame and its mirror images may miss that: they tell no finer
+SLACK = 0.02  # by which the masks of a frame and its mirror images may miss that: they resolve no more
 
 
 def overlap(found: Tensor, exact: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
 """Grad-CAM: where in a layer's features a network's own classifier finds a class.
 
 Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", 2017, section 3:
-the gradient of the class's score before the softmax, averaged over places, tells how much each channel counts for the
-class; the sum of the channels, weighed by that, is the map, and what speaks against the class is cut off at 0.
+the gradient of the class's score before the softmax, averaged over places, is the weight of each channel for
+the class; the map is the weighted sum of the channels, and negative values, which speak against the class, become 0.
 
-Only what lies behind the chosen layer runs with gradients, in the same forward pass that everything else comes from:
-the layers before it, which are most of the work, cost no more than without.
+Only the layers behind the chosen one run with gradients, in the same forward pass that gives everything else: the
+layers before it, which are most of the work, cost no more than without.
 
 The maps are those of the package pytorch-grad-cam, which the tests compare them with.
 """
@@ -32,7 +32,7 @@ _LIFT = 1024.0
 
 
 class Tap:
-    """Places in a network from which on the pass of one thread keeps gradients; for all other passes nothing changes.
+    """Places in a network from which on one thread's forward pass keeps gradients; other passes are not affected.
 
     Args:
         modules: whose outputs are the places, in order.
@@ -68,7 +68,7 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a class's score owes to the features of a layer.
+    """The gradient of a class's score with respect to a layer's features.
 
     Attributes:
         features, gradient: of the layer, as it has them.
@@ -83,7 +83,7 @@ class Evidence:
 
     @classmethod
     def of(cls, logits: Tensor, leaf: Tensor, target: Target) -> Evidence:
-        """By one backward pass, from the scores [batch, classes] to the features that they were computed from."""
+        """Compute it by one backward pass, from the scores [batch, classes] to the features that they depend on."""
         wanted = logits.argmax(dim=1) if target == "top" else torch.full_like(logits[:, 0], target, dtype=torch.int64)
         scores = logits.gather(1, wanted[:, None])[:, 0]
         (gradient,) = torch.autograd.grad(_LIFT * scores.float().sum(), leaf)
@@ -91,8 +91,8 @@ class Evidence:
         return cls(leaf.detach(), gradient, wanted.tolist(), shares.tolist())
 
 
-def look(features: Tensor, gradient: Tensor) -> Tensor:
-    """The map.
+def grad_cam(features: Tensor, gradient: Tensor) -> Tensor:
+    """The map of a class.
 
     Args:
         features, gradient: [batch, channels, rows, columns].
@@ -105,12 +105,12 @@ def look(features: Tensor, gradient: Tensor) -> Tensor:
 
 
 def classes_of(network: Any) -> int:
-    """How many classes a network of timm tells apart; 0 if it has no classifier."""
+    """How many classes a network of timm has; 0 if it has no classifier."""
     return int(getattr(network, "num_classes", 0) or 0)
 
 
 def check_target(target: Target, classes: int, model: str) -> None:
-    """Refuse a class that the model does not know.
+    """Refuse a class that the model does not have.
 
     Raises:
         SettingsError: it has no such class.
@@ -124,7 +124,7 @@ def check_target(target: Target, classes: int, model: str) -> None:
 def explained(
     network: Any, target: Target, layer: int, evidence: Evidence | None = None, place: int = 0
 ) -> GradCamTarget:
-    """What a map is of, in words and numbers; without evidence, that there was no classifier to ask."""
+    """Which class a map explains; without evidence, that the model has no classifier."""
     if evidence is None:
         return GradCamTarget(target, layer)
     number = evidence.numbers[place]
@@ -132,7 +132,7 @@ def explained(
 
 
 def _names(network: Any) -> dict[int, str]:
-    """What the classes are called, by number, as far as timm knows: of ImageNet's sets it does."""
+    """The names of the classes by number, as far as timm knows them: it knows those of ImageNet's sets."""
     subset = _data().infer_imagenet_subset(network)
     return {} if subset is None else _names_in(subset)
 
@@ -148,4 +148,4 @@ def _data() -> Any:
     return importlib.import_module("timm.data")
 
 
-__all__ = ["Evidence", "Tap", "check_target", "classes_of", "explained", "look"]
+__all__ = ["Evidence", "Tap", "check_target", "classes_of", "explained", "grad_cam"]

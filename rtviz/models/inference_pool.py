@@ -1,4 +1,4 @@
-"""Forward passes side by side: how the cores of a CPU are shared out when there are many frames to look at."""
+"""InferencePool: threads that run forward passes side by side, each with its share of the CPU's cores."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ON_CUDA = 2
 class InferencePool:
     """Threads for forward passes on one device; a context manager.
 
-    CUDA has two: while it computes for one, the frames of the other are uploaded. Apple's GPUs have one. A CPU's cores
-    are shared out: with one core to each pass nobody waits at the end of each matrix product for a thread whose core
-    was lent to decoding or drawing. Measured with ViT-S/16 on two cores: two passes of one thread side by side see a
-    tenth to a fifth more frames a second than one pass of two threads.
+    CUDA has two: while it computes for one, the frames of the other are uploaded. Apple's GPUs have one. On a
+    CPU each pass gets its share of the cores: with one core a pass, none waits at the end of each matrix product for a
+    thread whose core decodes or draws. Measured with ViT-S/16 on two cores: two passes of one thread side by side
+    process a tenth to a fifth more frames a second than one pass of two threads.
 
     Attributes:
         count: how many passes run at once.
@@ -47,7 +47,7 @@ class InferencePool:
     def submit(
         self, work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Answer]:
-        """Do a piece of work in the first lane that is free."""
+        """Run a piece of work in the first thread that is free."""
         return self._pool.submit(work, *args, **kwargs)
 
     def _take_a_share(self) -> None:

@@ -1,4 +1,4 @@
-"""What a network knows about places: fitted once to each size of input, instead of once to each frame."""
+"""Positions: position embeddings and biases, fitted once to each input size instead of once to each frame."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Positions:
         _remember_added_embeddings(self._embedding)
 
     def restore(self) -> None:
-        """Put back what training left, in float32: before the network goes to another device or number format."""
+        """Put back the trained values, in float32, before the network goes to another device or number format."""
         _put(self._trained)
         self._remembered.clear()
         self._grid = None
@@ -198,7 +198,7 @@ def _offsets(grid: tuple[int, int]) -> int:
 
 
 def _kept(value: Any) -> Any:
-    """What a later move of the network, or another fit, leaves as it is."""
+    """A copy that a later move of the network, or another fit, does not change."""
     if not isinstance(value, Tensor):
         return value
     value = value.detach().cpu()  # where timm resizes tables

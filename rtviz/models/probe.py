@@ -1,9 +1,9 @@
 """Attention capture: one mechanism for every transformer.
 
-Fused attention never makes the softmax matrix, so there is nothing to hook. While an AttentionProbe is active, it sees
-each call of `scaled_dot_product_attention`, with q and k as they enter the softmax: after bias, q/k norm and rotary
-position embedding. From them it computes only the wanted rows, softmax(q_row kᵀ * scale) in float32, and lets the fused
-call go on. So every layer and head of one query comes out of one pass, at the cost of a few rows.
+Fused attention never makes the softmax matrix, so there is nothing to hook. While an AttentionProbe is active, it
+intercepts each call of `scaled_dot_product_attention`, with q and k as they enter the softmax: after bias, q/k norm and
+rotary position embedding. From them it computes only the wanted rows, softmax(q_row kᵀ * scale) in float32, and lets
+the fused call go on. So every layer and head of one query comes out of one pass, at the cost of a few rows.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch.overrides import TorchFunctionMode
 
 
 class CapturedEnough(Exception):
-    """Every wanted row is captured, and nobody asked for what the network would compute after it."""
+    """Ends a forward pass: every requested row is captured, and nothing that the network computes later is needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entering:
-    """What enters the attention of one layer.
+class AttentionInputs:
+    """What enters scaled dot-product attention in one layer.
 
     Attributes:
         query: [batch, heads, tokens, head width].
@@ -81,14 +81,14 @@ class AttentionProbe(TorchFunctionMode):
     Args:
         rows: int64 [queries], the tokens whose rows are wanted; a tensor, so that a captured CUDA graph can be replayed
             with another query.
-        tokens: how many tokens the network works on; attention between any other number (windows, pooling) is not
-            what is looked for and is left alone.
-        stop_after: raise SeenEnough when that many layers are captured: what is left of the last layer (attention
+        tokens: how many tokens the network works on; attention between any other number of them (windows, pooling) is
+            ignored.
+        stop_after: raise CapturedEnough when that many layers are captured: the rest of the last layer (attention
             times V, projection, MLP) is not needed for the maps.
         keep_all: keep what enters the softmax of every layer, from which any other row can be computed later.
         muted: layer -> heads whose output counts as 0.
         muted_from: of the batch, only the pictures from this one on have heads muted.
-        elementwise: as in `Entering.softmax`; there is one row.
+        elementwise: as in `AttentionInputs.softmax`; there is one row.
 
     Attributes:
         attention: one float32 [batch, heads, queries, tokens] for each layer, in the order of the layers.
@@ -109,8 +109,8 @@ class AttentionProbe(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.attention: list[Tensor] = []
-        self.last: Entering | None = None
-        self.qk_inputs: list[Entering] = []
+        self.last: AttentionInputs | None = None
+        self.qk_inputs: list[AttentionInputs] = []
         self._rows = rows
         self._tokens = tokens
         self._stop_after = stop_after
@@ -129,7 +129,7 @@ class AttentionProbe(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             before = len(self.attention)
-            self._look(*args, **kwargs)
+            self._capture(*args, **kwargs)
             if len(self.attention) == self._stop_after:
                 raise CapturedEnough
             heads = self._muted.get(before, ()) if len(self.attention) > before else ()
@@ -139,7 +139,7 @@ class AttentionProbe(TorchFunctionMode):
                 return output
         return func(*args, **kwargs)
 
-    def _look(
+    def _capture(
         self,
         query: Tensor,
         key: Tensor,
@@ -155,8 +155,8 @@ class AttentionProbe(TorchFunctionMode):
         # A pass for Grad-CAM has gradients here; nothing of the maps needs any.
         query, key, value = query.detach(), key.detach(), value.detach()
         attn_mask = None if attn_mask is None else attn_mask.detach()
-        entering = Entering(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
-        self.attention.append(entering.softmax(self._rows, elementwise=self._elementwise))
+        inputs = AttentionInputs(query, key, value, attn_mask, query.shape[-1] ** -0.5 if scale is None else scale)
+        self.attention.append(inputs.softmax(self._rows, elementwise=self._elementwise))
         if self._keep_all:
-            self.qk_inputs.append(entering)
-        self.last = entering
+            self.qk_inputs.append(inputs)
+        self.last = inputs

@@ -12,13 +12,18 @@ from rtviz.models.probe import AttentionProbe, CapturedEnough
 
 
 class Overflow(Exception):
-    """What was seen is not finite in fp16."""
+    """A value of a forward pass is not finite in fp16."""
 
 
 class RawOutputs(NamedTuple):
-    """What a pass gives: attention float32 [batch, layers, heads, queries, tokens]; and of a whole pass the tokens
-    [batch, tokens, width] after the last norm, and of the last layer keys and values [batch, heads, tokens, head width]
-    and what the first token attends to, mean over the heads [batch, tokens]."""
+    """The outputs of a forward pass; float32, but for the tokens, which are in the network's number format.
+
+    Attributes:
+        attention: [batch, layers, heads, queries, tokens].
+        tokens: [batch, tokens, width], after the last norm; of a whole pass, as are the following.
+        keys, values: [batch, heads, tokens, head width], of the last layer.
+        attended: [batch, tokens], what the first token attends to in the last layer, mean over the heads.
+    """
 
     attention: Tensor
     tokens: Tensor | None = None
@@ -28,13 +33,13 @@ class RawOutputs(NamedTuple):
 
 
 class ProbedNetwork(nn.Module):
-    """A network under a probe, as one module that gives tensors.
+    """A network under a probe, as one module that returns tensors.
 
     Args:
-        network: a transformer of timm, fitted to the size of its input. Nobody fits it to another one meanwhile.
+        network: a transformer of timm, fitted to the size of its input; it must stay so during a pass.
         tokens: how many tokens it works on.
         layers: how many layers it has.
-        whole: go on to the end of the last layer, for tokens, keys and values; attention alone is there earlier.
+        whole: run to the end of the last layer, for tokens, keys and values; attention alone is complete before.
         elementwise: compute the row without a matrix product, so that a compiler leaves it in float32.
     """
 

@@ -1,4 +1,4 @@
-"""Who may use a model while somebody changes it: nobody."""
+"""ReadWriteLock: many threads may use a model at once, or one may change it."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """Passes go through beside each other; who changes what they use goes alone, when those inside are through."""
+    """Readers (forward passes) run side by side; a writer (a change of the network) waits for them and runs alone."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
-        self._closed = False
+        self._readers = 0
+        self._writing = False
 
     @contextmanager
-    def beside_others(self) -> Iterator[None]:
-        """For a pass."""
+    def reading(self) -> Iterator[None]:
+        """Hold the lock as a reader, for a forward pass."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._inside += 1
+            self._changed.wait_for(lambda: not self._writing)
+            self._readers += 1
         try:
             yield
         finally:
             with self._changed:
-                self._inside -= 1
+                self._readers -= 1
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """For a change; never within a pass."""
+    def writing(self) -> Iterator[None]:
+        """Hold the lock as the only writer; never inside a forward pass."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
-            self._changed.wait_for(lambda: not self._inside)
+            self._changed.wait_for(lambda: not self._writing)
+            self._writing = True
+            self._changed.wait_for(lambda: not self._readers)
         try:
             yield
         finally:
             with self._changed:
-                self._closed = False
+                self._writing = False
                 self._changed.notify_all()
 
 

@@ -1,4 +1,4 @@
-"""Frames at the size in which a network takes them in."""
+"""Resizes frames to a network's input size."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _REMEMBERED = 16  # frames: a batch of a render, for the next model
 
 
 def resized(frame: Pixels, height: int, width: int) -> Tensor:
-    """A frame as uint8 [1, 3, height, width]; not to be written to. Several models that look at one frame share it.
+    """A frame as uint8 [1, 3, height, width]; not to be written to. Several models that get one frame share it.
 
     Bicubic with antialiasing, on bytes: the resize of the papers' own evaluation, and several times quicker than
     averaging areas (0.8 ms for a frame of 1280x720 against 4.2 ms in OpenCV, one core).
     """
-    known = _shared.get(frame, (height, width))
+    known = _cache.get(frame, (height, width))
     if known is not None:
         return known
     found = torch.from_numpy(np.asarray(_Unlocked(frame))).permute(2, 0, 1)[None]
     if frame.shape[:2] != (height, width):
         found = F.interpolate(found, (height, width), mode="bicubic", antialias=True)
-        _shared.keep(frame, (height, width), found)
+        _cache.keep(frame, (height, width), found)
     return found
 
 
@@ -51,8 +51,8 @@ def resized_on_device(frames: Sequence[Pixels], height: int, width: int, device:
 
 
 def _uploaded(frames: Sequence[Pixels], device: str) -> Tensor:
-    """The bytes [batch, height, width, 3] on a device. On CUDA nobody waits for that: they go from pinned memory, in a
-    stream of their own, so that what another thread has given the device to compute goes on meanwhile."""
+    """The bytes [batch, height, width, 3] on a device. On CUDA they go from pinned memory, in a stream of their
+    own: no thread waits, and what another thread has queued on the device runs meanwhile."""
     on_cuda = device.startswith("cuda")
     pixels = torch.empty((len(frames), *frames[0].shape), dtype=torch.uint8, pin_memory=on_cuda)
     for place, frame in zip(pixels.numpy(), frames, strict=True):
@@ -85,19 +85,19 @@ class _Unlocked:
         self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
-class _Shared:
-    """What the last frames were resized to: the next of several models finds it here.
+class _Cache:
+    """What the last frames were resized to, for the next of several models.
 
-    Only of frames that nobody can write to, as those of a `Frame` are: a buffer may hold another picture the next time.
+    It keeps only frames that nobody can write to, as those of a `Frame` are: a buffer may hold another picture later.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[int, tuple[int, int]], tuple[weakref.ref[Pixels], Tensor]] = OrderedDict()
 
     def get(self, frame: Pixels, size: tuple[int, int]) -> Tensor | None:
-        """What a frame was resized to, [1, 3, *size]; None if that is not known any more."""
+        """What a frame was resized to, [1, 3, *size]; None if the cache does not have it."""
         of, found = self._known.get((id(frame), size), (None, None))
-        return found if of is not None and of() is frame else None  # the number may have gone to another frame
+        return found if of is not None and of() is frame else None  # another frame may have got the id
 
     def keep(self, frame: Pixels, size: tuple[int, int], found: Tensor) -> None:
         """Remember it for a while."""
@@ -108,7 +108,7 @@ class _Shared:
             self._known.popitem(last=False)
 
 
-_shared = _Shared()
+_cache = _Cache()
 
 
 __all__ = ["resized", "resized_on_device"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rtviz.models.probe import Entering
+from rtviz.models.probe import AttentionInputs
 
 _FUSE = {
     "mean": lambda heads: heads.mean(dim=1),
@@ -16,7 +16,7 @@ _FUSE = {
 }
 
 
-def rolled_out(qk_inputs: Sequence[Entering], row: int, fusion: str, discard: float) -> Tensor:
+def rolled_out(qk_inputs: Sequence[AttentionInputs], row: int, fusion: str, discard: float) -> Tensor:
     """The row of one token in the product of all layers' attention.
 
     Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, section 3: of each layer the heads are fused,

@@ -49,7 +49,7 @@ def trained_size(metadata: dict[str, str]) -> int:
     """Side in pixels of the square that a self-describing file's position embeddings were trained for.
 
     Raises:
-        KeyError, ValueError: the metadata do not tell.
+        KeyError, ValueError: the metadata do not say.
     """
     if "image_size" in metadata:
         return int(metadata["image_size"])

@@ -193,4 +193,4 @@ def _near(name: str) -> str:
     return f"{suggestion}`rtviz models` lists the names, and any ViT or convnet of timm is taken by its timm name"
 
 
-__all__ = ["EMBEDDED", "cards", "embedded_card", "find"]
+__all__ = ["cards", "embedded_card", "find"]

@@ -22,7 +22,7 @@ try:
     import av
     from av.stream import Discard
 
-    from rtviz.sources.video import demuxed, legible, open_file, sound_track
+    from rtviz.sources.av_files import demuxed, legible, open_file, sound_track
 except ImportError as error:
     raise MissingDependency("av", f"writing video ({error})") from error
 

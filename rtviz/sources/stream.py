@@ -101,7 +101,7 @@ class StreamSource(EndlessSource):
                     yield from decoder.decode(self._av.Packet(jpeg))
 
     def _open(self, timeout: tuple[float, float]) -> None:
-        from rtviz.sources.video import video_track
+        from rtviz.sources.av_files import video_track
 
         # What is known at once is shown at once: no long look ahead, no buffer, and slices instead of frame threads.
         options = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "500000", "probesize": "500000"}

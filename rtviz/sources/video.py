@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtviz.cv import cv2
 from rtviz.errors import MissingDependency, SettingsError, SourceUnreadable
-from rtviz.frame import Frame, Pixels
+from rtviz.frame import Frame
 from rtviz.sources import SourceInfo
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.files import LARGEST_SIDE, check_file, fit
+from rtviz.sources.files import LARGEST_SIDE, check_file
 from rtviz.words import counted
 
 try:
     import av
-    from av.sidedata.sidedata import Type as SideDataType
-    from av.stream import Disposition
-    from av.video.reformatter import ColorRange, Colorspace
 except ImportError as error:
     raise MissingDependency("av", f"reading video ({error})") from error
+
+from rtviz.sources.av_files import NO_TRACK, demuxed, open_file, sound_track, video_track
+from rtviz.sources.upright import FrameConverter
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -36,67 +31,10 @@ if TYPE_CHECKING:
 _GRACE_SECONDS = 1e-6  # a time given as 0.2 must not lose the frame at 0.1999999
 _NO_VIDEO_FORMATS = frozenset({"tty"})  # FFmpeg would type any text file onto a screen
 
-
 _BAD_SEEKS = frozenset({"mpeg"})  # its timestamps are a guess behind a seek: half a frame off
 
-
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS of FFmpeg's libavformat/avformat.h
-_NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails  # cover pictures: video streams by FFmpeg's book
-# A header is not believed that promises frames so many times as large as those that come.
-_MOST_GROWTH = 256
 _LOOKED_AT_PACKETS = 32  # more than any codec lets lie between two frames that are shown in the order of decoding
-
-
-def open_file(path: Path) -> Any:
-    """The container that PyAV makes of a file, whatever its tags are written in.
-
-    The prefix: without it, `10:30 clip.mp4` would be read as a protocol. The tags: one that is not UTF-8 would else be
-    an error of the whole file; `legible` makes text of it.
-    """
-    return av.open(f"file:{path}", metadata_errors="surrogateescape")
-
-
-def demuxed(container: Any, streams: Any) -> Iterator[Any]:
-    """The packets of streams, in the file's order; an error of FFmpeg ends them.
-
-    Some files (FLV, MPEG-TS) show more streams on the way than at their beginning: there PyAV's demuxing ends with an
-    IndexError, behind the last packet.
-    """
-    with suppress(IndexError):
-        yield from container.demux(streams)
-
-
-def legible(tag: str) -> str:
-    """A tag of `open_file`, where it is not UTF-8 as what old programs wrote: Shift-JIS where it looks like Japanese,
-    else Windows-1252."""
-    if tag.isascii() or not any("\udc80" <= sign <= "\udcff" for sign in tag):
-        return tag
-    data = tag.encode("utf-8", "surrogateescape")
-    with suppress(UnicodeDecodeError):
-        japanese = data.decode("cp932")
-        wide = sum(sign > "\u2fff" and not "\ue000" <= sign <= "\uf8ff" for sign in japanese)
-        if wide > sum(sign.isalpha() and sign <= "\u2fff" for sign in japanese):
-            return japanese
-    return data.decode("cp1252", "replace")
-
-
-class _UnnamedSideData:
-    """Lets frames carry side data that PyAV has no name for: it makes a mapping of all that a frame carries, even
-    where one kind alone is asked for, and knows fewer kinds than FFmpeg."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, Any] = {}
-
-    def __call__(self, value: int) -> Any:
-        if value not in self._made:
-            made: Any = object.__new__(SideDataType)
-            made._name_ = f"UNNAMED_{value}"
-            made._value_ = value
-            self._made[value] = made
-        return self._made[value]
-
-
-SideDataType._missing_ = _UnnamedSideData()  # type: ignore[method-assign, assignment]
 
 
 class VideoSource(ClosingSource):
@@ -153,7 +91,7 @@ class VideoSource(ClosingSource):
         self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
         timed = first.pts is not None and self._own_rate is None
         self.zero_seconds = float((first.pts or 0) * self.time_base) if timed else 0.0
-        self._convert = _Converter(first, stream, header, self.warnings)
+        self._convert = FrameConverter(first, stream, header, self.warnings)
         self._standing_warnings = len(self.warnings)
         fps = self._own_rate or stream.average_rate or stream.guessed_rate
         self._frame_seconds = float(1 / fps) if fps else 1 / 30
@@ -181,7 +119,7 @@ class VideoSource(ClosingSource):
             raise SourceUnreadable(f"{self.path} is no video that can be read: {reason}") from None
         if self._container.format.name in _NO_VIDEO_FORMATS:
             self._refuse("is text, not video")
-        self._tracks = [s for s in self._container.streams.video if not s.disposition & _NO_TRACK]
+        self._tracks = [s for s in self._container.streams.video if not s.disposition & NO_TRACK]
         if not self._tracks:
             self._refuse("has no video stream")
         try:
@@ -372,7 +310,7 @@ class VideoSource(ClosingSource):
         """The video's packets, then None, at which the decoder gives what it still holds."""
         # The others are read too, only to know where they end: a container's length is that of its longest stream.
         others = [s for s in self._container.streams if s.type in ("audio", "video", "subtitle")]
-        streams = [self._stream, *(s for s in others if s is not self._stream and not s.disposition & _NO_TRACK)]
+        streams = [self._stream, *(s for s in others if s is not self._stream and not s.disposition & NO_TRACK)]
         packets, failures = demuxed(self._container, streams), 0
         while failures < 3:
             try:
@@ -435,65 +373,6 @@ class VideoSource(ClosingSource):
             container.close()
 
 
-def _numbered(tracks: Sequence[Any], number: int, option: str, noun: str) -> Any:
-    """The track of this number, counted from 1.
-
-    Raises:
-        SettingsError: there is no such track.
-    """
-    if not 1 <= number <= len(tracks):
-        allowed = f"1 to {len(tracks)}" if tracks else f"nothing: there is no {noun}"
-        raise SettingsError(option, number, allowed, wrong=f"there is no {noun} {number}")
-    return tracks[number - 1]
-
-
-def video_track(tracks: Sequence[VideoStream], number: int | None = None) -> VideoStream:
-    """The video track of this number, counted from 1, else as players choose: one that decodes, the default one, the
-    largest."""
-    if number is not None:
-        return cast("VideoStream", _numbered(tracks, number, "video_stream", "video track"))
-
-    def rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
-        kind, context = stream.disposition, stream.codec_context
-        area = context.width * context.height if context is not None else 0
-        return area > 0, not kind & Disposition.dependent, bool(kind & Disposition.default), area
-
-    return max(tracks, key=rank)  # the first of equal ones
-
-
-# Sound that is for some listeners, or is said over the film.
-_SPECIAL = (
-    Disposition.hearing_impaired
-    | Disposition.visual_impaired
-    | Disposition.comment
-    | Disposition.dub
-    | Disposition.karaoke
-    | Disposition.descriptions
-    | Disposition.clean_effects
-)
-
-
-def sound_track(container: Any, number: int | None) -> Any:
-    """The sound track of this number, else as players choose: one that decodes, the default one, the most channels;
-    None if there is no sound.
-
-    Args:
-        container: of `open_file`.
-        number: counted from 1.
-    """
-    tracks = container.streams.audio
-    if number is not None:
-        return _numbered(tracks, number, "audio_stream", "sound track")
-    best = container.streams.best("audio")  # in a broadcast, of the same programme
-
-    def rank(stream: Any) -> tuple[bool, bool, bool, bool, int]:
-        kind, decodes = stream.disposition, stream.codec_context is not None and bool(stream.rate)
-        same = stream is best if container.format.name == "mpegts" else False
-        return decodes, bool(kind & Disposition.default), not kind & _SPECIAL, same, stream.channels if decodes else 0
-
-    return max(tracks, key=rank, default=None)
-
-
 def _frame_table(stream: VideoStream) -> list[int]:
     """Decoding times of the frames that will be shown, if the container lists all of them; else nothing."""
     entries = stream.index_entries
@@ -524,159 +403,6 @@ class _Way:
         self.others_end_seconds = 0.0
 
 
-# --- from what is decoded to what is seen ----------------------------------------------------------------------------
-
-_PQ, _HLG = 16, 18  # transfer functions, by their numbers in ITU-T H.273
-_BT2020 = 9  # primaries and matrix, likewise
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: 9,  # BT.2020, which not every PyAV's enumeration has
-    10: 9,
-}
-
-
-class _Converter:
-    """Decoded frames to upright RGB of one size.
-
-    The size is that of the first frame, or that which the header promises, if that is larger: a stream may begin small.
-
-    Args:
-        header: (width, height) that the file's header says.
-
-    Attributes:
-        size: (height, width) of what comes out.
-        refitted: how many frames came in another size or aspect, or otherwise turned.
-    """
-
-    def __init__(self, first: VideoFrame, stream: VideoStream, header: tuple[int, int], warnings: list[str]) -> None:
-        self.refitted = 0
-        self._stream = stream
-        self._first_aspect = stream.codec_context.sample_aspect_ratio
-        self._aspect = _plausible(stream.sample_aspect_ratio)
-        self._turn = _Turn(_display_matrix(first))
-        width, height = first.width, first.height
-        if width * height < header[0] * header[1] <= _MOST_GROWTH * width * height:
-            width, height = header
-        width = min(LARGEST_SIDE, max(1, round(width * self._aspect)))
-        self.size = (width, height) if self._turn.transposes else (height, width)
-        bits = first.format.components[0].bits
-        self._tone = _ToneMap(int(first.color_trc)) if int(first.color_trc) in (_PQ, _HLG) else None
-        if self._tone is not None:
-            warnings.append("HDR video is shown in standard range: its brightest parts are compressed")
-        elif bits > 8:
-            warnings.append(f"{bits}-bit video is read as 8-bit")
-
-    def _stretched(self, width: int) -> int:
-        """The width in square pixels. The container's aspect ratio counts, until the codec's own changes."""
-        now = self._stream.codec_context.sample_aspect_ratio
-        aspect = self._aspect if now == self._first_aspect else _plausible(now)
-        return min(LARGEST_SIDE, max(1, round(width * aspect)))
-
-    def __call__(self, decoded: VideoFrame) -> Pixels:
-        pixels: NDArray[Any] = decoded.reformat(
-            width=self._stretched(decoded.width),
-            height=decoded.height,
-            format="rgb48le" if self._tone is not None else "rgb24",
-            src_colorspace=_matrix(decoded),
-            src_color_range=decoded.color_range or ColorRange.UNSPECIFIED,
-            dst_color_range=ColorRange.JPEG,
-        ).to_ndarray()
-        if self._tone is not None:
-            pixels = self._tone(pixels)
-        matrix = _display_matrix(decoded)
-        if matrix != self._turn.matrix:
-            self._turn = _Turn(matrix)
-        pixels = self._turn(pixels)
-        if pixels.shape[:2] != self.size:
-            self.refitted += 1
-            pixels = fit(pixels, self.size)
-        return pixels
-
-
-def _plausible(aspect: Fraction | None) -> float:
-    """An aspect ratio of pixels; beyond that it is a mistake."""
-    ratio = float(aspect or 1)
-    return ratio if 0.2 < ratio < 5 else 1.0
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
-    """(a, b, c, d) of the frame's display matrix."""
-    found = frame.side_data.get("DISPLAYMATRIX")
-    if found is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(cast(bytes, found), np.int32)[:5].tolist()
-    return a, b, c, d
-
-
-def _matrix(decoded: VideoFrame) -> int:
-    """From YUV to RGB; what says nothing is BT.601 when small and BT.709 when large, as players assume."""
-    tagged = _MATRICES.get(int(decoded.colorspace))
-    if tagged is None:
-        tagged = Colorspace.ITU709 if decoded.width >= 1280 or decoded.height > 576 else Colorspace.ITU601
-    return int(tagged)
-
-
-class _Turn:
-    """How a camera that was held sideways, or a mirrored one, is made good: the file's display matrix.
-
-    The matrix (a b; c d) takes a pixel at (x, y) to (ax + cy, bx + dy).
-    """
-
-    def __init__(self, matrix: tuple[int, ...]) -> None:
-        self.matrix = matrix
-        a, b, c, d = matrix
-        self.transposes = abs(b) > abs(a)
-        x, y = (c, b) if self.transposes else (a, d)
-        # cv2.flip's code: left to right, upside down, both, or nothing to do.
-        self._flip = {(True, False): 1, (False, True): 0, (True, True): -1}.get((x < 0, y < 0))
-
-    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        if self.transposes:
-            pixels = cv2.transpose(pixels)
-        return pixels if self._flip is None else cv2.flip(pixels, self._flip)
-
-
-class _ToneMap:
-    """16-bit PQ or HLG levels in BT.2020 colours to 8-bit sRGB.
-
-    Electro-optical curves from ITU-R BT.2100, diffuse white at 203 nits from BT.2408, primaries from BT.2087; the
-    highlights roll off after Reinhard, channel by channel.
-    """
-
-    _PRIMARIES = np.array(
-        [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-    )
-
-    def __init__(self, transfer: int) -> None:
-        signal = np.linspace(0, 1, 4096)
-        if transfer == _PQ:
-            m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-            power = signal ** (1 / m2)
-            nits = 10000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
-        else:
-            a, b, c = 0.17883277, 0.28466892, 0.55991073
-            scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
-            nits = 1000 * scene**1.2
-        bright = nits / 203
-        self._light = bright.astype(np.float32)  # of a 12-bit level; 1 is diffuse white
-        # The way back is a table over the fourth root of light, which is about as even to the eye as the code is.
-        self._peak = float(bright[-1])
-        light = np.linspace(0, 1, 4096) ** 4 * self._peak
-        shown = np.clip(1.35 * light * (1 + light / self._peak**2) / (1 + light), 0, 1)
-        coded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
-        self._code = np.round(coded * 255).astype(np.uint8)
-
-    def __call__(self, levels: NDArray[np.uint16]) -> Pixels:
-        light = cv2.transform(self._light[levels >> 4], self._PRIMARIES)
-        np.clip(light, 0, self._peak, out=light)
-        root = cv2.sqrt(cv2.sqrt(light)) * (4095 / self._peak**0.25)
-        return self._code[root.astype(np.uint16)]
-
-
 def open_video(place: str, **part: Any) -> VideoSource:
     """Open a video file.
 
@@ -689,3 +415,6 @@ def open_video(place: str, **part: Any) -> VideoSource:
         SourceUnreadable: no video in it can be decoded.
     """
     return VideoSource(place, **part)
+
+
+__all__ = ["VideoSource", "open_video"]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 import rtviz
 from rtviz.errors import AttentionCaptureError, SettingsError
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
+from rtviz.models.transformer import Transformer
 from rtviz.settings import Point
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -44,7 +45,7 @@ def lively(name: str, precision: str = "fp32", sharpness: float = 5) -> Model:
                 parameter *= sharpness
             elif parameter.ndim == 1 or "token" in parameter_name:
                 parameter += 0.3 * torch.randn_like(parameter)
-    return Model(model.network, model.card, device="cpu", precision=precision, resolution=64)
+    return Transformer(model.network, model.card, device="cpu", precision=precision, resolution=64)
 
 
 def softmax_matrices(model: Model, x: Tensor) -> Tensor:
@@ -190,7 +191,7 @@ def test_a_model_without_cls_answers_points_and_refuses_cls():
 def test_a_network_that_hides_a_layer_is_named():
     model = lively("dino-vits16")
     model.network.blocks[3].attn.fused_attn = False
-    with pytest.raises(AttentionCaptureError, match="random:dino-vits16 showed the attention of 11 of its 12 layers"):
+    with pytest.raises(AttentionCaptureError, match="attention of 11 of the 12 layers of random:dino-vits16"):
         model.attention(torch.zeros(1, 3, 64, 64))
 
 

@@ -19,7 +19,8 @@ from rtviz import cli
 from rtviz.errors import AttentionCaptureError, DeviceFailed, MissingDependency, SettingsError
 from rtviz.frame import Maps
 from rtviz.models import choices, compiled, compiler, fidelity
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
+from rtviz.models.transformer import Transformer
 from rtviz.settings import HeadOf, Point
 
 pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
@@ -103,7 +104,7 @@ def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
     def first_layer(**asked: str) -> torch.Tensor:
         network: Any = backbone.build_random(zoo.find(TINY).timm_name)
         network.blocks[0].attn.qkv.bias.data[: 2 * network.embed_dim] = 2.5  # a product of 50
-        model = Model(network, zoo.find(TINY), device="cpu", resolution=96, **asked)
+        model = Transformer(network, zoo.find(TINY), device="cpu", resolution=96, **asked)
         return torch.from_numpy(model(picture()).attention[None, :1].reshape(1, 1, 3, -1))
 
     exact = first_layer(precision="fp32", backend="torch")

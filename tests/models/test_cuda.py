@@ -16,9 +16,9 @@ import rtviz
 from rtviz.engine.engine import Engine
 from rtviz.frame import Floats, Frame
 from rtviz.models import resizing
-from rtviz.models.cuda_graphs import _Remembering
+from rtviz.models.cuda_graphs import _TensorRecorder
+from rtviz.models.model import Model
 from rtviz.models.probed_network import ProbedNetwork
-from rtviz.models.runner import Model
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Point, Settings
 from rtviz.sources.scene import SceneSource
@@ -58,10 +58,10 @@ def test_what_a_pass_reads_besides_its_input_is_found(name: str) -> None:
     rows = torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
         looking(x, rows)
-        with _Remembering() as remembering:
+        with _TensorRecorder() as recorder:
             looking(x, rows)
         gc.collect()
-        kept = remembering.still_there()
+        kept = recorder.alive()
         held = {tensor.data_ptr() for tensor in kept}
         blocks = [weight for name, weight in model.network.named_parameters() if name.startswith("blocks")]
         assert all(weight.data_ptr() in held for weight in blocks)
@@ -91,7 +91,7 @@ def test_sharp_attention_survives_the_resize_on_the_device(monkeypatch: pytest.M
     exact = rtviz.load("embedded", device="cpu", precision="fp32", backend="torch", resolution=112)
     true = [exact(scene(number)) for number in (0, 40, 80)]
     monkeypatch.setattr(
-        "rtviz.models.runner.resized",
+        "rtviz.models.model.resized",
         lambda frame, height, width: resizing.resized_on_device([frame], height, width, "cpu"),
     )
     for number, maps in zip((0, 40, 80), true, strict=True):

@@ -22,7 +22,7 @@ from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.renderer import FrameRenderer
 from rtviz.live.session import LiveSession
 from rtviz.models import backbone
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
 from rtviz.settings import Settings
 from rtviz.views.requirements import fit, has_features
 
@@ -255,7 +255,7 @@ def test_of_several_models_each_shows_what_it_can():
     settings = Settings(model=CONVNET, compare=(DINO,), view="cam", cam="grad", resolution=64)
     ((frame, seen),) = comparison.predict_all([[Frame(noise(64, 64))]], settings)
     result = comparison.draw(frame, seen, settings)
-    said = [titled(pane.result, pane.result.settings).facts[0] for pane in result.panes]
+    said = [titled(pane.result, pane.result.settings).remarks[0] for pane in result.panes]
     assert said == ["", "no classifier: activation"]
     assert [pane.result.settings.cam for pane in result.panes] == ["grad", "activation"]
 

@@ -20,7 +20,8 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame
-from rtviz.models import choices, inspection, listing, resizing, runner, zoo
+from rtviz.models import choices, inspection, listing, resizing, zoo
+from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.timm_import import timm
 from rtviz.settings import Point
@@ -164,10 +165,10 @@ def test_the_short_side_becomes_the_resolution_in_whole_patches(patch_size, fram
     assert model.input_size(frame_size, resolution) == expected
 
 
-_models: dict[str, runner.Model] = {}
+_models: dict[str, Model] = {}
 
 
-def _cached(name: str) -> runner.Model:
+def _cached(name: str) -> Model:
     if name not in _models:
         _models[name] = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
     return _models[name]
@@ -391,7 +392,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
     inside, go, changing, done = (threading.Event() for _ in range(4))
 
     def look(name, *wait):
-        with gate.beside_others():
+        with gate.reading():
             order.append(f"{name} in")
             inside.set()
             for event in wait:
@@ -399,7 +400,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
             order.append(f"{name} out")
 
     def change():
-        with gate.alone():
+        with gate.writing():
             order.append("change")
             changing.set()
             assert done.wait(20)

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from rtviz.errors import SettingsError, UnknownModel, WeightsRefused
 from rtviz.models import backbone, zoo
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
 from rtviz.models.timm_import import timm
+from rtviz.models.transformer import Transformer
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
@@ -83,7 +84,7 @@ def model_of(kind: str, network: torch.nn.Module, precision: str = "fp32") -> Mo
         width=network.embed_dim,
         resampling="antialias",  # timm's way, as of all families that are timm's own
     )
-    return Model(network, card, device="cpu", precision=precision, resolution=64)
+    return Transformer(network, card, device="cpu", precision=precision, resolution=64)
 
 
 def for_size(kind: str, trained: torch.nn.Module, grid: tuple[int, int]) -> torch.nn.Module:

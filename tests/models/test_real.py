@@ -12,7 +12,8 @@ import torch
 import rtviz
 from rtviz.models import backbone, fidelity, zoo
 from rtviz.models.card import Resampling
-from rtviz.models.runner import Model
+from rtviz.models.model import Model
+from rtviz.models.transformer import Transformer
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
@@ -56,7 +57,7 @@ def model_of(real: RealDinov2, backend: str, resampling: Resampling) -> Model:
     card = dataclasses.replace(zoo.find("dinov2-vits14"), resampling=resampling)
     network = backbone.build(card.timm_name)
     fitting.load_into(network, real.weights, card)
-    return Model(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
+    return Transformer(network, card, device="cpu", precision="fp32", backend=backend, resolution=224)
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rtviz.models import backbone, zoo
 from rtviz.models.card import ModelCard
-from rtviz.models.runner import Model
 from rtviz.models.timm_import import timm
+from rtviz.models.transformer import Transformer
 from rtviz.models.weights import fitting
 from rtviz.settings import Point
 
@@ -177,7 +177,7 @@ def test_maps_at_every_size_are_the_authors_own(name: str, backend: str) -> None
     card = card_of(name)
     network = build(card)
     weights = {key: value.clone() for key, value in network.state_dict().items()}
-    model = Model(network, card, device="cpu", precision="fp32", backend=backend)
+    model = Transformer(network, card, device="cpu", precision="fp32", backend=backend)
     generator = torch.Generator().manual_seed(7)
     others = {"offset": "antialias", "antialias": "offset"}
     apart = []
@@ -214,7 +214,7 @@ def test_a_file_for_another_patch_grid_is_resampled_once(name: str, tmp_path: Pa
     safetensors.torch.save_file(official, path)
     network = build(card, TRAINED)
     fitting.load_into(network, path, card)
-    model = Model(network, card, device="cpu", precision="fp32", backend="torch", resolution=3 * card.patch_size)
+    model = Transformer(network, card, device="cpu", precision="fp32", backend="torch", resolution=3 * card.patch_size)
     rule = RULES[name]
     for grid in (trained, TRAINED, (3, 5)):
         height, width = (side * card.patch_size for side in grid)

@@ -404,9 +404,9 @@ def test_every_check_runs_and_one_failure_counts(project: Project) -> None:
         "TOOL scripts",
         "TOOL pytest --timeout 300 -n 2 --dist loadfile --no-loadscope-reorder -k a b",
     ]
-    done = project.run(script="test.py", env={"FAILING": "ruff"})
+    done = project.run("--coverage", script="test.py", env={"FAILING": "ruff"})
     assert done.returncode == 1
-    assert "TOOL pytest" in done.stdout
+    assert "loadscope-reorder --cov=rtviz --cov-report=term:skip-covered\n" in done.stdout
     assert [line.split()[:2] for line in done.stdout.splitlines()[-6:]] == [
         ["format", "FAILED"],
         ["lint", "FAILED"],

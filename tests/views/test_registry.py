@@ -79,6 +79,7 @@ print(json.dumps(shown))
 """
 
 
+@pytest.mark.slow
 def test_a_new_view_is_a_module_and_a_row() -> None:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
@@ -132,6 +133,6 @@ def test_a_test_of_a_name_is_found(code: str) -> None:
     assert names_tested(code)
 
 
-def test_no_view_is_told_by_its_name() -> None:
+def test_no_name_of_a_view_is_tested_elsewhere() -> None:
     tested = {path.name: names_tested(path.read_text(encoding="utf-8")) for path in ELSEWHERE}
     assert not {name: found for name, found in tested.items() if found}
