@@ -9,14 +9,13 @@ import numpy as np
 import rtviz
 from rtviz.analysis.propagation import sampled
 from rtviz.cv import cv2
-from rtviz.models.runner import Model
 from rtviz.settings import Mark
 
 SIZE = (120, 160)
 
 
 @cache
-def model() -> Model:
+def model() -> rtviz.Model:
     return rtviz.load("embedded", device="cpu", precision="fp32", resolution=112)
 
 
