@@ -971,9 +971,7 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
     wait(qtbot, lambda: window.strip.count == 4 and window._status.panes[0].state == "failed")
     window.session.focus(1)
     wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
-    assert (
-        window.strip.nothing == "the weights of dino-vits16 are not here: `rtviz models pull dino-vits16` fetches them"
-    )
+    assert window.strip.nothing == "the weights of dino-vits16 are not on this machine: the model menu fetches them"
     window._answered_at -= 60
     window._refresh()
     assert window.canvas.awaited == "", "nor is it said to be looking, however long one waits"
