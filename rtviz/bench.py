@@ -1,4 +1,4 @@
-"""Measures the live session: how many frames, how old, how much memory; and what optical flow is worth."""
+"""Measures the live session: frame rates, ages, memory; and what warping by optical flow is worth."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rtviz.usage import resident_mb
 
 # A camera that costs next to nothing: 640x480, 30 frames a second.
 PACED = "faulty:?fps=30&size=640x480"
-_CANVAS_SECONDS = 0.016  # between two looks of the canvas, as in the app
-# What is asked for in turn, a change a second.
+_CANVAS_SECONDS = 0.016  # between two polls of the canvas, as in the app
+# Changes of settings, one a second.
 _CHANGES: tuple[dict[str, Any], ...] = (
     {"head": 1},
     {"layer": -2},
@@ -37,21 +37,23 @@ _CHANGES: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class LiveFigures:
-    """What a live session did while it was watched.
+    """Figures of a live session.
 
     Attributes:
-        seconds: how long it was watched, without warming up.
-        camera_fps, shown_fps, attention_fps: frames a second that came, that the canvas took, that were looked at.
+        seconds: how long it was measured, without warming up.
+        camera_fps, shown_fps, attention_fps: frames a second that came, that the canvas took, that the first
+            model predicted.
         age_p50_ms, age_p95_ms: from capture until the canvas took the picture.
-        attention_age_p50_ms, attention_age_p95_ms: how much older the frame is whose attention is shown.
-        draw_p95_ms: drawing one picture, carrying included.
+        attention_age_p50_ms, attention_age_p95_ms: how much older the frame is that the attention was
+            predicted for.
+        draw_p95_ms: drawing one picture, warping included.
         changes_p50_ms, changes_max_ms: from asking for another head, layer, query, view, threshold or colours until
             it shows.
         memory_mb, memory_growth_mb: resident at the end, and how much more than after warming up.
         cpu_cores: cores that the process kept busy.
         load: of the machine, over the last minute, this process included; above the number of cores it measures the
             others too.
-        compared: the models beside the first one, each with the frames a second that it looked at.
+        compared: the other models, each with the frames a second that it predicted.
     """
 
     place: str
@@ -87,10 +89,10 @@ class LiveFigures:
 
     def lines(self) -> list[str]:
         """For people."""
-        looked = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
+        model = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
         said = [sentence for sentence in (self.source_sentence, self.model_sentence) if sentence]
         return [
-            f"{self.place}, {self.mode}, {looked}, {self.seconds:.0f} s (load of the machine {self.load:.1f})",
+            f"{self.place}, {self.mode}, {model}, {self.seconds:.0f} s (load of the machine {self.load:.1f})",
             f"frames a second  camera {self.camera_fps:.1f}  shown {self.shown_fps:.1f}  "
             f"attention {self.attention_fps:.1f}  skipped {self.skipped}",
             *(f"  and of {name}  attention {fps:.1f}" for name, fps in self.compared),
@@ -113,12 +115,12 @@ def bench_live(
     mode: str = "smooth",
     session: Callable[..., LiveSession] = LiveSession,
 ) -> LiveFigures:
-    """Watch a live session as the window does, without a window.
+    """Measure a live session, polled as the window does, without a window.
 
     Args:
-        place: any source; `PACED` is a camera double.
-        settings: what to look with and to show.
-        seconds: how long to watch, after the model is loaded and has warmed up.
+        place: any source; `PACED` is a fake camera.
+        settings: which models, and what to show.
+        seconds: how long to measure, once the models are loaded and warm.
         mode: "smooth" or "locked".
         session: the seam for tests.
     """
@@ -140,12 +142,12 @@ def bench_live(
         # The flight recorder fills up to its bound: what it holds at the end is not growth.
         before_mb = resident_mb() - live.status().recorder_mb
         watcher = _Watcher(live, settings)
-        captured, looked = live.counts()
+        captured, predicted = live.counts()
         cpu, began = time.process_time(), time.monotonic()
         watcher.watch(seconds)
         took = time.monotonic() - began
         cpu = time.process_time() - cpu
-        captured, looked = (after - first for after, first in zip(live.counts(), (captured, looked), strict=True))
+        captured, predicted = (after - first for after, first in zip(live.counts(), (captured, predicted), strict=True))
         status = live.status()
         memory_mb = resident_mb()
     finally:
@@ -160,7 +162,7 @@ def bench_live(
         seconds=took,
         camera_fps=captured / took,
         shown_fps=len(watcher.ages) / took,
-        attention_fps=looked / took,
+        attention_fps=predicted / took,
         age_p50_ms=_percentile(watcher.ages, 50),
         age_p95_ms=_percentile(watcher.ages, 95),
         attention_age_p50_ms=_percentile(watcher.attention_ages, 50),
@@ -181,7 +183,7 @@ def bench_live(
 
 
 class _Watcher:
-    """A canvas without a window: polls, paints nothing, and now and then asks for something else."""
+    """A canvas without a window: polls, paints nothing, and changes the settings once a second."""
 
     def __init__(self, live: LiveSession, settings: Settings) -> None:
         self._live = live
@@ -221,7 +223,7 @@ class _Watcher:
 
 
 def _shows(result: Result, change: dict[str, Any]) -> bool:
-    """Whether a picture was drawn with what was asked for: its attention answers the query that it claims."""
+    """Whether a picture was drawn with the changed settings, from attention for their query."""
     if any(getattr(result.settings, name) != value for name, value in change.items()):
         return False
     return result.maps is not None and result.maps.query == result.settings.query
@@ -231,24 +233,23 @@ def _percentile(values: Sequence[float], share: float) -> float:
     return float(np.percentile(values, share)) if len(values) else 0.0
 
 
-# --- carrying attention by flow --------------------------------------------------------------------------------------
+# --- warping attention by optical flow -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class WarpFigures:
-    """How far an overlay is off when its attention was seen a while ago, on the built-in scene.
+    """Error of an overlay whose attention is old, on the built-in scene.
 
-    The attention that is carried is the truth itself: the objects' masks on the patch grid. So the figures say what age
-    costs and what flow wins back, whatever the model.
+    The attention is the ground truth, the objects' masks on the patch grid: so the figures say what age costs and what
+    optical flow wins back, whatever the model.
 
     Attributes:
-        lag_ms: how long ago it was seen.
-        iou_fresh: overlap of the outlined overlay with the objects' true masks when nothing is carried: what the patch
-            grid allows.
+        lag_ms: age of the attention.
+        iou_fresh: overlap of the outlined overlay with the objects' true masks at no age: what the patch grid allows.
         iou_still: the same with the old attention left where it was.
-        iou_carried: the same with the old attention carried by optical flow.
+        iou_carried: the same with the old attention warped by optical flow.
         error_still, error_carried: misplaced attention, as a share of all.
-        warp_ms: the time that carrying took, median.
+        warp_ms: duration of warping, median.
     """
 
     lag_ms: float
@@ -263,8 +264,8 @@ class WarpFigures:
         """For people."""
         return (
             f"{self.lag_ms:4.0f} ms old: overlap with the objects {self.iou_still:.3f} left where it was, "
-            f"{self.iou_carried:.3f} carried, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
-            f"{self.error_carried:.1%}; carrying takes {self.warp_ms:.1f} ms"
+            f"{self.iou_carried:.3f} warped, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
+            f"{self.error_carried:.1%}; warping takes {self.warp_ms:.1f} ms"
         )
 
 
@@ -276,10 +277,10 @@ def measure_warping(
     grid: tuple[int, int] = (14, 19),
     fps: float = 30.0,
 ) -> list[WarpFigures]:
-    """Overlay error with and without optical flow, for attention that is so many frames old.
+    """Measures the error of overlays with and without optical flow.
 
     Args:
-        lags: frames of the scene between looking and showing.
+        lags: ages of the attention, in frames of the scene.
         seeds: scenes (of `rtviz.sources.scene.TUNING_SEEDS`).
         frames: of each scene.
         size: (height, width) of the frames.
@@ -328,7 +329,7 @@ def measure_warping(
 
 
 def _true_attention(frame: Frame, grid: tuple[int, int]) -> Any:
-    """The share of each patch that objects cover: float32 [rows, columns]."""
+    """Returns the share of each patch that objects cover: float32 [rows, columns]."""
     from rtviz.cv import cv2
 
     assert frame.masks is not None
@@ -337,7 +338,7 @@ def _true_attention(frame: Frame, grid: tuple[int, int]) -> Any:
 
 
 def _overlap(attention: Any, frame: Frame) -> float:
-    """Intersection over union of what an overlay outlines with the objects."""
+    """Returns the intersection over union of what an overlay outlines and the objects."""
     from rtviz.cv import cv2
 
     assert frame.masks is not None

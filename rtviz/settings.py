@@ -156,7 +156,7 @@ class Settings(_Schema):
         ChoiceOption,
         "auto",
         "Precision",
-        "number format of the model; int8 needs rtviz[openvino]",
+        "number format of the model",
         choices=("auto", "fp32", "bf16", "fp16", "int8"),
     )
     backend: str = _option(

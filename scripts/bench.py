@@ -24,6 +24,7 @@ BENCHES = {
     "views": "frames",
     "looks": "videos",
     "render": "videos",
+    "stages": "stages",
     "live": "live",
     "costs": "live",
     "startup": "starts",
@@ -35,6 +36,7 @@ SECONDS = {
     "render": (4.0, 2.0),
     "live": (20.0, 8.0),
     "memory": (4.0, 2.0),
+    "stages": (2.0, 1.0),
     "costs": (40.0, 16.0),
 }
 ROUNDS = (5, 3)
@@ -80,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--rounds", type=positive(int), help="turns of the things that are compared: 5, of all benches 3"
     )
     parser.add_argument("--batch", type=positive(int), help="frames in one forward pass")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="for forward and latency; cpu, with OMP_NUM_THREADS=1, where others keep the machine busy",
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     for folder in (ROOT, ROOT / "scripts"):  # also where rtviz is not installed

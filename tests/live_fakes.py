@@ -1,4 +1,4 @@
-"""Stand-ins for what a live session is given: an engine that says which frame it saw, and a recording in memory."""
+"""Fakes for a live session: an engine whose maps name their frame, and a recording in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUICK = SourceTimeouts(
 
 @dataclass
 class Model:
-    """The facts of a model, and nothing else of it."""
+    """The facts of a model that the session reads."""
 
     name: str = "tiny"
     device: str = "cpu"
@@ -49,13 +49,24 @@ class Model:
 
 @dataclass
 class Engine:
-    """Sees a bright patch for each head at head's own place, and tells the frame's index in the prefix."""
+    """Predicts a bright patch for each head at a place of its own, and the frame's index as the prefix.
+
+    Attributes:
+        go: forward passes wait for it.
+        in_pass: set when a forward pass begins.
+        passes: how many have begun.
+        peak: attention of the bright patch.
+        errors: raised by the next forward passes, the last one first.
+        before: called in each forward pass.
+        followed: the models whose maps it was given to follow.
+        adopted: what `take_over_tracks` was given.
+    """
 
     model: Model = field(default_factory=Model)
     notices: list[str] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
-    looking: threading.Event = field(default_factory=threading.Event)
-    looks: int = 0
+    in_pass: threading.Event = field(default_factory=threading.Event)
+    passes: int = 0
     peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
     before: Callable[[], None] | None = None
@@ -66,8 +77,8 @@ class Engine:
         self.go.set()
 
     def predict(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
-        self.looks += 1
-        self.looking.set()
+        self.passes += 1
+        self.in_pass.set()
         self.go.wait(LIMIT)
         if self.before is not None:
             self.before()

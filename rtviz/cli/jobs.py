@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +184,13 @@ def _run_in_processes(
     reports, left = manifest.split(tasks) if manifest is not None else ([], list(tasks))
     if manifest is not None and reports:
         say(f"{len(reports)} of {len(tasks)} inputs were done before, as {manifest.path} says")
-    check_outputs(left, config.output, config.exporting)
+    # A run that was killed may have finished outputs that it could not report.
+    own = [task for task in left if manifest is not None and manifest.begun(task)]
+    check_outputs([task for task in left if task not in own], config.output, config.exporting)
+    if own:
+        config = replace(config, output=config.output.replace(overwrite=True))
+    if manifest is not None:
+        manifest.begin(left)
     if left:
         new: Iterable[dict[str, Any]]
         if parsed.ray is None:
@@ -208,10 +216,15 @@ def _collect(
     with tqdm(
         total=inputs, initial=len(reports), desc="inputs", unit="input", disable=no_bar(quiet), dynamic_ncols=True
     ) as bar:
+        frames, failures, start = 0, 0, time.monotonic()
         for report in new:
             if manifest is not None:
                 manifest.add(report)
             reports.append(report)
+            frames += report.get("frames_out", 0)
+            failures += "error" in report
+            rate = frames / (time.monotonic() - start)
+            bar.set_postfix_str(f"{frames} frames at {rate:.1f}/s, {failures} failed", refresh=False)
             bar.update()
             if "error" in report:
                 say(f"error: {report['error']}")

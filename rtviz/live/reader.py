@@ -242,7 +242,7 @@ class Reader:
             try:
                 return source.page(number)
             except UNREADABLE as error:
-                self._on_notice(f"left out: {error}")
+                self._on_notice(f"skipped: {error}")
             finally:
                 opening.waiting_since = None
             if opening.over:

@@ -100,6 +100,13 @@ def in_turns(runs: Mapping[str, Callable[[], object]], turns: int = 10) -> dict[
     return seconds
 
 
+def busy() -> bool:
+    """Whether others keep this machine so busy that times say little."""
+    with suppress(OSError, AttributeError):  # Windows has no load average
+        return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+    return False
+
+
 def fits_fp16(network: torch.nn.Module) -> bool:
     """Whether fp16 can hold every weight of a network."""
     largest = torch.finfo(torch.float16).max
@@ -109,14 +116,13 @@ def fits_fp16(network: torch.nn.Module) -> bool:
 def known_choice(key: str) -> str | None:
     """What was measured on this machine before; None if nothing was."""
     if key not in _measured:
-        with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
-            _measured.update({**json.loads(_file().read_text()), **_measured})
+        _read()
     return _measured.get(key)
 
 
 def keep_choice(key: str, choice: str) -> None:
     """Keep a choice on disk; without a cache folder it is measured again next time."""
-    known_choice(key)
+    _read()  # what other processes measured meanwhile
     _measured[key] = choice
     with suppress(ImportError, OSError):
         file = _file()
@@ -124,6 +130,11 @@ def keep_choice(key: str, choice: str) -> None:
         partial = file.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(_measured, indent=1))
         partial.replace(file)
+
+
+def _read() -> None:
+    with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
+        _measured.update({**json.loads(_file().read_text()), **_measured})
 
 
 def _file() -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rtviz.errors import DeviceFailed, MissingDependency
@@ -76,6 +77,8 @@ class Compiled:
         MissingDependency: OpenVINO is not installed.
     """
 
+    _held: NDArray[np.uint8] | None = None
+
     def __init__(self, probed: ProbedNetwork, x: Tensor, precision: str, threads: int, device: str = "CPU") -> None:
         try:
             import openvino
@@ -96,17 +99,41 @@ class Compiled:
             parameter.get_node().set_element_type(getattr(openvino.Type, kind))
         model.validate_nodes_and_infer_types()
         core = openvino.Core()
-        settings = {"PERFORMANCE_HINT": "LATENCY"}
-        if device == "CPU":
-            settings |= {"INFERENCE_NUM_THREADS": str(threads), "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
         if precision == "int8":
             width = _weights_to_int8(model)
             precision = "fp16"
             if device == "CPU":
-                settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(width)
                 precision = "bf16" if "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES") else "fp32"
-        settings["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
-        self._request = core.compile_model(model, device, settings).create_infer_request()
+            settings = _settings(precision, threads, device, group_size=width)
+        else:
+            settings = _settings(precision, threads, device)
+        self._prepare(core.compile_model(model, device, settings))
+
+    @classmethod
+    def from_bytes(cls, blob: NDArray[np.uint8], precision: str, threads: int) -> Compiled:
+        """The pass that `to_bytes` gave, on a CPU, in the number format that it was compiled for.
+
+        Args:
+            blob: uint8 [bytes], writeable; it is neither copied nor written.
+
+        Raises:
+            RuntimeError: OpenVINO cannot read it.
+        """
+        import openvino
+
+        one = cls.__new__(cls)
+        tensor = openvino.Tensor(blob, shared_memory=True)
+        one._held = blob  # as long as OpenVINO reads from it
+        one._prepare(openvino.Core().import_model(tensor, "CPU", _settings(precision, threads, "CPU")))
+        return one
+
+    def to_bytes(self) -> bytes:
+        """The compiled pass, weights and all."""
+        return bytes(self._model.export_model().getvalue())
+
+    def _prepare(self, model: Any) -> None:
+        self._model = model
+        self._request = model.create_infer_request()
         self._turn = threading.Lock()
 
     def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
@@ -121,6 +148,14 @@ class Compiled:
             return RawOutputs(
                 *(torch.from_numpy(value.copy()) for value in found.to_tuple())
             )  # the next pass overwrites
+
+
+def _settings(precision: str, threads: int, device: str, group_size: int = 0) -> dict[str, str]:
+    """What OpenVINO is told. Without a group size it quantises nothing by itself."""
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _NAMES[precision]}
+    if device == "CPU":
+        settings |= {"INFERENCE_NUM_THREADS": str(threads), "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group_size)}
+    return settings
 
 
 def _weights_to_int8(model: Any) -> int:

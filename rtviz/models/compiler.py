@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 import math
 import threading
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -16,13 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rtviz._version import __version__
 from rtviz.errors import AttentionCaptureError
-from rtviz.models import choices, compiled, fidelity
+from rtviz.models import choices, compiled, compiled_cache, fidelity
 from rtviz.models.compiled import Compiled
 from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
 PAYS = 1.15  # so many times as fast as torch must it be
-MANY = 300  # frames, for which it is found out whether it pays
+# So many tokens in torch, in this run and earlier ones, are worth finding out whether compiling pays: 300 frames of a
+# ViT-S/16 at 224. Then torch has taken about as long as finding out does, and at worst that doubles it.
+MANY_TOKENS = 60_000
 _TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
 _FULL = 16  # frames of a batch, beyond which the last one of a video is not filled up
@@ -114,34 +117,40 @@ class Compiler:
         """As `find`, compiled now if it is not yet and pays. Takes a few seconds.
 
         Args:
-            frames: how many are to come. Fewer than MANY pay only if an earlier measurement says so.
+            frames: how many are to come. Few pay only if an earlier measurement says what each gains.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
         """
         key = tuple(x.shape), whole
         if key not in self._made:
-            if not self._always and frames < self._enough(x):
+            if not self._always and not (compiled.is_there() and self._pays(x, tokens, whole, frames)):
                 return None
             self._make(key, x, self._copy(tokens, whole))
         return self._made[key]
 
-    def _enough(self, x: Tensor) -> float:
-        """How many frames of such an input make compiling worth it."""
-        if not compiled.is_there():
-            return MANY
-        known = choices.known_choice(self._key(x) + _PAYS_AFTER)
-        try:
-            return MANY if known is None else float(known)
-        except ValueError:  # somebody wrote into the file
-            return MANY
+    def _pays(self, x: Tensor, tokens: int, whole: bool, frames: float) -> bool:
+        """Whether so many frames are worth a compiled pass; or finding out whether they are."""
+        key = self._key(x, self._network)
+        known = choices.known_choice(key)
+        if known is None:
+            before = _number(key + _IN_TORCH) or 0
+            if before + frames * tokens >= MANY_TOKENS:
+                return True
+            choices.keep_choice(key + _IN_TORCH, str(round(before + frames * tokens)))
+            return False
+        gain, compiling, loading = (_number(key + each) for each in (_GAIN, _COMPILING, _LOADING))
+        if known == "eager" or gain is None or compiling is None:
+            return known != "eager" and frames * tokens >= MANY_TOKENS
+        if compiled_cache.exists(_name_kept(key, x, whole)):
+            compiling = compiling / 5 if loading is None else loading
+        return frames * gain >= compiling
 
-    def _key(self, x: Tensor) -> str:
-        """The key of a measured choice: this machine, these weights, this size."""
-        size = "x".join(map(str, x.shape))
+    def _key(self, x: Tensor, network: Any) -> str:
+        """What a choice is kept under: this machine, these weights, this size."""
+        size = "x".join(map(str, x.shape[1:]))
         both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
-        weights = f"{self._name} {_fingerprint(self._network):08x}"
-        return f"{choices.cpu_name()} | {weights} | {size} | {self._native} | {both}"
+        return f"{choices.cpu_name()} | {self._name} {_fingerprint(network)} | {size} | {self._native} | {both}"
 
     def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
@@ -167,11 +176,15 @@ class Compiler:
 
     def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
         """The compiled pass for such an input, if it is quick and accurate enough; measured once on a machine."""
-        key = self._key(x)
-        known = None if self._always else choices.known_choice(key)
+        key = "" if self._always else self._key(x, probed.network)
+        known = choices.known_choice(key)
         if known == "eager":
             return None
+        kept = _name_kept(key, x, probed.whole)
         start = time.perf_counter()
+        if known == self._native and (one := compiled_cache.load(kept, self._native, self._threads)):
+            choices.keep_choice(key + _LOADING, f"{time.perf_counter() - start:.3f}")
+            return self._native, one
         exact = ProbedNetwork(
             copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole, elementwise=True
         )
@@ -182,22 +195,27 @@ class Compiler:
             return wanted, Compiled(exact, x, wanted, self._threads, self._device)
         one = Compiled(exact, x, self._native, self._threads, self._device)
         seconds = time.perf_counter() - start
-        if known == self._native:
-            return self._native, one
-        given = (x, torch.zeros(1, dtype=torch.int64))
-        with torch.no_grad():
-            times: dict[str, Callable[[], object]] = {"eager": lambda: probed(*given), "compiled": lambda: one(*given)}
-            spent = choices.in_turns(times, _TURNS)
-            pays = spent["compiled"] * PAYS < spent["eager"]
-            true = pays and self._holds(x, probed, one, exact)
-        found = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in spent.items())
-        _log.debug("%s: %s%s", key, found, "" if true or not pays else "; but its maps are too far from those of fp32")
-        if not true:
-            if not pays:  # another frame may be judged otherwise, but will take as long
-                choices.keep_choice(key, "eager")
-            return None
-        choices.keep_choice(key, self._native)
-        choices.keep_choice(key + _PAYS_AFTER, str(math.ceil(seconds / (spent["eager"] - spent["compiled"]) * len(x))))
+        if known != self._native:
+            given = (x, torch.zeros(1, dtype=torch.int64))
+            with torch.no_grad():
+                times: dict[str, Callable[[], object]] = {
+                    "eager": lambda: probed(*given),
+                    "compiled": lambda: one(*given),
+                }
+                spent = choices.in_turns(times, _TURNS)
+                pays = spent["compiled"] * PAYS < spent["eager"]
+                true = pays and self._holds(x, probed, one, exact)
+            found = ", ".join(f"{name} {taken * 1000:.1f} ms" for name, taken in spent.items())
+            _log.debug("%s: %s%s", key, found, "; but its maps are too far from those of fp32" if pays > true else "")
+            if not true:
+                # Another frame may be judged otherwise, and on a machine that is less busy it may pay.
+                if not pays and not choices.busy():
+                    choices.keep_choice(key, "eager")
+                return None
+            choices.keep_choice(key, self._native)
+            choices.keep_choice(key + _GAIN, f"{(spent['eager'] - spent['compiled']) / len(x):.6f}")
+            choices.keep_choice(key + _COMPILING, f"{seconds:.3f}")
+        compiled_cache.save(kept, one)
         return self._native, one
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
@@ -211,16 +229,30 @@ class Compiler:
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
 
-_PAYS_AFTER = " | pays after frames"
+# What is kept beside a choice: tokens that torch has worked on so far; seconds that a frame gains, and that compiling
+# and reading back a compiled pass take.
+_IN_TORCH, _GAIN, _COMPILING, _LOADING = " | tokens in torch", " | gain", " | compiling", " | loading"
 
 
-def _fingerprint(network: Any) -> int:
-    """A checksum of the weights, by the small ones that are quick to read: biases and norms."""
-    found = 0
-    for held in network.parameters():
-        if held.ndim == 1:
-            found = zlib.crc32(held.detach().float().numpy().tobytes(), found)
-    return found
+def _number(key: str) -> float | None:
+    known = choices.known_choice(key)
+    try:
+        return None if known is None else float(known)
+    except ValueError:  # somebody wrote into the file
+        return None
+
+
+def _name_kept(key: str, x: Tensor, whole: bool) -> str:
+    """What a compiled pass is kept under."""
+    return f"{key} | {len(x)} frames, {'to the end' if whole else 'attention'}, rtviz {__version__}"
+
+
+def _fingerprint(network: Any) -> str:
+    """Tells other weights under the same name apart: by every weight, since compiled passes hold them all."""
+    found = hashlib.blake2b(digest_size=16)
+    for held in (*network.parameters(), *network.buffers()):
+        found.update(held.detach().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
@@ -229,4 +261,4 @@ def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
     return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 
 
-__all__ = ["MANY", "PAYS", "Compiler"]
+__all__ = ["MANY_TOKENS", "PAYS", "Compiler"]

@@ -17,7 +17,7 @@ MANIFEST = "rtviz-jobs.jsonl"
 class Manifest:
     """Notes which inputs of a job are done, so that an interrupted job resumes where it was.
 
-    Each line is the report of one input; the first line holds the job's config.
+    Each line is the report of one input, or a list of inputs that were begun; the first line holds the job's config.
 
     Args:
         path: of the file.
@@ -32,6 +32,8 @@ class Manifest:
     def __init__(self, path: Path, config: JobConfig, *, overwrite: bool = False) -> None:
         self.path = path
         self._done: dict[tuple[str, str], dict[str, Any]] = {}
+        self._begun: set[tuple[str, str]] = set()
+        self._unwritten: list[str] = []
         known = [] if overwrite else self._read()
         wanted = json.loads(json.dumps(config.to_mapping(), default=str))
         if known and known[0].get("order") != wanted:
@@ -42,12 +44,15 @@ class Manifest:
                 f"{_difference(known[0].get('order'), wanted)}",
             )
         for row in known[1:]:
-            if "error" not in row and Path(row["output"]).exists() and row.get("of") == _stamp(row["input"]):
+            if "begun" in row:
+                self._begun |= {(place, output) for place, output in row["begun"]}
+            elif "error" not in row and Path(row["output"]).exists() and row.get("of") == _stamp(row["input"]):
                 self._done[row["input"], row["output"]] = row
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.{os.getpid()}")
-            partial.write_text("".join(json.dumps(row) + "\n" for row in ({"order": wanted}, *self._done.values())))
+            rows = ({"order": wanted}, {"begun": sorted(self._begun)}, *self._done.values())
+            partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
             partial.replace(path)
         except OSError as error:
             raise OutputUnwritable(f"cannot write {path}: {error.strerror or error}") from error
@@ -79,15 +84,43 @@ class Manifest:
 
     def done(self, task: Task) -> dict[str, Any] | None:
         """The report of an input that is done and whose output is still there; None for others."""
-        row = self._done.get((absolute(task.place), str(task.output.resolve())))
+        row = self._done.get(_key(task))
         return None if row is None else {**row, "input": task.place, "output": str(task.output)}
 
+    def begun(self, task: Task) -> bool:
+        """Whether this job began an input, now or before: an output without a report is its own and may be replaced."""
+        return _key(task) in self._begun
+
+    def begin(self, tasks: Sequence[Task]) -> None:
+        """Notes the inputs that are to be processed, whose outputs are not there yet or may be replaced.
+
+        Raises:
+            OutputUnwritable: the file cannot be written.
+        """
+        new = {_key(task) for task in tasks} - self._begun
+        self._begun |= new
+        if new and not self._append({"begun": sorted(new)}):
+            raise OutputUnwritable(f"cannot write {self.path}: there is no room, or the folder is read-only")
+
     def add(self, report: dict[str, Any]) -> None:
-        """Notes the report of an input that is done or has failed."""
+        """Notes the report of an input that is done or has failed. What finds no room is written with the next one."""
         place = absolute(report["input"])
-        row = {**report, "input": place, "output": str(Path(report["output"]).resolve()), "of": _stamp(place)}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row, default=str) + "\n")
+        self._append({**report, "input": place, "output": str(Path(report["output"]).resolve()), "of": _stamp(place)})
+
+    def _append(self, row: dict[str, Any]) -> bool:
+        self._unwritten.append(json.dumps(row, default=str) + "\n")
+        torn = len(self._unwritten) > 1  # the last attempt may have left half a line
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write("\n" * torn + "".join(self._unwritten))
+        except OSError:
+            return False
+        self._unwritten.clear()
+        return True
+
+
+def _key(task: Task) -> tuple[str, str]:
+    return absolute(task.place), str(task.output.resolve())
 
 
 def _stamp(place: str) -> list[int] | None:

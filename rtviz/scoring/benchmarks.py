@@ -467,11 +467,15 @@ def follow(
 
 def _looked(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
     sizes = set()
+    compiled = False
     for frames in _batched(clip, model):
         sizes |= {frame.pixels.shape for frame in frames}
         if len(sizes) > 1:
             raise SourceUnreadable(f"{clip.name} has frames of several sizes")
         seen = [_narrowed(frame.pixels, resolution) for frame in frames]
+        if not compiled:
+            model.compile(seen[0], len(seen), resolution, ("tokens",), frames=clip.count)
+            compiled = True
         looked = model.batch(seen, _any_query(model), features=("tokens",), resolution=resolution)
         yield from zip(frames, looked, strict=True)
 

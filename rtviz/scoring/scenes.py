@@ -289,6 +289,7 @@ def score_scenes(
 
 
 def _attention(model: Model, pictures: Sequence[Pixels]) -> Iterator[NDArray[np.float32]]:
+    model.compile(pictures[0], min(_BATCH, len(pictures)), frames=len(pictures))
     for start in range(0, len(pictures), _BATCH):
         for maps in model.batch(pictures[start : start + _BATCH]):
             yield maps.attention

@@ -144,6 +144,7 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
         },
         max(options.rounds * 6, 20),
         model.device,
+        options.clock,
     )
     floors = floor.seconds(taken["product"], taken["copy"])
     quick_floors = [floor.flops / quick_product.flops * seconds for seconds in taken["quick product"]]
@@ -232,6 +233,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
             },
             min(200, max(20 if options.seconds >= 1 else 5, int(options.seconds / turn))),  # p95 wants some
             model.device,
+            options.clock,
         )
         floors = floor.seconds(taken["product"], taken["copy"])
         first = first or statistics.median(taken["rtviz"])

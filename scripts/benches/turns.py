@@ -17,21 +17,31 @@ def settle(device: str) -> None:
         getattr(torch, kind).synchronize()
 
 
-def in_turns(things: Mapping[str, Callable[[], object]], turns: int, device: str) -> dict[str, list[float]]:
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def in_turns(
+    things: Mapping[str, Callable[[], object]], turns: int, device: str, clock: str = "wall"
+) -> dict[str, list[float]]:
     """Seconds that each thing took in each turn.
 
     They take turns so that a machine that is busy for a while, or slows down, does so for all of them alike.
+
+    Args:
+        clock: "wall", or "cpu": the time that this process computed, in all its threads. On a machine that others keep
+            busy the latter tells how things compare, where each runs in one thread (OMP_NUM_THREADS=1).
     """
+    now = CLOCKS[clock]
     for thing in (*things.values(), *things.values()):
         thing()
     seconds: dict[str, list[float]] = {name: [] for name in things}
     for _ in range(turns):
         for name, thing in things.items():
             settle(device)
-            start = time.perf_counter()
+            start = now()
             thing()
             settle(device)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(now() - start)
     return seconds
 
 

@@ -451,9 +451,9 @@ def all_looked(result: object) -> bool:
 def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
     models = zoo()
     with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b,c")) as live:
-        status = until(live, lambda status: all(engine.looks >= 5 for engine in models.engines.values()))
-        looks = [engine.looks for engine in models.engines.values()]
-        assert max(looks) - min(looks) <= 3
+        status = until(live, lambda status: all(engine.passes >= 5 for engine in models.engines.values()))
+        passes = [engine.passes for engine in models.engines.values()]
+        assert max(passes) - min(passes) <= 3
         result = until_shown(live, all_looked)
         assert isinstance(result, Result)
         assert [pane.result.maps.model for pane in result.panes if pane.result.maps] == ["a", "b", "c"]
@@ -476,10 +476,10 @@ def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -
         result = until_shown(live, lambda result: all_looked(result) and len(result.panes) == 3)
         assert isinstance(result, Result)
         until_shown(live, lambda result: result.panes[1].result.maps.query == Point(0.5, 0.5))
-        before = models.engines["b"].looks
+        before = models.engines["b"].passes
         live.update(live.settings.replace(compare=("b",)))
         until_shown(live, lambda result: len(result.panes) == 2)
-        assert models.engines["b"].looks == before, "what was seen already is not looked at again"
+        assert models.engines["b"].passes == before, "a prediction that answers the settings is not made again"
         live.update(live.settings.replace(compare=()))
         until_shown(live, lambda result: not result.panes)
 
@@ -500,8 +500,8 @@ def test_a_model_that_cannot_be_had_says_so_and_the_others_go_on() -> None:
         models.engines["b"].errors.append(RuntimeError("b broke"))
         status = until(live, lambda status: status.panes[1].state == "failed")
         assert not status.panes[1].missing
-        looks = models.engines["a"].looks
-        until(live, lambda status: models.engines["a"].looks > looks + 2)
+        passes = models.engines["a"].passes
+        until(live, lambda status: models.engines["a"].passes > passes + 2)
 
 
 def test_a_head_is_muted_in_the_pane_that_it_was_muted_in() -> None:
@@ -515,10 +515,10 @@ def test_a_head_is_muted_in_the_pane_that_it_was_muted_in() -> None:
         until_shown(live, lambda result: muted_in(result) == [((1, 2),), ((0, 1),), ()])
         live.update(live.settings.replace(mute="1:0.1,1:2.0"))
         until_shown(live, lambda result: muted_in(result) == [(), ((0, 1), (2, 0)), ()])
-        looks = models.engines["a"].looks
+        passes = models.engines["a"].passes
         live.update(live.settings.replace(mute=""))
         until_shown(live, lambda result: muted_in(result) == [(), (), ()])
-        assert models.engines["a"].looks == looks, "nothing has changed for the first model"
+        assert models.engines["a"].passes == passes, "nothing has changed for the first model"
 
 
 def test_each_models_muted_heads_are_told_apart_in_the_settings() -> None:
@@ -536,8 +536,8 @@ def test_a_slow_model_does_not_hold_up_the_picture() -> None:
         until_shown(live, all_looked)
         held = threading.Event()
         models.engines["b"].go.clear()
-        models.engines["b"].looking.clear()
-        assert models.engines["b"].looking.wait(LIMIT)
+        models.engines["b"].in_pass.clear()
+        assert models.engines["b"].in_pass.wait(LIMIT)
         numbers = set()
 
         def five_frames(result: Any) -> bool:

@@ -127,7 +127,7 @@ def test_a_file_plays_at_its_own_speed(speed: float) -> None:
     assert live.status().speed == speed
 
 
-def test_a_speed_that_is_none_is_refused() -> None:
+def test_an_unknown_speed_is_refused() -> None:
     with session(Recording(UNEVEN)) as live, pytest.raises(SettingsError, match=r"0\.25 to 4"):
         live.set_speed(9)
 
@@ -175,13 +175,13 @@ def test_what_is_painted_anew_after_the_end_has_no_growing_age() -> None:
         assert live.status().age_ms == age_ms
 
 
-def test_one_picture_is_shown_and_looked_at_once() -> None:
+def test_one_picture_is_shown_and_predicted_once() -> None:
     engine = Engine()
     with session(Recording([0.0]), engine) as live:
         live.set_loop(True)
         until_shown(live, lambda result: result.maps is not None)
         assert live.status().source_state == "ended"
-        assert engine.looks == 1
+        assert engine.passes == 1
 
 
 def test_opening_another_place_replaces_the_first() -> None:
@@ -256,11 +256,11 @@ def test_a_folder_opens_as_pages_and_attention_never_crosses_from_one_to_the_nex
     engine = Engine()
     crossed: list[object] = []
 
-    def fits(page: int, looked_at: bool) -> Callable[[object], bool]:
+    def fits(page: int, predicted: bool) -> Callable[[object], bool]:
         def check(result: Any) -> bool:
             if result.maps is not None and result.maps.prefix.flat[0] != _page_of(result):
                 crossed.append(result)
-            return _page_of(result) == page and (result.maps is not None) == looked_at
+            return _page_of(result) == page and (result.maps is not None) == predicted
 
         return check
 
@@ -283,7 +283,7 @@ def test_a_folder_opens_as_pages_and_attention_never_crosses_from_one_to_the_nex
     assert not crossed
 
 
-def test_a_slide_show_turns_pages_on_request_and_leaves_out_what_cannot_be_read(
+def test_a_slide_show_turns_pages_on_request_and_skips_what_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.02)

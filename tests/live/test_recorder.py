@@ -1,4 +1,4 @@
-"""Keeping what is seen: the flight recorder, a video while it runs, a snapshot."""
+"""What a live session records: the last seconds, a video while it runs, a snapshot."""
 
 from __future__ import annotations
 

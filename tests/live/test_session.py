@@ -23,7 +23,7 @@ from rtviz.views.hover import hover
 from rtviz.views.requirements import fit, has_features
 
 
-def test_a_slot_gives_the_newest_and_counts_the_rest() -> None:
+def test_a_mailbox_gives_the_newest_and_counts_the_rest() -> None:
     slot: LatestSlot[int] = LatestSlot()
     for number in range(5):
         slot.put(number)
@@ -35,7 +35,7 @@ def test_a_slot_gives_the_newest_and_counts_the_rest() -> None:
     assert slot.take(0) == 5
 
 
-def test_closing_a_slot_lets_those_go_who_wait() -> None:
+def test_closing_a_mailbox_releases_those_who_wait() -> None:
     slot: LatestSlot[int] = LatestSlot()
     taken: list[int | None] = []
     waiting = threading.Thread(target=lambda: taken.append(slot.take()))
@@ -93,10 +93,10 @@ def test_a_change_shows_at_once_while_the_model_is_busy() -> None:
     engine = Engine()
     with session(camera, engine, mode="locked") as live:
         until_shown(live, lambda result: result.maps is not None)
-        engine.looking.clear()
+        engine.in_pass.clear()
         engine.go.clear()
-        assert engine.looking.wait(LIMIT)
-        looks = engine.looks
+        assert engine.in_pass.wait(LIMIT)
+        passes = engine.passes
         waits = []
         for number in range(20):
             wanted = Settings(head=number % 4, opacity=0.3 + 0.02 * number)
@@ -106,7 +106,7 @@ def test_a_change_shows_at_once_while_the_model_is_busy() -> None:
             waits.append(time.monotonic() - start)
             assert isinstance(shown, Result)
             assert shown.maps is not None
-        assert engine.looks == looks, "a change of drawing has run the model"
+        assert engine.passes == passes, "a change of drawing has run the model"
         assert sorted(waits)[len(waits) // 2] < 0.05, waits
         engine.go.set()
 
@@ -122,18 +122,18 @@ def test_a_change_shows_while_paused_and_without_the_model(mode: str) -> None:
         # One frame may have been on its way to the screen.
         until(live, lambda status: status.source_state == "paused" and camera.frames > paused_at + 2)
         held = _settled(live)
-        looks = engine.looks
+        passes = engine.passes
         live.update(Settings(head=2, layer=1))
         shown = until_shown(live, lambda result: result.settings.head == 2)
         assert isinstance(shown, Result)
         assert shown.frame is held.frame
-        assert engine.looks == looks
+        assert engine.passes == passes
         live.pause(False)
         until_shown(live, lambda result: result.frame is not held.frame)
 
 
 def _settled(live: LiveSession) -> Result:
-    """What is shown when the held frame, which is the newest, has its own attention."""
+    """The result once the held frame, which is the newest, has its own attention."""
     newest = live.status().position_seconds
     shown = until_shown(
         live,
@@ -154,7 +154,7 @@ def test_locked_never_shows_attention_of_another_frame() -> None:
             return len({frame for frame, _ in seen}) > 20
 
         assert live.wait_for(note, LIMIT)
-    assert all(frame == looked for frame, looked in seen)
+    assert all(frame == predicted for frame, predicted in seen)
 
 
 def test_smooth_shows_every_frame_with_the_newest_attention() -> None:
@@ -180,16 +180,16 @@ def test_another_query_needs_no_other_pass_also_when_paused() -> None:
         last = live.counts()[0] - 1  # nothing is delivered any more
         held = until_shown(live, lambda result: result.frame.index == result.maps.prefix[0, 0, 0] == last)
         assert isinstance(held, Result)
-        looks = engine.looks
+        passes = engine.passes
         engine.go.clear()  # another pass would never end
         live.update(Settings(query=Point(0.25, 0.5)))
         shown = until_shown(live, lambda result: result.maps.query == Point(0.25, 0.5))
         assert isinstance(shown, Result)
         assert shown.frame is held.frame
-        assert engine.looks == looks
+        assert engine.passes == passes
         engine.go.set()
         live.update(Settings(query=Point(0.25, 0.5), resolution=448))
-        until(live, lambda status: engine.looks == looks + 1)
+        until(live, lambda status: engine.passes == passes + 1)
 
 
 def test_similarity_asks_what_is_under_the_pointer_in_every_pane_without_a_pass() -> None:
@@ -202,7 +202,7 @@ def test_similarity_asks_what_is_under_the_pointer_in_every_pane_without_a_pass(
             return [pane.result.maps.query for pane in result.panes if pane.result.maps is not None]
 
         until_shown(live, lambda result: queries(result) == ["cls", "cls"])
-        until(live, lambda status: engines["tiny"].looks and engines["small"].looks)
+        until(live, lambda status: engines["tiny"].passes and engines["small"].passes)
         for engine in engines.values():
             engine.go.clear()  # another pass would never end
         under, pinned = Point(0.25, 0.75), Point(0.9, 0.1)
@@ -279,8 +279,8 @@ def test_another_model_loads_while_the_old_one_goes_on() -> None:
         status = until(live, lambda status: status.model_state == "loading" and status.model_progress)
         assert status.model_progress == (10, 100)
         assert status.model_name == "first"
-        looks = first.looks
-        until(live, lambda status: first.looks > looks + 2)
+        passes = first.passes
+        until(live, lambda status: first.passes > passes + 2)
         release.set()
         until(live, lambda status: status.model_state == "ready" and status.model_name == "second")
         # The second has two heads only: the nearest is shown, and the result says so.
@@ -294,9 +294,9 @@ def test_a_model_that_replaces_another_during_a_pass_gets_none_of_its_maps() -> 
     load = {"load_engine": lambda settings, progress: engines[settings.model]}
     with session(FaultyCamera(fps=60, size=(48, 96)), settings=Settings(model="first"), **load) as live:
         until_shown(live, lambda result: result.maps is not None)
-        engines["first"].looking.clear()
+        engines["first"].in_pass.clear()
         engines["first"].go.clear()
-        assert engines["first"].looking.wait(LIMIT)
+        assert engines["first"].in_pass.wait(LIMIT)
         live.update(Settings(model="second"))
         until(live, lambda status: status.model_name == "second")
         engines["first"].go.set()
@@ -318,8 +318,8 @@ def test_a_device_that_fails_is_replaced_by_the_cpu_for_every_model() -> None:
         assert status.model_sentence in status.notices
 
 
-def test_a_model_that_comes_later_is_told_where_the_marked_objects_are() -> None:
-    """The next model, and one in a pane of its own; the first one sees for itself what is marked."""
+def test_a_model_that_is_loaded_later_takes_over_the_marked_objects() -> None:
+    """The next model, and one in a pane of its own; the first one finds the marked objects itself."""
     engines = {name: Engine(Model(name or "first")) for name in (None, "beside", "next")}
     marked = Settings(view="track", track=(Mark(0.5, 0.5),))
     camera = FaultyCamera(fps=60, size=(48, 96))
@@ -373,8 +373,8 @@ def test_a_model_that_fails_leaves_the_one_before_and_says_why() -> None:
         status = until(live, lambda status: status.model_state == "failed")
         assert status.model_sentence == "the weights of bad are not here"
         assert status.model_name == "good"
-        looks = good.looks
-        until(live, lambda status: good.looks > looks)
+        passes = good.passes
+        until(live, lambda status: good.passes > passes)
 
 
 def test_a_first_model_that_fails_is_replaced_by_the_one_that_needs_nothing() -> None:
@@ -391,7 +391,7 @@ def test_a_first_model_that_fails_is_replaced_by_the_one_that_needs_nothing() ->
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_model_that_fails_a_pass_is_shown_and_recovers_the_first_and_another_one(failing: int) -> None:
+def test_the_first_and_any_other_model_recovers_after_a_failed_pass(failing: int) -> None:
     engines = {name: Engine(Model(name)) for name in ("first", "other")}
     settings = Settings(model="first", compare=("other",))
 
@@ -428,8 +428,8 @@ def test_a_failing_model_does_not_hold_up_the_others() -> None:
     load = {"load_engine": lambda settings, progress: engines[settings.model]}
     settings = Settings(model="first", compare=("other",))
     with session(FaultyCamera(fps=60, size=(48, 96)), settings=settings, **load) as live:
-        until(live, lambda status: status.model_state == "failed" and engines["other"].looks > 20)
-        assert engines["first"].looks < 10
+        until(live, lambda status: status.model_state == "failed" and engines["other"].passes > 20)
+        assert engines["first"].passes < 10
 
 
 def test_frames_show_before_the_model_is_there() -> None:
@@ -487,8 +487,8 @@ def test_closing_takes_less_than_three_seconds_in_every_state(state: str) -> Non
     if state == "looking hangs":
         until_shown(live, lambda result: result.maps is not None)
         engine.go.clear()
-        engine.looking.clear()
-        assert engine.looking.wait(LIMIT)
+        engine.in_pass.clear()
+        assert engine.in_pass.wait(LIMIT)
     if state == "past":
         until(live, lambda status: status.recorder_seconds > 0.2)
         live.rewind(0.1)
@@ -503,7 +503,7 @@ def test_closing_takes_less_than_three_seconds_in_every_state(state: str) -> Non
     assert took < 3.0
 
 
-def test_hovering_tells_the_value_of_the_patch() -> None:
+def test_hovering_gives_the_attention_of_the_patch() -> None:
     attention = np.full((1, 2, 2, 4), 0.05, np.float32)
     attention[0, 1, 1, 3] = 0.4
     maps = Maps(attention, np.zeros((1, 2, 1), np.float32), "cls", "tiny", 16, (32, 64))
@@ -528,7 +528,7 @@ def test_settings_are_brought_to_what_the_maps_have() -> None:
 
 @pytest.mark.parametrize("name", views.names())
 def test_every_view_has_something_to_draw_while_what_it_needs_is_on_its_way(name: str) -> None:
-    """The maps of the look before, which was made for the heatmap."""
+    """The maps are those of the forward pass before, for the heatmap."""
     frame = Frame(np.zeros((24, 32, 3), np.uint8))
     maps = Engine()._maps(frame, Settings())
     assert not has_features(maps, Settings(view=name)) or not views.find(name).needs - {
@@ -539,6 +539,6 @@ def test_every_view_has_something_to_draw_while_what_it_needs_is_on_its_way(name
     assert views.draw(frame, maps, fit(Settings(view=name, mute="0.1"), maps)).shape == (24, 32, 3)
 
 
-def test_a_mode_that_is_none_is_refused() -> None:
+def test_an_unknown_mode_is_refused() -> None:
     with session(Recording([0.0])) as live, pytest.raises(SettingsError, match="locked, smooth"):
         live.set_mode("quick")

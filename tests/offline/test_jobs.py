@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from guard import Guard
 from test_cli import TINY, one_line_error, rtviz
 
+from rtviz import cli
 from rtviz.errors import SettingsError
-from rtviz.offline.jobs import JobConfig, Task, failed
+from rtviz.offline.jobs import JobConfig, Task, Worker, failed
 from rtviz.offline.manifest import MANIFEST, Manifest
 from rtviz.offline.processes import _with_one_gpu, in_processes
 from rtviz.settings import OutputSettings, Settings
@@ -56,6 +60,63 @@ def test_what_is_done_is_known_again_and_what_failed_or_vanished_is_not(tmp_path
     assert [again.done(task) is not None for task in tasks] == [True, False, False]
     again.add({"input": tasks[2].place, "output": str(tasks[0].output)})
     assert all(json.loads(line) for line in manifest.path.read_text().splitlines())
+
+
+def test_what_was_begun_is_known_again_and_a_report_without_room_is_written_later(tmp_path: Path) -> None:
+    first, second, third = scenes(tmp_path, 3)
+    manifest = Manifest(tmp_path / MANIFEST, ORDER)
+    manifest.begin([first, second])
+    for task in (first, second):
+        task.output.write_bytes(b"a video")
+    with full_for_new_bytes(manifest.path):
+        manifest.add({"input": first.place, "output": str(first.output), "frames_out": 6})
+    with open(manifest.path, "a") as file:
+        file.write('{"input": "half a l')  # what found room
+    manifest.add({"input": second.place, "output": str(second.output), "frames_out": 6})
+    again = Manifest(tmp_path / MANIFEST, ORDER)
+    assert [again.done(task) is not None for task in (first, second, third)] == [True, True, False]
+    assert [again.begun(task) for task in (first, second, third)] == [True, True, False]
+    assert Manifest(tmp_path / MANIFEST, ORDER).begun(first), "it stays known"
+
+
+@contextlib.contextmanager
+def full_for_new_bytes(path: Path) -> Iterator[None]:
+    """No file of this process may grow beyond the size that this one has."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_job_that_was_killed_between_an_output_and_its_report_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The output is there, the report is not; an output that is somebody else's stays refused."""
+
+    def here(tasks: list[Task], config: JobConfig, *_: object) -> Iterator[dict[str, Any]]:
+        worker = Worker(config)
+        for task in tasks:
+            yield json.loads(worker({"input": task.place, "output": str(task.output)})["report"])
+
+    monkeypatch.setattr("rtviz.offline.ray_cluster.on_ray", here)
+    places = [task.place for task in scenes(tmp_path, 2)]
+    command = ["render", *places, "-o", f"{tmp_path / 'out'}{os.sep}", *TINY, "--ray", "--quiet"]
+    assert cli.run(command) == 0
+    outputs = sorted((tmp_path / "out").glob("*.mp4"))
+    path = tmp_path / "out" / MANIFEST
+    lines = [line for line in path.read_text().splitlines() if str(outputs[0]) not in line or "begun" in line]
+    path.write_text("\n".join(lines) + "\n")
+    outputs[0].write_bytes(b"other")
+    untouched = outputs[1].stat().st_mtime_ns
+    assert cli.run(command) == 0
+    assert frames_in(outputs[0]) == frames_in(outputs[1]) == 6
+    assert outputs[1].stat().st_mtime_ns == untouched
+
+    path.unlink()
+    assert cli.run(command) != 0
 
 
 def test_a_job_with_other_settings_is_another_job(tmp_path: Path) -> None:

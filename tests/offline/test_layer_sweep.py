@@ -218,17 +218,17 @@ def test_a_ride_freezes_the_frame_shows_every_layer_and_comes_back(paused: bool)
         assert sweep.start(100.0)  # type: ignore[attr-defined]
         frozen = until(live, lambda status: status.paused)
         assert frozen.paused
-        looks = None
+        passes = None
         seen = []
         times = layer_sweep.arrivals(3)
         for now in sorted({*times[:-1], *(time + 0.2 for time in times[:-1])}):
             sweep.tick(100.0 + now + 1e-6)  # type: ignore[attr-defined]
             layer = live.settings.layer
             result = until_shown(live, lambda result, layer=layer: result.settings.layer == layer)  # type: ignore[attr-defined]
-            looks = engine.looks if looks is None else looks
+            passes = engine.passes if passes is None else passes
             seen.append((layer, result.settings.view))  # type: ignore[attr-defined]
         assert [key for key, _ in itertools.groupby(seen)] == [(0, "heatmap"), (1, "heatmap"), (2, "heatmap")]
-        assert engine.looks <= looks + 1, "the layers come out of the pass that was made; the held frame may need one"
+        assert engine.passes <= passes + 1, "the layers come out of the pass that was made; the held frame may need one"
         sweep.tick(100.0 + times[-1] + 0.01)  # type: ignore[attr-defined]
         assert not sweep.running  # type: ignore[attr-defined]
         assert (live.settings.view, live.settings.layer) == ("grid", 1)

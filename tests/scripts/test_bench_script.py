@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -252,3 +254,22 @@ def test_all_goes_on_where_a_library_is_missing(
     with pytest.raises(SystemExit):
         benches("bench").main(["render"])
     assert "pip install av" in capsys.readouterr().err
+
+
+def test_the_stages_of_a_render_are_timed_alone(benches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches("stages"), "SIZES", {"96x64": (64, 96)})
+    options = argparse.Namespace(
+        model="embedded", device="cpu", resolution=64, view="heatmap", seconds=0.5, clock="cpu"
+    )
+    told = benches("stages").stages(options)
+    row = told["96x64, ms a frame"]
+    assert row.pop("the most") == max(row, key=row.get)
+    assert list(row) == ["decode", "resize", "forward", "draw", "encode"]
+    assert min(row.values()) >= 0
+    assert row["forward"] > row["resize"]
+
+
+def test_the_clock_of_the_processor_leaves_out_waiting(benches: Any) -> None:
+    waiting = {"waits": lambda: threading.Event().wait(0.05)}
+    wall, cpu = (benches("turns").in_turns(waiting, 1, "cpu", clock)["waits"][0] for clock in ("wall", "cpu"))
+    assert wall >= 0.05 > 2 * cpu
