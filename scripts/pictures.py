@@ -151,7 +151,7 @@ class window:  # noqa: N801
         self._folder = tempfile.TemporaryDirectory()
         remembered = Remembered.read(Path(self._folder.name))
         settings = rtviz.Settings(model=MODEL)
-        remembered.tell(settings, ())
+        remembered.note_given(settings, ())
         remembered.window |= {"size": [width, height]}
         self.session = LiveSession(str(place), settings)
         self.window = Window(self.session, remembered)
