@@ -40,7 +40,7 @@ def run(
         remembered.stored = False
     given = settings
     settings = starting_settings(given, {} if kiosk or config is not None else remembered.settings)
-    remembered.tell(settings, None if isinstance(given, Settings) or config is not None else given or ())
+    remembered.note_given(settings, None if isinstance(given, Settings) or config is not None else given or ())
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
