@@ -43,9 +43,9 @@ from rtviz.app.licence import LicenceDialog
 from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
+from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
-from rtviz.app.theme import DARK
 from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
