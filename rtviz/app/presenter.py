@@ -123,7 +123,7 @@ class Presenter:
         status, settings, result = self.status, self._session.settings, self._layout.canvas.result
         where = f"layer {self._commands.layer()}" if status.layers else ""
         if status.layers and not status.heads:  # a convolutional network
-            return [where.replace("layer", "stage"), f"{status.model_name}   {self._commands.said('cam')}"]
+            return [where.replace("layer", "stage"), f"{status.model_name}   {self._commands.describe('cam')}"]
         query = result.settings.query if result is not None else settings.query
         second = (
             f"{status.page[0] + 1} / {status.page[1]}" if status.page else "",
@@ -131,7 +131,7 @@ class Presenter:
             views.find(settings.view).label.lower(),
             "query: CLS" if query == "cls" else "query: one patch",
         )
-        return ["   ".join(filter(None, line)) for line in ((where, self._commands.said("head")), second)]
+        return ["   ".join(filter(None, line)) for line in ((where, self._commands.describe("head")), second)]
 
     def _awaited(self) -> bool:
         """Whether the picture has lacked what the settings ask for longer than a moment: a view, a muted head or an

@@ -43,6 +43,7 @@ from rtviz.app.licence import LicenceDialog
 from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
+from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
@@ -249,7 +250,7 @@ def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> Non
 
 def test_a_small_window_shows_every_button_and_the_timeline(make: Make, qtbot: QtBot) -> None:
     window = make(shown=False, load_engine=lambda settings, progress: Engine(Model(layers=4, heads=8)))
-    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.facts) == 8)
+    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.stats) == 8)
     window.resize(800, 500)
     wait(qtbot, lambda: window.size() == QSize(800, 500))
     fusion = [button.geometry() for button in window.fusion.buttons.values()]
@@ -322,9 +323,9 @@ def test_the_head_that_stands_out_is_followed_and_its_facts_are_told(make: Make,
     assert window.session.settings.head == "follow"
     assert window.canvas.toast_text == "following head 2"
     wait(qtbot, lambda: window.strip.chosen == 2 and window.strip.following)
-    wait(qtbot, lambda: [fact.tag for fact in window.instruments.heads.facts][2:3] == ["foreground"])
+    wait(qtbot, lambda: [one.tag for one in window.instruments.heads.stats][2:3] == ["foreground"])
     wait(qtbot, lambda: window.instruments.heads.chosen == 2)
-    assert list(window.strip.tags) == [fact.tag for fact in window.instruments.heads.facts]
+    assert list(window.strip.tags) == [one.tag for one in window.instruments.heads.stats]
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
     assert window.session.settings.head == 2, "it stays with the head that it followed"
     table = window.instruments.heads
@@ -1123,7 +1124,7 @@ def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make
     window = make()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ((0, 0, 0),)
-    assert "layer 0 head 0 is muted" in window.canvas.toast_text
+    assert "layer 0 head 0 muted" in window.canvas.toast_text
     wait(qtbot, lambda: "0.0 muted" in window.header.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
@@ -1329,7 +1330,9 @@ def test_the_menu_under_the_models_name_tells_of_every_model_and_fetches_one(
     assert "from the package index" in _texts(menu.entries["embedded"])
     assert "88 MB from the Hugging Face hub or the package index" in _texts(menu.entries["dino-vits16"])
     buttons = {name: entry.button for name, entry in menu.entries.items()}
-    assert [buttons[name].text() for name in menu.entries] == ["Looking", "Fetch", "Fetch", "Fetch"]
+    assert [buttons[name].text() for name in menu.entries] == ["In use", "Fetch", "Fetch", "Fetch"]
+    edges = {name: entry.grab().toImage().pixelColor(60, 0).name() for name, entry in menu.entries.items()}
+    assert [name for name, edge in edges.items() if edge == DARK.accent] == ["embedded"], "the model in use is framed"
     for ending in ("cancel", "let go"):
         qtbot.mouseClick(menu.entries["dinov2-vits14"].button, Qt.LeftButton)
         wait(qtbot, lambda: menu.entries["dinov2-vits14"].bar.value() == 386)
@@ -1344,9 +1347,10 @@ def test_the_menu_under_the_models_name_tells_of_every_model_and_fetches_one(
     shelf.go.set()
     wait(qtbot, lambda: window.presenter.status.model_name == "dinov2-vits14")
     wait(qtbot, lambda: "dinov2-vits14" in window.header.model_button.text())
-    wait(qtbot, lambda: menu.entries["dinov2-vits14"].button.text() == "Looking")
+    wait(qtbot, lambda: menu.entries["dinov2-vits14"].button.text() == "In use")
     assert shelf.asked == [("dinov2-vits14", False)] * 2
     qtbot.mouseClick(menu.entries["embedded"].button, Qt.LeftButton)
+    assert window.canvas.toast_text == "loading embedded", "its name alone would stand over the other model's maps"
     assert not menu.isVisible()
     wait(qtbot, lambda: window.presenter.status.model_name == "embedded")
 
