@@ -351,8 +351,10 @@ def test_any_key_ends_the_run_through_the_layers_and_does_what_it_does(
     qtbot.keyClick(window.canvas, "E", Qt.ShiftModifier)
     assert window.commands.sweep.running
     assert window.session.settings.layer == 0
-    wait(qtbot, lambda: window.session.status().paused and window.session.settings.layer == 1)
-    assert window.canvas.toast_text == "layer 1"
+    wait(
+        qtbot, lambda: window.session.status().paused and window.session.settings.layer >= 1
+    )  # a busy machine skips one
+    assert window.canvas.toast_text == f"layer {window.session.settings.layer}"
     qtbot.keyPress(window.canvas, Qt.Key_Shift)
     assert window.commands.sweep.running
     qtbot.keyClick(window.canvas, key, modifier)
