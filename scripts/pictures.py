@@ -38,7 +38,7 @@ ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "similarity": (BOTTLES, 2.5, {"query": (0.16, 0.62)}),
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),
-    "track": (PERSON, 1.0, {"track": "0.35,0.2,0.32,0.8"}),
+    "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
 }
 
@@ -151,7 +151,7 @@ class window:  # noqa: N801
         self._folder = tempfile.TemporaryDirectory()
         remembered = Remembered.read(Path(self._folder.name))
         settings = rtviz.Settings(model=MODEL)
-        remembered.tell(settings, ())
+        remembered.note_given(settings, ())
         remembered.window |= {"size": [width, height]}
         self.session = LiveSession(str(place), settings)
         self.window = Window(self.session, remembered)

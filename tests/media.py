@@ -8,6 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from rtviz.settings import OutputSettings
+from rtviz.sinks import open_sink
+from rtviz.sources import open_source
+
 TICKS = Fraction(1, 1000)
 
 
@@ -140,3 +144,20 @@ def signals(path: Path) -> tuple[list[float], list[float]]:
                     if not beeps or begins + at / 48000 - beeps[-1] > 0.5:
                         beeps.append(begins + at / 48000)
     return flashes, beeps
+
+
+def read(place: str | Path, **part) -> tuple[list, list[str]]:
+    """All frames of a source, and its warnings."""
+    with open_source(str(place), **part) as source:
+        return list(source), source.warnings
+
+
+def copy(source_path: Path, path: Path, output: OutputSettings | None = None, **part) -> list[str]:
+    """Through a source and a sink, unchanged; returns the sink's warnings."""
+    with (
+        open_source(str(source_path), **part) as source,
+        open_sink(path, size=source.info.size, fps=source.info.fps, output=output, origin=source) as sink,
+    ):
+        for frame in source:
+            sink.write(frame.pixels, frame)
+    return sink.warnings

@@ -120,35 +120,59 @@ class Propagation:
         Raises:
             ValueError: they have another shape.
         """
-        if features.shape != self._features.shape[1:]:
-            raise ValueError(f"features are {list(self._features.shape[1:])} in this video, not {list(features.shape)}")
-        asked = _normalised(features)
+        asked = self._checked(features)
         context = len(self._features) - 1
         known = 1 + min(self._carried, context)
         labels = np.empty(self._labels.shape[1:], np.float32)
         for top, bottom, left, right in self._tiles(known):
-            labels[top:bottom, left:right] = self._look_up(asked[top:bottom, left:right], top, left, known)
+            labels[top:bottom, left:right] = self._look_up(
+                asked[top:bottom, left:right], top, left, known, self._neighbourhood
+            )
         if context:
             place = 1 + self._carried % context
             self._features[place], self._labels[place] = asked, labels
         self._carried += 1
         return self._summed(labels)
 
-    def deny(self, carried: Carried, objects: NDArray[np.bool_]) -> Carried:
-        """The last frame once more, without some objects: whatever looks like them in it counts as background, and the
-        next frames learn no better from it. The first frame stays as it is.
+    def recall(self, features: NDArray[np.floating[Any]]) -> Carried:
+        """Where in a frame the objects are as far as the first frame alone tells, at whatever place: to find again what
+        was lost. The next frames do not build on it unless `amend` says so.
 
         Args:
-            carried: what `next` said of the last frame.
-            objects: bool [objects], which are not there.
+            features: float [rows, columns, width], as the first frame's.
         """
-        labels = np.moveaxis(carried.labels, 0, 2).copy()
-        labels[..., 0] += labels[..., 1:][..., objects].sum(axis=2)
-        labels[..., 1:][..., objects] = 0
-        context = len(self._features) - 1
-        if context and self._carried:
-            self._labels[1 + (self._carried - 1) % context] = labels
+        asked = self._checked(features)
+        labels = np.empty(self._labels.shape[1:], np.float32)
+        for top, bottom, left, right in self._tiles(1):
+            labels[top:bottom, left:right] = self._look_up(
+                asked[top:bottom, left:right], top, left, 1, max(asked.shape)
+            )
         return self._summed(labels)
+
+    def amend(self, features: NDArray[np.floating[Any]], labels: Floats) -> Carried:
+        """Say where the objects are in the last frame, instead of what `next` said of it; the next frames build on it.
+
+        Args:
+            features: float [rows, columns, width], the last frame's. After `forget_context`, any frame is the last.
+            labels: float32 [1 + objects, rows, columns], as `Carried` has them.
+        """
+        context = len(self._features) - 1
+        labels = np.ascontiguousarray(np.moveaxis(labels, 0, 2))
+        self._carried = max(self._carried, 1)
+        if context:
+            place = 1 + (self._carried - 1) % context
+            self._features[place], self._labels[place] = self._checked(features), labels
+        return self._summed(labels)
+
+    def _checked(self, features: NDArray[np.floating[Any]]) -> Floats:
+        """Features of unit length.
+
+        Raises:
+            ValueError: they are not of the first frame's shape.
+        """
+        if features.shape != self._features.shape[1:]:
+            raise ValueError(f"features are {list(self._features.shape[1:])} in this video, not {list(features.shape)}")
+        return _normalised(features)
 
     def _summed(self, labels: Floats) -> Carried:
         """What labels [rows, columns, 1 + objects] say of the objects."""
@@ -169,16 +193,15 @@ class Propagation:
             for left in range(0, columns, _TILE):
                 yield top, min(top + _TILE, rows), left, min(left + _TILE, columns)
 
-    def _look_up(self, asked: Floats, top: int, left: int, known: int) -> Floats:
+    def _look_up(self, asked: Floats, top: int, left: int, known: int, reach: int) -> Floats:
         """The labels of a tile of patches whose upper left one is at (top, left): [rows, columns, labels]."""
         rows, columns, width = asked.shape
-        reach = self._neighbourhood
         first_row, first_column = max(0, top - reach), max(0, left - reach)
         window = np.s_[:known, first_row : top + rows + reach, first_column : left + columns + reach]
         sources = self._features[window]
         # [patches, known frames, window rows, window columns]
         likeness = (asked.reshape(-1, width) @ sources.reshape(-1, width).T).reshape(-1, *sources.shape[:3])
-        place = top, left, rows, columns
+        place = top, left, rows, columns, reach
         if self._too_far is None or self._too_far[0] != place:  # the same in each frame that is not tiled
             row_gap = np.abs(np.arange(top, top + rows)[:, None] - np.arange(first_row, first_row + sources.shape[1]))
             column_gap = np.abs(

@@ -1,10 +1,11 @@
 """Follows marked objects through a stream by the features of its patches, one frame after the other.
 
-What a mark means is decided in the frame in which it first shows: the patches that are like the one under a point, as
-far as the frame's own variety tells, and hang together with it, or those in a box that are less like its surroundings
-than like its middle. From there on the mask is carried by label propagation (`rtviz.analysis.propagation`). Objects
-that were marked together share one propagation; each group keeps the frame in which it began, so that what was lost can
-be found again.
+The frame in which a mark first shows decides what it means (`rtviz.analysis.marking`). From there on label propagation
+(`rtviz.analysis.propagation`) carries the mask. It gives every patch a label from somewhere, so that when an object
+leaves, whatever is least unlike it would become it. Therefore the tracker keeps each object's patches of the first
+frame and compares with them what propagation says: an object that no longer resembles itself is lost. The tracker then
+searches the whole frame, and shows the object again where it recognises it. Objects that were marked together share
+one propagation.
 """
 
 from __future__ import annotations
@@ -16,21 +17,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtviz.analysis.discovery import CUT, JUMP_SECONDS, component, likeness, parts
+from rtviz.analysis.discovery import CUT, JUMP_SECONDS, likeness, parts
+from rtviz.analysis.marking import nearest, objects_of, unit_of
 from rtviz.analysis.propagation import Carried, Propagation
 from rtviz.cv import cv2
-from rtviz.frame import Floats, Grid, Maps
+from rtviz.frame import Floats, Maps
 from rtviz.settings import Mark
 
-_ROUNDS = 4  # in which what was found about a point says anew what is looked for
-_NEIGHBOURS = 5  # a patch is as like a group as it is, on average, to so many of the group that are most like it
-_LEAST = 0.08  # of a box: an object in it is at least that large, else the box itself is taken
-# After a cut, patches are taken for an object's own from this cosine similarity with those it had at first, less the
-# first frame's mean. With `embedded`, drawn objects have .94 to .99 five seconds later (nine in ten of them), patches
-# taken for them in other drawn scenes .82 to .93, and those in another real scene .74 to .79.
-_FOUND = 0.92
+# An object is lost when its distance from how it looked at first is above _HOLD, and found again when it is at most
+# _FOUND (`_Reference`). scripts/score_track.py measures both; docs/pages/scores.md has the figures.
+_HOLD = 0.55
+_FOUND = 0.36
+_LEAST_SPREAD = 0.01  # a surface of one kind varies that much from frame to frame
 
 Mask = NDArray[np.bool_]  # [rows, columns]
+
+
+class _Reference:
+    """An object as it looked when it was marked. It never changes, so that no other object can become it bit by bit.
+
+    Args:
+        patches: float32 [patches, width], the object's features, of unit length.
+    """
+
+    def __init__(self, patches: Floats) -> None:
+        self._patches = patches
+        spread = 0.0
+        if len(patches) > 1:
+            others = (patches @ patches.T)[~np.eye(len(patches), dtype=bool)].reshape(len(patches), -1)
+            spread = 1 - float(nearest(others).mean())
+        self._scale = max(spread, _LEAST_SPREAD) ** 0.5
+
+    def distance(self, patches: Floats) -> float:
+        """How far patches [patches, width] are from the object: one less their cosine similarity, over a scale.
+
+        The similarity is the mean over both directions: a part of the object lacks the rest of it, and something larger
+        resembles it only in places. The scale is the square root of how far the object's own patches are from each
+        other. A plain distance would need another threshold for each model, and a multiple of the spread would favour
+        objects of many parts.
+        """
+        if not len(self._patches) or not len(patches):
+            return np.inf
+        similarity = patches @ self._patches.T
+        return (1 - float(nearest(similarity).mean() + similarity.max(axis=0).mean()) / 2) / self._scale
 
 
 class _Group:
@@ -39,43 +68,58 @@ class _Group:
     Attributes:
         marks: where they were marked.
         carried: where they are.
-        hidden: which of them are not there since a cut.
+        hidden: which of them are lost. They are looked for in the whole frame, as they were at first.
     """
 
     def __init__(self, tokens: Floats, marks: tuple[Mark, ...], masks: NDArray[np.bool_]) -> None:
         self.marks = marks
-        self.hidden = np.zeros(len(marks), np.bool_)
+        self.hidden: NDArray[np.bool_] = np.logical_not(masks.any(axis=(1, 2)))
         self._propagation = Propagation(tokens, masks)
         background = np.logical_not(np.logical_or.reduce(masks))
         labels = np.concatenate([background[None], masks]).astype(np.float32)
-        self.carried = Carried(labels, (1.0,) * len(masks), tuple(not mask.any() for mask in masks))
+        self.carried = Carried(labels, (1.0,) * len(masks), tuple(self.hidden.tolist()))
         self._mean = tokens.mean(axis=(0, 1), dtype=np.float32)
-        features = self._features(tokens)
-        self._at_first = [features[mask] for mask in masks]
+        self._references = [_Reference(self._features(tokens, mask)) for mask in masks]
 
     def next(self, tokens: Floats) -> None:
-        """Carry them on; those that are hidden show again where their own patches are seen."""
-        carried = self._propagation.next(tokens)
-        if self.hidden.any():
-            features = self._features(tokens)
-            for number, mask in enumerate(carried.masks):
-                if self.hidden[number] and mask.any() and len(self._at_first[number]):
-                    self.hidden[number] = _like(features[mask], self._at_first[number]).mean() < _FOUND
-            if self.hidden.any():
-                carried = self._propagation.deny(carried, self.hidden)
-        self.carried = carried
+        """Carry them on. What is no longer like an object is not taken for it, and what is lost is looked for."""
+        if self.hidden.all():
+            labels = np.zeros_like(self.carried.labels)
+            self.begin_anew()
+        else:
+            self.carried = self._propagation.next(tokens)
+            labels = self.carried.labels.copy()
+            for number, mask in enumerate(self.carried.masks):
+                away = self.carried.lost[number] or self._distance(number, tokens, mask) > _HOLD
+                self.hidden[number] |= away
+        if not self.hidden.any():
+            return
+        labels[1:][self.hidden] = 0
+        recalled = self._propagation.recall(tokens)
+        for number in np.flatnonzero(self.hidden & ~np.asarray(recalled.lost)).tolist():
+            mask = max(parts(recalled.masks[number]), key=np.count_nonzero) & (labels[1:].max(axis=0) <= 0.5)
+            if self._distance(number, tokens, mask) <= _FOUND:
+                labels[1:, mask] = 0
+                labels[1 + number, mask] = recalled.labels[1 + number, mask]
+                self.hidden[number] = False
+        labels[0] = 1 - labels[1:].sum(axis=0)
+        carried = self._propagation.amend(tokens, labels)
+        self.carried = replace(carried, lost=tuple(self.hidden.tolist()))
 
     def begin_anew(self) -> None:
         """Go on from the first frame alone, as after a leap in time."""
         self._propagation.forget_context()
 
     def hide(self) -> None:
-        """Another scene begins: none of them is there until its patches are seen again."""
-        self.begin_anew()
+        """Another scene begins: none of them is there until it is recognised."""
         self.hidden[:] = True
 
-    def _features(self, tokens: Floats) -> Floats:
-        return _unit(tokens.astype(np.float32) - self._mean)
+    def _distance(self, number: int, tokens: Floats, mask: Mask) -> float:
+        """How far what is at these patches [rows, columns] is from an object, as `_Reference` tells."""
+        return self._references[number].distance(self._features(tokens, mask))
+
+    def _features(self, tokens: Floats, mask: Mask) -> Floats:
+        return unit_of(tokens[mask].astype(np.float32) - self._mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +184,7 @@ class Tracker:
         new = tuple(dict.fromkeys(mark for mark in marks if mark not in known))
         if not blank:
             if new:
-                self._groups.append(_Group(maps.tokens, new, self._masks(maps.tokens, new)))
+                self._groups.append(_Group(maps.tokens, new, self._masks(maps, new)))
             self._given.clear()  # what of it was not wanted now is not marked any more
         maps = replace(maps, marks=marks, **self._labels(marks, maps.grid))
         # Rows and unablated maps would hold on to a whole pass.
@@ -159,13 +203,15 @@ class Tracker:
                 group.begin_anew()
             group.next(tokens)
 
-    def _masks(self, tokens: Floats, marks: tuple[Mark, ...]) -> NDArray[np.bool_]:
+    def _masks(self, maps: Maps, marks: tuple[Mark, ...]) -> NDArray[np.bool_]:
         """The objects of marks that are new in this frame: bool [objects, rows, columns], none over another."""
-        grid = tokens.shape[0], tokens.shape[1]
+        assert maps.tokens is not None
+        # Where objects are not found by keys, all parts of one have patch tokens alike.
+        whole = maps.discovery_features != "keys"
         given = [self._given.pop(mark, None) for mark in marks]
         asked = [mark for mark, mask in zip(marks, given, strict=True) if mask is None]
-        found = iter(objects_of(tokens, asked) if asked else ())
-        masks = np.stack([next(found) if mask is None else _resampled(mask, grid) for mask in given])
+        found = iter(objects_of(maps.tokens, asked, whole=whole) if asked else ())
+        masks = np.stack([next(found) if mask is None else _resampled(mask, maps.grid) for mask in given])
         for number in range(1, len(masks)):  # taken over, and new ones: who was there first stays
             masks[number] &= ~masks[:number].any(axis=0)
         return masks
@@ -209,177 +255,4 @@ def _resampled(mask: Mask, grid: tuple[int, int]) -> Mask:
     return np.asarray(covered >= min(0.5, float(covered.max()))) & mask.any()
 
 
-# --- what a mark means -----------------------------------------------------------------------------------------------
-
-
-def object_of(tokens: NDArray[np.floating[Any]], mark: Mark) -> Mask:
-    """The patches of a marked object: bool [rows, columns].
-
-    Args:
-        tokens: float [rows, columns, width], patch features.
-        mark: a point, or a box.
-    """
-    return np.asarray(objects_of(tokens, [mark])[0])
-
-
-def objects_of(tokens: NDArray[np.floating[Any]], marks: Sequence[Mark]) -> NDArray[np.bool_]:
-    """The patches of objects that are marked in one frame: bool [objects, rows, columns], none over another.
-
-    A patch that several claim goes to the one whose middle it is most like, as Fisher's discriminant tells (the same
-    covariance for all). Of two points on the same patch, the first has the object.
-
-    Args:
-        tokens: float [rows, columns, width], patch features.
-        marks: points, or boxes.
-    """
-    centred = tokens.astype(np.float32)
-    centred = centred - centred.mean(axis=(0, 1))  # what all patches share tells none of them apart
-    unit = _unit(centred)
-    decorrelate = _Decorrelation(centred)
-    grid = Grid(*unit.shape[:2])
-    masks, middles = [], []
-    for mark in marks:
-        if mark.width and mark.height:
-            masks.append(_in_box(unit, mark))
-            middles.append(masks[-1])
-        else:
-            seed = grid.patch_at(mark)
-            masks.append(_at_point(centred, unit, seed, decorrelate))
-            middles.append(_near(seed, masks[-1].shape, 1) & masks[-1])
-    found = np.stack(masks)
-    contested = found.sum(axis=0) > 1
-    for number, mask in enumerate(middles):
-        if (sure := mask & ~contested).any():
-            middles[number] = sure
-    if contested.any():
-        means = [centred[middle].mean(axis=0) for middle in middles]
-        directions = [decorrelate(mean) for mean in means]
-        scores = np.stack([centred @ way - way @ mean / 2 for way, mean in zip(directions, means, strict=True)])
-        winner = np.where(found, scores, -np.inf).argmax(axis=0)
-        for number, mark in enumerate(marks):
-            own = found[number] & (winner == number)
-            found[number] = own if mark.width and mark.height else component(own, grid.patch_at(mark))
-    return found
-
-
-class _Decorrelation:
-    """What tells patches from all others of their frame: the inverse of the covariance of its features, with as much of
-    their mean variance added in each direction (Hariharan, Malik and Ramanan, "Discriminative Decorrelation for
-    Clustering and Classification", ECCV 2012, section 3: the discriminant of one example against everything).
-
-    Args:
-        centred: float32 [rows, columns, width], features less their mean.
-    """
-
-    def __init__(self, centred: Floats) -> None:
-        flat = centred.reshape(-1, centred.shape[2])
-        self._covariance = (flat.T @ flat / len(flat)).astype(np.float64)
-        self._covariance.flat[:: len(self._covariance) + 1] += max(
-            float(self._covariance.trace()) / flat.shape[1], 1e-12
-        )
-
-    def __call__(self, mean: Floats) -> Floats:
-        """The direction [width] in which patches are like one of this mean [width], and unlike the frame."""
-        return np.asarray(np.linalg.solve(self._covariance, mean), np.float32)
-
-
-def _at_point(centred: Floats, unit: Floats, seed: tuple[int, int], decorrelate: _Decorrelation) -> Mask:
-    """The patches like the one at the seed that hang together with it.
-
-    What is looked for is, at first, the mean of the patches beside it that are like it, then of what was found about
-    it. How like is like enough is where the likenesses fall apart into two kinds (Otsu, "A Threshold Selection Method
-    from Gray-Level Histograms", 1979). Of what hangs on by lines one patch wide, edges behind it, nothing is taken,
-    unless it is itself no wider.
-    """
-    grid = centred.shape[:2]
-    beside = _near(seed, grid, 1)
-    weights = np.maximum(unit[beside] @ unit[seed], 0) ** 2
-    mean = weights @ centred[beside] / max(float(weights.sum()), 1e-12)
-    about = _near(seed, grid, max(2, min(grid) // 5))
-    mask = np.zeros(grid, np.bool_)
-    for _ in range(_ROUNDS):
-        like = centred @ decorrelate(mean)
-        mask = component((like > _otsu(like)) | (like >= like[seed]), seed)
-        mean = centred[mask & about].mean(axis=0)
-    broad = mask & _wider(component(_broad(mask), seed))
-    return broad if 2 * np.count_nonzero(broad) >= np.count_nonzero(mask) else mask
-
-
-def _broad(mask: Mask) -> Mask:
-    """The patches of a mask that lie in a square of two by two of them: what is left without lines one patch wide."""
-    squares = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]
-    broad = np.zeros_like(mask)
-    for part in (broad[:-1, :-1], broad[1:, :-1], broad[:-1, 1:], broad[1:, 1:]):
-        part |= squares
-    return broad
-
-
-def _wider(mask: Mask) -> Mask:
-    """A mask and the patches beside it."""
-    wider = mask.copy()
-    wider[1:] |= mask[:-1]
-    wider[:-1] |= mask[1:]
-    wider[:, 1:] |= mask[:, :-1]
-    wider[:, :-1] |= mask[:, 1:]
-    return wider
-
-
-def _near(seed: tuple[int, int], grid: tuple[int, ...], reach: int) -> Mask:
-    """The patches at most so many rows and columns away."""
-    near = np.zeros(grid, np.bool_)
-    near[max(0, seed[0] - reach) : seed[0] + reach + 1, max(0, seed[1] - reach) : seed[1] + reach + 1] = True
-    return near
-
-
-def _unit(features: Floats) -> Floats:
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=2, keepdims=True), 1e-12), np.float32)
-
-
-def _otsu(values: Floats) -> float:
-    """The value that parts numbers into two kinds with the least variance within each."""
-    ordered = np.sort(values.ravel()).astype(np.float64)
-    count = np.arange(1, len(ordered))
-    below = ordered.cumsum()[:-1]
-    apart = below / count - (ordered.sum() - below) / (len(ordered) - count)
-    return float(ordered[int(np.argmax(count * (len(ordered) - count) * apart**2))])
-
-
-def _in_box(features: Floats, mark: Mark) -> Mask:
-    """The patches in a box that are more like its middle than like what surrounds it, the largest piece of them."""
-    rows, columns = features.shape[:2]
-    top, bottom = _span(mark.y, mark.height, rows)
-    left, right = _span(mark.x, mark.width, columns)
-    box = np.zeros((rows, columns), np.bool_)
-    box[top:bottom, left:right] = True
-    ring = np.zeros_like(box)
-    margin = max(2, (bottom - top) // 2), max(2, (right - left) // 2)
-    ring[max(0, top - margin[0]) : bottom + margin[0], max(0, left - margin[1]) : right + margin[1]] = True
-    ring &= ~box
-    middle = np.zeros_like(box)
-    inset = (bottom - top) // 4, (right - left) // 4
-    middle[top + inset[0] : bottom - inset[0], left + inset[1] : right - inset[1]] = True
-    if not ring.any() or np.count_nonzero(box) < 4:
-        return box
-    asked = features[box]
-    nearer = _like(asked, features[middle]) > _like(asked, features[ring])
-    mask = np.zeros_like(box)
-    mask[box] = nearer
-    pieces = parts(mask)
-    largest = max(pieces, key=np.count_nonzero, default=mask)
-    return largest if np.count_nonzero(largest) >= _LEAST * np.count_nonzero(box) else box
-
-
-def _span(start: float, length: float, count: int) -> tuple[int, int]:
-    """The patches that an interval of fractions covers by half or more; at least one."""
-    first = min(round(start * count), count - 1)
-    return first, max(first + 1, min(round((start + length) * count), count))
-
-
-def _like(asked: Floats, known: Floats) -> Floats:
-    """How like each of `asked` [patches, width] is to a group: the mean over its nearest few."""
-    likeness = asked @ known.T
-    count = min(_NEIGHBOURS, likeness.shape[1])
-    return np.asarray(np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1))
-
-
-__all__ = ["Tracker", "object_of", "objects_of"]
+__all__ = ["Tracker"]

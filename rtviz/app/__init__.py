@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["launch", "why_not"]
 
-# Which Debian package brings the libraries that Qt's xcb platform needs, for the line that says what to do.
+# Which Debian package brings the libraries that Qt's xcb platform needs, for the line that names the remedy.
 _PACKAGES = {
     "libGL.so.1": "libgl1", "libEGL.so.1": "libegl1", "libglib-2.0.so.0": "libglib2.0-0",
     "libgthread-2.0.so.0": "libglib2.0-0", "libfontconfig.so.1": "libfontconfig1",
@@ -52,7 +52,7 @@ def launch(
             the window was closed last.
         config: a preset's name or file, of which `settings` holds the settings already: its tables `[keys]` and
             `[window]` count besides the user's own config.toml, and what was shown last does not.
-        kiosk: for a stand: full screen, no panels, back to the start when nobody has touched it for a minute, nothing
+        kiosk: for an exhibition: full screen, no panels, reset after a minute without input, nothing
             stored.
         folder: where the window remembers things; the user's configuration folder if not given.
 
@@ -73,7 +73,7 @@ def launch(
 def why_not() -> str | None:
     """Why no window can be opened here, in one line that says what to do; None where one can.
 
-    Qt ends the whole process where it finds no display or misses a library, so this looks first, without Qt.
+    Qt ends the whole process where it finds no display or misses a library, so this checks first, without Qt.
     """
     try:
         import PyQt5.QtWidgets  # noqa: F401

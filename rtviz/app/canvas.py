@@ -58,16 +58,16 @@ class Canvas(QWidget):
     Attributes:
         painted: called with a result after it was painted for the first time.
         hud: lines that are written large into a corner, for full screen; empty for none.
-        awaited: what is being looked for, in a word or two, while something else is shown; empty for nothing.
+        awaited: what is being computed while something else is shown, in a word or two; empty for nothing.
         covered: how many pixels at the top are covered by messages.
-        recording: what stands beside the red dot; empty for none.
+        recording: the text beside the red dot; empty for none.
     """
 
     pointed = pyqtSignal(object)  # Spot: pressed on the picture
     dragged = pyqtSignal(object)  # Spot: moved with the button down
     hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
-    first_paint = pyqtSignal()  # the window stands
+    first_paint = pyqtSignal()  # the window is on screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -110,7 +110,7 @@ class Canvas(QWidget):
             self.update()
 
     def wait_for(self, *sentences: str) -> None:
-        """What stands on the empty canvas until there is a picture."""
+        """The text on the empty canvas until there is a picture."""
         self._waiting = sentences
         if self.result is None:
             self.update()
@@ -122,7 +122,7 @@ class Canvas(QWidget):
 
     @property
     def toast_text(self) -> str:
-        """What is being said large; empty when nothing is."""
+        """The large text that is shown now; empty for none."""
         return self._toast if time.monotonic() - self._toast_at < self._toast_seconds else ""
 
     def tick(self) -> None:
@@ -216,7 +216,7 @@ class Canvas(QWidget):
             self.painted(self.result)
             if self.result.maps is not None and not self._looked:
                 self._looked = True
-                _log.debug("the first overlay stands at %.3f", time.time())
+                _log.debug("the first overlay is painted at %.3f", time.time())
 
     def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:
         """The patch under the pointer, outlined in black and white, and its value beside the pointer."""
@@ -252,7 +252,7 @@ class Canvas(QWidget):
         painter.setRenderHint(QPainter.Antialiasing)
         if views.find(result.settings.view).hover != "attention":  # its figures would be of what is not shown
             return
-        text = f"{100 * found.share:.2f} %   {found.times_uniform:.1f} × even"
+        text = f"{100 * found.share:.2f} %   {found.times_uniform:.1f} × uniform"
         if spot.head is not None:
             which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)
             text = f"layer {spot.layer}  {which}   {text}"
@@ -304,7 +304,7 @@ class Canvas(QWidget):
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
 
-        At the top, because views write their legends at the bottom; below what is said there already, and the titles of
+        At the top, because views write their legends at the bottom; below any text there already, and the titles of
         several models' pictures.
         """
         margin = self.height() * 0.025

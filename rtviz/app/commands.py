@@ -1,4 +1,4 @@
-"""What keys and buttons ask of the session: heads, layers, views, time, keeping; each says in a word what it did."""
+"""Actions on the session: heads, layers, views, models, marks, time, recording. Each shows its result in a word."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from rtviz.views.requirements import fit, muted
 
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
-_REWIND_SECONDS = 5.0
+_SEEK_SECONDS = 5.0
 _UPSAMPLINGS = Settings.option("upsampling", ChoiceOption).choices
 
 
 class Commands:
-    """Everything that the window can ask of its session.
+    """The actions on a session.
 
     Args:
-        session: what is asked.
-        say: tells the user something in large letters, for so many seconds; from any thread.
-        models_here: the models that can be loaded without fetching anything.
+        session: what they act on.
+        toast: shows large text on the picture, for so many seconds; from any thread.
+        models_here: the models that load without a download.
 
     Attributes:
         record_what: what a recording holds: "overlay", "side-by-side" or "clean".
-        silent: settings whose change is not said, because it is written on the picture already.
+        silent: settings whose change needs no text, because the picture shows their value already.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Commands:
         session: LiveSession,
         remembered: Remembered,
         bindings: Bindings,
-        say: Callable[[str, float], None],
+        toast: Callable[[str, float], None],
         models_here: Callable[[], Sequence[str]],
     ) -> None:
         self.session, self.remembered, self.bindings = session, remembered, bindings
         self.record_what = RECORDED[0]
         self.silent: Collection[str] = ()
-        self._tell, self._models_here = say, models_here
+        self._toast, self._models_here = toast, models_here
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
 
     def table(self) -> dict[str, Callable[[], None]]:
@@ -95,8 +95,8 @@ class Commands:
             "step_on": lambda: self.session.step(1),
             "rewind": self._rewind,
             "live": self.live,
-            "seek_back": lambda: self._seek(-5.0),
-            "seek_on": lambda: self._seek(5.0),
+            "seek_back": lambda: self._seek(-_SEEK_SECONDS),
+            "seek_on": lambda: self._seek(_SEEK_SECONDS),
             "slower": lambda: self._speed(-1),
             "faster": lambda: self._speed(1),
             "loop": self._loop,
@@ -109,12 +109,12 @@ class Commands:
         }
 
     def _say(self, text: str, seconds: float = 1.3) -> None:
-        self._tell(text, seconds)
+        self._toast(text, seconds)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def change(self, **changes: Any) -> None:
-        """Show something else, and say what."""
+        """Change settings, and show the new value in words."""
         settings = self.session.settings.replace(**changes)
         if settings != self.session.settings:
             self.session.update(settings)
@@ -123,16 +123,16 @@ class Commands:
             what = "attention heads" if name == "head" else view.subject
             needs_heads = name == "head" or (name == "view" and view.needs_heads)
             if name not in self.silent and not (needs_heads and self._lacks(what)):
-                said = self.said(name) if changes.get("head") != "follow" else self._begins_to_follow()
+                words = self.describe(name) if changes.get("head") != "follow" else self._describe_following()
                 status = self.session.status()
                 if needs_heads and status.layers and not status.heads:  # the other panes show it
-                    self._say(f"{said}; {lacks(status.model_name or '', what)}", 3.0)
+                    self._say(f"{words}; {lacks(status.model_name or '', what)}", 3.0)
                 elif name == "head" and settings.jaccard and view.best_heads:
-                    self._say(f"{said}, where no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
+                    self._say(f"{words}; no best head is measured ({self.bindings.shown('jaccard')})", 3.0)
                 else:
-                    self._say(said)
+                    self._say(words)
 
-    def said(self, name: str) -> str:
+    def describe(self, name: str) -> str:
         """A setting and its value, in a word or two."""
         settings = self.session.settings
         value = getattr(settings, name)
@@ -155,13 +155,13 @@ class Commands:
                 return "query: the patch under the pointer"
             return "query: CLS" if value == "cls" else "query: this patch"
         if name == "model":
-            return str(value or "the model that is here")
+            return f"loading {value}" if value else "default model"
         label = Settings.option(name).label.lower()
         return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
 
     def _refit(self) -> None:
         self.session.refit()
-        self._say("colours fitted anew")
+        self._say("colours refitted")
 
     def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
         value = getattr(self.session.settings, name)
@@ -176,14 +176,14 @@ class Commands:
         notch = round(getattr(self.session.settings, name) / option.step) + direction
         value = min(max(notch * option.step, option.minimum), option.maximum)
         self.change(**{name: round(value, 6)})
-        self._say(self.said(name))
+        self._say(self.describe(name))
 
     def _head(self, head: int) -> None:
         heads = self._heads()
         if self._lacks():
             return
         if heads and head >= heads:
-            self._say(f"there is no head {head}: they are 0 to {heads - 1}")
+            self._say(f"no head {head}: they are 0 to {heads - 1}")
         else:
             self.change(head=head)
 
@@ -196,12 +196,12 @@ class Commands:
         self.change(head=place % heads)
 
     def shown_head(self) -> Head:
-        """The head that is shown: also where the one that stands out is followed, or the mean where none does."""
+        """The head that is shown. While following, the one that stands out, or the mean if none does."""
         head, result = self.session.settings.head, self.session.latest()
         return result.settings.head if head == "follow" and result is not None else head
 
     def _follow(self) -> None:
-        """Follow the head that stands out, or stay with the one that was followed."""
+        """Follow the head that stands out, or stop and keep the present one."""
         if self._lacks():
             return
         head = self.shown_head()
@@ -210,23 +210,23 @@ class Commands:
         else:
             self.change(head="follow")
 
-    def _begins_to_follow(self) -> str:
+    def _describe_following(self) -> str:
         result = self.session.latest()
         if result is None or result.maps is None or not result.maps.has_attention:
-            return self.said("head")
+            return self.describe("head")
         head = standing_out(result.maps.attention[fit(result.settings, result.maps).layer])
         return f"{views.NO_HEAD}: mean of all heads" if head is None else f"following head {head}"
 
     def _heads(self) -> int:
-        """How many heads can be chosen from: those of the model in focus, or if it has none, of another one."""
+        """How many heads there are to choose from: the model's in focus, or if it has none, another one's."""
         status = self.session.status()
         return status.heads or status.most_heads
 
     def _lacks(self, what: str = "attention heads", *, in_focus: bool = False) -> bool:
-        """Whether no model that looks has heads, or patch tokens, which is then said.
+        """Whether no loaded model has heads, or patch tokens; says so on the picture.
 
         Args:
-            in_focus: of the one that is in focus.
+            in_focus: ask only the model in focus.
         """
         status = self.session.status()
         if status.model_name is None or not status.layers or status.heads or (status.most_heads and not in_focus):
@@ -235,7 +235,7 @@ class Commands:
         return True
 
     def layer(self) -> int:
-        """The layer that is shown, counted from 0; as it was given while no model says how many there are."""
+        """The layer that is shown, counted from 0; as given while no model says how many there are."""
         settings, layers = self.session.settings, self.session.status().layers
         if not layers:
             return settings.layer
@@ -252,19 +252,19 @@ class Commands:
     def _show_layer(self, layer: int) -> None:
         self.session.update(self.session.settings.replace(layer=layer))
         if "layer" not in self.silent:
-            self._say(self.said("layer"), 0.8)
+            self._say(self.describe("layer"), 0.8)
 
     def _elevator(self) -> None:
-        """Run through the layers on the frame that is shown, or end that."""
+        """Sweep through the layers on the frame that is shown, or end that."""
         if self.sweep.running:
             self.sweep.stop()
         elif not self.sweep.start(time.monotonic()):
-            self._say("the layers can be run through as soon as the model has looked", 3.0)
+            self._say("the layer sweep needs a first prediction", 3.0)
 
     def _save_elevator(self) -> None:
         result = self.session.latest()
         if result is None or result.maps is None:
-            self._say("the layers can be saved as soon as the model has looked", 3.0)
+            self._say("the layer sweep needs a first prediction", 3.0)
             return
         from rtviz.offline.layer_sweep import save  # it draws, and the window opens before what draws is loaded
 
@@ -279,7 +279,7 @@ class Commands:
             except RtvizError as error:
                 self._say(str(error), 4.0)
 
-        self._say("saving the layers")
+        self._say("saving the layer sweep")
         threading.Thread(target=write, name="rtviz-layers", daemon=True).start()
 
     def _next_model(self) -> None:
@@ -287,13 +287,13 @@ class Commands:
         now = WeightsFile("", status.model_name)
         if not status.focus and settings.weights:
             now = WeightsFile(str(Path(settings.weights).resolve()), status.model_name)
-        names = [name for name in self._models_here() if name == now.model or name not in self._looking()]
+        names = [name for name in self._models_here() if name == now.model or name not in self._in_panes()]
         there = [WeightsFile("", name) for name in names]
         if not status.focus:  # beside the first model there are models by their names only
             there = [*self.remembered.weights_now, *there]
         others = [one for one in there if one != now]
         if not others:
-            self._say(f"no other model is here: {self.bindings.shown('model_menu')} shows what can be fetched", 3.0)
+            self._say(f"no other model on this machine: {self.bindings.shown('model_menu')} lists those to fetch", 3.0)
             return
         chosen = there[(there.index(now) + 1) % len(there)] if now in there else others[0]
         if chosen.path:
@@ -302,17 +302,17 @@ class Commands:
             self.choose_model(str(chosen.model))
 
     def load_file(self, path: str, model: str | None = None) -> None:
-        """Let the first model be what a weights file holds: this one, or the one that the file tells or looks like."""
+        """Load the first model from a weights file, as this model or as the one whose shapes fit."""
         self.change(weights=path, model=model)
-        self._say(f"{Path(path).name}: {model}" if model else Path(path).name)
+        self._say(f"loading {Path(path).name}" + (f" as {model}" if model else ""))
 
-    def _looking(self) -> set[str | None]:
-        """The models that stand in a pane."""
+    def _in_panes(self) -> set[str | None]:
+        """The models in use, or requested for a pane."""
         status, settings = self.session.status(), self.session.settings
         return {status.first_name, settings.model, *(pane.name for pane in status.panes), *settings.compare}
 
     def choose_model(self, name: str) -> None:
-        """Let another model look, in the pane that is in focus."""
+        """Load another model into the pane in focus."""
         pane = self.session.status().focus
         if not pane:
             self.change(model=name, weights=None)
@@ -323,41 +323,41 @@ class Commands:
         self._say(f"pane {pane + 1}: {name}")
 
     def _add_pane(self) -> None:
-        """One more model beside those that look: one that is here, else one that is untrained."""
+        """Add a pane, with a model of this machine, else an untrained one."""
         compared = self.session.settings.compare
         if len(compared) >= MOST_COMPARED:
-            self._say(f"no more than {MOST_COMPARED + 1} models at once", 3.0)
+            self._say(f"at most {MOST_COMPARED + 1} models at once", 3.0)
             return
-        looking = self._looking()
+        present = self._in_panes()
         untrained = ["random:dino-vits16", "random:resnet50", "random:embedded"]
-        name = next(name for name in (*self._models_here(), *untrained) if name not in looking)
+        name = next(name for name in (*self._models_here(), *untrained) if name not in present)
         self.change(compare=(*compared, name))
-        self._say(f"beside it: {name}", 2.0)
+        self._say(f"added {name}", 2.0)
 
     def _remove_pane(self) -> None:
-        """The pane in focus goes; of the first model's, the last one."""
+        """Remove the pane in focus; if that is the first model's, the last one."""
         compared = list(self.session.settings.compare)
         if not compared:
-            self._say("one model is looking")
+            self._say("only one model is in use")
             return
         pane = self.session.status().focus or len(compared)
         gone = compared.pop(pane - 1)
         # What is muted in the panes after it moves up with them.
         mute = [of._replace(pane=of.pane - (of.pane > pane)) for of in self.session.settings.mute if of.pane != pane]
         self.change(compare=tuple(compared), mute=tuple(mute))
-        self._say(f"without {gone}")
+        self._say(f"removed {gone}")
 
     def _mute(self) -> None:
-        """Mute the head that is shown in the pane in focus, or let it speak again."""
+        """Mute the head that is shown in the pane in focus, or unmute it."""
         if self._lacks(in_focus=True):
             return
         settings, status = self.session.settings, self.session.status()
         if not status.layers:
-            self._say("a head can be muted as soon as the model is here", 3.0)
+            self._say("no head to mute until the model is loaded", 3.0)
             return
         head = self.shown_head()
         if not isinstance(head, int):
-            self._say("choose one head first: it is what is muted", 3.0)
+            self._say("choose one head to mute", 3.0)
             return
         pane = status.focus
         one = HeadOf(self.layer(), min(head, status.heads - 1))
@@ -366,29 +366,29 @@ class Commands:
         elsewhere = [of for of in settings.mute if of.pane != pane]
         self.session.update(settings.replace(mute=(*elsewhere, *(Muted(*of, pane) for of in heads))))
         if one in now:
-            self._say(f"layer {one.layer} head {one.head} speaks again")
+            self._say(f"layer {one.layer} head {one.head} unmuted")
             return
-        said = f"layer {one.layer} head {one.head} is muted"
+        muting = f"layer {one.layer} head {one.head} muted"
         if one.layer == status.layers - 1:
-            self._say(f"{said}: it is in the last layer, so that no attention changes", 4.0)
+            self._say(f"{muting}: in the last layer, so no attention changes", 4.0)
         else:
             key = self.bindings.shown("view_difference")
-            self._say(f"{said}: see the layers above it ({key}: what differs)", 4.0)
+            self._say(f"{muting}: look at the layers above it ({key}: difference)", 4.0)
 
     def _mute_none(self) -> None:
         count = len(self.session.settings.mute)
         self.session.update(self.session.settings.replace(mute=()))
-        self._say("every head speaks again" if count else "no head is muted")
+        self._say("all heads unmuted" if count else "no head is muted")
 
     def mark(self, mark: Mark) -> None:
-        """Follow one more object; while the Jaccard index is shown, compare with it instead of showing it."""
+        """Track one more object, and show the marks unless the Jaccard index is shown."""
         settings = self.session.settings
         marks = (*settings.track, mark)
         self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else views.MARKS))
         self._say(f"object {len(marks)} marked")
 
     def _unmark(self, count: int) -> None:
-        """Take back so many of the marks that were made last."""
+        """Remove so many of the newest marks."""
         settings = self.session.settings
         if not settings.track:
             self._say("no object is marked: Shift+drag marks one", 3.0)
@@ -397,16 +397,16 @@ class Commands:
         shows_marks = "labels" in views.find(settings.view).needs
         view = views.fallback(has_attention=True) if shows_marks and not marks else settings.view
         self.session.update(settings.replace(track=marks, view=view))
-        self._say(f"object {len(settings.track)} is not marked any more" if marks else "no object is marked")
+        self._say(f"object {len(settings.track)} unmarked" if marks else "no object is marked")
 
     def _jaccard(self) -> None:
         shown, result = not self.session.settings.jaccard, self.session.latest()
         self.change(jaccard=shown)
         known = self.session.settings.track or (result is not None and result.frame.masks is not None)
         if shown and not known:
-            self._say("Jaccard index of the best head: with what? Mark an object by Shift+drag", 4.0)
+            self._say("Jaccard index of the best head: mark an object with Shift+drag", 4.0)
         else:
-            self._say("Jaccard index of the best head" if shown else "no Jaccard index")
+            self._say("Jaccard index of the best head" if shown else "Jaccard index off")
 
     def _set_mode(self, mode: str) -> None:
         self.session.set_mode(mode)
@@ -423,19 +423,19 @@ class Commands:
         if page is not None:
             self._say(f"page {page[0] + 1} of {page[1]}" if paused else "slide show")
         else:
-            self._say("paused" if paused else "goes on")
+            self._say("paused" if paused else "playing")
 
     def _rewind(self) -> None:
         before = self.session.status().past_seconds
-        self.session.rewind((before or 0.0) + 5.0)
+        self.session.rewind((before or 0.0) + _SEEK_SECONDS)
         now = self.session.status().past_seconds
         if now is not None:
-            self._say(f"{now:.0f} s ago   ({self.bindings.shown('live')}: back to the present)")
+            self._say(f"{now:.0f} s ago   ({self.bindings.shown('live')}: back to live)")
 
     def live(self) -> None:
         if self.session.status().past_seconds is not None:
             self.session.live()
-            self._say("the present")
+            self._say("live")
 
     def _seek(self, seconds: float) -> None:
         status = self.session.status()
@@ -465,12 +465,12 @@ class Commands:
         loop = not self.session.status().loop
         self.session.set_loop(loop)
         self.remembered.window["loop"] = loop
-        self._say("loop" if loop else "no loop")
+        self._say("loop on" if loop else "loop off")
 
-    # --- keeping -----------------------------------------------------------------------------------------------------
+    # --- saving files ------------------------------------------------------------------------------------------------
 
     def _new_file(self, suffix: str, word: str = "") -> Path:
-        """A file that does not exist yet, in the user's own folder for such things."""
+        """A path that does not exist yet, in the user's folder for pictures or videos."""
         import platformdirs
 
         given = self.remembered.window.get("folder")
@@ -493,7 +493,7 @@ class Commands:
     def _record(self) -> None:
         if self.session.status().recording is not None:
             self.session.stop_recording()
-            self._say("recording ends")
+            self._say("recording stopped")
             return
         path = self._new_file(".mp4")
         self.session.start_recording(path, self.record_what)
@@ -512,9 +512,9 @@ class Commands:
             except RtvizError as error:
                 self._say(str(error), 4.0)
 
-        # A large picture takes a while to pack, and keys are to be answered meanwhile.
+        # A large picture takes a while to compress, and keys must work meanwhile.
         threading.Thread(target=write, name="rtviz-snapshot", daemon=True).start()
 
     def _save_past(self) -> None:
         self.session.save_past(self._new_file(".mp4", "past"))
-        self._say("saving the past")
+        self._say("saving the last seconds")

@@ -27,7 +27,7 @@ class Control(QWidget):
     """What one setting is changed with.
 
     `changed` is emitted with a value that the option allows when the user has changed it; `refused` with the sentence
-    about one that it does not. `show_value` tells what it is now, and emits nothing.
+    about one that it does not. `show_value` sets the value, and emits nothing.
     """
 
     changed = pyqtSignal(str, object)
@@ -44,7 +44,7 @@ class Control(QWidget):
         raise NotImplementedError
 
     def _hold(self, widget: QWidget, stretch: int = 1) -> None:
-        """Take a part in: reachable by Tab, named, and deaf to a wheel that only means to scroll past it."""
+        """Add a widget: reachable by Tab, named, and deaf to a wheel that only scrolls past it."""
         if not isinstance(widget, QLabel):
             widget.setFocusPolicy(Qt.StrongFocus if isinstance(widget, (QLineEdit, QSpinBox)) else Qt.TabFocus)
             widget.setAccessibleName(self.option.label)
@@ -192,7 +192,7 @@ class LayerControl(WholeControl):
             self.box.blockSignals(False)
 
     def show_value(self, value: Any) -> None:
-        """A layer that the model does not have is shown as what is looked at instead: the last, or the first."""
+        """A layer that the model does not have is shown as the one used instead: the last, or the first."""
         if self._layers and not -self._layers <= value < self._layers:
             value = self._layers - 1 if value > 0 else 0
         super().show_value(value)
@@ -257,7 +257,7 @@ class HeadControl(ChoiceControl):
 
     def show_value(self, value: Any) -> None:
         if not self._heads and self.box.findText(str(value)) < 0:
-            self.box.addItem(str(value))  # chosen before a model is there that could tell how many heads it has
+            self.box.addItem(str(value))  # chosen before a model says how many heads it has
         super().show_value(value)
 
     def _tell(self, text: str) -> None:

@@ -15,11 +15,11 @@ from rtviz.models import pull
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What is being fetched, or was in vain.
+    """A download that runs or failed.
 
     Attributes:
-        model: the model's name; None for the one that looks where none is named.
-        what: the model and the way that is being tried, as `rtviz.models.pull` tells it.
+        model: the model's name; None for the default one.
+        what: the model and the source that is being tried, as `rtviz.models.pull` reports it.
         done, total: bytes; the total is None where it is not known.
         error: why it failed; None while it goes on.
     """
@@ -32,13 +32,13 @@ class Fetch:
 
 
 class _Cancelled(Exception):
-    """The user, or another wish, ended this one."""
+    """The user, or another request, ended this one."""
 
 
 class Fetcher(QObject):
-    """Fetches the weights of one model; another wish ends the one before, which goes on from there when wished again.
+    """Fetches the weights of one model. Another request ends the one before, which resumes when requested again.
 
-    `fetched` is emitted, in any thread, with the name that was wished for, once its weights are here.
+    `fetched` is emitted, in any thread, with the requested name, once the weights are on this machine.
 
     Args:
         pull: fetches, as `rtviz.models.pull` does.
@@ -50,12 +50,12 @@ class Fetcher(QObject):
         super().__init__()
         self.pull = pull
         self._lock = threading.Lock()
-        self._number = 0  # of the newest wish
+        self._number = 0  # of the newest request
         self._fetch: Fetch | None = None
 
     @property
     def fetch(self) -> Fetch | None:
-        """What is being fetched, or failed; None if nothing is to be said."""
+        """The download that runs or failed; None if there is none."""
         return self._fetch
 
     def start(self, model: str | None, *, accept_licence: bool = False) -> None:
@@ -67,7 +67,7 @@ class Fetcher(QObject):
         threading.Thread(target=self._run, args=arguments, name="rtviz-fetch", daemon=True).start()
 
     def cancel(self) -> None:
-        """End it, or forget that it failed."""
+        """End the download, or forget that it failed."""
         with self._lock:
             self._number += 1
             self._fetch = None
@@ -83,11 +83,11 @@ class Fetcher(QObject):
             self.pull(model, progress, accept_licence=accept_licence)
         except _Cancelled:
             return
-        except Exception as error:  # the edge of the thread: told in a card
+        except Exception as error:  # the edge of the thread: a card shows it
             with self._lock:
                 if number == self._number and self._fetch is not None:
-                    told = error if isinstance(error, RtvizError) else RtvizError(in_words(error))
-                    self._fetch = replace(self._fetch, error=told)
+                    shown = error if isinstance(error, RtvizError) else RtvizError(in_words(error))
+                    self._fetch = replace(self._fetch, error=shown)
             return
         with self._lock:
             if number != self._number:

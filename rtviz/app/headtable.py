@@ -1,4 +1,4 @@
-"""The facts of the current layer's heads as a small table, a row for each head."""
+"""Statistics of the current layer's heads as a small table, a row for each head."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rtviz.app.theme import Theme
 _TITLE, _ROW, _LOW_ROW, _FEW = 18.0, 16.0, 13.0, 8  # heights in pixels; beyond so many heads rows are lower
 
 _TIP = (
-    "<b>entropy</b>: empty, all attention on one patch; full, spread evenly<br>"
-    "<b>far</b>: mean attention distance, in shares of the frame's diagonal: from the query's patch, for CLS from "
-    "the middle of what it attends to<br>"
-    "<b>CLS</b>, <b>reg.</b>: what goes to the CLS token and to the registers, and to no patch<br>"
-    "<b>steady</b>: how much of the attention stays where it was, over the last two seconds<br>"
-    "<b>foreground</b>, <b>background</b>: it gives what the last layer's heads agree on at least twice, or at most "
-    "half, what a uniform map does; <b>diffuse</b>: all else<br>"
-    "A click chooses the head."
+    "<b>entropy</b>: empty, all attention on one patch; full, uniform attention<br>"
+    "<b>dist.</b>: mean attention distance, as a share of the frame's diagonal, from the query's patch; for CLS from "
+    "the centre of its attention<br>"
+    "<b>CLS</b>, <b>reg.</b>: attention to the CLS token and to the registers instead of patches<br>"
+    "<b>steady</b>: share of the attention that stayed in place over the last two seconds<br>"
+    "<b>foreground</b>, <b>background</b>: where the last layer's heads agree, the head puts at least twice, or at "
+    "most half, the attention of a uniform map; <b>diffuse</b>: neither<br>"
+    "Click a row to choose the head."
 )
 
 
 def draw_tag(painter: QPainter, tag: Tag, middle: QPointF, theme: Theme, radius: float = 3.5) -> None:
-    """The sign of a tag, told apart by its form too: a disc, a ring, a short line."""
+    """The sign of a tag, distinct in form too: a disc, a ring, a short line."""
     color = QColor({"foreground": theme.good, "background": theme.warn, "diffuse": theme.faint}[tag])
     painter.setBrush(Qt.NoBrush)
     painter.setPen(QPen(color, 1.6))
@@ -46,36 +46,36 @@ class HeadTable(Graph):
     picked = pyqtSignal(int)
 
     def __init__(self) -> None:
-        super().__init__("Facts about each head", _TIP, round(_TITLE + 6 * _ROW))
-        self.facts: Sequence[HeadStats] = ()
+        super().__init__("Head statistics", _TIP, round(_TITLE + 6 * _ROW))
+        self.stats: Sequence[HeadStats] = ()
         self.chosen: object = None
         self.setCursor(Qt.PointingHandCursor)
 
-    def show_head_stats(self, facts: Sequence[HeadStats], chosen: object) -> None:
-        """The facts of the heads, and which head is shown, if it is one."""
-        grown = len(facts) != len(self.facts)
-        self.facts, self.chosen = facts, chosen
-        self.setAccessibleDescription(", ".join(f"head {one.head} {one.tag}" for one in facts))
+    def show_head_stats(self, stats: Sequence[HeadStats], chosen: object) -> None:
+        """Show the heads' statistics, and mark the chosen head, if it is one."""
+        grown = len(stats) != len(self.stats)
+        self.stats, self.chosen = stats, chosen
+        self.setAccessibleDescription(", ".join(f"head {one.head} {one.tag}" for one in stats))
         if grown:
             self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(200, round(_TITLE + max(1, len(self.facts)) * self._pitch()) + 1)
+        return QSize(200, round(_TITLE + max(1, len(self.stats)) * self._pitch()) + 1)
 
     def _pitch(self) -> float:
-        return _ROW if len(self.facts) <= _FEW else _LOW_ROW
+        return _ROW if len(self.stats) <= _FEW else _LOW_ROW
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         row = int((event.localPos().y() - _TITLE) // self._pitch())
-        if 0 <= row < len(self.facts):
-            self.picked.emit(self.facts[row].head)
+        if 0 <= row < len(self.stats):
+            self.picked.emit(self.stats[row].head)
 
     def _columns(self) -> list[tuple[str, float, float]]:
-        """(name, left, right) of what stands to the right of the tag, from the left."""
-        names = ["entropy", "far", "CLS", "steady"]
+        """(name, left, right) of the columns to the right of the tag, from the left."""
+        names = ["entropy", "dist.", "CLS", "steady"]
         widths = [42.0, 36.0, 36.0, 48.0]
-        if any(one.registers for one in self.facts):
+        if any(one.registers for one in self.stats):
             names.insert(3, "reg.")
             widths = [42.0, 28.0, 32.0, 32.0, 42.0]
         columns, right = [], float(self.width())
@@ -92,14 +92,14 @@ class HeadTable(Graph):
         painter.setPen(QColor(theme.faint))
         top = QRectF(0, 0, self.width(), _TITLE - 2)
         painter.drawText(top, int(Qt.AlignLeft | Qt.AlignVCenter), "head")
-        if not self.facts:
+        if not self.stats:
             painter.drawText(top, int(Qt.AlignRight | Qt.AlignVCenter), "—")
             return
         columns = self._columns()
         for name, left, right in columns:
             side = Qt.AlignLeft if name == "entropy" else Qt.AlignRight
             painter.drawText(QRectF(left, 0, right - left, top.height()), int(side | Qt.AlignVCenter), name)
-        for place, one in enumerate(self.facts):
+        for place, one in enumerate(self.stats):
             self._row(painter, one, _TITLE + place * self._pitch(), columns)
 
     def _row(self, painter: QPainter, one: HeadStats, top: float, columns: list[tuple[str, float, float]]) -> None:
@@ -118,7 +118,7 @@ class HeadTable(Graph):
         painter.setPen(QColor(theme.ink if one.tag != "diffuse" else theme.faint))
         painter.drawText(QRectF(29, top, columns[0][1] - 30, pitch), middle, one.tag)
         values = {
-            "far": _short(one.distance),
+            "dist.": _short(one.distance),
             "CLS": _percent(one.cls),
             "reg.": _percent(one.registers),
             "steady": "—" if one.stability is None else _short(one.stability),

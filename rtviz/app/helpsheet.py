@@ -19,7 +19,7 @@ _INK, _FAINT, _ACCENT = QColor(DARK.ink), QColor(DARK.faint), QColor(DARK.accent
 _READABLE = 12  # pixels; smaller text is spread over pages instead
 _LARGEST = 30
 _LINE, _GAP, _SPACING, _HEADING = 1.72, 1.1, 2.6, 1.12  # in sizes of the text, the heading's in lines
-_FOOT = 2.4  # what stands below several pages, in sizes of the text
+_FOOT = 2.4  # height of the line below several pages, in text sizes
 
 
 class HelpSheet(QWidget):
@@ -60,7 +60,7 @@ class HelpSheet(QWidget):
             self.hide()
 
     def pages(self) -> list[Page]:
-        """What stands on each page: columns of groups."""
+        """Each page: columns of groups."""
         return self._lay_out()[1]
 
     def _lay_out(self) -> tuple[int, list[Page]]:
@@ -91,14 +91,14 @@ class HelpSheet(QWidget):
             sheet.fillRect(self.rect(), _GROUND)
             _paint_page(sheet, self.rect(), pages[self.page], size, self.font(), alone=len(pages) == 1)
             if len(pages) > 1:
-                said = [f"page {self.page + 1} of {len(pages)}"]
+                foot_words = [f"page {self.page + 1} of {len(pages)}"]
                 if self._next_key and self.page + 1 < len(pages):
-                    said.append(f"{self._next_key} goes on")
-                said.append(f"{self._close_key or 'a click'} closes")
+                    foot_words.append(f"{self._next_key}: next page")
+                foot_words.append(f"{self._close_key or 'a click'} closes")
                 foot = QRectF(0, self.height() - _FOOT * size, self.width(), 1.8 * size)
                 sheet.setFont(_fonts(self.font(), size)[1])
                 sheet.setPen(_FAINT)
-                sheet.drawText(foot, int(Qt.AlignCenter), "   ·   ".join(said))
+                sheet.drawText(foot, int(Qt.AlignCenter), "   ·   ".join(foot_words))
             sheet.end()
             self._picture = key, pixmap
         QPainter(self).drawPixmap(0, 0, self._picture[1])
@@ -230,7 +230,7 @@ def _column_widths(column: Column, fonts: tuple[QFont, QFont, QFont]) -> tuple[f
     caps = [
         sum(_cap_width(key, keys) + gap * 0.25 for key in shown) for _, lines in column for shown, _ in lines
     ]  # fmt: skip
-    texts = [QFontMetricsF(text).horizontalAdvance(said) for _, lines in column for _, said in lines]
+    texts = [QFontMetricsF(text).horizontalAdvance(label) for _, lines in column for _, label in lines]
     titles = [QFontMetricsF(title).horizontalAdvance(name) for name, _ in column]
     keys_width = max(caps, default=0.0) + gap * 0.6
     return keys_width, max([*texts, *(width - keys_width for width in titles)], default=0.0)

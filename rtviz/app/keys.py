@@ -20,10 +20,10 @@ class Action:
     Attributes:
         name: what the code and the config file call it.
         group: the heading under which the help lists it.
-        label: what the help and the tooltips say.
-        keys: what does it unless the config file says otherwise; "Ctrl+O", "[", "Shift+V", "Left".
-        family: rows of one family share one line of the help, which says this.
-        more: what a tooltip says beyond the label.
+        label: text in the help and the tooltips.
+        keys: the default keys; "Ctrl+O", "[", "Shift+V", "Left".
+        family: rows of one family share one line of the help, with this text.
+        more: what the tooltip adds to the label.
         kiosk: whether a visitor of an exhibition may do it.
     """
 
@@ -54,16 +54,16 @@ def _rows() -> tuple[Action, ...]:
         Action("layer_down", "Heads and layers", "previous layer", ("Down",), "layer up, down"),
         Action("heads_all", "Heads and layers", "all heads: mean, maximum, colours", ("A",)),
         Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
-        Action("elevator", "Heads and layers", "run through the layers on this frame", ("Shift+E",)),
+        Action("elevator", "Heads and layers", "sweep through the layers", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
-        Action("model_next", "Models and objects", "next model that is here", ("M",)),
+        Action("model_next", "Models and objects", "next model on this machine", ("M",)),
         Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
-        Action("pane_add", "Models and objects", "one more model beside it", ("Y",), more="a click chooses a pane"),
-        Action("pane_remove", "Models and objects", "one model less", ("Shift+Y",)),
+        Action("pane_add", "Models and objects", "add a model beside it", ("Y",), more="a click chooses a pane"),
+        Action("pane_remove", "Models and objects", "remove a model", ("Shift+Y",)),
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
-        Action("mute", "Heads and layers", "mute this head, or let it speak", ("Z",)),
-        Action("mute_none", "Heads and layers", "mute no head", ("Shift+Z",)),
-        Action("unmark", "Models and objects", "take the last mark back", ("Ctrl+Z",)),
+        Action("mute", "Heads and layers", "mute or unmute this head", ("Z",)),
+        Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
+        Action("unmark", "Models and objects", "unmark the last object", ("Ctrl+Z",)),
         Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
@@ -71,19 +71,19 @@ def _rows() -> tuple[Action, ...]:
         Action("layout_next", "View", "overlay, alone, side by side", ("B",)),
         Action("colormap_next", "View", "next colours", ("C",)),
         Action("upsampling_next", "View", "smooth, true patches, follow edges", ("U",)),
-        Action("refit", "View", "fit the colours anew", ("X",), more="the range of a heatmap, the components of PCA"),
+        Action("refit", "View", "refit the colours", ("X",), more="the range of a heatmap, the components of PCA"),
         Action("opacity_down", "View", "less opaque", ("[",), "opacity"),
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
         Action("threshold_down", "View", "lower threshold", ("-",), "threshold of the mask"),
         Action("threshold_up", "View", "higher threshold", ("=", "+"), "threshold of the mask"),
         Action("mode_next", "View", "locked or smooth", ("L",)),
-        Action("pause", "Time", "pause, go on; a slide show of pages", ("Space",)),
-        Action("step_back", "Time", "a frame back", (",",), "a frame or page back, on"),
-        Action("step_on", "Time", "a frame on", (".",), "a frame or page back, on"),
-        Action("rewind", "Time", "rewind 5 s into the past", ("Backspace",)),
-        Action("live", "Time", "back to the present", ("Return", "Enter")),
-        Action("seek_back", "Time", "5 s back in a file", ("Shift+Left",), "5 s back, on in a file"),
-        Action("seek_on", "Time", "5 s on in a file", ("Shift+Right",), "5 s back, on in a file"),
+        Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
+        Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
+        Action("step_on", "Time", "next frame", (".",), "previous, next frame or page"),
+        Action("rewind", "Time", "rewind 5 s", ("Backspace",)),
+        Action("live", "Time", "back to live", ("Return", "Enter")),
+        Action("seek_back", "Time", "5 s back in a file", ("Shift+Left",), "5 s back, forward in a file"),
+        Action("seek_on", "Time", "5 s forward in a file", ("Shift+Right",), "5 s back, forward in a file"),
         Action("slower", "Time", "play slower", ("<",), "play slower, faster"),
         Action("faster", "Time", "play faster", (">",), "play slower, faster"),
         Action("loop", "Time", "loop", ("Ctrl+L",)),
@@ -91,13 +91,13 @@ def _rows() -> tuple[Action, ...]:
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
         Action("save_past", "Keep", "save the last 30 s as a video", ("Ctrl+S",), kiosk=False),
-        Action("elevator_save", "Keep", "save the run through the layers as a GIF", ("Ctrl+E",), kiosk=False),
+        Action("elevator_save", "Keep", "save the layer sweep as a GIF", ("Ctrl+E",), kiosk=False),
         Action("open", "Window", "open a file", ("Ctrl+O",), kiosk=False),
         Action("open_address", "Window", "open an address or a camera", ("Ctrl+U",), kiosk=False),
         Action("presets", "Window", "presets", ("Ctrl+P",), kiosk=False),
         Action("save_preset", "Window", "save as preset", ("Ctrl+Shift+S",), kiosk=False),
         Action("full_screen", "Window", "full screen", ("F", "F11")),
-        Action("hide_all", "Window", "nothing but the picture", ("H",)),
+        Action("hide_all", "Window", "picture only", ("H",)),
         Action("panels", "Window", "side panel", ("F9",), kiosk=False),
         Action("theme", "Window", "dark or light", ("Ctrl+T",)),
         Action("escape", "Window", "one step back", ("Esc",)),
@@ -111,9 +111,9 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
-    ("Heads and layers", ("click",), "ask a patch; choose a tile or pane"),
+    ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
     ("Models and objects", ("Shift+click",), "mark an object to follow"),
-    ("Models and objects", ("Shift+drag",), "the same with a box"),
+    ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
 
 _PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−"}
@@ -127,7 +127,7 @@ class Bindings:
         changes: the table `[keys]` of a config file: an action's name -> a key, a list of keys, or nothing ("").
 
     Attributes:
-        problems: one sentence for each change that could not be made; the default stands then.
+        problems: one sentence for each change that could not be made; the default applies then.
     """
 
     def __init__(self, changes: Mapping[str, Any] | None = None, *, kiosk: bool = False) -> None:
@@ -170,13 +170,13 @@ class Bindings:
 
     def tip(self, action: str, text: str = "") -> str:
         """A tooltip: what the control does, and its key."""
-        said = text or next(
+        label = text or next(
             (f"{row.label}: {row.more}" if row.more else row.label for row in self.actions if row.name == action),
             action,
         )
-        said = said[:1].upper() + said[1:]
+        label = label[:1].upper() + label[1:]
         keys = " or ".join(pretty(key) for key in self.keys_of(action))
-        return f"{said}  ({keys})" if keys else said
+        return f"{label}  ({keys})" if keys else label
 
     def help(self) -> list[tuple[str, list[tuple[tuple[str, ...], str]]]]:
         """What the help shows: groups of (keys as they are printed, what they do); what has no key is left out."""
@@ -187,8 +187,8 @@ class Bindings:
                 if action.group == group and self.keys_of(action.name):
                     lines.setdefault(action.family or action.label, []).append(self.shown(action.name))
             if lines:
-                mouse = [(pressed, said) for place, pressed, said in _MOUSE if place == group]
-                groups.append((group, [*((_run(keys), said) for said, keys in lines.items()), *mouse]))
+                mouse = [(pressed, label) for place, pressed, label in _MOUSE if place == group]
+                groups.append((group, [*((_run(keys), label) for label, keys in lines.items()), *mouse]))
         return groups
 
 
@@ -233,7 +233,7 @@ _NAMED = {
     }.items()
 }  # fmt: skip
 
-# What stands on a US keyboard at the place that a scan code names: so a keyboard whose digits need Shift (French), or
+# What a US keyboard has at the place that a scan code names: so a keyboard whose digits need Shift (French), or
 # that has no Latin letters (Greek, Russian), works by place.
 _ROWS = {2: "1234567890-=", 16: "qwertyuiop[]", 30: "asdfghjkl;'`", 43: "\\zxcvbnm,./"}
 _PLACES = {first + offset: sign for first, row in _ROWS.items() for offset, sign in enumerate(row)}
@@ -242,7 +242,7 @@ _SHIFTED = dict(zip("1234567890-=[];'`\\,./", '!@#$%^&*()_+{}:"~|<>?', strict=Tr
 
 
 def place_of(event: QKeyEvent) -> str:
-    """What a US keyboard has at the place of the key that was pressed; empty where the system does not tell."""
+    """What a US keyboard has at the place of the key that was pressed; empty where the system does not say."""
     if sys.platform == "darwin":
         code = event.nativeVirtualKey()
         return _MAC[code].strip("\0") if event.nativeScanCode() and code < len(_MAC) else ""

@@ -1,4 +1,4 @@
-"""The layer elevator in the window: it holds the picture, shows one layer after the other, and comes back."""
+"""The layer sweep in the window: holds the picture, shows one layer after the other, and returns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rtviz.settings import Settings
 
 
 class LayerSweep:
-    """One ride at a time. It has no clock: whoever has one calls `tick`.
+    """One sweep at a time. It has no clock: its owner calls `tick`.
 
     Args:
         session: whose picture is held.
-        change: shows another layer, and says so.
+        change: shows another layer, and names it.
     """
 
     def __init__(self, session: LiveSession, change: Callable[[int], None]) -> None:
@@ -29,7 +29,7 @@ class LayerSweep:
         return self._before is not None
 
     def start(self, now: float) -> bool:
-        """Hold the picture and begin at layer 0; False if no model has looked at anything yet."""
+        """Hold the picture and begin at layer 0; False if there is no prediction yet."""
         result, status = self._session.latest(), self._session.status()
         if result is None or result.maps is None or not status.layers:
             return False
@@ -60,7 +60,7 @@ class LayerSweep:
             self._change(layer)
 
     def stop(self) -> None:
-        """Back to the layer and the view of before; the picture goes on if it did."""
+        """Return to the layer and the view before the sweep; the picture goes on if it did."""
         before, self._before = self._before, None
         if before is None:
             return

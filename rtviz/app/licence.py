@@ -7,7 +7,7 @@ from PyQt5.QtWidgets import QApplication, QDialog, QHBoxLayout, QLabel, QPushBut
 
 
 class LicenceDialog(QDialog):
-    """Names the licence and where it stands. `agreed` is emitted with the model's name."""
+    """Names the licence and links to it. `agreed` is emitted with the model's name."""
 
     agreed = pyqtSignal(str)
 

@@ -1,4 +1,4 @@
-"""What the window says about troubles, loading and first steps: cards over the top of the picture."""
+"""Cards over the top of the picture: problems, loading, first steps."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Card:
         word: the state, in one or two words.
         sentence: the rest.
         progress: (done, total or None) of something that takes time; None for no bar.
-        offers: (what a button says, the command it gives).
-        more: what the tooltip says, where that is more than the sentence.
+        offers: (a button's text, the action it asks for).
+        more: the tooltip, where it is longer than the sentence.
     """
 
     matter: str
@@ -38,8 +38,8 @@ class Card:
     more: str = ""
 
 
-_BESIDE = 2  # so many buttons stand beside the sentence; more get a row of their own
-_MOMENT_SECONDS = 1.0  # as long as this, what the window says large is enough
+_BESIDE = 2  # so many buttons fit beside the sentence; more get a row of their own
+_QUICK_SECONDS = 1.0  # an opening as quick as this needs no card: large text on the picture announces it
 
 _SOURCE = {
     "connecting": ("good", "connecting"),
@@ -53,8 +53,8 @@ _SOURCE = {
 def cards(
     status: LiveStatus, *, has_picture: bool, offer: Card | None = None, fetch: Fetch | None = None
 ) -> list[Card]:
-    """What is to be said now, the most urgent first; nothing when all is well."""
-    said: list[Card] = []
+    """The cards for a status, the most urgent first; none when all is well."""
+    found: list[Card] = []
     offers: tuple[tuple[str, str], ...]
     state = status.source_state
     if state in _SOURCE and status.source_sentence and (state != "connecting" or has_picture):
@@ -63,9 +63,9 @@ def cards(
         offers = (again,) if state == "reconnecting" else ()
         if state == "failed":
             offers = (again, ("Open…", "open"), ("Built-in scene", "open_scene"))
-        said.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
+        found.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
     if status.attempt is not None:
-        said += _of_attempt(status.attempt)
+        found += _of_attempt(status.attempt)
     if status.model_state == "loading" and (has_picture or status.model_progress is not None):
         progress = status.model_progress
         text = sentence(status.model_sentence)
@@ -73,24 +73,24 @@ def cards(
             done, total = progress
             text = f"{text.rstrip('.')}: {done / 1e6:.0f}" + (f" of {total / 1e6:.0f} MB." if total else " MB.")
         offers = (("Cancel", "cancel_loading"),) if progress is not None else ()
-        said.append(Card("model", "good", "model", text, progress or (0, None), offers))
+        found.append(Card("model", "good", "model", text, progress or (0, None), offers))
     elif status.model_state == "failed" or (status.model_state == "ready" and status.model_sentence):
-        # Another model than the one that was asked for may look instead, but never without a word.
+        # Another model may run instead of the requested one, but never silently.
         tone, word = ("warn", "model") if status.model_name else ("bad", "no model")
         offers = (*_remedies(status.model_error, "model"), ("Try again", "reload_model"), ("Dismiss", "dismiss_model"))
         text, error = status.model_sentence, status.model_error
         if error is not None:
             text = text.replace(in_words(error), _briefly(error))
-        said.append(Card("model", tone, word, sentence(text), None, offers, status.model_sentence))
+        found.append(Card("model", tone, word, sentence(text), None, offers, status.model_sentence))
     elif offer is not None and fetch is None and status.model_state == "ready":
-        said.append(offer)
+        found.append(offer)
     if fetch is not None:
-        said.append(_of_fetch(fetch))
-    return said
+        found.append(_of_fetch(fetch))
+    return found
 
 
 def _of_fetch(fetch: Fetch) -> Card:
-    """How far a download is, or why there is none."""
+    """How far a download is, or why it failed."""
     if fetch.error is not None:
         offers = (*_remedies(fetch.error, "fetch"), ("Try again", "fetch_again"), ("Dismiss", "cancel_fetch"))
         return Card("fetch", "bad", "not fetched", sentence(_briefly(fetch.error)), None, offers, str(fetch.error))
@@ -113,7 +113,7 @@ def _briefly(error: RtvizError) -> str:
 
 
 def _remedies(error: RtvizError | None, of: str) -> tuple[tuple[str, str], ...]:
-    """What can be done about a model that cannot be had; `of` says whose trouble it is in the commands."""
+    """What can be done about a model that cannot be had; `of` names the cause in the actions: "model" or "fetch"."""
     if isinstance(error, LicenceNotAccepted):
         return (("Read the licence…", f"read_licence_of_{of}"),)
     if isinstance(error, WeightsRefused):
@@ -125,11 +125,11 @@ def _remedies(error: RtvizError | None, of: str) -> tuple[tuple[str, str], ...]:
 
 
 def _of_attempt(attempt: Attempt) -> list[Card]:
-    """What is to be said of another place that is being opened, while the picture of the present one goes on."""
+    """The card of another source that is being opened, while the present one goes on."""
     if attempt.failed:
         offers = (("Try again", "open_again"), ("Dismiss", "cancel_opening"))
         return [Card("attempt", "bad", "not opened", sentence(attempt.sentence), None, offers)]
-    if attempt.seconds < _MOMENT_SECONDS:
+    if attempt.seconds < _QUICK_SECONDS:
         return []
     return [Card("attempt", "good", "opening", sentence(attempt.sentence), (0, None), (("Cancel", "cancel_opening"),))]
 
@@ -234,22 +234,22 @@ class Messages(QWidget):
         for frame, card in zip(self._frames, self.shown, strict=True):
             frame.show_card(card, theme)
 
-    def show_cards(self, said: Sequence[Card]) -> None:
-        if [structure(card) for card in said] != [frame.structure for frame in self._frames]:
+    def show_cards(self, cards: Sequence[Card]) -> None:
+        if [structure(card) for card in cards] != [frame.structure for frame in self._frames]:
             for frame in self._frames:
                 self._column.removeWidget(frame)
                 frame.hide()
                 frame.deleteLater()
             self._frames = []
-            for card in said:
+            for card in cards:
                 frame = _CardFrame(card)
                 frame.asked.connect(self.asked)
                 self._column.addWidget(frame)
                 self._frames.append(frame)
-        self.shown = list(said)
-        for frame, card in zip(self._frames, said, strict=True):
+        self.shown = list(cards)
+        for frame, card in zip(self._frames, cards, strict=True):
             frame.show_card(card, self.theme)
-        self.setVisible(bool(said))
+        self.setVisible(bool(cards))
         self.place()
 
     def place(self) -> None:

@@ -1,4 +1,4 @@
-"""The menu under the model's name: every model, whether it is here, from where, how large; and weights files."""
+"""The menu under the model's name: every model with its source and size, and recent weights files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ORIGINS = {
     "hub": "from the Hugging Face hub",
     "authors": "from its authors",
     "index": "from the package index",
-    "file": "put there by hand",
+    "file": "added by hand",
     "rtviz": "built in",
 }
 _WAYS = {"hub": "the Hugging Face hub", "authors": "its authors", "index": "the package index"}
@@ -44,7 +44,7 @@ def megabytes(size: int | None) -> str:
 
 
 class _Elided(QLabel):
-    """A line that ends in an ellipsis where it has no room, rather than push what stands beside it out of sight."""
+    """A line that ends in an ellipsis where it has no room, rather than push its neighbour out of sight."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class _Entry(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 6, 8, 6)
         row.setSpacing(10)
-        dot = QLabel("●" if here else "○")
+        self._dot = dot = QLabel("●" if here else "○")
         dot.setProperty("faint", not here)
         row.addWidget(dot, 0, Qt.AlignTop)
         column = QVBoxLayout()
@@ -100,12 +100,16 @@ class _Entry(QFrame):
         row.addWidget(self.button, 0, Qt.AlignVCenter)
 
     def offer(self, text: str, enabled: bool = True) -> None:
-        """What the button says."""
+        """Set the button's text."""
         self.button.setText(text)
         self.button.setEnabled(enabled)
         self.button.setAccessibleName(f"{text} {self.name}")
         self.button.setToolTip(f"{text}: {self.name}")
-        self.setProperty("current", not enabled)
+        if self.property("current") != (not enabled):
+            self.setProperty("current", not enabled)
+            for part in (self, self._dot):
+                part.style().unpolish(part)
+                part.style().polish(part)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """A click on the entry is one on its button."""
@@ -114,10 +118,10 @@ class _Entry(QFrame):
 
 
 class ModelMenu(QFrame):
-    """Every model, and the weights files of late.
+    """Every model, and the recent weights files.
 
-    `chosen` is emitted with the name of a model that is here, `wanted` with that of one to be fetched, `cancelled` when
-    that is to end, `file_chosen` with a WeightsFile, `file_wanted` when one is to be looked for.
+    `chosen` is emitted with the name of a model on this machine, `wanted` with that of one to fetch, `cancelled` to end
+    the download, `file_chosen` with a WeightsFile, `file_wanted` to ask for a file.
     """
 
     chosen = pyqtSignal(str)
@@ -139,9 +143,7 @@ class ModelMenu(QFrame):
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         whole.addWidget(self._scroll, 1)
         self.file = QPushButton("Weights file…")
-        self.file.setToolTip(
-            "Load a model from a file: safetensors, .pth, .onnx …; which model it is shows from its shapes"
-        )
+        self.file.setToolTip("Load a model from a file: safetensors, .pth, .onnx …; its shapes say which model it is")
         self.file.clicked.connect(self._want_file)
         foot = QHBoxLayout()
         foot.setContentsMargins(10, 8, 10, 8)
@@ -173,11 +175,11 @@ class ModelMenu(QFrame):
         self.file.setFocus()
 
     def show_models(self, rows: Sequence[Row], files: Sequence[WeightsFile], current: str, file: str | None) -> None:
-        """Every model, and the weights files of late.
+        """Every model, and the recent weights files.
 
         Args:
-            current: the name of the model that looks.
-            file: the weights file that it was loaded from; None if it is the model's own.
+            current: the name of the model in use.
+            file: its weights file; None if the weights are the model's own.
         """
         self._rows = {row.card.name: row for row in rows}
         inside = QWidget()
@@ -193,7 +195,7 @@ class ModelMenu(QFrame):
             entry.button.clicked.connect(lambda _=False, one=one: self._leave(self.file_chosen, one))
             self.files[one.path] = entry
             column.addWidget(entry)
-        for title, here in (("On this machine", True), ("To be fetched", False)):
+        for title, here in (("On this machine", True), ("To fetch", False)):
             some = [row for row in rows if (row.path is not None) == here]
             if some:
                 column.addWidget(_heading(title))
@@ -213,21 +215,21 @@ class ModelMenu(QFrame):
         if row.path is not None:
             where = ", ".join(filter(None, (_ORIGINS.get(row.origin or "", ""), size)))
         else:
-            where = f"{size} from {_listed([_WAYS[way] for way in row.ways])}" if row.ways else "to be had by hand only"
-            where += "; its licence is to be accepted once" if row.must_accept else ""
+            where = f"{size} from {_listed([_WAYS[way] for way in row.ways])}" if row.ways else "by hand only"
+            where += "; needs its licence accepted once" if row.must_accept else ""
         entry = _Entry(card.name, kind, where, row.remark, row.path is not None)
         entry.button.clicked.connect(lambda _=False, name=card.name: self._act(name))
         self.entries[card.name] = entry
         return entry
 
     def show_state(self, current: str, file: str | None, fetch: Fetch | None) -> None:
-        """Which model looks, from which file if not its own, and how far a download is."""
+        """Show the model in use, its weights file if not its own, and how far a download is."""
         self._current, self._fetch = "" if file else current, fetch
         if fetch is not None and fetch.error is not None and fetch.model == self._awaited:
             self._awaited = None
-            self.hide()  # it covers the card that says why, and what can be done
+            self.hide()  # it covers the card that says why and offers help
         for path, entry in self.files.items():
-            entry.offer("Looking" if path == file else "Load", path != file)
+            entry.offer("In use" if path == file else "Load", path != file)
         fetching = fetch.model if fetch is not None and fetch.error is None else None
         for name, entry in self.entries.items():
             entry.bar.setVisible(name == fetching)
@@ -238,7 +240,7 @@ class ModelMenu(QFrame):
                 continue
             row = self._rows[name]
             if name == self._current:
-                entry.offer("Looking", False)
+                entry.offer("In use", False)
             elif row.path is not None:
                 entry.offer("Load")
             else:
@@ -260,7 +262,7 @@ class ModelMenu(QFrame):
             self._leave(self.chosen, name)
         elif row.ways:
             self._awaited = name
-            self.wanted.emit(name)  # it stays, and shows how far that is
+            self.wanted.emit(name)  # the menu stays open and shows the progress
         else:
             self._want_file()
 

@@ -17,12 +17,12 @@ from rtviz.sources import Page
 
 _TILE = QSize(92, 68)  # with its margins
 _KEPT = 1500  # thumbnails, of 20 KB each
-_WAITING = 60  # as many as a broad screen shows; older wishes are of pages that have been scrolled past
+_WAITING = 60  # as many as a broad screen shows; older requests are for pages scrolled past
 _log = logging.getLogger(__name__)
 
 
 class ThumbnailReader(QObject):
-    """Reads thumbnails in a thread of its own, the newest wish first.
+    """Reads thumbnails in a thread of its own, the newest request first.
 
     `read` is emitted with (which list of pages, number, QImage); the image is null where a file cannot be read.
     """
@@ -46,7 +46,7 @@ class ThumbnailReader(QObject):
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Nothing of what was wanted so far is wanted any more."""
+        """Drop every request so far."""
         with self._changed:
             self._wanted.clear()
 
@@ -68,7 +68,7 @@ class ThumbnailReader(QObject):
                 from rtviz.sources.pages import thumbnail
 
                 image = to_qimage(thumbnail(page, side))
-            except Exception:  # the edge of the thread: the page itself says what is wrong with it
+            except Exception:  # the edge of the thread: the canvas shows the page's error
                 _log.debug("no thumbnail of %s", page, exc_info=True)
                 image = QImage()
             with self._changed:
@@ -196,7 +196,7 @@ class PageStrip(QListView):
         super().__init__()
         self.setObjectName("pages")
         self.setAccessibleName("Pages")
-        self.setToolTip("Pages: click one to see it")
+        self.setToolTip("Pages: click one to show it")
         self.setFocusPolicy(Qt.TabFocus)
         self.setFlow(QListView.LeftToRight)
         self.setWrapping(False)

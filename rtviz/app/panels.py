@@ -75,7 +75,7 @@ class Finder(QObject):
         try:
             found.emit(list(find()))
         except Exception:  # the edge of the thread: a driver's error; the list stays as it is
-            _log.debug("looking in the background failed", exc_info=True)
+            _log.debug("finding in the background failed", exc_info=True)
 
 
 class Section(QWidget):
@@ -126,7 +126,7 @@ def faint(text: str = "") -> QLabel:
 class SourcePanel(QWidget):
     """Where the frames come from, and where else they could come from.
 
-    `opened` is emitted with a place, `asked` with an action's name, `refresh` when the cameras are to be looked for.
+    `opened` is emitted with a place, `asked` with an action's name, `refresh` to find the cameras again.
     """
 
     opened = pyqtSignal(str)
@@ -137,8 +137,8 @@ class SourcePanel(QWidget):
         super().__init__()
         column = QVBoxLayout(self)
         column.setSpacing(6)
-        self.facts = faint()
-        column.addWidget(self.facts)
+        self.summary = faint()
+        column.addWidget(self.summary)
         self.list = QListWidget()
         self.list.setAccessibleName("Places to open")
         self.list.setToolTip("Click, or press Enter, to open: cameras, the built-in scene, the screen, recent places")
@@ -195,12 +195,12 @@ class SourcePanel(QWidget):
     def show_status(self, status: LiveStatus) -> None:
         info = status.source_info
         if info is None:
-            self.facts.setText(status.source_sentence or "opening")
+            self.summary.setText(status.source_sentence or "opening")
         else:
             height, width = info.size
             name = info.name if "://" in info.name else Path(info.name).name or info.name
             parts = [name, f"{width}×{height}", f"{info.fps:.3g} fps" if info.fps else "", info.kind]
-            self.facts.setText("  ·  ".join(part for part in parts if part))
+            self.summary.setText("  ·  ".join(part for part in parts if part))
         for row in range(self.list.count()):
             item = self.list.item(row)
             if item is not None and item.data(Qt.UserRole) == status.place and not self.list.hasFocus():
@@ -220,7 +220,7 @@ class SourcePanel(QWidget):
 
 
 class ModelPanel(QWidget):
-    """Which model looks, which others could, and whether their weights are here.
+    """The model in use, the others, and whether their weights are on this machine.
 
     `chosen` is emitted with a model's name; `changed` like a control's.
     """
@@ -233,14 +233,12 @@ class ModelPanel(QWidget):
         super().__init__()
         column = QVBoxLayout(self)
         column.setSpacing(6)
-        self.facts = faint()
-        column.addWidget(self.facts)
+        self.summary = faint()
+        column.addWidget(self.summary)
         self.list = QListWidget()
         self.list.setAccessibleName("Models")
         self.list.setToolTip(
-            bindings.tip(
-                "model_next", "Models; ● has its weights here, ○ would have to be fetched. Next one that is here"
-            )
+            bindings.tip("model_next", "Models; ● on this machine, ○ to be fetched. Next model on this machine")
         )
         self.list.setFocusPolicy(Qt.TabFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
@@ -249,7 +247,7 @@ class ModelPanel(QWidget):
         column.addWidget(self.list)
         self.load = QPushButton("Load")
         self.load.setFocusPolicy(Qt.TabFocus)
-        self.load.setToolTip("Load the model that is selected, fetching its weights in the background if need be")
+        self.load.setToolTip("Load the selected model, after fetching its weights where they are missing")
         self.load.clicked.connect(self._load)
         column.addWidget(self.load)
         form = QFormLayout()
@@ -274,11 +272,11 @@ class ModelPanel(QWidget):
 
     @property
     def names_here(self) -> list[str]:
-        """The models that can be loaded without fetching anything, in the order of the list."""
+        """The models that load without a download, in the order of the list."""
         return [row.card.name for row in self._rows if row.path is not None]
 
     def show_models(self, rows: Sequence[Row]) -> None:
-        """Every model with a name; those whose weights are here first."""
+        """Every model with a name; those on this machine first."""
         if list(rows) == self._rows:
             return
         self._rows = sorted(rows, key=lambda row: row.path is None)
@@ -288,7 +286,7 @@ class ModelPanel(QWidget):
         for row in self._rows:
             name, family, patch, layers, heads, params, download, licence, _ = row.cells()
             item = QListWidgetItem(f"{'●' if row.path else '○'}  {name}" + ("" if row.path else f"   {download}"))
-            where = "its weights are here" if row.path else f"{download} to fetch"
+            where = "on this machine" if row.path else f"{download} to fetch"
             item.setToolTip(
                 f"{name}: {family}, patches of {patch}, {layers} layers, {heads} heads, {params}, {licence}; {where}"
             )
@@ -298,7 +296,7 @@ class ModelPanel(QWidget):
             name = next((f"random:{n}" for n in self._names if n == "dino-vits16"), untrained)
             self._names.append(name)
             item = QListWidgetItem(f"●  {name}")
-            item.setToolTip("Untrained, to compare with: its maps are noise")
+            item.setToolTip("Untrained, for comparison: its maps are noise")
             self.list.addItem(item)
         self.list.setFixedHeight(min(7, max(3, self.list.count())) * (self.list.sizeHintForRow(0) or 22) + 8)
         self.list.blockSignals(False)
@@ -306,15 +304,15 @@ class ModelPanel(QWidget):
 
     def show_status(self, status: LiveStatus) -> None:
         if status.model_name:
-            facts = [
+            parts = [
                 status.model_name,
                 f"{status.layers} layers" if status.heads else f"{status.layers} stages",
                 f"{status.heads} heads" if status.heads else "no attention heads",
                 f"patch {status.patch_size}" if status.heads else f"cell {status.patch_size}",
             ]
-            self.facts.setText("  ·  ".join(facts))
+            self.summary.setText("  ·  ".join(parts))
         else:
-            self.facts.setText(status.model_sentence or "no model yet")
+            self.summary.setText(status.model_sentence or "no model yet")
         if status.model_name != self._current:
             self._current = status.model_name
             self._mark()
@@ -324,7 +322,7 @@ class ModelPanel(QWidget):
             control.show_value(getattr(settings, name))
 
     def _mark(self) -> None:
-        """Put the selection on the model that looks."""
+        """Select the model in use."""
         if self._current in self._names and not self.list.hasFocus():
             self.list.setCurrentRow(self._names.index(self._current))
         self._selected(self.list.currentRow())
@@ -335,7 +333,7 @@ class ModelPanel(QWidget):
         if known and self._rows[row].path is None:
             self.load.setText(f"Fetch and load  {self._rows[row].cells()[6]}")
         else:
-            self.load.setText("Looking now" if 0 <= row < len(self._names) and not self.load.isEnabled() else "Load")
+            self.load.setText("In use" if 0 <= row < len(self._names) and not self.load.isEnabled() else "Load")
 
     def _load(self) -> None:
         row = self.list.currentRow()
@@ -374,7 +372,7 @@ class ViewPanel(QWidget):
         self.modes: dict[str, QToolButton] = {}
         tips = {
             "locked": "Locked: each frame waits for its own attention, and is never misaligned",
-            "smooth": "Smooth: every frame is shown, with the newest attention carried along by optical flow",
+            "smooth": "Smooth: every frame is shown, with the newest attention warped by optical flow",
         }
         for mode in MODES:
             button = self._choice(mode, f"mode_{mode}", bindings)
@@ -445,7 +443,7 @@ def _add(form: QFormLayout, controls: dict[str, Control], name: str, bindings: B
 
 
 class InstrumentsPanel(QWidget):
-    """Latency, and the facts of each head; `picked` is emitted with a head's number."""
+    """Latency and head statistics; `picked` is emitted with a head's number."""
 
     picked = pyqtSignal(int)
 
@@ -463,7 +461,7 @@ class InstrumentsPanel(QWidget):
         self.heads.set_theme(theme)
 
     def show_status(self, status: LiveStatus, head: Head) -> None:
-        """What the session tells, and which head is shown."""
+        """Show latency and head statistics, and mark the chosen head."""
         self.latency.show_values(status.latency_ms_history)
         self.heads.show_head_stats(status.head_stats, head)
 

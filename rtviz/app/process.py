@@ -40,7 +40,7 @@ def run(
         remembered.stored = False
     given = settings
     settings = starting_settings(given, {} if kiosk or config is not None else remembered.settings)
-    remembered.tell(settings, None if isinstance(given, Settings) or config is not None else given or ())
+    remembered.note_given(settings, None if isinstance(given, Settings) or config is not None else given or ())
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
@@ -106,7 +106,7 @@ class Guards:
         sys.excepthook = self._failed
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, self._interrupted)
-        # Python sees a signal only when it runs: so it does, five times a second.
+        # Python handles a signal only while it runs, so a timer wakes it five times a second.
         self._timer.timeout.connect(lambda: None)
         self._timer.start(200)
         return self
@@ -122,7 +122,7 @@ class Guards:
         self._window.close()
 
     def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """A bug of ours in a slot: PyQt would end the process; the window tells it and lives on."""
+        """A bug of ours in a slot: PyQt would end the process; the window reports it and goes on."""
         if issubclass(kind, KeyboardInterrupt):
             self._interrupted(signal.SIGINT, None)
             return

@@ -14,18 +14,18 @@ _READOUTS = (
     ("source", "The state of the source", "reconnecting", 9),
     ("camera", "Frames that arrive, per second", "00.0 fps", 6),
     ("shown", "Frames that are painted, per second", "00.0 fps", 7),
-    ("attention", "Frames that the model looks at, per second", "00.0 fps", 8),
+    ("attention", "Frames that the model predicts, per second", "00.0 fps", 8),
     ("age", "From the capture of the frame on screen until it was painted", "0000 ms", 5),
     ("skipped", "Frames that arrived and were never drawn: the newest one wins", "00000", 1),
-    ("device", "Where the model runs, with what numbers, and what runs it if not torch", "cpu bf16 openvino ", 4),
-    ("resolution", "Short side, in pixels, of what the model sees", "0000 px", 3),
+    ("device", "Device, number format, and the backend if not torch", "cpu bf16 openvino ", 4),
+    ("resolution", "Short side of the model's input, in pixels", "0000 px", 3),
     (
         "mode",
-        "Locked: each frame carries its own attention. Smooth: the newest attention is carried along",
+        "Locked: each frame has its own attention. Smooth: optical flow warps the newest attention",
         "smooth",
         2,
     ),
-    ("past", "What the flight recorder holds, and how much memory that takes", "30 s  000 MB", 0),
+    ("past", "Seconds in the flight recorder, and the memory they take", "30 s  000 MB", 0),
 )
 _SPACING = 12
 

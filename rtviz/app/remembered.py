@@ -15,9 +15,9 @@ from rtviz.settings import MODEL_FIELDS, Settings, load_preset, presets
 
 _RECENT = 8
 _FILES = 5  # weights files
-_PLACES = ("query", "track")  # a place on yesterday's picture says nothing about today's
-_NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # what one tries for a while; a preset may hold it
-ONE_MODEL = frozenset({"model", "weights"})  # who says one of them says both
+_PLACES = ("query", "track")  # a place on yesterday's picture means nothing on today's
+_NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # tried for a while; a preset may hold it
+ONE_MODEL = frozenset({"model", "weights"})  # who sets one of them sets both
 MODEL_OPTIONS = ("compare", *MODEL_FIELDS, "resolution")
 
 
@@ -29,7 +29,7 @@ def default_folder() -> Path:
 
 
 class WeightsFile(NamedTuple):
-    """A file that a model was loaded from: where it is, and of which model it was."""
+    """A file that a model was loaded from: its path, and the model's name."""
 
     path: str
     model: str | None
@@ -42,30 +42,30 @@ class Remembered:
     `config.toml` in the folder is the user's own and never written: its tables `[keys]` and `[window]` are read.
     `state.toml` beside it is written when the window closes. Presets are in `presets/`.
 
-    Only what the user chose by hand is remembered: a command line and a preset say what is shown this time.
+    Only what the user chose by hand is remembered: what a command line or a preset sets is for this time.
 
     Attributes:
         folder: where the files are.
         keys: action -> key or list of keys.
         settings: what the user chose last, as `Settings.from_mapping` takes it.
-        told: settings and their plain values that a command line or a preset said, and not the user's hand.
+        given: settings and their plain values from a command line or a preset, not chosen by hand.
         window: theme, mode, size, which panels are open...; the config file's values win over the remembered ones.
         recent: places that were opened, newest first.
         weights_files: files that models were loaded from, newest first.
-        weights_now: those of them that were since the start.
+        weights_now: those of them loaded since the start.
         problems: one sentence for each file that could not be read.
-        told_window: what of `window` a config file said.
-        kept_window: what `window` was without that.
+        configured_window: the part of `window` that a config file set.
+        saved_window: `window` without the config file's values.
         stored: False keeps everything in memory, as in kiosk mode.
     """
 
     folder: Path
     keys: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    told: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
     window: dict[str, Any] = field(default_factory=dict)
-    told_window: dict[str, Any] = field(default_factory=dict)
-    kept_window: dict[str, Any] = field(default_factory=dict)
+    configured_window: dict[str, Any] = field(default_factory=dict)
+    saved_window: dict[str, Any] = field(default_factory=dict)
     recent: list[str] = field(default_factory=list)
     weights_files: list[WeightsFile] = field(default_factory=list)
     weights_now: list[WeightsFile] = field(default_factory=list)
@@ -87,9 +87,9 @@ class Remembered:
             if path is not None:
                 own = found._read(path)
                 found.keys |= _table(own, "keys")
-                found.told_window |= _table(own, "window")
-        found.kept_window = dict(found.window)
-        found.window |= found.told_window
+                found.configured_window |= _table(own, "window")
+        found.saved_window = dict(found.window)
+        found.window |= found.configured_window
         return found
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -104,33 +104,33 @@ class Remembered:
             self.problems.append(f"{path} is not a TOML file ({error})")
         return {}
 
-    def opened(self, place: str) -> None:
-        """A place was opened: it is the newest of the recent ones."""
+    def add_place(self, place: str) -> None:
+        """Put a place first among the recent ones."""
         self.recent = [place, *(other for other in self.recent if other != place)][:_RECENT]
 
-    def loaded(self, file: WeightsFile) -> None:
-        """A model was loaded from a file: it is the newest of the recent ones."""
+    def add_weights_file(self, file: WeightsFile) -> None:
+        """Put a file that a model was loaded from first among the recent ones."""
         self.weights_files = [file, *(other for other in self.weights_files if other.path != file.path)][:_FILES]
         if file not in self.weights_now:
             self.weights_now = [*(other for other in self.weights_now if other.path != file.path), file]
 
-    def tell(self, settings: Settings, names: Collection[str] | None = None) -> None:
-        """A command line or a preset has said these settings; all of them, or those of these names. They stay out of
-        what is remembered until another value is chosen by hand."""
+    def note_given(self, settings: Settings, names: Collection[str] | None = None) -> None:
+        """Note all settings, or those of these names, as given by a command line or a preset. They are not remembered
+        until another value is chosen by hand."""
         values = settings.to_mapping()
-        told = {option.name for option in Settings.options()} if names is None else set(names)
-        if told & ONE_MODEL:
-            told |= ONE_MODEL
-        self.told |= {name: values.get(name) for name in told}
+        given = {option.name for option in Settings.options()} if names is None else set(names)
+        if given & ONE_MODEL:
+            given |= ONE_MODEL
+        self.given |= {name: values.get(name) for name in given}
 
-    def learn(self, settings: Settings) -> None:
-        """Take over from the settings that are shown what was chosen by hand."""
+    def add_choices(self, settings: Settings) -> None:
+        """Remember the settings that were chosen by hand."""
         values = settings.to_mapping()
         untrained = (settings.model or "").startswith("random:")  # to compare with, for a while
         for option in Settings.options():
             name, value = option.name, values.get(option.name)
             if (
-                (name in self.told and self.told[name] == value)
+                (name in self.given and self.given[name] == value)
                 or name in _NOT_KEPT
                 or (name == "view" and views.find(str(value)).transient)
                 or (untrained and name in ONE_MODEL)
@@ -149,10 +149,10 @@ class Remembered:
         """
         if not self.stored:
             return
-        self.learn(settings)
-        told = {name for name, value in self.told_window.items() if self.window.get(name) == value}
-        window = {name: value for name, value in self.window.items() if name not in told}
-        window |= {name: self.kept_window[name] for name in told & self.kept_window.keys()}
+        self.add_choices(settings)
+        configured = {name for name, value in self.configured_window.items() if self.window.get(name) == value}
+        window = {name: value for name, value in self.window.items() if name not in configured}
+        window |= {name: self.saved_window[name] for name in configured & self.saved_window.keys()}
         _write(
             self.folder / "state.toml",
             {
@@ -172,7 +172,7 @@ class Remembered:
         return {**shipped, **own}
 
     def save_preset(self, name: str, settings: Settings) -> Path:
-        """Keep the present look (and model, if one was chosen) under a name.
+        """Save the present settings (with the model, if one was chosen) under a name.
 
         Raises:
             SettingsError: the name cannot be a file's.
@@ -190,17 +190,17 @@ class Remembered:
 
 
 def about(path: Path) -> str:
-    """The one sentence that a preset says of itself; empty if it says none."""
+    """A preset's own description in one sentence; empty if it has none."""
     try:
         with open(path, "rb") as file:
-            said = tomllib.load(file).get("about", "")
+            sentence = tomllib.load(file).get("about", "")
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         return ""
-    return said if isinstance(said, str) else ""
+    return sentence if isinstance(sentence, str) else ""
 
 
 def apply_preset(path: Path, settings: Settings) -> Settings:
-    """The settings with a preset's look: what it does not say is the default, but the model stays as it is.
+    """A preset's settings, with defaults for the rest; the model stays unless the preset names one.
 
     Raises:
         RtvizError: the preset cannot be read.

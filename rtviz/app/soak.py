@@ -83,7 +83,7 @@ class SoakFigures:
         seed: of the random keys; the same seed presses the same keys.
         keys, clicks: how many were pressed.
         frames: how many the camera delivered.
-        looks: how many the model looked at.
+        looks: how many frames the model predicted.
         openings: how often the camera had to be opened; 0 of another source.
         samples: after each round.
         errors: what went wrong: exceptions in a slot or a thread, and a window that did not come back.
@@ -114,7 +114,7 @@ class SoakFigures:
 
     def _fine(self) -> str:
         if len(self.samples) < 3 * _LEAST_SAMPLES:
-            return f"nothing failed; {3 * _LEAST_SAMPLES} measurements would tell what grows"
+            return f"nothing failed; {3 * _LEAST_SAMPLES} measurements would show what grows"
         return "nothing grew, and nothing failed"
 
     def problems(self) -> list[str]:
@@ -144,7 +144,7 @@ class SoakFigures:
         memory, threads, handles = self.growth()
         return [
             f"{self.place}, seed {self.seed}: {self.keys} keys, {self.clicks} clicks, {self.frames} frames, "
-            f"{self.looks} looked at, the camera opened {self.openings} times",
+            f"{self.looks} predicted, the camera opened {self.openings} times",
             *(sample.line() for sample in shown),
             f"from the middle third to the last, in the median: memory {memory:+.1f} MB, threads {threads:+g}, "
             f"file handles {handles:+g}",
@@ -171,7 +171,7 @@ def soak(
         settings: with what it begins, and to what it comes back.
         seed: which keys.
         round_seconds: from one measurement to the next.
-        settle_seconds: how long what was told to end may take, before it is measured.
+        settle_seconds: how long threads may take to end, before a measurement.
         session: the seam for tests.
         on_sample: called after each measurement.
     """
@@ -290,7 +290,7 @@ class _Soak:
                 )
                 return
             _let_run(0.1)
-        _let_run(self._settle_seconds)  # threads that were told to end do so
+        _let_run(self._settle_seconds)  # for threads that are ending
         for path in self._folder.iterdir():
             if path.is_file() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""How the window looks: two themes, one style sheet, and the few icons, drawn here so that they fit both."""
+"""The window's appearance: two themes, one style sheet, and the few icons, drawn here so that they fit both."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PyQt5.QtWidgets import QApplication
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours by what they are for. States are told apart by a word too, never by colour alone.
+    """Colours by what they are for. A word distinguishes states too, never colour alone.
 
     Attributes:
         ground: round the picture.
         panel, raised, line: surfaces, controls on them, and the lines between.
         ink, faint: text, and text of less weight; both are readable on `panel` and `raised`.
         accent, on_accent: what is chosen, and text on it.
-        good, warn, bad: from Okabe and Ito's colours, which all kinds of colour vision tell apart.
+        good, warn, bad: from Okabe and Ito's colours, which all kinds of colour vision can distinguish.
     """
 
     name: str
@@ -124,6 +124,7 @@ QFrame#menu {{ background: {panel}; border: 1px solid {line}; }}
 QWidget#menuinside {{ background: {panel}; }}
 QFrame#menu QLabel#heading {{ color: {faint}; font-weight: 600; }}
 QFrame#entry {{ background: transparent; border: 1px solid transparent; border-radius: 5px; }}
+QFrame#entry[current="true"] {{ background: {raised}; border-color: {accent}; }}
 QFrame#entry:hover {{ background: {raised}; }}
 QLabel#title {{ font-weight: 600; }}
 QToolButton#model {{ font-weight: 600; }}

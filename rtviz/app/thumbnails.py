@@ -66,7 +66,7 @@ class Tiles(QWidget):
         self.colors: Sequence[tuple[int, int, int]] = ()
         self.tips: Sequence[str] = ()
         self.struck: Collection[int] = ()  # tiles of what is muted
-        self.nothing = f"{word}s appear here as soon as the model looks"
+        self.nothing = f"{word}s appear here with the first prediction"
         self._vertical = vertical
         self._images: list[QImage] = []
         self._count = 0
@@ -367,7 +367,7 @@ class LayerColumn(QWidget):
         self._line_up()
 
     def _line_up(self) -> None:
-        """The slider's handle stands beside the tile that it means."""
+        """The slider's handle is beside its tile."""
         height = self.height() - 8
         half = max(0, int(height / (self.slider.maximum() + 1) / 2) - 9) if self.slider.maximum() else 0
         self.slider.setGeometry(0, half, 18, max(20, height - 2 * half))

@@ -1,4 +1,4 @@
-"""Time: pause, frame step, the line on which a file is sought and the past is watched."""
+"""Time: pause, frame step, the timeline of a file or the flight recorder."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Transport(QWidget):
         self.speed = QLabel("1×")
         self.speed.setMinimumWidth(34)
         self.speed.setAlignment(Qt.AlignCenter)
-        self.speed.setToolTip("Speed at which a file or the past plays")
+        self.speed.setToolTip("Playback speed")
         row.addWidget(self.speed)
         row.addWidget(faster)
         self._less = (slower, self.speed, faster)  # what gives way to the timeline
@@ -176,7 +176,7 @@ class Transport(QWidget):
             self.sought.emit(seconds)
 
     def show_status(self, status: LiveStatus) -> None:
-        """Everything in the row from what the session says."""
+        """Show the status in every part of the row."""
         playing = not status.paused
         if playing != self._playing:
             self._playing = playing
@@ -191,7 +191,7 @@ class Transport(QWidget):
             ago = status.past_seconds or 0.0
             self.timeline.show_time(round(status.recorder_seconds - ago, 2), round(status.recorder_seconds, 2))
             self.time.setText(f"−{ago:.1f} s" if status.past_seconds is not None else "now")
-            self.timeline.setToolTip("The last seconds, kept by the flight recorder: click or drag to watch the past")
+            self.timeline.setToolTip("The flight recorder's last seconds: click or drag to play them again")
         elif status.page is not None:
             page, pages = status.page
             self.timeline.show_time(page, pages - 1)

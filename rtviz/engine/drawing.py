@@ -1,4 +1,4 @@
-"""From maps to the picture of a frame: the one function by which live, offline, figures and the Python API draw."""
+"""From maps to the picture of a frame: the one function by which live, exports, the layer sweep and the API draw."""
 
 from __future__ import annotations
 

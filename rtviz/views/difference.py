@@ -22,7 +22,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not maps.muted or maps.unablated is None:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        labels.say(picture, "no head is muted: z, or --mute LAYER.HEAD", "no head is muted")
+        labels.say(picture, "no head is muted: choose one and press z", "no head is muted")
         return picture
     more, share = difference(maps, maps.unablated, settings)
     layer = layer_of(maps, settings)

@@ -21,7 +21,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not settings.track:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        labels.say(picture, "no object is marked: Shift+click, or --track X,Y", "no object is marked")
+        labels.say(picture, "no object is marked: Shift+click one", "no object is marked")
         return picture
     patches, margin = objects_in(maps)
     field = np.where(patches, np.maximum(margin, 0.02), np.minimum(margin, -0.02)) / 2 + np.float32(0.5)

@@ -93,7 +93,7 @@ def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
     assert lost > 0.02
     assert figures.iou_fresh - figures.iou_carried < 0.4 * lost
     assert figures.error_carried < 0.75 * figures.error_still
-    assert "carried" in figures.line()
+    assert "warped" in figures.line()
 
 
 @pytest.mark.parametrize(("planes", "grid"), [((3,), (5, 7)), ((2, 9), (6, 4)), ((700,), (4, 90))])

@@ -50,21 +50,26 @@ def by_the_book(frames, first, context, reach, top, temperature=0.1):
     known = [(frames[0], first)]
     results = []
     for features in frames[1:]:
-        used = [known[0], *known[1:][-context:]]
-        labels = np.zeros_like(first)
-        for row, column in np.ndindex(*features.shape[:2]):
-            pairs = []
-            for other, said in used:
-                for y, x in np.ndindex(*other.shape[:2]):
-                    if abs(y - row) <= reach and abs(x - column) <= reach:
-                        a, b = features[row, column], other[y, x]
-                        pairs.append((float(a @ b / np.sqrt((a @ a) * (b @ b))), said[:, y, x]))
-            pairs.sort(key=lambda pair: -pair[0])
-            weights = np.array([np.exp(likeness / temperature) for likeness, _ in pairs[:top]])
-            labels[:, row, column] = sum(w * said for w, (_, said) in zip(weights, pairs, strict=False)) / weights.sum()
+        labels = by_the_book_once(features, [known[0], *known[1:][-context:]], reach, top, temperature)
         known.append((features, labels))
         results.append(labels)
     return results
+
+
+def by_the_book_once(features, used, reach, top, temperature=0.1):
+    """One frame's labels, from frames whose labels are known."""
+    labels = np.zeros_like(used[0][1])
+    for row, column in np.ndindex(*features.shape[:2]):
+        pairs = []
+        for other, said in used:
+            for y, x in np.ndindex(*other.shape[:2]):
+                if abs(y - row) <= reach and abs(x - column) <= reach:
+                    a, b = features[row, column], other[y, x]
+                    pairs.append((float(a @ b / np.sqrt((a @ a) * (b @ b))), said[:, y, x]))
+        pairs.sort(key=lambda pair: -pair[0])
+        weights = np.array([np.exp(likeness / temperature) for likeness, _ in pairs[:top]])
+        labels[:, row, column] = sum(w * said for w, (_, said) in zip(weights, pairs, strict=False)) / weights.sum()
+    return labels
 
 
 @pytest.mark.parametrize("tiled", [False, True])
@@ -99,24 +104,40 @@ def test_what_is_gone_is_said_to_be_lost_and_found_when_it_returns():
     assert warper.next(scene((thing, 3), (other, 7))).lost == (False, False)
 
 
-def test_what_is_denied_is_background_for_the_frames_after():
+def test_what_is_amended_is_what_the_frames_after_build_on():
     """As if the frame's labels had been others, by the protocol."""
     frames = [fields(5, 7, 6, seed) for seed in range(3)]
     masks = np.concatenate([square(5, 7, 0, 0), square(5, 7, 2, 3)])
-    warper, other = (Propagation(frames[0], masks, context=2, neighbourhood=2, top=3) for _ in range(2))
-    carried = warper.next(frames[1])
-    denied = warper.deny(carried, np.array([True, False]))
-    assert denied.lost[0]
-    assert not denied.labels[1].any()
-    assert (denied.labels[2] == carried.labels[2]).all()
-    assert denied.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
-    other.next(frames[1])
-    after, without = warper.next(frames[2]), other.next(frames[2])
-    assert after.labels[1].sum() < without.labels[1].sum()
-    assert after.labels[2] == pytest.approx(without.labels[2], abs=1e-6)
+    first = np.concatenate([~masks.any(axis=0)[None], masks]).astype(float)
+    warper = Propagation(frames[0], masks, context=2, neighbourhood=2, top=3)
+    labels = warper.next(frames[1]).labels.copy()
+    labels[0] += labels[1]
+    labels[1] = 0  # the first object is not there after all
+    amended = warper.amend(frames[1], labels)
+    assert (amended.labels == labels).all()
+    assert amended.lost[0]
+    # What the protocol says of the third frame, with these labels for the second.
+    known = [(frames[0], first), (frames[1], labels.astype(float))]
+    right = by_the_book_once(frames[2], known, 2, 3)
+    assert warper.next(frames[2]).labels == pytest.approx(right, abs=1e-5)
     warper.forget_context()
-    other.forget_context()
-    assert (warper.next(frames[0]).labels == other.next(frames[0]).labels).all(), "the first frame is as it was"
+    assert warper.next(frames[1]).labels == pytest.approx(by_the_book_once(frames[1], known[:1], 2, 3), abs=1e-5)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_what_is_recalled_is_found_wherever_it_is_by_the_first_frame_alone(monkeypatch, tiled):
+    if tiled:
+        monkeypatch.setattr(propagation, "_MOST_PAIRS", 0)
+        monkeypatch.setattr(propagation, "_TILE", 4)
+    frames = [fields(6, 15, 6, seed) for seed in range(2)]
+    frames[1][2:5, 12:15] = frames[0][1:4, 1:4]
+    masks = square(6, 15, 1, 1)
+    warper, other = (Propagation(frames[0], masks, context=2, neighbourhood=2, top=3) for _ in range(2))
+    first = [(frames[0], np.concatenate([~masks.any(axis=0)[None], masks]).astype(float))]
+    recalled = warper.recall(frames[1])
+    assert recalled.labels == pytest.approx(by_the_book_once(frames[1], first, 15, 3), abs=1e-5)
+    assert recalled.masks[0, 2:5, 12:15].mean() > 0.5
+    assert (warper.next(frames[1]).labels == other.next(frames[1]).labels).all(), "and nothing is remembered of it"
 
 
 def test_an_object_too_small_for_the_grid_is_lost_from_the_start():

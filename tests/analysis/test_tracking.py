@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from marked import SIZE, features, innermost, model, overlap
 
-import rtviz
-from rtviz.analysis.propagation import sampled
-from rtviz.analysis.tracking import Tracker, object_of, objects_of
-from rtviz.cv import cv2
+from rtviz.analysis.marking import object_of
+from rtviz.analysis.tracking import Tracker
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
-
-SIZE = (120, 160)
-
-
-@cache
-def model():
-    return rtviz.load("embedded", device="cpu", precision="fp32", resolution=112)
 
 
 def box_of(mask: np.ndarray) -> Mark:
@@ -32,11 +23,6 @@ def box_of(mask: np.ndarray) -> Mark:
     return Mark(
         columns[0] / width, rows[0] / height, (columns[-1] + 1 - columns[0]) / width, (rows[-1] + 1 - rows[0]) / height
     )
-
-
-def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
-    truth = sampled(truth.astype(np.uint8), (mask.shape[0], mask.shape[1])) > 0
-    return float((mask & truth).sum() / (mask | truth).sum())
 
 
 @pytest.mark.parametrize("seed", [0, 2, 5])
@@ -61,85 +47,10 @@ def test_a_boxed_object_is_followed_where_it_goes(seed: int) -> None:
     assert np.mean(followed) > np.mean(left_alone) + 0.05
 
 
-def features(rows: int = 8, columns: int = 10) -> np.ndarray:
-    """A square of one kind on a ground of another, with a little noise."""
-    rng = np.random.default_rng(0)
-    tokens = rng.normal(0, 0.1, (rows, columns, 16)).astype(np.float32)
-    tokens[..., 0] += 1
-    tokens[2:5, 3:6, 1] += 3
-    tokens[2:5, 3:6, 0] -= 1
-    return tokens
-
-
 def maps_of(tokens: np.ndarray) -> Maps:
     grid = tokens.shape[:2]
     attention = np.ones((1, 1, *grid), np.float32)
     return Maps(attention, np.ones((1, 1, 1), np.float32), "cls", "m", 8, (64, 80), tokens=tokens)
-
-
-def test_a_point_takes_what_is_like_it_and_hangs_together_with_it() -> None:
-    tokens = features()
-    tokens[6, 8] = tokens[3, 4]  # alike, and elsewhere
-    expected = np.zeros((8, 10), bool)
-    expected[2:5, 3:6] = True
-    assert (object_of(tokens, Mark(0.45, 0.45)) == expected).all()
-    assert object_of(tokens, Mark(1, 1)).any(), "the very corner is a place too"
-
-
-def test_a_box_takes_what_is_unlike_its_surroundings() -> None:
-    expected = np.zeros((8, 10), bool)
-    expected[2:5, 3:6] = True
-    assert (object_of(features(), Mark(0.2, 0.125, 0.5, 0.625)) == expected).all()
-    flat = np.ones((8, 10, 4), np.float32)
-    everything = object_of(flat, Mark(0.2, 0.125, 0.5, 0.625))
-    assert everything[1:6, 2:7].all(), "where nothing stands out, the box itself"
-    assert everything.sum() == 25
-    assert object_of(features(), Mark(0, 0, 1, 1)).all(), "nothing is round the whole frame"
-
-
-def innermost(mask: np.ndarray) -> Mark:
-    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return Mark((column + 0.5) / mask.shape[1], (row + 0.5) / mask.shape[0])
-
-
-def test_a_point_is_the_object_there_and_two_points_are_two() -> None:
-    """On drawn scenes, against the truth; before, one of two stood for both and the other for nothing."""
-    found = []
-    for seed in range(8):
-        frame = SceneSource(size=SIZE, seed=seed, objects=2).frame(0)
-        assert frame.masks is not None
-        maps = model()(frame, features=("tokens",))
-        assert maps.tokens is not None
-        masks = objects_of(maps.tokens, [innermost(mask) for mask in frame.masks])
-        assert not masks.all(axis=0).any()
-        found.append([overlap(mask, truth) for mask, truth in zip(masks, frame.masks, strict=True)])
-    assert np.min(found) > 0.35
-    assert np.mean(found) > 0.65
-
-
-def test_a_line_that_an_object_stands_on_is_no_part_of_it() -> None:
-    tokens = features()
-    tokens[4, :] = tokens[3, 4]  # an edge, one patch wide, right through the frame
-    found = object_of(tokens, Mark(0.45, 0.45))
-    assert found[2:5, 3:6].all()
-    assert not found[:, :2].any()
-    assert not found[:, 7:].any()
-    line = features()
-    line[2:5, 3:6] = line[0, 0]
-    line[1:7, 4] = features()[3, 4]
-    assert object_of(line, Mark(0.45, 0.45))[1:7, 4].all(), "what is no wider itself stays whole"
-
-
-def test_what_two_marks_claim_is_divided_by_likeness() -> None:
-    tokens = features()
-    tokens[2:5, 6:9] = tokens[2:5, 3:6]
-    tokens[2:5, 6:9, 2] += 2  # beside it, and more like it than the ground is
-    left, right = Mark(0.3, 0.25, 0.45, 0.375), Mark(0.6, 0.25, 0.3, 0.375)
-    masks = objects_of(tokens, [left, right])
-    assert masks[0, 2:5, 3:6].all()
-    assert masks[1, 2:5, 6:9].all()
-    assert (objects_of(tokens, [right, left]) == masks[::-1]).all(), "whoever was marked first"
 
 
 def test_objects_keep_their_order_and_their_labels_whenever_they_were_marked() -> None:
@@ -198,6 +109,53 @@ def test_a_cut_loses_an_object_until_its_own_patches_are_back() -> None:
         assert maps.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
     assert (seen[5].labels[0] == 1).all()  # type: ignore[index]
     assert (seen[-1].labels.argmax(axis=0) == object_of(features(), mark)).all()  # type: ignore[union-attr]
+
+
+def passing(*places: tuple[int, int, int]) -> np.ndarray:
+    """A ground of 8 by 30 patches, and on it things of a kind each: (kind, row, column) of a square of three.
+
+    Things are more like each other than like the ground, as things are.
+    """
+    rng = np.random.default_rng(3)
+    ground, thing, *kinds = rng.normal(0, 1, (6, 32)).astype(np.float32)
+    tokens = ground + rng.normal(0, 0.15, (8, 30, 32)).astype(np.float32)
+    for kind, row, column in places:
+        inside = tokens[row : row + 3, max(column, 0) : column + 3]
+        inside += 1.5 * thing + kinds[kind] - ground
+    return tokens
+
+
+def test_what_comes_to_the_place_of_an_object_that_left_does_not_become_it() -> None:
+    """It leaves to the left; another thing comes from there, and goes; it comes back at the other end of the frame."""
+    there, leaving, empty = [(0, 3, 3)] * 4, [(0, 3, column) for column in (2, 1, 0, -1, -2)], [()] * 6
+    coming = [(1, 3, column) for column in (-2, -1, 0, 1, 2, 3, 3, 3, 3)]
+    story = [*((one,) for one in there + leaving), *empty, *((one,) for one in coming), *empty, *[((0, 4, 26),)] * 3]
+    tracker, mark = Tracker(), Mark(4.5 / 30, 4.5 / 8)
+    seen = [
+        tracker.follow(maps_of(passing(*places)), [mark], number, number / 10) for number, places in enumerate(story)
+    ]
+    gone = len(there) + len(leaving)
+    back = len(story) - 3
+    assert not any(maps.lost[0] for maps in seen[: len(there) + 2])
+    assert all(maps.lost[0] for maps in seen[gone:back])
+    assert all(maps.labels is not None and not maps.labels[1].any() for maps in seen[gone:back])
+    for maps in seen[back:]:
+        assert maps.lost == (False,)
+        assert maps.labels is not None
+        assert (maps.labels.argmax(axis=0)[4:7, 26:29] == 1).all()
+        assert maps.labels.argmax(axis=0).sum() == 9
+
+
+def test_of_two_objects_one_that_left_is_found_again_while_the_other_is_followed() -> None:
+    tracker, marks = Tracker(), [Mark(4.5 / 30, 4.5 / 8), Mark(16.5 / 30, 4.5 / 8)]
+    story = [((0, 3, 3), (1, 3, 15))] * 3 + [((1, 3, 15),)] * 9 + [((1, 3, 15), (0, 3, 25))] * 2
+    seen = [
+        tracker.follow(maps_of(passing(*places)), marks, number, number / 10) for number, places in enumerate(story)
+    ]
+    assert [maps.lost for maps in seen] == [(False, False)] * 3 + [(True, False)] * 9 + [(False, False)] * 2
+    assert seen[-1].labels is not None
+    assert (seen[-1].labels.argmax(axis=0)[3:6, 25:28] == 1).all()
+    assert (seen[-1].labels.argmax(axis=0)[3:6, 15:18] == 2).all()
 
 
 def test_of_two_objects_marked_one_after_the_other_in_one_place_the_later_is_there() -> None:

@@ -272,7 +272,7 @@ def test_settings_window_and_recent_places_come_back(tmp_path: Path) -> None:
     first = Remembered.read(tmp_path)
     first.window["theme"] = "light"
     for place in ("a.mp4", "b.mp4", "a.mp4"):
-        first.opened(place)
+        first.add_place(place)
     first.write(Settings(head=3, opacity=0.4, query=Point(0.1, 0.2), model="deit-vits16"))
     second = Remembered.read(tmp_path)
     assert second.problems == []
@@ -286,14 +286,14 @@ def test_what_a_command_line_or_a_preset_said_is_not_remembered(tmp_path: Path) 
     first.write(Settings(model="deit-vits16", weights="deit.pth", head=3, opacity=0.4, resolution=320))
     second = Remembered.read(tmp_path)
     shown = Settings(model="dino-vits8", head=1, opacity=0.4, resolution=112)
-    second.tell(shown, ("model", "head", "resolution"))
+    second.note_given(shown, ("model", "head", "resolution"))
     second.write(shown.replace(head=2, gamma=2.0, weights=None))
     third = Remembered.read(tmp_path)
     kept = Settings(model="deit-vits16", weights="deit.pth", head=2, opacity=0.4, resolution=320, gamma=2.0)
     assert Settings.from_mapping(third.settings) == kept, "the head and gamma were chosen by hand, the rest was said"
     preset = kept.replace(view="mask", upsampling="nearest", head="mean", model="random:dino-vits16", weights=None)
-    third.learn(kept.replace(opacity=0.9))
-    third.tell(preset)
+    third.add_choices(kept.replace(opacity=0.9))
+    third.note_given(preset)
     third.write(preset.replace(model="random:dino-vits8", threshold=0.3))
     chosen = kept.replace(opacity=0.9, threshold=0.3)
     assert Settings.from_mapping(Remembered.read(tmp_path).settings) == chosen, "nor is an untrained model"

@@ -43,6 +43,7 @@ from rtviz.app.licence import LicenceDialog
 from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
+from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
 from rtviz.app.transport import Timeline
 from rtviz.app.window import Window
@@ -75,7 +76,7 @@ def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
         **more: object,
     ) -> Window:
         remembered = Remembered.read(tmp_path)
-        remembered.tell(settings, told)
+        remembered.note_given(settings, told)
         remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
         source = Recording([number / 30 for number in range(90)], (120, 160))
         options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "timeouts": QUICK}
@@ -122,7 +123,7 @@ def brightest(window: Window) -> tuple[int, int]:
 
 def test_every_action_of_the_table_is_done_by_something(make: Make) -> None:
     window = make(shown=False)
-    missing = {action.name for action in ACTIONS} - set(window._actions)
+    missing = {action.name for action in ACTIONS} - set(window.action_table)
     assert not missing
 
 
@@ -211,13 +212,13 @@ def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot)
     assert window.session.settings.query == "cls", "the click closed the help, and asked nothing"
 
 
-def test_what_takes_another_pass_is_said_to_be_looked_for_until_it_is_there(make: Make, qtbot: QtBot) -> None:
+def test_a_view_that_needs_another_pass_says_so_until_it_is_there(make: Make, qtbot: QtBot) -> None:
     engine = Engine()
     window = make(load_engine=lambda settings, progress: engine)
     assert window.canvas.awaited == ""
     engine.go.clear()
     qtbot.keyClick(window.canvas, "p")
-    wait(qtbot, lambda: window.canvas.awaited == "pca: looking …")
+    wait(qtbot, lambda: window.canvas.awaited == "pca: computing …")
     qtbot.keyClick(window.canvas, "e")  # which the maps that are here can show
     wait(qtbot, lambda: window.canvas.awaited == "")
     qtbot.keyClick(window.canvas, "p")
@@ -249,12 +250,12 @@ def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> Non
 
 def test_a_small_window_shows_every_button_and_the_timeline(make: Make, qtbot: QtBot) -> None:
     window = make(shown=False, load_engine=lambda settings, progress: Engine(Model(layers=4, heads=8)))
-    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.facts) == 8)
+    wait(qtbot, lambda: window.strip.count == 8 and len(window.instruments.heads.stats) == 8)
     window.resize(800, 500)
     wait(qtbot, lambda: window.size() == QSize(800, 500))
-    fusion = [button.geometry() for button in window._fusion.values()]
+    fusion = [button.geometry() for button in window.fusion.buttons.values()]
     assert not any(one.intersects(other) for one in fusion for other in fusion if one is not other)
-    for button in window._fusion.values():
+    for button in window.fusion.buttons.values():
         assert button.height() >= button.fontMetrics().ascent(), "nothing of the word is cut"
         assert window.heads.rect().contains(button.rect().translated(button.mapTo(window.heads, QPoint(0, 0))))
     assert window.transport.timeline.width() >= 100
@@ -263,10 +264,10 @@ def test_a_small_window_shows_every_button_and_the_timeline(make: Make, qtbot: Q
         box = button.rect().translated(button.mapTo(seen, QPoint(0, 0)))
         assert seen.rect().contains(box), button.text()
     window.resize(1000, 800)
-    wait(qtbot, lambda: window._in_kiosk.indexOf(window.sections[-1]) >= 0)
+    wait(qtbot, lambda: window.fixed_column.indexOf(window.sections[-1]) >= 0)
     broad = window.layers.width()
     window.layers.tiles.show_count(24, 1.0)
-    window._arrange()
+    window.arrange()
     assert window.layers.width() == broad, "another model in focus does not move the picture"
 
 
@@ -322,9 +323,9 @@ def test_the_head_that_stands_out_is_followed_and_its_facts_are_told(make: Make,
     assert window.session.settings.head == "follow"
     assert window.canvas.toast_text == "following head 2"
     wait(qtbot, lambda: window.strip.chosen == 2 and window.strip.following)
-    wait(qtbot, lambda: [fact.tag for fact in window.instruments.heads.facts][2:3] == ["foreground"])
+    wait(qtbot, lambda: [one.tag for one in window.instruments.heads.stats][2:3] == ["foreground"])
     wait(qtbot, lambda: window.instruments.heads.chosen == 2)
-    assert list(window.strip.tags) == [fact.tag for fact in window.instruments.heads.facts]
+    assert list(window.strip.tags) == [one.tag for one in window.instruments.heads.stats]
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
     assert window.session.settings.head == 2, "it stays with the head that it followed"
     table = window.instruments.heads
@@ -350,8 +351,10 @@ def test_any_key_ends_the_run_through_the_layers_and_does_what_it_does(
     qtbot.keyClick(window.canvas, "E", Qt.ShiftModifier)
     assert window.commands.sweep.running
     assert window.session.settings.layer == 0
-    wait(qtbot, lambda: window.session.status().paused and window.session.settings.layer == 1)
-    assert window.canvas.toast_text == "layer 1"
+    wait(
+        qtbot, lambda: window.session.status().paused and window.session.settings.layer >= 1
+    )  # a busy machine skips one
+    assert window.canvas.toast_text == f"layer {window.session.settings.layer}"
     qtbot.keyPress(window.canvas, Qt.Key_Shift)
     assert window.commands.sweep.running
     qtbot.keyClick(window.canvas, key, modifier)
@@ -508,7 +511,7 @@ def _by_list(window: Window, qtbot: QtBot, place: str) -> None:
 
 def _by_menu(window: Window, qtbot: QtBot, place: str) -> None:
     window.remembered.recent = [place]
-    menu = window.open_button.menu()
+    menu = window.header.open_button.menu()
     assert menu is not None
     menu.aboutToShow.emit()
     menu.actions()[-1].trigger()
@@ -535,9 +538,9 @@ def test_what_cannot_be_opened_leaves_the_clip_running_with_the_error_beside_it(
     wait(qtbot, lambda: any("holiday.mp4: there is no such file." in card.sentence for card in window.messages.shown))
     before = window.session.latest()
     wait(qtbot, lambda: window.session.latest() is not before)  # it plays on
-    assert window._status.source_state == "live"
-    assert "recording" in window.title.text()
-    assert "holiday" not in window.title.text()
+    assert window.presenter.status.source_state == "live"
+    assert "recording" in window.header.title.text()
+    assert "holiday" not in window.header.title.text()
     _press(window, qtbot, "Try again")
     wait(qtbot, lambda: len(tried) == 2 and window.messages.shown)
     broken.clear()
@@ -560,7 +563,7 @@ def test_what_cannot_be_opened_is_dismissed(make: Make, qtbot: QtBot) -> None:
         lambda: _press(window, qtbot, "Dismiss"),
         lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
     ):
-        window.open_place("camera:7")
+        window.opening.open("camera:7")
         wait(qtbot, lambda: any("no camera 7; trying again" in card.sentence for card in window.messages.shown))
         dismiss()
         wait(qtbot, lambda: not window.messages.shown)
@@ -701,10 +704,10 @@ def test_a_preset_does_not_become_what_the_next_start_shows(make: Make, qtbot: Q
     preset.write_text('model = "random:tiny"\nview = "mask"\nopacity = 1.0\nupsampling = "nearest"\n')
     window = make()
     window.change(threshold=0.3)
-    window._use_preset(preset)
+    window.presets.use(preset)
     assert (window.session.settings.view, window.session.settings.model) == ("mask", "random:tiny")
     window.change(gamma=2.0)
-    wait(qtbot, lambda: window._working.model == "random:tiny")
+    wait(qtbot, lambda: window.fallback.working.model == "random:tiny")
     window.close()
     assert Settings.from_mapping(Remembered.read(tmp_path).settings) == GREY.replace(threshold=0.3, gamma=2.0)
 
@@ -900,7 +903,7 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
     wait(qtbot, lambda: window.strip.nothing == "random:resnet18 has no attention heads")
     assert window.strip.count == 0
     assert window.strip.accessibleDescription() == window.strip.nothing
-    wait(qtbot, lambda: not window._fusion["mean"].isEnabled())
+    wait(qtbot, lambda: not window.fusion.buttons["mean"].isEnabled())
     wait(qtbot, lambda: window.canvas.result is not None)
     result = window.canvas.result
     assert result is not None
@@ -936,7 +939,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
         result = window.canvas.result
         return () if result is None else result.panes
 
-    wait(qtbot, lambda: len(panes()) == 2 and window._status.panes[0].attention_fps)
+    wait(qtbot, lambda: len(panes()) == 2 and window.presenter.status.panes[0].attention_fps)
     result = window.canvas.result
     assert result is not None
     top, left, height, width = result.panes[1].box
@@ -947,7 +950,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     qtbot.mousePress(window.canvas, Qt.LeftButton, pos=point)
     qtbot.mouseMove(window.canvas, point + QPoint(3, 3))
     qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=point + QPoint(3, 3))
-    wait(qtbot, lambda: window._status.focus == 1 and window.strip.count == 2)
+    wait(qtbot, lambda: window.presenter.status.focus == 1 and window.strip.count == 2)
     assert window.session.settings.query == "cls", "the click chose a pane, and asked nothing"
     qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=point)
     assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
@@ -968,15 +971,13 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
         return Engine(Model("tiny", heads=4))
 
     window = make(GREY.replace(model="tiny", compare=("dino-vits16",)), load_engine=load)
-    wait(qtbot, lambda: window.strip.count == 4 and window._status.panes[0].state == "failed")
+    wait(qtbot, lambda: window.strip.count == 4 and window.presenter.status.panes[0].state == "failed")
     window.session.focus(1)
     wait(qtbot, lambda: window.strip.count == 0 and window.layers.tiles.count == 0)
-    assert (
-        window.strip.nothing == "the weights of dino-vits16 are not here: `rtviz models pull dino-vits16` fetches them"
-    )
-    window._answered_at -= 60
-    window._refresh()
-    assert window.canvas.awaited == "", "nor is it said to be looking, however long one waits"
+    assert window.strip.nothing == "the weights of dino-vits16 are not on this machine: the model menu fetches them"
+    window.presenter._up_to_date_at -= 60
+    window.refresh()
+    assert window.canvas.awaited == "", "nor does it claim to compute, however long one waits"
     window.session.focus(0)
     wait(qtbot, lambda: window.strip.count == 4)
 
@@ -987,8 +988,8 @@ def test_what_is_asked_goes_to_every_pane_that_can_show_it(make: Make, qtbot: Qt
     window = make(
         GREY.replace(model="net", compare=("vit",)), shown=False, load_engine=lambda wanted, _: engines[wanted.model]
     )
-    wait(qtbot, lambda: window._status.most_heads == 4 and window._status.layers)
-    assert (window._status.focus, window._status.heads) == (0, 0)
+    wait(qtbot, lambda: window.presenter.status.most_heads == 4 and window.presenter.status.layers)
+    assert (window.presenter.status.focus, window.presenter.status.heads) == (0, 0)
 
     def views_shown() -> list[str]:
         result = window.canvas.result
@@ -1006,7 +1007,7 @@ def test_what_is_asked_goes_to_every_pane_that_can_show_it(make: Make, qtbot: Qt
     qtbot.keyClick(window.canvas, Qt.Key_F, Qt.ShiftModifier)
     assert window.session.settings.head == "follow"
     assert window.view.views["heads"].isEnabled()
-    assert window._fusion["mean"].isEnabled()
+    assert window.fusion.buttons["mean"].isEnabled()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     assert window.canvas.toast_text == "net has no attention heads"
@@ -1024,18 +1025,25 @@ def test_a_key_mutes_a_head_in_the_pane_in_focus(make: Make, qtbot: QtBot) -> No
         return [] if result is None else [pane.result.maps.muted for pane in result.panes if pane.result.maps]
 
     window.session.focus(2)
-    wait(qtbot, lambda: window._status.focus == 2 and window._status.model_name == "three" and len(muted_in()) == 3)
+    wait(
+        qtbot,
+        lambda: (
+            window.presenter.status.focus == 2
+            and window.presenter.status.model_name == "three"
+            and len(muted_in()) == 3
+        ),
+    )
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     wait(qtbot, lambda: muted_in() == [(), (), ((0, 1),)])
-    wait(qtbot, lambda: "three" in window.model_button.text() and "0.1 muted" in window.title.text())
+    wait(qtbot, lambda: "three" in window.header.model_button.text() and "0.1 muted" in window.header.title.text())
     wait(qtbot, lambda: list(window.strip.struck) == [1])
     window.session.focus(1)
-    wait(qtbot, lambda: "two" in window.model_button.text() and "muted" not in window.title.text())
+    wait(qtbot, lambda: "two" in window.header.model_button.text() and "muted" not in window.header.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
     assert window.session.settings.compare == ("three",)
     wait(qtbot, lambda: muted_in() == [(), ((0, 1),)])
     window.session.focus(1)
-    wait(qtbot, lambda: window._status.model_name == "three")
+    wait(qtbot, lambda: window.presenter.status.model_name == "three")
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
 
@@ -1045,14 +1053,14 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
     window = make(
         GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
     )
-    wait(qtbot, lambda: window._status.model_name == "one")
+    wait(qtbot, lambda: window.presenter.status.model_name == "one")
     window.commands._models_here = lambda: list(engines)
     qtbot.keyClick(window.canvas, Qt.Key_M)
     assert window.session.settings.model == "four"
-    wait(qtbot, lambda: window._status.first_name == "four")
+    wait(qtbot, lambda: window.presenter.status.first_name == "four")
     window.session.focus(1)
     for there, then in (("two", "three"), ("one", "three"), ("two", "three")):
-        wait(qtbot, lambda there=there: window._status.model_name == there)
+        wait(qtbot, lambda there=there: window.presenter.status.model_name == there)
         assert window.session.settings.compare == (there, then)
         qtbot.keyClick(window.canvas, Qt.Key_M)
 
@@ -1107,7 +1115,7 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.5, 0.25))
     qtbot.keyClick(window.canvas, Qt.Key_J, Qt.ShiftModifier)
     assert window.canvas.toast_text == "Jaccard index of the best head"
-    window.open_place("another:")
+    window.opening.open("another:")
     wait(qtbot, lambda: window.session.settings.track == ())  # a mark means nothing in another picture
 
 
@@ -1118,8 +1126,8 @@ def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make
     window = make()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ((0, 0, 0),)
-    assert "layer 0 head 0 is muted" in window.canvas.toast_text
-    wait(qtbot, lambda: "0.0 muted" in window.title.text())
+    assert "layer 0 head 0 muted" in window.canvas.toast_text
+    wait(qtbot, lambda: "0.0 muted" in window.header.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Z)
     assert window.session.settings.mute == ()
     window.change(layer=-1)
@@ -1163,7 +1171,7 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
     Path(pictures[0]).with_name("3.png").write_text("no picture")
     window = make(open_source=_open_any)
     assert not window.pages.isVisible()
-    window.open_place(str(Path(pictures[0]).parent))
+    window.opening.open(str(Path(pictures[0]).parent))
     wait(qtbot, lambda: window.pages.isVisible() and window.transport.time.text() == "1 / 4")
     model = window.pages.model()
     assert model is not None
@@ -1180,12 +1188,12 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
     assert window.transport.time.text() == "3 / 4"
     qtbot.keyClick(window.canvas, ",")
     wait(qtbot, lambda: _level(window) == 60 and window.transport.time.text() == "2 / 4")
-    wait(qtbot, lambda: "1.png" in window.title.text())
+    wait(qtbot, lambda: "1.png" in window.header.title.text())
     window.transport.timeline.sought.emit(0.0)
     wait(qtbot, lambda: _level(window) == 0)
     wait(qtbot, lambda: window.canvas.result.maps is not None and window.canvas.awaited == "")  # type: ignore[union-attr]
     assert window.remembered.recent[0] == str(Path(pictures[0]).parent)
-    window.open_place("fake:")
+    window.opening.open("fake:")
     wait(qtbot, lambda: not window.pages.isVisible())
 
 
@@ -1194,13 +1202,13 @@ def test_space_begins_and_ends_the_slide_show(
 ) -> None:
     monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.05)
     window = make(open_source=_open_any)
-    window.open_place(str(Path(pictures[0]).parent))
-    wait(qtbot, lambda: window._status.page == (0, 3))
+    window.opening.open(str(Path(pictures[0]).parent))
+    wait(qtbot, lambda: window.presenter.status.page == (0, 3))
     assert window.session.status().paused
     qtbot.keyClick(window.canvas, Qt.Key_Space)
     assert window.canvas.toast_text == "slide show"
-    wait(qtbot, lambda: window._status.page == (2, 3))
-    wait(qtbot, lambda: window._status.page == (0, 3))  # the window loops
+    wait(qtbot, lambda: window.presenter.status.page == (2, 3))
+    wait(qtbot, lambda: window.presenter.status.page == (0, 3))  # the window loops
     qtbot.keyClick(window.canvas, Qt.Key_Space)
     assert window.session.status().paused
 
@@ -1213,11 +1221,11 @@ def test_several_pictures_are_opened_as_pages(make: Make, qtbot: QtBot, pictures
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(path) for path in [*chosen, "/somewhere/clip.mp4"]])
         window.dropEvent(QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier))
-        assert "1 more cannot be opened" in window.canvas.toast_text
+        assert "1 more not opened" in window.canvas.toast_text
     else:
-        window.open_files(chosen)
-    wait(qtbot, lambda: _level(window) == 120 and window._status.page == (0, 2))
-    wait(qtbot, lambda: "2 pictures" in window.title.text())
+        window.opening.open_files(chosen)
+    wait(qtbot, lambda: _level(window) == 120 and window.presenter.status.page == (0, 2))
+    wait(qtbot, lambda: "2 pictures" in window.header.title.text())
 
 
 # --- the menu of models ----------------------------------------------------------------------------------------------
@@ -1270,7 +1278,7 @@ def shelved(make: Make, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Callab
         monkeypatch.setattr("rtviz.models.listing", shelf.rows)
         load = {"load_engine": lambda settings, progress: Engine(Model(settings.model or "embedded")), **more}
         window = make(settings, **load)
-        window.fetcher.pull = shelf.pull
+        window.model_choice.fetcher.pull = shelf.pull
         wait(qtbot, lambda: window.models.rows)
         return window, shelf
 
@@ -1278,7 +1286,7 @@ def shelved(make: Make, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 def _open_menu(window: Window, qtbot: QtBot) -> ModelMenu:
-    qtbot.mouseClick(window.model_button, Qt.LeftButton)
+    qtbot.mouseClick(window.header.model_button, Qt.LeftButton)
     wait(qtbot, window.model_menu.isVisible)
     return window.model_menu
 
@@ -1318,32 +1326,35 @@ def test_the_menu_under_the_models_name_tells_of_every_model_and_fetches_one(
     shelved: Callable[..., tuple[Window, Shelf]], qtbot: QtBot
 ) -> None:
     window, shelf = shelved()
-    assert "embedded" in window.model_button.text()
+    assert "embedded" in window.header.model_button.text()
     menu = _open_menu(window, qtbot)
     assert list(menu.entries) == ["embedded", "dino-vits16", "dinov2-vits14", "dinov3-vits16"]
     assert "from the package index" in _texts(menu.entries["embedded"])
     assert "88 MB from the Hugging Face hub or the package index" in _texts(menu.entries["dino-vits16"])
     buttons = {name: entry.button for name, entry in menu.entries.items()}
-    assert [buttons[name].text() for name in menu.entries] == ["Looking", "Fetch", "Fetch", "Fetch"]
+    assert [buttons[name].text() for name in menu.entries] == ["In use", "Fetch", "Fetch", "Fetch"]
+    edges = {name: entry.grab().toImage().pixelColor(60, 0).name() for name, entry in menu.entries.items()}
+    assert [name for name, edge in edges.items() if edge == DARK.accent] == ["embedded"], "the model in use is framed"
     for ending in ("cancel", "let go"):
         qtbot.mouseClick(menu.entries["dinov2-vits14"].button, Qt.LeftButton)
         wait(qtbot, lambda: menu.entries["dinov2-vits14"].bar.value() == 386)
         assert menu.entries["dinov2-vits14"].button.text() == "Cancel"
         wait(qtbot, lambda: any("34 of 88 MB" in card.sentence for card in window.messages.shown))
-        assert window._status.model_name == "embedded", "which goes on meanwhile"
+        assert window.presenter.status.model_name == "embedded", "which goes on meanwhile"
         if ending == "cancel":
             qtbot.mouseClick(menu.entries["dinov2-vits14"].button, Qt.LeftButton)
             wait(qtbot, lambda: shelf.ended == ["cancelled"])
             wait(qtbot, lambda: "fetch" not in [card.matter for card in window.messages.shown])
             assert menu.entries["dinov2-vits14"].button.text() == "Fetch"
     shelf.go.set()
-    wait(qtbot, lambda: window._status.model_name == "dinov2-vits14")
-    wait(qtbot, lambda: "dinov2-vits14" in window.model_button.text())
-    wait(qtbot, lambda: menu.entries["dinov2-vits14"].button.text() == "Looking")
+    wait(qtbot, lambda: window.presenter.status.model_name == "dinov2-vits14")
+    wait(qtbot, lambda: "dinov2-vits14" in window.header.model_button.text())
+    wait(qtbot, lambda: menu.entries["dinov2-vits14"].button.text() == "In use")
     assert shelf.asked == [("dinov2-vits14", False)] * 2
     qtbot.mouseClick(menu.entries["embedded"].button, Qt.LeftButton)
+    assert window.canvas.toast_text == "loading embedded", "its name alone would stand over the other model's maps"
     assert not menu.isVisible()
-    wait(qtbot, lambda: window._status.model_name == "embedded")
+    wait(qtbot, lambda: window.presenter.status.model_name == "embedded")
 
 
 def test_a_licence_is_shown_and_accepted_before_anything_is_fetched(
@@ -1362,7 +1373,7 @@ def test_a_licence_is_shown_and_accepted_before_anything_is_fetched(
         qtbot.mouseClick(getattr(dialog, answer), Qt.LeftButton)
         wait(qtbot, lambda: window.findChild(LicenceDialog) is None)
     wait(qtbot, lambda: shelf.asked == [("dinov3-vits16", True)])
-    wait(qtbot, lambda: window._status.model_name == "dinov3-vits16")
+    wait(qtbot, lambda: window.presenter.status.model_name == "dinov3-vits16")
 
 
 def test_a_fetch_that_fails_offers_the_link_and_a_file(
@@ -1383,8 +1394,15 @@ def test_a_fetch_that_fails_offers_the_link_and_a_file(
     _press(window, qtbot, "Copy link")
     assert QApplication.clipboard().text() == link  # type: ignore[union-attr]
     _press(window, qtbot, "Try again")
-    wait(qtbot, lambda: len(shelf.asked) == 2 and window.fetcher.fetch is not None and window.fetcher.fetch.error)
-    window._refresh()
+    wait(
+        qtbot,
+        lambda: (
+            len(shelf.asked) == 2
+            and window.model_choice.fetcher.fetch is not None
+            and window.model_choice.fetcher.fetch.error
+        ),
+    )
+    window.refresh()
     _press(window, qtbot, "Choose file…")
     dialog = window.findChild(QFileDialog)
     assert dialog is not None
@@ -1410,7 +1428,7 @@ def test_a_file_of_another_model_is_offered_as_that(
     window, _ = shelved(GREY.replace(model="dino-vits16", weights=str(file)), load_engine=load)
     wait(qtbot, lambda: any("of another model" in card.sentence for card in window.messages.shown))
     _press(window, qtbot, "Load as dinov2-vits14")
-    wait(qtbot, lambda: window._status.model_name == "dinov2-vits14")
+    wait(qtbot, lambda: window.presenter.status.model_name == "dinov2-vits14")
     assert window.session.settings.weights == str(file)
     wait(qtbot, lambda: not window.messages.shown)
 
@@ -1422,11 +1440,11 @@ def test_the_next_model_comes_round_to_the_weights_file_of_the_command_line(
     load = lambda settings, progress: Engine(Model("dino-vits16" if settings.weights else settings.model or "embedded"))  # noqa: E731
     window, shelf = shelved(GREY.replace(weights=str(file)), load_engine=load)
     wait(qtbot, lambda: window.remembered.weights_now == [(str(file), "dino-vits16")])
-    wait(qtbot, lambda: "mine.pth" in window.model_button.text())
+    wait(qtbot, lambda: "mine.pth" in window.header.model_button.text())
     for weights, model in ((None, "embedded"), (str(file), "dino-vits16"), (None, "embedded")):
         qtbot.keyClick(window.canvas, "m")
         assert window.session.settings.weights == weights
-        wait(qtbot, lambda model=model: window._status.model_name == model)
+        wait(qtbot, lambda model=model: window.presenter.status.model_name == model)
     assert not shelf.asked, "nothing is fetched on the way"
     menu = _open_menu(window, qtbot)
     qtbot.mouseClick(menu.files[str(file)].button, Qt.LeftButton)
@@ -1461,7 +1479,7 @@ def test_the_real_dino_is_offered_and_looks_once_it_is_fetched(
     shelf.go.set()
     wait(qtbot, lambda: [card.matter for card in window.messages.shown] == ["offer"])
     _press(window, qtbot, window.messages.shown[0].offers[0][0])
-    wait(qtbot, lambda: window._status.model_name == "dino-vits16")
+    wait(qtbot, lambda: window.presenter.status.model_name == "dino-vits16")
     assert shelf.asked == [(None, False)]
     wait(qtbot, lambda: not window.messages.shown)
 
@@ -1473,10 +1491,10 @@ def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:
     )
     box = window.view.controls["layer"].findChild(QAbstractSpinBox)
     assert isinstance(box, QSpinBox)
-    wait(qtbot, lambda: window._status.model_name == "deep" and box.maximum() == 11)
+    wait(qtbot, lambda: window.presenter.status.model_name == "deep" and box.maximum() == 11)
     assert box.value() == 10
     window.change(model="flat")
-    wait(qtbot, lambda: window._status.model_name == "flat" and box.value() == 5)
+    wait(qtbot, lambda: window.presenter.status.model_name == "flat" and box.value() == 5)
     assert (box.minimum(), box.maximum()) == (-6, 5)
     box.setValue(3)
     assert window.session.settings.layer == 3

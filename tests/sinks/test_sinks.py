@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import make_signals, make_video, packet_times, signals, sound_packets
+from media import copy, make_signals, make_video, packet_times, signals, sound_packets
 
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
@@ -20,17 +20,6 @@ from rtviz.settings import OutputSettings
 from rtviz.sinks import check_output, leftover, open_maps_sink, open_sink
 from rtviz.sinks.memory import MemorySink
 from rtviz.sources import open_source
-
-
-def copy(source_path: Path, path: Path, output: OutputSettings | None = None, **part) -> list[str]:
-    """Through a source and a sink, unchanged; returns the sink's warnings."""
-    with (
-        open_source(str(source_path), **part) as source,
-        open_sink(path, size=source.info.size, fps=source.info.fps, output=output, origin=source) as sink,
-    ):
-        for frame in source:
-            sink.write(frame.pixels, frame)
-    return sink.warnings
 
 
 def frames_by_another_decoder(path: Path) -> list[np.ndarray]:

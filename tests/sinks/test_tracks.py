@@ -9,8 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import make_signals, make_video, packet_times, signals
-from test_sinks import copy
+from media import copy, make_signals, make_video, packet_times, signals
 
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.sinks import tracks

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from media import read
 from picture_files import animation, cornered, corners_of, deep_png, png, tiff
 from PIL import Image, ImageCms, ImageOps
-from test_sources import read
 
 from rtviz.cli import run
 from rtviz.errors import RtvizError, SourceError

@@ -10,17 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import make_video, make_yuv
+from media import make_video, make_yuv, read
 from PIL import Image
 
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceError, SourceMissing, SourceUnreadable
 from rtviz.sources import expand, open_source
-
-
-def read(place: str | Path, **part) -> tuple[list, list[str]]:
-    with open_source(str(place), **part) as source:
-        return list(source), source.warnings
 
 
 def number_of(frame) -> int:

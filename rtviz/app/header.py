@@ -1,0 +1,108 @@
+"""The bar at the top of the window: menus, what is shown, the model's button, tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+
+from rtviz.app.keys import Bindings
+from rtviz.app.theme import Theme, icon
+
+_TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme": "theme", "full_screen": "full_screen"}
+
+
+class Header(QWidget):
+    """The bar. `asked` carries an action's name.
+
+    Attributes:
+        title: the source and what is muted.
+        model_button: names the model in focus; opens the model menu.
+        tools: icon name -> button.
+    """
+
+    asked = pyqtSignal(str)
+
+    def __init__(self, bindings: Bindings) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.setAttribute(Qt.WA_StyledBackground)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 5, 8, 5)
+        row.setSpacing(4)
+        mark = QLabel("rtviz")
+        mark.setObjectName("mark")
+        row.addWidget(mark)
+        row.addSpacing(8)
+        key = bindings.shown("open")
+        self.open_button = _menu_button(
+            "Open", "Open a file, a folder, a camera, an address  " + (f"({key})" if key else "")
+        )
+        self.presets_button = _menu_button("Presets", bindings.tip("presets"))
+        row.addWidget(self.open_button)
+        row.addWidget(self.presets_button)
+        self.title = QLabel()
+        self.title.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self.title.setProperty("faint", True)
+        self.title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        row.addWidget(self.title, 1)
+        self.model_button = self._tool("model_menu", bindings.tip("model_menu", "Models, and weights files"))
+        self.model_button.setObjectName("model")
+        row.addWidget(self.model_button)
+        row.addStretch(1)
+        self.tools: dict[str, QToolButton] = {}
+        for name, action in _TOOLS.items():
+            self.tools[name] = self._tool(action, bindings.tip(action))
+            row.addWidget(self.tools[name])
+        self.tools["record"].setContextMenuPolicy(Qt.CustomContextMenu)
+        help_button = self._tool("help", bindings.tip("help"))
+        help_button.setText("?")
+        row.addWidget(help_button)
+
+    def _tool(self, action: str, tip: str) -> QToolButton:
+        button = _flat_button(tip)
+        button.setAccessibleName(action.replace("_", " "))
+        button.clicked.connect(lambda: self.asked.emit(action))
+        return button
+
+    def set_theme(self, theme: Theme) -> None:
+        for name, button in self.tools.items():
+            button.setIcon(icon(name, theme, theme.bad if name == "record" else None))
+
+    def show_recording(self, recording: bool, theme: Theme) -> None:
+        """Turn the record button into one that stops, or back."""
+        self.tools["record"].setIcon(icon("stop" if recording else "record", theme, theme.bad))
+
+
+def fill_when_opened(button: QToolButton, fill: Callable[[QMenu], None]) -> None:
+    """Fill a button's menu anew each time it opens."""
+    menu = button.menu()
+    assert menu is not None
+
+    def refill() -> None:
+        menu.clear()
+        fill(menu)
+
+    menu.aboutToShow.connect(refill)
+
+
+def _flat_button(tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setProperty("flat", True)
+    button.setFocusPolicy(Qt.TabFocus)
+    button.setToolTip(tip)
+    return button
+
+
+def _menu_button(text: str, tip: str) -> QToolButton:
+    button = _flat_button(tip)
+    button.setText(f"{text} ▾")
+    button.setPopupMode(QToolButton.InstantPopup)
+    menu = QMenu(button)
+    menu.setToolTipsVisible(True)
+    button.setMenu(menu)
+    return button
+
+
+__all__ = ["Header", "fill_when_opened"]

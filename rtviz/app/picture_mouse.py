@@ -1,0 +1,86 @@
+"""What a click or drag on the picture does: choose a pane, a head or a query, or mark an object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt5.QtCore import QObject
+
+from rtviz import views
+from rtviz.app.canvas import Canvas
+from rtviz.app.commands import Commands
+from rtviz.app.pointing import Spot, result_at
+from rtviz.errors import RtvizError
+from rtviz.live.session import LiveSession
+from rtviz.settings import Mark, Point
+
+
+class PictureMouse(QObject):
+    """Connects the canvas to the session.
+
+    Args:
+        show_settings: called when the session's settings have changed.
+    """
+
+    def __init__(
+        self, canvas: Canvas, session: LiveSession, commands: Commands, show_settings: Callable[[], None]
+    ) -> None:
+        super().__init__(canvas)  # Qt disconnects it when the window goes
+        self._canvas, self._session, self._commands, self._show_settings = canvas, session, commands, show_settings
+        self._moves_query = True  # this press sets the query; it did not choose a pane or release a patch
+        canvas.pointed.connect(self._pointed)
+        canvas.dragged.connect(self._dragged)
+        canvas.hovered.connect(lambda spot: session.point(self._patch_of(spot)))
+        canvas.marked.connect(self._marked)
+
+    def _pointed(self, spot: Spot) -> None:
+        self._moves_query = spot.pane == self._session.status().focus
+        if not self._moves_query:
+            self._session.focus(spot.pane)
+        if spot.head is not None:
+            self._change(head=spot.head, **({} if spot.layer is None else {"layer": spot.layer}))
+        elif self._moves_query and self._is_pinned(spot):
+            self._moves_query = False  # until the next click
+            self._change(query="cls")
+        elif self._moves_query:
+            self._set_query(spot)
+
+    def _dragged(self, spot: Spot) -> None:
+        if spot.head is None and self._moves_query:
+            self._set_query(spot)
+
+    def _marked(self, mark: Mark) -> None:
+        try:
+            self._commands.mark(mark)
+        except RtvizError as error:
+            self._canvas.toast(str(error), 4.0)
+        self._show_settings()
+
+    def _change(self, **changes: object) -> None:
+        self._commands.change(**changes)
+        self._show_settings()
+
+    def _set_query(self, spot: Spot) -> None:
+        self._session.update(self._session.settings.replace(query=Point(round(spot.x, 4), round(spot.y, 4))))
+        self._show_settings()
+
+    def _is_pinned(self, spot: Spot) -> bool:
+        """Whether a view that follows the pointer is pinned to the patch under a spot."""
+        settings = self._session.settings
+        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+            return False
+        return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
+
+    def _patch_of(self, spot: Spot | None) -> Point | None:
+        """The middle of the patch under a spot."""
+        if spot is None or self._canvas.result is None:
+            return None
+        maps = result_at(self._canvas.result, spot).maps
+        if maps is None:
+            return None
+        rows, columns = maps.grid
+        row, column = maps.grid.patch_at(spot)
+        return Point((column + 0.5) / columns, (row + 0.5) / rows)
+
+
+__all__ = ["PictureMouse"]
