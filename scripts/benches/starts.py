@@ -20,7 +20,7 @@ RTVIZ = (sys.executable, "-m", "rtviz")
 # What the app says with --debug at each stage, with the time of day in seconds.
 STAGES = {
     "window": re.compile(r"the window stands at (\d+\.\d+)"),
-    "first overlay": re.compile(r"the first overlay stands at (\d+\.\d+)"),
+    "first overlay": re.compile(r"the first overlay is painted at (\d+\.\d+)"),
 }
 _LIMIT_SECONDS = 120
 

@@ -135,7 +135,7 @@ def test_the_peak_is_that_of_the_program_and_not_of_who_started_it(benches: Any)
 def test_the_stages_of_a_start_are_taken_from_what_the_app_says(benches: Any) -> None:
     starts = benches("starts")
     program = "import sys, time; print('a: the window stands at %.3f' % (time.time() + 5), file=sys.stderr, flush=True)"
-    later = "; print('b: the first overlay stands at %.3f' % (time.time() + 9), file=sys.stderr, flush=True)"
+    later = "; print('b: the first overlay is painted at %.3f' % (time.time() + 9), file=sys.stderr, flush=True)"
     found = starts.until_stages([sys.executable, "-c", f"{program}{later}; time.sleep(60)"])
     assert 5 < found["window"] < found["first overlay"] - 3.9
     assert found["first overlay"] < 20
