@@ -85,6 +85,43 @@ def tiff(*pages: tuple[Any, dict[int, int]]) -> bytes:
     return data
 
 
+def exr(samples: Any) -> bytes:
+    """An uncompressed OpenEXR picture, as its file layout says: RGB float16 or float32 [height, width, 3]."""
+    height, width = samples.shape[:2]
+    kind = {2: 1, 4: 2}[samples.dtype.itemsize]
+
+    def attribute(name: bytes, type_name: bytes, value: bytes) -> bytes:
+        return name + b"\0" + type_name + b"\0" + struct.pack("<I", len(value)) + value
+
+    channels = b"".join(name + b"\0" + struct.pack("<IIII", kind, 0, 1, 1) for name in (b"B", b"G", b"R")) + b"\0"
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    head = struct.pack("<II", 20000630, 2)
+    head += attribute(b"channels", b"chlist", channels)
+    head += attribute(b"compression", b"compression", b"\0")
+    head += attribute(b"dataWindow", b"box2i", window) + attribute(b"displayWindow", b"box2i", window)
+    head += attribute(b"lineOrder", b"lineOrder", b"\0") + attribute(
+        b"pixelAspectRatio", b"float", struct.pack("<f", 1)
+    )
+    head += attribute(b"screenWindowCenter", b"v2f", bytes(8)) + attribute(b"screenWindowWidth", b"float", bytes(4))
+    head += b"\0"
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    lines = [b"".join(little[row, :, channel].tobytes() for channel in (2, 1, 0)) for row in range(height)]
+    size = len(lines[0]) + 8
+    first = len(head) + 8 * height
+    table = b"".join(struct.pack("<Q", first + size * row) for row in range(height))
+    return head + table + b"".join(struct.pack("<iI", row, len(line)) + line for row, line in enumerate(lines))
+
+
+def radiance(samples: Any) -> bytes:
+    """A Radiance HDR picture without run lengths, of RGB [height, width, 3] whose levels are bytes and powers of 2."""
+    height, width = samples.shape[:2]
+    data = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n" + f"-Y {height} +X {width}\n".encode()
+    for colour in samples.reshape(-1, 3):
+        exponent = np.frexp(colour.max())[1]
+        data += bytes(int(level * 256 / 2.0**exponent) for level in colour) + bytes([int(exponent) + 128])
+    return data
+
+
 def animation(path: Path, colours: list[tuple[int, int, int]], durations_ms: list[int], **how: Any) -> None:
     """An animated picture of whole frames of one colour, in the format that the suffix says."""
     frames = [Image.new("RGB", (32, 24), colour) for colour in colours]

@@ -82,7 +82,7 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
     """Run a job on every input; one that fails does not stop the others."""
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
-    from rtviz.offline.tasks import tasks_for
+    from rtviz.offline.tasks import shared_floats, tasks_for
     from rtviz.sources import skipped
 
     settings, output_settings = settings_of(parsed)
@@ -99,7 +99,7 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
         settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    config = JobConfig(settings, output_settings, exporting, stills)
+    config = JobConfig(settings, output_settings, exporting, stills, shared_floats(tasks))
     devices = gpus_for(len(tasks), settings.device) if parsed.ray is None else []
     if parsed.ray is not None or devices:
         reports = _run_in_processes(parsed, tasks, config, devices)
@@ -141,13 +141,12 @@ def _run_one(task: Task, runner: JobRunner, config: JobConfig, quiet: bool) -> R
     from tqdm import tqdm
 
     from rtviz.sinks import leftover
-    from rtviz.sources import open_source
 
     output = config.output
     cut_off = leftover(task.output)
     if cut_off is not None:
         say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
-    with open_source(task.place, **output.part()) as source:
+    with config.open(task.place) as source:
         expected = source.info.expected_frames(output.start, output.end, output.every)
         with tqdm(
             total=None if expected is None else max(1, round(expected)),

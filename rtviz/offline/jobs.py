@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rtviz.models import Model, Progress
     from rtviz.offline.pipeline import OnFrame, Report
     from rtviz.sources import Source, SourceInfo
+    from rtviz.sources.colour import FloatRange
 
 # How many processes may be killed by one input before that is its error.
 ATTEMPTS = 2
@@ -39,12 +40,21 @@ class JobConfig:
     Attributes:
         exporting: the raw maps are written, and nothing is drawn.
         stills: pictures are drawn at the resolution that shows most, because the user named none.
+        floats: how the pictures of the job show floating-point levels, where there are several; see
+            `rtviz.sources.pictures.float_range`.
     """
 
     settings: Settings
     output: OutputSettings
     exporting: bool = False
     stills: bool = False
+    floats: FloatRange | None = None
+
+    def open(self, place: str) -> Source:
+        """Open an input, as `rtviz.sources.open_source` does; a folder of pictures has a range of its own."""
+        from rtviz.sources import open_source
+
+        return open_source(place, **self.output.part(), floats=self.floats if Path(place).is_file() else None)
 
     def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
         """The settings for one input."""
@@ -58,7 +68,8 @@ class JobConfig:
         output.pop("overwrite", None)  # says how, not what
         settings.pop("device", None)
         stills = {"stills": True} if self.stills else {}
-        return {"settings": settings, "output": output, "exporting": self.exporting, **stills}
+        floats = {"floats": asdict(self.floats)} if self.floats is not None else {}
+        return {"settings": settings, "output": output, "exporting": self.exporting, **stills, **floats}
 
 
 class JobRunner:
@@ -115,12 +126,10 @@ class Worker:
         return {**row, "report": json.dumps(self._run(Task(row["input"], Path(row["output"]))), default=str)}
 
     def _run(self, task: Task) -> dict[str, Any]:
-        from rtviz.sources import open_source
-
         if isinstance(self._runner, Exception):
             return failed(task, self._runner)
         try:
-            with open_source(task.place, **self._config.output.part()) as source:
+            with self._config.open(task.place) as source:
                 report = self._runner.run(source, task.output)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # every later input of this process would fail too

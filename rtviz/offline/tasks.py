@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtviz.errors import SettingsError, SinkError
 from rtviz.offline.jobs import Task
 from rtviz.settings import OutputSettings
 from rtviz.sinks import check_output
 from rtviz.sources import expand
-from rtviz.sources.magic import is_animation, is_picture
+from rtviz.sources.magic import is_animation, is_picture, may_be_float
+
+if TYPE_CHECKING:
+    from rtviz.sources.colour import FloatRange
 
 _SCENE_SECONDS = 10.0  # of a scene whose length nobody named: it would never end
 
@@ -67,6 +71,16 @@ def tasks_for(
     return tasks
 
 
+def shared_floats(tasks: Sequence[Task]) -> FloatRange | None:
+    """How the pictures among several inputs show floating-point levels: all in one range; None if none has any."""
+    paths = [path for path in (Path(task.place) for task in tasks) if may_be_float(path)]
+    if len(paths) < 2:
+        return None
+    from rtviz.sources.pictures import float_range
+
+    return float_range(paths)
+
+
 def _with_length(place: str, seconds: float | None) -> str:
     if not place.startswith("scene:") or "seconds=" in place:
         return place
@@ -87,4 +101,4 @@ def check_outputs(tasks: Sequence[Task], output_settings: OutputSettings, maps: 
         check_output(task.output, task.place, overwrite=output_settings.overwrite, maps=maps)
 
 
-__all__ = ["check_outputs", "tasks_for"]
+__all__ = ["check_outputs", "shared_floats", "tasks_for"]

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 
 from rtviz.errors import SettingsError, SourceMissing, SourceUnreadable
 from rtviz.frame import Frame
 from rtviz.sources.magic import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_animation, is_picture
+
+if TYPE_CHECKING:
+    from rtviz.sources.colour import FloatRange
 
 
 class Page(NamedTuple):
@@ -126,6 +129,7 @@ def open_source(
     every: int = 1,
     video_stream: int | None = None,
     audio_stream: int | None = None,
+    floats: FloatRange | None = None,
 ) -> Source:
     """Open a place that has frames.
 
@@ -135,6 +139,7 @@ def open_source(
         start, end: seconds; the part to take. Timestamps still count from the source's first frame.
         every: take each N-th frame.
         video_stream, audio_stream: which track of a video file, counted from 1; the default one if not given.
+        floats: how pictures of floating-point levels are shown; by those of this place alone, if not given.
 
     Raises:
         SourceMissing: there is nothing there.
@@ -151,7 +156,7 @@ def open_source(
             return _call(opener, place, part, tracks)
     place = _path_of(place)
     if _holds_pictures(place):
-        return _call(_PICTURES, place, part, tracks)
+        return _call(_PICTURES, place, part | {"floats": floats}, tracks)
     return _call(_VIDEO, place, part | tracks, {})
 
 

@@ -31,22 +31,26 @@ class FloatRange:
 
     A float has no range of its own. Where all lie between 0 and 1, as light is mostly stored, these are black and
     white; else the lowest (0, if nothing is below it) and the highest of all pictures.
+
+    Attributes:
+        pictures: how many are shown in it.
     """
 
     black: float = 0.0
     white: float = 1.0
+    pictures: int = 1
 
     @classmethod
-    def of(cls, lowest: float, highest: float) -> FloatRange:
-        """The range for pictures whose finite levels lie between these."""
+    def of(cls, lowest: float, highest: float, pictures: int = 1) -> FloatRange:
+        """The range for so many pictures whose finite levels lie between these."""
         if lowest >= 0 and highest <= 1:
-            return cls()
+            return cls(pictures=pictures)
         black = min(0.0, lowest)
-        return cls(black, highest if highest > black else black + 1)
+        return cls(black, highest if highest > black else black + 1, pictures)
 
-    def words(self, pictures: int) -> str:
+    def words(self) -> str:
         """The sentence for the user."""
-        of = "of this picture" if pictures == 1 else f"of all {pictures} pictures"
+        of = "of this picture" if self.pictures == 1 else f"of all {self.pictures} pictures"
         why = "the range of light" if (self.black, self.white) == (0, 1) else f"the range {of}"
         return f"floating-point levels: {self.black:g} is black and {self.white:g} is white, {why}"
 
@@ -63,7 +67,7 @@ def to_rgb(picture: Image.Image, data: bytes, floats: FloatRange) -> tuple[Pixel
     """What is shown of a loaded picture.
 
     Args:
-        picture: loaded; where its file was cut off, its rest is black.
+        picture: loaded; where its file was cut off, its rest is blank.
         data: the file that it comes from, for what Pillow does not tell.
         floats: how floating-point levels are shown.
 
@@ -76,7 +80,8 @@ def to_rgb(picture: Image.Image, data: bytes, floats: FloatRange) -> tuple[Pixel
     if deep is not None:
         pixels, remark = _eight_bits(picture, *deep)
     elif picture.mode.startswith("F"):
-        pixels = _grey(_scaled(np.asarray(picture), floats))
+        level = _scaled(np.asarray(picture), floats)
+        pixels = level if level.ndim == 3 else _grey(level)
     else:
         pixels = np.array(_on_white(picture))
     return _turned(pixels, orientation), remark
@@ -152,19 +157,21 @@ def _eight_bits(picture: Image.Image, samples: NDArray[Any], black: float, white
     if isinstance(clear, int) and samples.ndim == 2:
         level[samples == clear] = 255
     remark = ""
-    span, used = abs(white - black), int(samples.max(initial=0))
-    if 0 < used * 16 <= span and min(black, white) == 0:
-        remark = (
-            f"has samples of {round(np.log2(span + 1))} bits, of which none is above {used}, and does not say that it "
-            f"means fewer bits: it is shown as it says, dark"
-        )
+    span, lowest, highest = abs(white - black), int(samples.min(initial=0)), int(samples.max(initial=0))
+    said = f"has samples of {round(np.log2(span + 1))} bits, of which none is"
+    shown = "and does not say that it means fewer bits: it is shown as it says"
+    if min(black, white) == 0 and 0 < highest * 16 <= span:
+        remark = f"{said} above {highest}, {shown}, dark"
+    elif min(black, white) < 0 and 0 < (highest - lowest) * 16 <= span:
+        remark = f"{said} below {lowest} or above {highest}, {shown}, nearly all in one grey"
     return (level if level.ndim == 3 else _grey(level)), remark
 
 
 def _scaled(samples: NDArray[Any], span: FloatRange) -> NDArray[np.uint8]:
     scale = 255.0 / (span.white - span.black)
-    exact: NDArray[Any] = samples.astype(np.float64 if samples.dtype.itemsize > 2 else np.float32)
-    level = (exact - span.black) * scale
+    with np.errstate(invalid="ignore", over="ignore"):  # of what is no number
+        exact: NDArray[Any] = samples.astype(np.float64 if samples.dtype.itemsize > 2 else np.float32)
+        level = (exact - span.black) * scale
     level = np.nan_to_num(level, nan=0.0, posinf=255.0, neginf=0.0)
     return np.clip(np.rint(level), 0, 255).astype(np.uint8)
 

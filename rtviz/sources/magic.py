@@ -7,7 +7,8 @@ from pathlib import Path
 PICTURE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".webp", ".gif", ".avif", ".avifs",
      ".heic", ".heif", ".hif", ".heics", ".heifs", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-     ".pnm", ".pfm", ".ico", ".tga"}
+     ".pnm", ".pfm", ".exr", ".hdr", ".ico", ".tga", ".pcx", ".sgi", ".dds",
+     ".qoi", ".ras"}
 )  # fmt: skip
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
@@ -22,8 +23,11 @@ _CONCATENATED = frozenset({".mjpeg", ".mjpg", ".mjpegs"})  # JPEGs one behind th
 # ISO/IEC 23008-12 and the AVIF specification: what the file type box says first.
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+# Of what holds floating-point levels and nothing else: OpenEXR, Radiance HDR, PFM.
+_FLOAT_BEGINNINGS = (b"v/1\x01", b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*",
-               b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # fmt: skip
+               b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"DDS ", b"qoif",
+               b"\x01\xda", b"\x59\xa6\x6a\x95", *_FLOAT_BEGINNINGS)  # fmt: skip
 
 
 def brand_of(data: bytes) -> str | None:
@@ -45,6 +49,11 @@ def is_picture(path: Path) -> bool:
     if start.startswith(_BEGINNINGS) or brand_of(start) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
         return True
     return suffix in PICTURE_SUFFIXES or suffix in RAW_SUFFIXES
+
+
+def may_be_float(path: Path) -> bool:
+    """Whether a picture file is of a format that has floating-point levels: by how it begins, whatever its name."""
+    return _beginning(path, 16).startswith((*_FLOAT_BEGINNINGS, b"II*\0", b"MM\0*"))
 
 
 def is_animation(path: Path) -> bool:
@@ -70,4 +79,12 @@ def _beginning(path: Path, length: int) -> bytes:
         return b""
 
 
-__all__ = ["PICTURE_SUFFIXES", "RAW_SUFFIXES", "VIDEO_SUFFIXES", "brand_of", "is_animation", "is_picture"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "RAW_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "brand_of",
+    "is_animation",
+    "is_picture",
+    "may_be_float",
+]

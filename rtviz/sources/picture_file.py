@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from rtviz.errors import MissingDependency, SourceMissing, SourceUnreadable
@@ -18,14 +20,20 @@ from rtviz.frame import Pixels
 from rtviz.sources.colour import FloatRange, float_levels, to_rgb
 from rtviz.sources.files import LARGEST_SIDE, check_file
 from rtviz.sources.magic import RAW_SUFFIXES, brand_of
+from rtviz.sources.samples import SamplePicture, open_samples, open_tiff_samples
 
 # What Pillow has to say about odd files would land on the user's screen; what matters of it is said here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Of all that Pillow opens, what is a picture by itself: some of the others start programs.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "ICO", "TGA")
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "ICO", "TGA",
+            "PCX", "SGI", "DDS", "QOI", "SUN")  # fmt: skip
 _ANIMATIONS = ("PNG", "WEBP", "AVIF", "GIF")
 _DEFAULT_SECONDS = 0.1  # of a frame that says none, as browsers have it
+# What means no time in some formats: browsers slow GIFs down that ask for the shortest time that there is, and AVIF
+# has none that is 0, for which the libraries that write it put its shortest one.
+_NO_TIME_SECONDS = {"GIF": 0.01, "AVIF": 0.001}
 _REDUCED, _MASK = 1, 4  # bits of TIFF's NewSubfileType: not a page of its own
 _SUBFILE, _DNG = 254, 50706  # tags of TIFF
 _STEREO = "Multi-Frame Image (Disparity)"  # the type by which MPO says that its pictures are one for each eye
@@ -37,7 +45,7 @@ class Decoded:
 
     Attributes:
         pixels: RGB uint8 [height, width, 3], upright.
-        whole: nothing of it is missing; else the rest is black.
+        whole: nothing of it is missing; else the rest is blank: black, or white in some colour models.
         remark: what the user should know of it; mostly empty.
         floating: its levels are floating-point numbers.
         start_seconds, duration_seconds: when it is shown, in an animation; else 0.
@@ -78,14 +86,22 @@ class PictureFile:
         brand = brand_of(self._data)
         needs(brand, path)
         try:
-            # By its own word: each of the two readers takes some files of the other one for its own.
-            self._picture: Any = Image.open(io.BytesIO(self._data), formats=[brand] if brand else _formats())
+            self._picture: Any = open_samples(self._data) or self._by_pillow(brand)
             self._refuse_size()
             self.holds, self._numbers = self._contents()
         except Exception as error:  # on a garbled file, Pillow's readers raise whatever they stumble over
             raise self._unreadable(error) from None
         self.count = len(self._numbers)
         self._shown_until = 0.0
+
+    def _by_pillow(self, brand: str | None) -> Image.Image | SamplePicture:
+        try:
+            # By its own word: each of the two readers takes some files of the other one for its own.
+            return Image.open(io.BytesIO(self._data), formats=[brand] if brand else _formats())
+        except UnidentifiedImageError:
+            if (other := open_tiff_samples(self._data)) is not None:
+                return other
+            raise
 
     def _refuse_raw(self) -> None:
         if self.path.suffix.lower() in RAW_SUFFIXES:
@@ -166,9 +182,11 @@ class PictureFile:
             span = (floats or self.float_range)() if floating else FloatRange()
             self._load(number)  # where the range was found in this very file, another page may be current
             pixels, remark = to_rgb(picture, self._data, span)
+            if getattr(picture, "drops_alpha", False):
+                remark = remark or "has an alpha channel, which is left out"
         except Exception as error:
             raise self._unreadable(error) from None
-        if not whole and not pixels.any():
+        if not whole and not np.any(picture.getextrema()):
             raise SourceUnreadable(f"{self.path} is no picture that can be decoded: it is cut off")
         return Decoded(pixels, whole, remark, floating, start, duration)
 
@@ -193,8 +211,7 @@ class PictureFile:
             self._shown_until = 0.0
             self._first_ms = float(info.get("timestamp") or 0)
         duration = float(info.get("duration") or 0) / 1000
-        # Browsers slow GIFs down that ask for the shortest time that there is; others take what is there.
-        if duration <= (0.01 if self._picture.format == "GIF" else 0.0):
+        if duration <= _NO_TIME_SECONDS.get(self._picture.format, 0.0):
             duration = _DEFAULT_SECONDS
         start = self._shown_until
         if "timestamp" in info:  # it was rounded once, and sums of what was rounded drift

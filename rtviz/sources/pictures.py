@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from rtviz.sources import Source, SourceInfo, list_folder, natural, skipped_word
 from rtviz.sources.base import ClosingSource
 from rtviz.sources.colour import FloatRange
 from rtviz.sources.files import check_file, fit
+from rtviz.sources.magic import may_be_float
 from rtviz.sources.picture_file import Decoded, PictureFile
 
 FPS = 25.0  # of a folder of pictures
 _LOOK_SECONDS = 0.5  # so long an animation is looked through for how long it lasts
-_MAY_BE_FLOAT = frozenset({".tif", ".tiff", ".pfm"})
 _FAILURES = (SourceMissing, SourceUnreadable, MissingDependency)
 
 
@@ -27,10 +28,22 @@ class PictureSource(ClosingSource):
 
     Attributes:
         paths: the files.
+
+    Args:
+        floats: how floating-point levels are shown, where others are shown beside these; else by these alone.
     """
 
-    def __init__(self, place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> None:
+    def __init__(
+        self,
+        place: str,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        every: int = 1,
+        floats: FloatRange | None = None,
+    ) -> None:
         self.paths, skipped = _find(place)
+        self._shared_floats = floats
         self.warnings: list[str] = []
         self._skipped = skipped
         self._start, self._end, self._every = start, end, every
@@ -63,28 +76,11 @@ class PictureSource(ClosingSource):
         raise SourceUnreadable(f"none of the {len(self.paths)} pictures of {place} can be decoded: {failures[0]}")
 
     def _float_range(self) -> FloatRange:
-        return self._floats[0]
+        return self._shared_floats or self._floats
 
     @cached_property
-    def _floats(self) -> tuple[FloatRange, int]:
-        """How floating-point levels are shown, in one range for all pictures, and how many have them.
-
-        It takes a reading of each such picture, once.
-        """
-        found: list[float] = []
-        pictures = 0
-        for path in self.paths:
-            if len(self.paths) > 1 and path.suffix.lower() not in _MAY_BE_FLOAT:
-                continue
-            try:
-                with PictureFile(path) as file:
-                    extent = file.float_extent()
-            except _FAILURES:
-                continue
-            if extent is not None:
-                found += extent
-                pictures += 1
-        return FloatRange.of(min(found, default=0.0), max(found, default=1.0)), pictures
+    def _floats(self) -> FloatRange:
+        return float_range(self.paths) or FloatRange()
 
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
@@ -121,8 +117,8 @@ class PictureSource(ClosingSource):
         if self._pages > 1:
             self.warnings.append(f"{self.info.name} is a document of {self._pages} pages, each of which is a frame")
         if floats:
-            span, pictures = self._floats
-            self.warnings.append(span.words(max(self._pages, pictures)))
+            span = self._float_range()
+            self.warnings.append(replace(span, pictures=max(self._pages, span.pictures)).words())
 
     def close(self) -> None:
         """Nothing is held between frames."""
@@ -223,7 +219,7 @@ class _Tally:
             found.append(f"{len(self._left_out)} of {number} {what} were left out: {self._left_out[0]}")
         if self._cut_off:
             which = self._info.name if number == 1 else f"{self._cut_off} of {number} {what}"
-            found.append(f"cut off, the rest is black: {which}")
+            found.append(f"cut off, the rest is blank: {which}")
         if self._refitted:
             height, width = self._info.size
             found.append(f"{self._refitted} of {number} {what} have another size and were fitted into {width}x{height}")
@@ -254,6 +250,27 @@ def _find(place: str) -> tuple[Sequence[Path], str]:
     return [path], ""
 
 
+def float_range(paths: Sequence[Path]) -> FloatRange | None:
+    """How floating-point levels are shown, in one range for all of these pictures; None if none has any.
+
+    It takes a reading of each picture of a format that has such levels.
+    """
+    found: list[float] = []
+    pictures = 0
+    for path in paths:
+        if not may_be_float(path):
+            continue
+        try:
+            with PictureFile(path) as file:
+                extent = file.float_extent()
+        except _FAILURES:
+            continue
+        if extent is not None:
+            found += extent
+            pictures += 1
+    return FloatRange.of(min(found), max(found), pictures) if found else None
+
+
 def read_whole(path: Path) -> Pixels:
     """One picture, RGB uint8 [height, width, 3], of which nothing is missing.
 
@@ -269,8 +286,18 @@ def read_whole(path: Path) -> Pixels:
     return decoded.pixels
 
 
-def open_pictures(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+def open_pictures(
+    place: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+    floats: FloatRange | None = None,
+) -> Source:
     """Open a picture, an animation, a document, a folder of pictures or a glob.
+
+    Args:
+        floats: how floating-point levels are shown; by what is opened alone, if not given.
 
     Raises:
         SourceMissing: there is none.
@@ -282,7 +309,7 @@ def open_pictures(place: str, *, start: float = 0.0, end: float | None = None, e
         with PictureFile(path) as file:
             if file.holds == "frames":
                 return AnimationSource(place, start=start, end=end, every=every)
-    return PictureSource(place, start=start, end=end, every=every)
+    return PictureSource(place, start=start, end=end, every=every, floats=floats)
 
 
-__all__ = ["FPS", "AnimationSource", "PictureSource", "open_pictures", "read_whole"]
+__all__ = ["FPS", "AnimationSource", "PictureSource", "float_range", "open_pictures", "read_whole"]

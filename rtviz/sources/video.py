@@ -6,6 +6,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -85,6 +86,7 @@ class VideoSource(ClosingSource):
         header = context.width, context.height
         first = self._first_frame()
         stream = self._stream
+        self._still = self._is_still()
         self._own_rate = self._rate_without_timestamps()
         self._in_decoding_order = self._own_rate is None and self._has_decoding_times_only()
         stream = self._stream  # which may have been opened anew
@@ -100,11 +102,11 @@ class VideoSource(ClosingSource):
         count = len(self._table) or stream.frames or (round(duration / self._frame_seconds) if duration else None)
         self.info = SourceInfo(
             name=str(self.path),
-            kind="video",
+            kind="pictures" if self._still else "video",
             size=self._convert.size,
-            fps=float(fps) if fps else None,
-            duration_seconds=duration,
-            frame_count=count,
+            fps=float(fps) if fps and not self._still else None,
+            duration_seconds=None if self._still else duration,
+            frame_count=1 if self._still else count,
             live=False,
         )
 
@@ -143,6 +145,15 @@ class VideoSource(ClosingSource):
                 "--video-stream takes another"
             )
 
+    def _is_still(self) -> bool:
+        """Whether it is one picture, of a format that FFmpeg decodes and Pillow does not."""
+        if not self._container.format.name.endswith("_pipe"):
+            return False
+        packets = (packet for packet in demuxed(self._container, self._stream) if packet.size)
+        alone = len(list(islice(packets, 2))) < 2
+        self._open()
+        return alone
+
     def _rate_without_timestamps(self) -> Fraction | None:
         """Frames a second of a bare stream, whose file has no times; None of a file that has them."""
         container = self._container.format
@@ -151,6 +162,8 @@ class VideoSource(ClosingSource):
         # The codec's own rate; `guessed_rate` holds many for none: 12 frames a second for 24, 120 for 25.
         context = self._stream.codec_context
         rate = context.framerate or self._stream.guessed_rate or Fraction(25)
+        if self._still:
+            return rate
         said = "as its codec says" if context.framerate else "which is assumed: its codec says nothing"
         self.warnings.append(f"{self.path} has no timestamps: it is read at {float(rate):.6g} frames a second, {said}")
         return rate

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from media import read
@@ -169,6 +171,14 @@ def test_an_animation_is_read_with_its_times(tmp_path: Path, name: str, how: dic
     frames, _ = read(tmp_path / name, start=0.2, every=2)
     assert [frame.index for frame in frames] == [2]
     assert expand([str(tmp_path)]) == [str(tmp_path / name)], "an input of its own"
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.avif"])
+def test_frames_that_say_no_time_are_shown_for_a_tenth_of_a_second(tmp_path: Path, name: str) -> None:
+    animation(tmp_path / name, COLOURS, [0, 0, 0])
+    frames, _ = read(tmp_path / name)
+    assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.1, 0.2])
+    assert [frame.duration_seconds for frame in frames] == pytest.approx([0.1] * 3)
 
 
 def test_an_animation_becomes_a_video_and_its_first_frame_a_picture(
@@ -351,6 +361,38 @@ def test_modes_of_all_kinds(tmp_path: Path) -> None:
     assert only(tmp_path / "p.png")[4, 4].tolist() == [255, 255, 255]
     (tmp_path / "deep.png").write_bytes(deep_png(np.array([[0, 500, 65535]]), (b"tRNS", b"\x01\xf4")))
     assert grey(tmp_path / "deep.png") == [0, 255, 255]
+
+
+@pytest.mark.parametrize("name", ["a.pcx", "a.sgi", "a.dds", "a.qoi", "a.dpx", "a.xwd"])
+def test_pictures_of_rarer_formats_are_stills(tmp_path: Path, name: str) -> None:
+    pixels = cornered()
+    if name in ("a.dpx", "a.xwd"):  # which FFmpeg knows and Pillow does not
+        encoder: Any = av.CodecContext.create(name[2:], "w")
+        encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 96, 48, "rgb24", Fraction(1, 25)
+        packets = [*encoder.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")), *encoder.encode(None)]
+        (tmp_path / name).write_bytes(b"".join(map(bytes, packets)))
+    else:
+        Image.fromarray(pixels).save(tmp_path / name)
+    with open_source(str(tmp_path / name)) as source:
+        assert source.info.still
+        (frame,) = source
+        assert source.warnings == []
+    np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+def test_a_cmyk_picture_that_is_cut_off_is_not_called_black(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).convert("CMYK").save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    ((frame,), (warning,)) = read(tmp_path / "a.jpg")
+    assert frame.pixels[-1].min() > 240
+    assert "cut off" in warning
+    assert "black" not in warning
+    header = data.index(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(data[: header + 20])
+    with pytest.raises(SourceError, match="is cut off"):
+        read(tmp_path / "a.jpg")
 
 
 def test_colours_are_those_that_the_profile_says(tmp_path: Path) -> None:
