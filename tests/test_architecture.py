@@ -41,6 +41,7 @@ BOUNDARIES = {
         "sources/video.py",
         "sources/av_files.py",
         "sources/upright.py",
+        "sources/samples.py",
         "sources/stream.py",
         "sinks/video.py",
         "sinks/gif.py",
