@@ -19,12 +19,13 @@ from small import noise
 
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
-from rtviz.frame import Frame
+from rtviz.frame import Frame, Grid
 from rtviz.models import choices, inspection, listing, resizing, zoo
+from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.timm_import import timm
-from rtviz.settings import Point
+from rtviz.settings import Point, Query
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -62,12 +63,36 @@ def test_the_issue_s_models_are_there():
     assert names >= {
         "dino-vits16", "dino-vits8", "dino-vitb16", "dino-vitb8", "dinov2-vits14", "dinov2-vits14-reg",
         "dinov2-vitb14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16", "resnet50", "dino-resnet50",
-        "dinov3-convnext-tiny",
+        "dinov3-convnext-tiny", "dinov2-vitl14", "dinov2-vitl14-reg", "dinov3-vits16plus", "dinov3-vitb16",
+        "dinov3-vitl16", "ibot-vits16", "ibot-vitb16", "lingbot-vits16", "lingbot-vitb16", "mae-vitb16", "clip-vitb16",
+        "siglip2-vitb16",
     }  # fmt: skip
     for row in listing():
         assert len(row.cells()) == 9
         assert all(isinstance(cell, str) and cell for cell in row.cells())
         json.dumps(row.to_mapping())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dinov3-vits16plus",
+        "ibot-vits16",
+        "lingbot-vits16",
+        pytest.param("mae-vitb16", marks=pytest.mark.slow),
+        pytest.param("clip-vitb16", marks=pytest.mark.slow),
+        pytest.param("siglip2-vitb16", marks=pytest.mark.slow),
+        pytest.param("dinov3-vitl16", marks=pytest.mark.slow),
+    ],
+)
+def test_maps_of_each_family_sum_to_one_with_their_prefix(name: str) -> None:
+    model = rtviz.load(RANDOM + name, device="cpu", precision="fp32", resolution=48)
+    card = zoo.find(name)
+    query: Query = Point(0.5, 0.5) if name.startswith("siglip") else "cls"
+    maps = model(np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8), query)
+    assert maps.attention.shape == (card.layers, card.heads, *Grid(*(side // card.patch_size for side in (48, 64))))
+    assert maps.prefix.shape[2] == card.registers + (0 if name.startswith("siglip") else 1)
+    assert np.allclose(maps.attention.sum((2, 3)) + maps.prefix.sum(2), 1, atol=1e-5)
 
 
 def test_listing_needs_nothing_heavy():

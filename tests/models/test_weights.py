@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 import rtviz
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
-from rtviz.models import backbone, load, pull, zoo
+from rtviz.models import backbone, describe, load, pull, zoo
 from rtviz.models.weights import fetching, places
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -368,6 +368,32 @@ def test_offline_one_message_says_what_to_do(tmp_path):
     assert str(tmp_path / "by-hand" / "dino-vits16.safetensors") in message
     assert "--weights" in message
     assert "random:dino-vits16 (untrained)" in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dino-vitb16",
+        "dinov3-vits16",
+        "dinov3-vits16plus",
+        "lingbot-vits16",
+        "mae-vitb16",
+        "clip-vitb16",
+        "siglip2-vitb16",
+    ],
+)
+def test_a_file_without_a_name_is_known_by_its_weights(tmp_path: Path, name: str) -> None:
+    """Several named models have one width, depth and patch size."""
+    card = zoo.find(name)
+    state = backbone.build(card.timm_name, classifier=card.has_classifier).state_dict()
+    path = tmp_path / "weights.pth"
+    torch.save({key: torch.zeros_like(tensor, dtype=torch.bfloat16) for key, tensor in state.items()}, path)
+    found = describe(weights=path)
+    same = {
+        "mae-vitb16": "dino-vitb16"
+    }  # of DINO's own shape and names; the first of the table is taken, and it is said
+    assert found.name == same.get(name, name)
 
 
 def test_a_model_that_nobody_publishes_says_so():
