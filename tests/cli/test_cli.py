@@ -285,7 +285,7 @@ def test_names_that_trip_other_tools(tmp_path, name):
 def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(tmp_path, command, capsys, monkeypatch):
     """A terminal does what control characters say."""
     monkeypatch.chdir(tmp_path)
-    output = ["-o", "c.mp4"] if command[0] == "render" else []
+    output = ["-o", "c.mp4", "--view", "none"] if command[0] == "render" else []
     with suppress(SystemExit):  # of argparse
         assert cli.run([*command, "a\n\x1c\x07.mp4", *output]) == 1
     said = capsys.readouterr().err
