@@ -298,7 +298,7 @@ def test_an_export_whose_names_are_garbled_is_called_damaged(tmp_path, states):
     data = (tmp_path / "a.onnx").read_bytes()
     assert data.count(b"cls_token") > 0
     (tmp_path / "a.onnx").write_bytes(data.replace(b"cls_token", b"cls_tok\xe1n"))
-    with pytest.raises(WeightsRefused, match="is damaged, or no ONNX file .a name in it is not UTF-8"):
+    with pytest.raises(WeightsRefused, match=r"is damaged, or no ONNX file \(a name in it is not UTF-8"):
         checkpoint.read(tmp_path / "a.onnx")
 
 
