@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,18 @@ def test_names_that_trip_other_tools(tmp_path, name):
     done = rtviz("render", "-o", "again.mp4", "--view", "none", "--", name, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again.mp4").exists()
+
+
+@pytest.mark.parametrize("command", [["render"], ["facts", *TINY], ["render", "--no\n\x1c\x07such"]])
+def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(tmp_path, command, capsys, monkeypatch):
+    """A terminal does what control characters say."""
+    monkeypatch.chdir(tmp_path)
+    output = ["-o", "c.mp4", "--view", "none"] if command[0] == "render" else []
+    with suppress(SystemExit):  # of argparse
+        assert cli.run([*command, "a\n\x1c\x07.mp4", *output]) == 1
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert r"\x07" in said
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])

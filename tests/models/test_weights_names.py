@@ -292,6 +292,16 @@ def test_a_quantised_export_is_refused_and_another_one_named(tmp_path):
         checkpoint.read(tmp_path / "model_int8.onnx")
 
 
+def test_an_export_whose_names_are_garbled_is_called_damaged(tmp_path, states):
+    """protobuf gives bytes where a name is not UTF-8."""
+    exported(states["dino-vits16"], tmp_path / "a.onnx", scopes="path")
+    data = (tmp_path / "a.onnx").read_bytes()
+    assert data.count(b"cls_token") > 0
+    (tmp_path / "a.onnx").write_bytes(data.replace(b"cls_token", b"cls_tok\xe1n"))
+    with pytest.raises(WeightsRefused, match=r"is damaged, or no ONNX file \(a name in it is not UTF-8"):
+        checkpoint.read(tmp_path / "a.onnx")
+
+
 # --- what is no weights file -----------------------------------------------------------------------------------------
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 88297097\n"
