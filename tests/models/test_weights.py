@@ -21,6 +21,7 @@ import rtviz
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.models import backbone, describe, load, pull, zoo
 from rtviz.models.weights import fetching, places
+from rtviz.notices import Notice, Remedy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -294,7 +295,8 @@ def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path
     assert model.name == "dino-vits16"
     assert model.notice is not None
     assert "deit-vits16" in model.notice
-    assert "--model" in model.notice
+    assert isinstance(model.notice, Notice)
+    assert model.notice.remedy is Remedy.NAME_MODEL
     torch.save(state, tmp_path / "deit_small_patch16_224-cd65a155.pth")
     model = load(weights=tmp_path / "deit_small_patch16_224-cd65a155.pth", device="cpu", precision="fp32")
     assert model.name == "deit-vits16"
@@ -303,8 +305,9 @@ def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path
 
 def test_a_file_of_no_known_shape_asks_for_the_model(tmp_path, tiny):
     torch.save(tiny, tmp_path / "w.pth")
-    with pytest.raises(UnknownModel, match="--model"):
+    with pytest.raises(UnknownModel, match="says which model it is of") as caught:
         load(weights=tmp_path / "w.pth", device="cpu")
+    assert caught.value.remedy is Remedy.NAME_MODEL
 
 
 @pytest.mark.parametrize("size", [{"image_size": "96"}, {"grid": "12x12"}])
@@ -366,7 +369,7 @@ def test_offline_one_message_says_what_to_do(tmp_path):
     assert "\n" not in message
     assert f"{os.environ['HF_ENDPOINT']}/timm/vit_small_patch16_224.dino/resolve/main/model.safetensors" in message
     assert str(tmp_path / "by-hand" / "dino-vits16.safetensors") in message
-    assert "--weights" in message
+    assert caught.value.remedy is Remedy.CHOOSE_WEIGHTS
     assert "random:dino-vits16 (untrained)" in message
 
 
@@ -534,9 +537,9 @@ def test_without_a_name_an_untrained_model_looks_and_says_so(monkeypatch, tmp_pa
     monkeypatch.setattr(zoo, "EMBEDDED_FILE", tmp_path / "absent.safetensors")
     model = rtviz.load(device="cpu", precision="fp32")
     assert model.name == "random:dino-vits16"
-    assert model.notice is not None
+    assert isinstance(model.notice, Notice)
     assert "untrained" in model.notice
-    assert "`rtviz models pull`" in model.notice
+    assert model.notice.remedy is Remedy.FETCH_MODEL
 
 
 def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path, tiny):
