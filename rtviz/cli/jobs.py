@@ -145,7 +145,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
             if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
             reports.append(failed(task, error))
-            say(f"error: {reports[-1]['error']}")
+            say(reports[-1]["error"], "error: ")
         else:
             reports.append(report.to_mapping())
         if lines is not None:
@@ -255,7 +255,7 @@ def _collect(
             bar.set_postfix_str(f"{frames} frames at {rate:.1f}/s, {failures} failed", refresh=False)
             bar.update()
             if "error" in report:
-                say(f"error: {report['error']}")
+                say(report["error"], "error: ")
             else:
                 _say_done(Report.from_mapping(report), quiet)
             if lines is not None:
@@ -264,7 +264,7 @@ def _collect(
 
 def _say_done(report: Report, quiet: bool) -> None:
     for warning in report.warnings:
-        say(f"warning: {warning}")
+        say(warning, "warning: ")
     if quiet:
         return
     if report.size is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
         raise OutputUnwritable(f"cannot write {path}: it is a folder")
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
-            raise OutputExists(f"{path} exists; --overwrite replaces it")
+            raise OutputExists(f"{path} exists").mended_by(Remedy.OVERWRITE)
         if path.is_dir() and not is_our_folder(path):
             what = "no zarr store" if suffix == ".zarr" else "no folder of frames that rtviz wrote"
             raise OutputUnwritable(f"{path} is there and is {what}: it is not replaced")
