@@ -21,7 +21,7 @@ from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.views.hover import hover
-from rtviz.views.requirements import fit
+from rtviz.views.requirements import features, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,7 +107,13 @@ def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with():
     assert alone.tokens is None
     np.testing.assert_array_equal(alone.cams["activation"][0], maps.cams["activation"][0])
     frame = Frame(noise(64, 96))
-    assert views.draw(frame, maps, Settings(view="cam")).shape == (64, 96, 3)
+    by_default, eigen, activation = (
+        views.draw(frame, maps, Settings(view="cam", **given))
+        for given in ({}, {"cam": "eigen"}, {"cam": "activation"})
+    )
+    np.testing.assert_array_equal(by_default, eigen)
+    assert (by_default != activation).any()
+    assert features(Settings(view="cam"), model) == {"eigen"}
     with pytest.raises(SettingsError, match=r"layer cannot be 3; allowed: -1 with the view cam"):
         views.draw(frame, maps, Settings(view="cam", layer=3))
     assert fit(Settings(view="cam", layer=3), maps).layer == -1
