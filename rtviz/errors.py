@@ -28,6 +28,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rtviz.words import one_line
+
 
 class RtvizError(Exception):
     """Something that the user can understand and mend."""
@@ -208,7 +210,7 @@ class DeviceLost(ModelError):
 
 def in_words(error: BaseException) -> str:
     """An error in one line: what it says of itself if a user can meet it, else its kind too."""
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()))
     if isinstance(error, RtvizError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else repr(error)

@@ -19,7 +19,8 @@ MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 
 # From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
 LAYERS = [
-    ["errors", "telemetry", "threads", "usage", "words", "_version"],
+    ["telemetry", "threads", "usage", "words", "_version"],
+    ["errors"],
     ["options"],
     ["settings"],
     ["frame", "cv"],

@@ -162,7 +162,8 @@ class Presenter:
         name = {"scene:": "built-in scene", "screen:": "this screen"}.get(source, source)
         name = Path(name).name if "/" in name and "://" not in name else name
         if status.source_info is not None and status.page is not None:
-            name = f"{name}   ·   {status.source_info.pages[status.page[0]].path.name}"
+            page = status.source_info.pages[status.page[0]].path.name
+            name = name if page == name else f"{name}   ·   {page}"  # a document is one file
         heads = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in heads) if len(heads) <= 3 else f"{len(heads)} heads"
         title = "   ·   ".join(filter(None, (name or source, f"{which} muted" if heads else "")))

@@ -13,6 +13,7 @@ from rtviz.cli import completion
 from rtviz.errors import SettingsError
 from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option
 from rtviz.settings import MODEL_FIELDS, OutputSettings, Settings, load_preset, presets
+from rtviz.words import one_line
 
 Command = Callable[[argparse.Namespace], int]  # returns the exit status
 
@@ -30,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"rtviz: error: {message} (`{self.prog} --help` shows what is understood)\n")
+        self.exit(2, f"rtviz: error: {one_line(message)} (`{self.prog} --help` shows what is understood)\n")
 
 
 class Commands:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rtviz.words import one_line
+
 Progress = Callable[[str, int, int | None], None]  # (what, done, total)
 
 
 def say(text: str) -> None:
-    """Print a message."""
-    print(f"rtviz: {text}", file=sys.stderr, flush=True)
+    """Print a message, in one line."""
+    print(f"rtviz: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def notices(quiet: bool) -> Callable[[str], None]:

@@ -245,6 +245,9 @@ class Reader:
                 self._on_notice(f"skipped: {error}")
             finally:
                 opening.waiting_since = None
+                for sentence in source.warnings:
+                    self._on_notice(sentence)
+                source.warnings.clear()
             if opening.over:
                 raise Left
             number += direction

@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +16,15 @@ from rtviz.errors import MissingDependency, SettingsError, SourceMissing, Source
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import Page, Source, SourceInfo, list_folder, natural, open_source
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.magic import is_animation, is_picture
+from rtviz.sources.magic import is_animation, is_picture, may_be_float
+
+if TYPE_CHECKING:
+    from rtviz.sources.colour import FloatRange
+    from rtviz.sources.picture_file import Decoded
 
 PREFIX = "pages:"
 _LARGEST_SIDE = 2560  # pixels: as much as a large screen shows; beyond it every overlay would take a second to draw
+_LOOKED_AT = 32  # so many pictures tell the range of floating-point levels: a folder may hold thousands
 UNREADABLE = (SourceMissing, SourceUnreadable, MissingDependency)
 
 
@@ -26,11 +33,13 @@ class PageSource(ClosingSource):
 
     Attributes:
         pages: where each is.
+        warnings: what the user should know of pages read so far, each sentence once; whoever takes them clears it.
     """
 
     def __init__(self, place: str, pages: Sequence[Page], start: float = 0.0) -> None:
         self.pages = tuple(pages)
         self.warnings: list[str] = []
+        self._said: set[str] = set()
         self._start = min(max(0, round(start)), len(self.pages) - 1)
         first = self._first()
         self.info = SourceInfo(
@@ -61,10 +70,34 @@ class PageSource(ClosingSource):
             SourceUnreadable: it cannot be decoded.
             MissingDependency: what decodes its format is not installed.
         """
-        return Frame(_bounded(_read(self.pages[number])), number, float(number))
+        page = self.pages[number]
+        decoded = _decoded(page, lambda: self._floats)
+        if decoded.remark:
+            self._say(f"{page.path.name} {decoded.remark}")
+        if decoded.floating:
+            self._say(self._floats.words())
+        if not decoded.whole:
+            self._say(f"cut off, the rest is blank: {page.path.name}")
+        return Frame(_bounded(decoded.pixels), number, float(number))
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self.warnings.append(sentence)
+
+    @cached_property
+    def _floats(self) -> FloatRange:
+        """The range in which all floating-point pictures are shown: that of some, evenly spread over the pages."""
+        from rtviz.sources.colour import FloatRange
+        from rtviz.sources.pictures import float_range
+
+        paths = [path for path in dict.fromkeys(page.path for page in self.pages) if may_be_float(path)]
+        some = paths[:: -(-len(paths) // _LOOKED_AT)]
+        return float_range(some) or float_range(paths) or FloatRange()
 
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
+        self._said.clear()
         for number in range(self._start, len(self.pages)):
             try:
                 yield self.page(number)
@@ -72,15 +105,16 @@ class PageSource(ClosingSource):
                 self.warnings.append(str(error))
 
 
-def _read(page: Page) -> Pixels:
-    from rtviz.sources.pictures import FPS
+def _decoded(page: Page, floats: Callable[[], FloatRange] | None = None) -> Decoded:
+    from rtviz.sources.picture_file import PictureFile
 
-    with open_source(str(page.path), start=page.number / FPS) as source:
-        return next(iter(source)).pixels
+    with PictureFile(page.path) as file:
+        return file.read(page.number, floats)
 
 
 def thumbnail(page: Page, side: int) -> Pixels:
-    """A picture whose longer side has at most so many pixels, RGB uint8 [height, width, 3].
+    """A picture whose longer side has at most so many pixels, RGB uint8 [height, width, 3]; floating-point levels in
+    the range of this picture alone.
 
     Raises:
         OSError, RtvizError: it cannot be read.
@@ -94,7 +128,7 @@ def thumbnail(page: Page, side: int) -> Pixels:
                 upright = ImageOps.exif_transpose(picture).convert("RGB")
                 upright.thumbnail((side, side))
                 return np.array(upright)
-    return _bounded(_read(page), side)
+    return _bounded(_decoded(page).pixels, side)
 
 
 def _bounded(pixels: Pixels, largest_side: int = _LARGEST_SIDE) -> Pixels:

@@ -1197,6 +1197,15 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
     wait(qtbot, lambda: not window.pages.isVisible())
 
 
+def test_a_document_is_named_once(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    page = Image.new("L", (60, 40))
+    page.save(tmp_path / "scan.tif", save_all=True, append_images=[page])
+    window = make(open_source=_open_any)
+    window.opening.open(str(tmp_path / "scan.tif"))
+    wait(qtbot, lambda: window.transport.time.text() == "1 / 2")
+    wait(qtbot, lambda: window.header.title.text() == "scan.tif")
+
+
 def test_space_begins_and_ends_the_slide_show(
     make: Make, qtbot: QtBot, pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from live_fakes import LIMIT, Engine, Recording, session, until, until_shown
+from picture_files import tiff
 from PIL import Image
 
 from rtviz.errors import SettingsError
 from rtviz.frame import Result
 from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
-from rtviz.sources import pages
+from rtviz.sources import picture_file
 from rtviz.sources.pages import pages_of
 
 UNEVEN = [0.0, 0.04, 0.05, 0.09, 0.2, 0.21, 0.24, 0.3, 0.33, 0.4]
@@ -320,12 +321,32 @@ def test_a_folder_of_thousands_reads_the_first_picture_and_no_other(
     _pictures(tmp_path, [(48, 64)])
     for number in range(1, 3000):
         (tmp_path / f"{number}.png").symlink_to(tmp_path / "0.png")
-    opened: list[str] = []
-    open_one = pages.open_source
-    monkeypatch.setattr(pages, "open_source", lambda place, **part: opened.append(place) or open_one(place, **part))
+    opened: list[Path] = []
+    open_one = picture_file.PictureFile
+    monkeypatch.setattr(picture_file, "PictureFile", lambda path: opened.append(path) or open_one(path))
     with _live(tmp_path, Engine()) as live:
         until_shown(live, lambda result: result.maps is not None)
         assert live.status().page == (0, 3000)
         live.seek(2999)
         until(live, lambda status: status.page == (2999, 3000) and len(opened) > 2)
-    assert {Path(place).name for place in opened} == {"0.png", "2999.png"}
+    assert {path.name for path in opened} == {"0.png", "2999.png"}
+
+
+def test_pages_of_a_document_have_their_own_sizes_and_floats_of_a_folder_one_range(tmp_path: Path) -> None:
+    first, second = (Image.new("RGB", size, (50, 50, 50)) for size in ((64, 48), (48, 64)))
+    first.save(tmp_path / "scan.tif", save_all=True, append_images=[second])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, highest in (("a.tif", 10), ("b.tif", 40)):
+        levels = np.array([[0, highest / 2, highest]], np.float32)
+        (folder / name).write_bytes(tiff((levels, {})))
+    (folder / "c.tif").write_bytes((tmp_path / "scan.tif").read_bytes())
+    with _live(tmp_path / "scan.tif", Engine()) as live:
+        until_shown(live, lambda result: result.frame.size == (48, 64))
+        live.step(1)
+        until_shown(live, lambda result: result.frame.size == (64, 48) and result.frame.pixels.min() == 50)
+    with _live(folder, Engine()) as live:
+        until_shown(live, lambda result: result.frame.pixels[0, :, 0].tolist() == [0, 32, 64])
+        live.step(1)
+        until_shown(live, lambda result: result.frame.pixels[0, :, 0].tolist() == [0, 128, 255])
+        until(live, lambda status: any("40 is white" in notice for notice in status.notices))

@@ -12,7 +12,7 @@ import math
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,7 @@ class _Graph:
         from onnx import numpy_helper
 
         self.nodes = list(_all_nodes(graph))
+        _refuse_names_of_bytes(graph, self.nodes)
         self.arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
         for node in self.nodes:
             if node.op_type == "Constant":
@@ -164,6 +165,16 @@ class _Graph:
         if node.op_type == "Gemm":
             return not any(one.name == "transB" and one.i for one in node.attribute)
         return bool(node.op_type == "MatMul")
+
+
+def _refuse_names_of_bytes(graph: Any, nodes: Sequence[Any]) -> None:
+    """protobuf hands on a string that is not UTF-8 as bytes, where its type says text."""
+    texts = [one.name for one in graph.initializer]
+    for node in nodes:
+        texts += [node.name, node.op_type, *node.input, *node.output]
+        texts += [text for entry in node.metadata_props for text in (entry.key, entry.value)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name in it is not UTF-8")
 
 
 def _all_nodes(graph: Any) -> Iterator[Any]:
