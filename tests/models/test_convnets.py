@@ -332,9 +332,9 @@ def test_a_map_that_is_even_everywhere_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("rtviz.drawing.labels.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
-    engine.render(frame, Settings(view="cam", resolution=64))
+    engine.render(frame, Settings(view="cam", cam="activation", resolution=64))
     assert said == ["all patches respond alike: eigen tells them apart"]
-    engine.render(frame, Settings(view="cam", cam="eigen", resolution=64))
+    engine.render(frame, Settings(view="cam", resolution=64))
     engine.render(frame, Settings(view="heatmap", resolution=64))
     assert len(said) == 1
 
