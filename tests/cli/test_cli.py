@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,6 +102,26 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         return status, capsys.readouterr().err
 
     return command
+
+
+def test_progress_for_another_program(
+    here: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = f"{tmp_path}/out/"
+    status = cli.run(["render", SCENE, SCENE.replace("96x64", "0x0"), "-o", out, *TINY, "--progress", "json"])
+    printed, said = capsys.readouterr()
+    assert status == 1
+    events = [json.loads(line) for line in printed.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "frames"] == ["loading", "begin", "end", "end"]
+    assert events[1]["frames"] == 15
+    assert all(0 < event["done"] <= 15 for event in events if event["event"] == "frames")
+    first, second = (event["report"] for event in events if event["event"] == "end")
+    assert first["frames_out"] == 15
+    assert "size" in second["error"]
+    assert f"error: {second['error']}" in said, "people read the same"
+    status, said = here("render", SCENE, "-o", tmp_path / "x.mp4", *TINY, "--progress", "json", "--json")
+    assert status == 2
+    assert "progress" in said
 
 
 CONVNET = ["--model", "random:resnet18", *TINY[2:]]
