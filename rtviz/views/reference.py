@@ -44,7 +44,9 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     alone = settings.layout == "alone"
     if not maps.references:
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        labels.say(picture, "no reference picture is chosen", "no reference")
+        labels.say(
+            picture, "no reference: Shift+click or Shift+drag what to find", "no reference: Shift+click", "no reference"
+        )
         return picture
     features = compared_by(settings, maps.discovery_features)
     patches = maps.patch_features(features)

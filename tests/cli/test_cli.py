@@ -244,7 +244,7 @@ def test_a_place_of_another_picture_is_found(tmp_path: Path, here: Any) -> None:
     ("given", "says"),
     [
         ("nothing.png@0.5,0.5", "nothing.png"),
-        ("0.5,0.5", "reference cannot be"),
+        ("0.5,0.5", "no picture is named"),
         ("cup.png@1.5,0.5", "1.5,0.5 is not on the frame"),
         ("cup.png@0.5", "PICTURE@X,Y"),
         ("@0.5,0.5", "no picture is named"),
