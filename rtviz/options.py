@@ -347,6 +347,28 @@ class SizeOption(Option):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputSizeOption(SizeOption):
+    """A size in pixels of which one side may be left to follow the other: "x720" is (720, 0), "1280x" is (0, 1280)."""
+
+    @property
+    def allowed(self) -> str:
+        return f"WIDTHxHEIGHT, WIDTHx or xHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}"
+
+    def plain(self, value: Any) -> str:
+        return f"{value[1] or ''}x{value[0] or ''}"
+
+    def _checked(self, value: Any) -> tuple[int, int]:
+        if isinstance(value, str):
+            width, height = (int(part or 0) for part in value.lower().split("x"))
+        else:
+            height, width = (int(part) for part in value)
+        given = [side for side in (height, width) if side]
+        if not given or not all(_SIDES[0] <= side <= _SIDES[1] for side in given):
+            raise _Refused
+        return height, width
+
+
+@dataclass(frozen=True, slots=True)
 class NamesOption(Option):
     """A few names of models."""
 
@@ -485,7 +507,7 @@ def _check_mark(mark: Mark) -> None:
 
 __all__ = [
     "MOST_COMPARED", "ChoiceOption", "FlagOption", "Head", "HeadOf", "HeadOption", "HeadsOption", "Mark", "MarksOption",
-    "Muted", "NamesOption", "NumberOption", "Option", "Point", "Query", "QueryOption", "RealOption", "Reference",
-    "ReferencesOption", "SizeOption",
+    "Muted", "NamesOption", "NumberOption", "Option", "OutputSizeOption", "Point", "Query", "QueryOption", "RealOption",
+    "Reference", "ReferencesOption", "SizeOption",
     "Target", "TargetOption", "TextOption", "WholeOption",
 ]  # fmt: skip

@@ -24,13 +24,13 @@ from rtviz.options import (
     Muted,
     NamesOption,
     Option,
+    OutputSizeOption,
     Point,
     Query,
     QueryOption,
     RealOption,
     Reference,
     ReferencesOption,
-    SizeOption,
     Target,
     TargetOption,
     TextOption,
@@ -328,7 +328,11 @@ class OutputSettings(_Schema):
         optional=True,
     )
     size: tuple[int, int] | None = _option(
-        SizeOption, None, "Size", "size of the output, WIDTHxHEIGHT; the input's own if not given", optional=True
+        OutputSizeOption,
+        None,
+        "Size",
+        "size of the output, WIDTHxHEIGHT, or one side as WIDTHx or xHEIGHT; the input's own if not given",
+        optional=True,
     )
     codec: str = _option(ChoiceOption, "auto", "Codec", "video codec; auto is H.264, or VP9 in .webm", choices=CODECS)
     quality: int = _option(

@@ -20,6 +20,7 @@ from rtviz.models.memory import memory_errors
 from rtviz.models.probed_network import Overflow
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
+from rtviz.notices import joined
 from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
@@ -201,7 +202,7 @@ class Model(ABC):
         self._set_precision("bf16")
 
     def _add_notice(self, sentence: str) -> None:
-        self.notice = f"{self.notice}; {sentence}" if self.notice else sentence
+        self.notice = joined(self.notice, sentence)
 
     # --- sizes ---
 
