@@ -212,11 +212,11 @@ class Settings(_Schema):
     )
     cam: str = _option(
         ChoiceOption,
-        "activation",
+        "auto",
         "CAM",
         "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
-        "grad (Grad-CAM: what speaks for a class)",
-        choices=("activation", "eigen", "grad"),
+        "grad (Grad-CAM: what speaks for a class); auto: eigen for a ViT, activation for a convolutional network",
+        choices=("auto", "activation", "eigen", "grad"),
     )
     target: Target = _option(
         TargetOption,
@@ -289,6 +289,19 @@ class Settings(_Schema):
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
+
+    def cam_method(self, has_attention: bool) -> str:
+        """By which method the view cam looks: "activation", "eigen" or "grad".
+
+        The default differs, because a ViT's patch tokens have passed its last norm: their length says little, and is
+        often largest on sky and walls. A convolutional network's features are long where its stage responds.
+
+        Args:
+            has_attention: of the maps, or of their model.
+        """
+        if self.cam != "auto":
+            return self.cam
+        return "eigen" if has_attention else "activation"
 
     def muted_in(self, pane: int) -> tuple[HeadOf, ...]:
         """The muted heads of one of the models that are compared, 0 the first, as for a model on its own."""

@@ -317,7 +317,7 @@ class Model(ABC):
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
             else:  # something to show beside the message that there is no classifier
-                features = {"activation", *features}
+                features = {"eigen" if self.heads else "activation", *features}
         rolled = Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features else None
         request = PassRequest(
             query=Settings.option("query").check(query),

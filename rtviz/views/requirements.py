@@ -43,7 +43,7 @@ def features(settings: Settings, model: Model) -> set[str]:
     """What the maps must hold beside attention, as `Model.batch` calls it; for a model without heads the method of its
     class activation map."""
     needed = needs(settings, model.card.discovery_features)
-    wanted = {settings.cam} if "cam" in needed or not model.heads else set()
+    wanted = {settings.cam_method(bool(model.heads))} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
     return wanted | (needed & {"tokens", "keys", "values", "rollout", "unablated"})
@@ -63,7 +63,7 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
     if not maps.has_attention and view.needs_heads:
         changes["view"] = registry.fallback(maps.has_attention)
     if ("cam" in view.needs or not maps.has_attention) and maps.cams:
-        if settings.cam not in maps.cams:
+        if settings.cam_method(maps.has_attention) not in maps.cams:
             changes["cam"] = next(iter(maps.cams))
         elif settings.cam == "grad" and maps.explained is not None and not has_features(maps, settings):
             # The map of another class or stage stays until the new one is there.
@@ -79,7 +79,8 @@ def has_features(maps: Maps, settings: Settings) -> bool:
     """Whether the maps hold what the view of the settings needs, made for these settings."""
     needed = registry.find(settings.view).needs
     if "cam" in needed or not maps.has_attention:
-        return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
+        method = settings.cam_method(maps.has_attention)
+        return maps.explains(settings.target, settings.layer) if method == "grad" else method in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
         return False
     if "references" in needed and tuple(one.reference for one in maps.references) != settings.reference:

@@ -493,6 +493,17 @@ def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path,
     assert (np.asarray(Image.open(tmp_path / "apart" / "a.png")) == large).all(), "each picture of a folder is a still"
 
 
+@pytest.mark.parametrize(("view", "size"), [("heads", (1440, 1440)), ("grid", (1440, 1440)), ("heatmap", (60, 60))])
+def test_a_mosaic_of_a_small_picture_is_larger_than_the_picture(
+    tmp_path: Path, here, view: str, size: tuple[int, int]
+) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
+    given = ["--view", view, "--resolution", 64, *QUICK]
+    assert here("render", picture, "-o", tmp_path / "out.png", *given)[0] == 0
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (*size, 3)
+
+
 def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
