@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 import rtviz.engine.comparison  # noqa: F401  (imports torch: the limits here are for the session alone)
+from rtviz.analysis.tracking import Tracker
 from rtviz.frame import Frame, Maps
 from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession, LiveStatus
@@ -86,7 +87,7 @@ class Engine:
             raise self.errors.pop()
         return [self._maps(frame, settings, features) for frame in frames]
 
-    def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
+    def follow(self, frame: Frame, maps: Maps, settings: Settings, tracker: Tracker | None = None) -> Maps:
         """The marked objects stay where they are."""
         self.followed.add(maps.model)
         if not settings.track:

@@ -281,12 +281,10 @@ class _Soak:
         session.update(self._settings)
         session.focus(0)
         until = time.monotonic() + _HOME_SECONDS
-        while not self._is_home():
+        while differences := self._differences():
             if time.monotonic() > until:
-                status = session.status()
                 self._figures.errors.append(
-                    f"the window was not as at first after {_HOME_SECONDS:.0f} s: source {status.source_state} "
-                    f"{status.source_sentence!r}, model {status.model_state} {status.model_sentence!r}"
+                    f"the window was not as at first after {_HOME_SECONDS:.0f} s: {'; '.join(differences)}"
                 )
                 return
             _let_run(0.1)
@@ -295,13 +293,21 @@ class _Soak:
             if path.is_file() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                 path.unlink()
 
-    def _is_home(self) -> bool:
+    def _differences(self) -> list[str]:
+        """A phrase for each thing in which the window differs from the first one; none when it is back."""
         status, result = self._session.status(), self._session.latest()
-        if result is None or result.maps is None or status.recording is not None or status.panes:
-            return False
-        if any(thread.name.startswith(_WRITERS) for thread in threading.enumerate()):
-            return False
-        return status.source_state == "live" and status.model_state == "ready" and result.settings == self._settings
+        writing = [thread.name for thread in threading.enumerate() if thread.name.startswith(_WRITERS)]
+        found = {
+            f"source {status.source_state} {status.source_sentence!r}": status.source_state != "live",
+            f"model {status.model_state} {status.model_sentence!r}": status.model_state != "ready",
+            "it is recording": status.recording is not None,
+            f"{len(status.panes)} panes": bool(status.panes),
+            f"threads {', '.join(writing)} run": bool(writing),
+            "nothing is shown": result is None,
+            "no maps are shown": result is not None and result.maps is None,
+            "the picture was drawn with other settings": result is not None and result.settings != self._settings,
+        }
+        return [phrase for phrase, true in found.items() if true]
 
     def _measure(self, began: float) -> Sample:
         gc.collect()

@@ -137,17 +137,21 @@ class Engine:
             features = requirements.features(settings, self.model)
             self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
 
-    def follow(self, frame: Frame, maps: Maps, settings: Settings) -> Maps:
+    def follow(self, frame: Frame, maps: Maps, settings: Settings, tracker: Tracker | None = None) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.
 
         Call it with every predicted frame, in order; `predict_all` and `render` do so themselves.
+
+        Args:
+            tracker: of another stream than the engine's own.
         """
+        tracker = tracker or self._tracker
         if not settings.track:
-            self._tracker.reset()
+            tracker.reset()
         if not settings.track or maps.tokens is None:
             return maps
         blank = int(np.ptp(frame.pixels[::4, ::4])) <= _BLANK
-        return self._tracker.follow(maps, settings.track, frame.index, frame.pts_seconds, blank=blank)
+        return tracker.follow(maps, settings.track, frame.index, frame.pts_seconds, blank=blank)
 
     def take_over_tracks(self, settings: Settings, maps: Maps | None) -> None:
         """Continue the tracks of another model; see `Tracker.take_over_tracks`.

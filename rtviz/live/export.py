@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rtviz import views
+from rtviz.analysis.tracking import Tracker
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Pixels
 from rtviz.live.flight_recorder import RecordedFrame
@@ -33,6 +34,8 @@ def draw_past(
         settings, mode = shared.settings, shared.mode
         first, *others = slots = list(shared.slots)
     renderers = [FrameRenderer(shared.note) for _ in slots]
+    # The live stream goes on meanwhile, and its objects with it.
+    trackers = [Tracker() for _ in slots]
     playback = Playback(tuple(recorded), paused=True, resume=False)
     frames = playback.frames(mode)
     for place in frames:
@@ -45,11 +48,12 @@ def draw_past(
             and views.find(settings.view).needs
             and not first.answers_recorded(place.maps, settings)
         ):
-            playback.take_prediction(place.number, inference.predict(first, captured, settings, ()).maps)
+            playback.take_prediction(place.number, inference.predict(first, captured, settings, (), trackers[0]).maps)
         prediction = playback.prediction(place, lambda maps: first.answers_recorded(maps, settings))
         predictions = [prediction]
-        for slot in others:
-            predictions.append(inference.predict(slot, captured, settings, ()) if slot.engine is not None else None)
+        for slot, tracker in zip(others, trackers[1:], strict=True):
+            runs = slot.engine is not None
+            predictions.append(inference.predict(slot, captured, settings, (), tracker) if runs else None)
         models = [
             ModelPart(replace(slot.status(), attention_fps=0.0), renderer, one)
             for slot, renderer, one in zip(slots, renderers, predictions, strict=True)

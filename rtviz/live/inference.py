@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
+from rtviz.analysis.tracking import Tracker
 from rtviz.live.flight_recorder import FlightRecorder
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.model_slot import ModelSlot
@@ -46,11 +47,16 @@ class Inference:
                 self._step(slot, captured, asked, settings)
 
     def predict(
-        self, slot: ModelSlot, captured: CapturedFrame, settings: Settings, features: Collection[str] = ("rows",)
+        self,
+        slot: ModelSlot,
+        captured: CapturedFrame,
+        settings: Settings,
+        features: Collection[str] = ("rows",),
+        tracker: Tracker | None = None,
     ) -> Prediction:
         """Run a model on a frame, when no other thread runs one; as `ModelSlot.predict`."""
         with self._running:
-            return slot.predict(captured, settings, features)
+            return slot.predict(captured, settings, features, tracker)
 
     def _step(self, slot: ModelSlot, captured: CapturedFrame, asked: Settings, settings: Settings) -> None:
         shared = self._shared

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rtviz.analysis.tracking import Tracker
 from rtviz.errors import RtvizError, WeightsMissing, in_words
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.rate import rate
@@ -206,11 +207,18 @@ class ModelSlot:
         """The settings with the heads that are muted in this pane."""
         return settings.replace(mute=settings.muted_in(self.pane)) if settings.mute else settings
 
-    def predict(self, captured: CapturedFrame, settings: Settings, features: Collection[str] = ("rows",)) -> Prediction:
+    def predict(
+        self,
+        captured: CapturedFrame,
+        settings: Settings,
+        features: Collection[str] = ("rows",),
+        tracker: Tracker | None = None,
+    ) -> Prediction:
         """Run the model on a frame; one thread at a time may.
 
         Args:
             features: what the maps shall hold beside what the view needs, as `Model.batch` knows them.
+            tracker: follows the marked objects of another stream than the live one.
 
         Raises:
             DeviceFailed, AttentionCaptureError, SettingsError: as the engine does.
@@ -220,7 +228,7 @@ class ModelSlot:
         start = time.monotonic()
         settings = having(self._own(settings), engine.model)
         maps = engine.predict([captured.frame], settings, features)[0]
-        maps = engine.follow(captured.frame, maps, settings)
+        maps = engine.follow(captured.frame, maps, settings, tracker)
         while engine.notices:
             self._notice(engine.notices.pop(0))
         return Prediction(captured, maps, (time.monotonic() - start) * 1000)

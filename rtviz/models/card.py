@@ -15,7 +15,8 @@ HALF: Triple = (0.5, 0.5, 0.5)
 # How learned position embeddings are fitted to a patch grid that is not the trained one; bicubic, in each case.
 # "offset": by the factor (rows + 0.1) / trained rows, and the same for columns, which also moves the places that are
 #     sampled; no antialias. DINO (facebookresearch/dino, vision_transformer.py) and DINOv2 without registers
-#     (facebookresearch/dinov2, dinov2/models/vision_transformer.py, interpolate_offset).
+#     (facebookresearch/dinov2, dinov2/models/vision_transformer.py, interpolate_offset), and iBOT (bytedance/ibot,
+#     models/vision_transformer.py).
 # "antialias": to the size itself, with antialias. DINOv2 with registers (dinov2/hub/backbones.py), and timm.
 # "size": to the size itself, no antialias. What transformers makes of DINO, DINOv2 and their ONNX exports.
 Resampling = Literal["offset", "antialias", "size"]
@@ -39,7 +40,8 @@ class ModelCard:
     Attributes:
         name: what the user calls it; with `random:` in front, it is untrained.
         timm_name: architecture and weights, as timm names them; empty for the embedded model.
-        family: "DINO", "DINOv2", "DINOv3", "supervised", or what timm's name says.
+        family: "DINO", "DINOv2", "DINOv3", "iBOT", "LingBot-Vision", "MAE", "CLIP", "SigLIP 2", "supervised", or what
+            timm's name says.
         patch_size: side of a patch in pixels; of a convolutional network, of a cell of its last stage.
         layers, heads: of the transformer; a convolutional network has stages and no heads.
         width: of a token; of a convolutional network, of its last stage.
@@ -102,6 +104,13 @@ class ModelCard:
         """
         return _DISCOVERY_FEATURES.get(self.family, "keys")
 
+    @property
+    def has_classifier(self) -> bool:
+        """Whether its weights come with a classifier of classes. What timm counts as classes of a CLIP are the
+        dimensions that pictures and texts share."""
+        clip = "clip" in self.timm_name and "_ft_" not in self.timm_name
+        return self.family not in _WITHOUT_CLASSES and not clip
+
     def untrained(self) -> ModelCard:
         """The same architecture with random weights: nothing to download."""
         return dataclasses.replace(
@@ -112,9 +121,11 @@ class ModelCard:
 # Licences that bind those who download, not only those who distribute.
 _TO_ACCEPT = {"dinov3": "https://ai.meta.com/resources/models-and-libraries/dinov3-license/"}
 
+_WITHOUT_CLASSES = {"DINO", "DINOv2", "DINOv3", "iBOT", "LingBot-Vision", "MAE", "SigLIP 2"}
+
 _DISCOVERY_FEATURES = {"DINOv2": "values", "DINOv3": "tokens"}
 
 
 def resampling_of(family: str, registers: int) -> Resampling:
     """How a family's authors fit position embeddings to another size."""
-    return "offset" if family in ("DINO", "DINOv2") and not registers else "antialias"
+    return "offset" if family in ("DINO", "DINOv2", "iBOT") and not registers else "antialias"

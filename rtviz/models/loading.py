@@ -57,14 +57,11 @@ def load(
     card, path, notice = _choose(name, weights)
     if path is None and not card.random:
         path = fetching.resolve(card, None, progress)
-    # What timm counts as classes of a CLIP are the dimensions that pictures and texts share.
-    clip = "clip" in card.timm_name and "_ft_" not in card.timm_name
-    classifier = not card.family.startswith("DINO") and not clip
     if card.kind == "convnet":
-        network = backbone.build_convnet(card.timm_name, random=card.random, classifier=classifier)
+        network = backbone.build_convnet(card.timm_name, random=card.random, classifier=card.has_classifier)
     elif card.timm_name:
         build = backbone.build_random if card.random else backbone.build
-        network = build(card.timm_name, classifier=classifier)
+        network = build(card.timm_name, classifier=card.has_classifier)
     else:
         # Untrained, or with weights that do not describe themselves, it has the shape of what ships here.
         described = path is not None and path.suffix == ".safetensors" and card_from_metadata(path)
@@ -134,9 +131,14 @@ def _card_of_file(path: Path) -> tuple[ModelCard, Path, str | None]:
     for card in zoo.cards():
         if path.name == card.official_filename or path.stem in (card.name, card.timm_name):
             return card, path, None
-    fitting_cards = [
-        card for network in names.networks(checkpoint.read(path)) for card in fitting.cards_that_fit(network.tensors)
+    found = [
+        (card, network.tensors)
+        for network in names.networks(checkpoint.read(path))
+        for card in fitting.cards_that_fit(network.tensors)
     ]
+    if len(found) > 1:  # of one shape; what their weights are called tells more
+        found = [one for one in found if fitting.fits(*one)] or found
+    fitting_cards = [card for card, _ in found]
     if not fitting_cards:
         raise UnknownModel(f"nothing in {path} says which model it is of; name it with --model")
     card = fitting_cards[0]

@@ -40,21 +40,29 @@ def _row(
     licence: str = "Apache-2.0",
     mean: Triple = IMAGENET_MEAN,
     std: Triple = IMAGENET_STD,
+    hub: str | None = "",
 ) -> ModelCard:
-    heads, width = {"small": (6, 384), "base": (12, 768)}[size]
+    """A row of a plain ViT.
+
+    Args:
+        size: small, base or large, as in Dosovitskiy et al. 2021.
+        head: how many parameters the file has that the network goes without.
+        hub: its repository on the Hugging Face hub, if that is not timm's of the same name; None: it has none.
+    """
+    layers, heads, width = {"small": (12, 6, 384), "base": (12, 12, 768), "large": (24, 16, 1024)}[size]
     return ModelCard(
         name=name,
         timm_name=timm_name,
         family=family,
         patch_size=patch_size,
-        layers=12,
+        layers=layers,
         heads=heads,
         width=width,
         registers=registers,
         parameters=parameters,
         download_bytes=4 * (parameters + head),
         licence=licence,
-        repository=f"timm/{timm_name}",
+        repository=f"timm/{timm_name}" if hub == "" else hub,
         official_filename=official_filename or (official_url or "").rpartition("/")[2] or None,
         official_url=official_url,
         official_sha256=official_sha256,
@@ -66,10 +74,14 @@ def _row(
 
 _HEAD_OF_1000 = 1000 * 384 + 1000
 
+_CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
 # The authors' own files: facebookresearch/dino, hubconf.py; facebookresearch/dinov2, README.md; facebookresearch/deit,
-# models.py. Of DINO's nobody published a hash; DINOv2's are those that finegrain-ai/refiners checks its downloads by.
+# models.py; bytedance/ibot, README.md; facebookresearch/mae, README.md. Of DINO's nobody published a hash; DINOv2's are
+# those that finegrain-ai/refiners checks its downloads by.
 _DINO = "https://dl.fbaipublicfiles.com/dino/"
 _DINOV2 = "https://dl.fbaipublicfiles.com/dinov2/"
+_IBOT = "https://lf3-nlp-opensource.bytetos.com/obj/nlp-opensource/archive/2022/ibot/"
 
 _CARDS = (
     _row(
@@ -109,8 +121,57 @@ _CARDS = (
         "73182a088cf94833c94b1666d1c99e02fe87e2007bff57b564fb6206e25dba71", registers=4,
     ),
     _row(
+        "dinov2-vitl14", "vit_large_patch14_dinov2.lvd142m", "DINOv2", 14, "large", 304367616,
+        _DINOV2 + "dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+    ),
+    _row(
+        "dinov2-vitl14-reg", "vit_large_patch14_reg4_dinov2.lvd142m", "DINOv2", 14, "large", 304370688,
+        _DINOV2 + "dinov2_vitl14/dinov2_vitl14_reg4_pretrain.pth", registers=4,
+    ),
+    _row(
         "dinov3-vits16", "vit_small_patch16_dinov3.lvd1689m", "DINOv3", 16, "small", 21586944,
         official_filename="dinov3_vits16_pretrain_lvd1689m-08c60483.pth", registers=4, licence="DINOv3 License",
+    ),
+    _row(
+        "dinov3-vits16plus", "vit_small_plus_patch16_dinov3.lvd1689m", "DINOv3", 16, "small", 28683264,
+        official_filename="dinov3_vits16plus_pretrain_lvd1689m-4057cbaa.pth", registers=4, licence="DINOv3 License",
+    ),
+    _row(
+        "dinov3-vitb16", "vit_base_patch16_dinov3.lvd1689m", "DINOv3", 16, "base", 85641216,
+        official_filename="dinov3_vitb16_pretrain_lvd1689m-73cec8be.pth", registers=4, licence="DINOv3 License",
+    ),
+    _row(
+        "dinov3-vitl16", "vit_large_patch16_dinov3.lvd1689m", "DINOv3", 16, "large", 303079424,
+        official_filename="dinov3_vitl16_pretrain_lvd1689m-8aa4cbdd.pth", registers=4, licence="DINOv3 License",
+    ),
+    # iBOT trains DINO's network with masked patches as well. All its files are called checkpoint_teacher.pth.
+    _row(
+        "ibot-vits16", "vit_small_patch16_224", "iBOT", 16, "small", 21665664, _IBOT + "vits_16/checkpoint_teacher.pth",
+        official_filename="ibot_vits16_checkpoint_teacher.pth", hub=None,
+    ),
+    _row(
+        "ibot-vitb16", "vit_base_patch16_224", "iBOT", 16, "base", 85798656, _IBOT + "vitb_16/checkpoint_teacher.pth",
+        "734b9c49f46cd330d740f6c35d6a83517aab770a3efd86d7f1175ced582c9b7f",
+        official_filename="ibot_vitb16_checkpoint_teacher.pth", hub=None,
+    ),
+    _row(
+        "lingbot-vits16", "vit_small_patch16_lingbot.robbyant", "LingBot-Vision", 16, "small", 21596160, registers=4,
+        hub="belfner/vit_small_patch16_lingbot.robbyant",
+    ),
+    _row(
+        "lingbot-vitb16", "vit_base_patch16_lingbot.robbyant", "LingBot-Vision", 16, "base", 85659648, registers=4,
+        hub="belfner/vit_base_patch16_lingbot.robbyant",
+    ),
+    _row(
+        "mae-vitb16", "vit_base_patch16_224.mae", "MAE", 16, "base", 85798656,
+        "https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth", licence="CC BY-NC 4.0",
+    ),
+    _row(
+        "clip-vitb16", "vit_base_patch16_clip_quickgelu_224.openai", "CLIP", 16, "base", 85799424,
+        head=86193152 - 85799424, mean=_CLIP_MEAN, std=_CLIP_STD, hub="timm/vit_base_patch16_clip_224.openai",
+    ),
+    _row(
+        "siglip2-vitb16", "vit_base_patch16_siglip_224.v2_webli", "SigLIP 2", 16, "base", 92884224, mean=HALF, std=HALF,
     ),
     _row(
         "deit-vits16", "deit_small_patch16_224.fb_in1k", "supervised", 16, "small", 21665664,

@@ -35,7 +35,7 @@ def recipe(trainer):
 
 
 @pytest.mark.parametrize("size", [96, 160])
-def test_the_network_is_timms(trainer, recipe, size):
+def test_the_network_is_timms(trainer, recipe, size: int) -> None:
     from rtviz.models.timm_import import timm
 
     torch.manual_seed(0)
@@ -52,7 +52,7 @@ def test_the_network_is_timms(trainer, recipe, size):
     assert rows[-1].shape == (2, 4, (size // 8) ** 2)
 
 
-def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path):
+def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path: Path) -> None:
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     stage = trainer.STAGES["small"][1]
     first, again = (trainer.batch_of(pool, recipe, stage, 0, 5) for _ in range(2))
@@ -66,7 +66,7 @@ def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path):
     stream.close()
 
 
-def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path):
+def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path: Path) -> None:
     """Without objects, view i and view batch + i + 1 are crops of the same background."""
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     for number, colour in enumerate(np.linspace(20, 230, len(pool.backgrounds))):
@@ -80,19 +80,19 @@ def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path)
     assert len({round(float(value), 2) for value in here}) == 4
 
 
-def test_codes_that_match_cost_less(trainer):
+def test_codes_that_match_cost_less(trainer) -> None:
     codes = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     others = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     assert trainer.find_each_other(codes, codes) < trainer.find_each_other(codes, others) - 1
 
 
-def test_sinkhorn_uses_every_prototype_alike(trainer):
+def test_sinkhorn_uses_every_prototype_alike(trainer) -> None:
     targets = trainer.sinkhorn(torch.randn(64, 8) * 0.1, 0.05, rounds=50)
     assert torch.allclose(targets.sum(1), torch.ones(64), atol=1e-4)
     assert torch.allclose(targets.sum(0), torch.full((8,), 8.0), atol=0.1)
 
 
-def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer):
+def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer) -> None:
     figure, ground = torch.zeros(1, 10), torch.zeros(1, 10)
     figure[0, :4], ground[0, 4:] = 1 / 4, 1 / 6
     assert float(trainer.nothing_left(figure, ground)) == pytest.approx(0, abs=1e-5)
@@ -107,7 +107,7 @@ def _train(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_forty_steps_improve_on_random(tmp_path):
+def test_forty_steps_improve_on_random(tmp_path: Path) -> None:
     weights = tmp_path / "embedded.safetensors"
     _train("--steps", "40", "--folder", str(tmp_path / "run"), "--output", str(weights))
     log = json.loads((tmp_path / "run" / "log.json").read_text())
@@ -130,7 +130,7 @@ def test_forty_steps_improve_on_random(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_killed_run_goes_on(tmp_path):
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     arguments = ["--steps", "16", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

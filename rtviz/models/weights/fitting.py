@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 # With one of these that it has not, it is another one; a NaFlex model keeps its embeddings together.
 _TRANSFORMER = re.compile(
-    r"blocks\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|register_tokens|storage_tokens|pos_embed|cls_token)"
+    r"blocks\.|norm_pre\.|rel_pos_bias\.|(?:embeds\.)?(?:reg_token|register_tokens|storage_tokens|pos_embed|cls_token)"
 )
 # Without these the transformer is the same: they come after it, or served only its training.
 _NOT_TRANSFORMER = re.compile(r"^(?:head|fc_norm|attn_pool|mask_token|pre_logits|fc|last_layer|mlp|projectors)\b")
@@ -96,10 +96,32 @@ def _layers(given: Iterable[str]) -> int:
     return len({name.split(".")[1] for name in given if name.startswith("blocks.")})
 
 
+def fits(card: ModelCard, given: Mapping[str, Tensor]) -> bool:
+    """Whether a file's tensors are all that a named model needs, by their names and shapes."""
+    from rtviz.models import backbone
+
+    if not card.timm_name:  # the embedded model: no other has its shape
+        return True
+    build = backbone.build_convnet if card.kind == "convnet" else backbone.build
+    network = build(card.timm_name, classifier=card.has_classifier)
+    return isinstance(_matched(network, dict(given), Path(), card), dict)
+
+
 def _fit(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCard) -> str | None:
     """Load what fits; why it does not fit, if so."""
     import torch
 
+    matched = _matched(network, given, path, card)
+    if isinstance(matched, str):
+        return matched
+    with torch.no_grad():
+        network.load_state_dict(matched, strict=False)
+    return None
+
+
+def _matched(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCard) -> dict[str, Tensor] | str:
+    """The weights of the network under its own names; or why the file does not have them. A classifier that the file
+    has not is dropped from the network, and its position embeddings get the grid of the file's."""
     from rtviz.models import backbone, positions
 
     mismatch = _wrong_patches(given, network)
@@ -142,9 +164,7 @@ def _fit(network: nn.Module, given: dict[str, Tensor], path: Path, card: ModelCa
         return f"{len(lacking)} of {len(wanted)} weights are missing, such as {lacking[0]}"
     if foreign:
         return f"it has weights that this model has not, such as {shown(foreign[0])}"
-    with torch.no_grad():
-        network.load_state_dict(matched, strict=False)
-    return None
+    return matched
 
 
 def _to_timm_names(given: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
