@@ -147,7 +147,7 @@ class Commands:
         if name == "layer":
             return f"{'layer' if self.session.status().heads else 'stage'} {self.layer()}"
         if name == "cam":
-            return f"CAM: {value}"
+            return f"CAM: {settings.cam_method(bool(self.session.status().heads))}"
         if name == "view":
             return views.find(value).label.lower()
         if name == "query":

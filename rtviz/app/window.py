@@ -26,6 +26,7 @@ from rtviz.app.panels import Finder
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
+from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.theme import DARK, LIGHT
 from rtviz.errors import RtvizError
@@ -67,7 +68,8 @@ class Window(Layout):
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
-        self._mouse = PictureMouse(self.canvas, session, self.commands, show_settings)
+        self.references = ReferenceChoice(self, session, show_settings)
+        self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
@@ -120,6 +122,7 @@ class Window(Layout):
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
+            "reference_open": self.references.ask_for_file,
             "open_scene": lambda: self.opening.open("scene:"),
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,

@@ -19,6 +19,7 @@ from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
 from rtviz.models import Model, Progress
+from rtviz.notices import Notice, Remedy
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
@@ -67,8 +68,10 @@ class Comparison:
     @property
     def notices(self) -> list[str]:
         """Messages for the user, also if a Jaccard index was requested and no object is known."""
-        said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
-        return [*(notice for engine in self.engines for notice in engine.notices), *said]
+        notices = [notice for engine in self.engines for notice in engine.notices]
+        if self._unmeasured:
+            notices.append(Notice("there was no Jaccard index to show: no object is marked", Remedy.MARK_OBJECT))
+        return notices
 
     def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rtviz.frame import Result
+from rtviz import views
+from rtviz.frame import Frame, Result
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.model_slot import PaneStatus
 from rtviz.live.renderer import FrameRenderer
@@ -32,15 +34,18 @@ def draw_models(
     *,
     focus: int = 0,
     screen: tuple[int, int] | None = None,
+    still: bool = False,
 ) -> Result:
     """Draws a frame with the predictions of each model, the first one first.
 
     Args:
         focus: the model whose maps the result has.
         screen: (height, width) in pixels of the canvas, if known.
+        still: the source shows pictures: a mosaic of one is drawn as large as the canvas.
     """
     if len(models) == 1 and not settings.jaccard:
-        return models[0].renderer.draw(captured, models[0].prediction, settings)
+        on = _enlarged(captured.frame, screen) if still and screen and views.find(settings.view).mosaic else None
+        return models[0].renderer.draw(captured, models[0].prediction, settings, on)
     from rtviz.drawing.panes import smaller
     from rtviz.engine.comparison import draw_panes, on_objects, per_model
 
@@ -53,6 +58,14 @@ def draw_models(
     frame = on_objects(frame, [None if prediction is None else prediction.maps for prediction in warped], settings)
     panes = [_pane(captured, model, prediction) for model, prediction in zip(models, warped, strict=False)]
     return draw_panes(captured.frame, frame, panes, settings, focus=focus, marked=True, screen=screen)
+
+
+@lru_cache(maxsize=1)
+def _enlarged(frame: Frame, screen: tuple[int, int]) -> Frame:
+    """The same object for the same frame: what is drawn anew is recognised by it."""
+    from rtviz.drawing.panes import larger
+
+    return larger(frame, screen)
 
 
 def _pane(captured: CapturedFrame, model: ModelPart, prediction: Prediction | None) -> Pane:

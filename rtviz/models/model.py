@@ -20,6 +20,7 @@ from rtviz.models.memory import memory_errors
 from rtviz.models.probed_network import Overflow
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
+from rtviz.notices import joined
 from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
@@ -201,7 +202,7 @@ class Model(ABC):
         self._set_precision("bf16")
 
     def _add_notice(self, sentence: str) -> None:
-        self.notice = f"{self.notice}; {sentence}" if self.notice else sentence
+        self.notice = joined(self.notice, sentence)
 
     # --- sizes ---
 
@@ -316,7 +317,7 @@ class Model(ABC):
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
             else:  # something to show beside the message that there is no classifier
-                features = {"activation", *features}
+                features = {"eigen" if self.heads else "activation", *features}
         rolled = Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features else None
         request = PassRequest(
             query=Settings.option("query").check(query),

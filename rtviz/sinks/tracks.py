@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.errors import MissingDependency, OutputUnwritable
+from rtviz.notices import Notice, Remedy
 from rtviz.words import counted
 
 try:
@@ -123,8 +124,8 @@ class Beside:
             return
         tracks = source.streams.audio
         if len(tracks) > 1:
-            chosen = "" if origin.audio_stream else "; --audio-stream takes another"
-            warnings.append(f"of {len(tracks)} sound tracks, one is kept: number {tracks.index(stream) + 1}{chosen}")
+            kept = f"of {len(tracks)} sound tracks, one is kept: number {tracks.index(stream) + 1}"
+            warnings.append(kept if origin.audio_stream else Notice(kept, Remedy.CHOOSE_SOUND_TRACK))
         if stream.codec_context is None or not stream.rate:
             warnings.append("the sound is left out: there is no decoder for it")
             return

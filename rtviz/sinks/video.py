@@ -14,6 +14,7 @@ import numpy as np
 from rtviz.cv import cv2
 from rtviz.errors import MissingDependency, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 from rtviz.sinks import publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
@@ -87,8 +88,8 @@ class VideoSink(ClosingSink):
         if max(self.size) > _LARGEST_SIDE:
             raise OutputUnwritable(
                 f"cannot write {path}: pictures of {width}x{height} are too large for a video, which has at most "
-                f"{_LARGEST_SIDE} a side; --size makes them smaller"
-            )
+                f"{_LARGEST_SIDE} a side"
+            ).mended_by(Remedy.SHRINK_OUTPUT)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary(path)

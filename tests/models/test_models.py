@@ -25,6 +25,7 @@ from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.timm_import import timm
+from rtviz.notices import Remedy
 from rtviz.settings import Point, Query
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,7 +122,7 @@ def test_names_are_found() -> None:
     ("name", "says"),
     [
         ("dino-vit16", "did you mean dino-vits16"),
-        ("", "`rtviz models` lists the names"),
+        ("", "no model is called ''"),
         ("random:nothing", "no model is called 'nothing'"),
         ("swin_tiny_patch4_window7_224", "not a vision transformer"),
         ("vit_tiny_patch16_224.nothing", "there are: augreg_in21k"),
@@ -132,6 +133,7 @@ def test_unknown_names_are_refused_in_one_line(name: str, says: str) -> None:
         rtviz.load(name)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert (caught.value.remedy is Remedy.LIST_MODELS) == ("there are:" not in says)
 
 
 def test_random_models_are_the_same_each_time_and_leave_the_generator_alone() -> None:

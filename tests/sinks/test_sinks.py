@@ -22,6 +22,22 @@ from rtviz.sinks.memory import MemorySink
 from rtviz.sources import open_source
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"), [((30, 0), (30, 46)), ((0, 32), (22, 32)), ((20, 30), (20, 30)), ((2, 0), (2, 4))]
+)
+@pytest.mark.parametrize("name", ["o.mp4", "o.gif", "o.png", "folder"])
+def test_a_side_that_is_not_given_follows_the_other(
+    tmp_path: Path, name: str, asked: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    picture = np.zeros((41, 62, 3), np.uint8)
+    with open_sink(tmp_path / name, size=(41, 62), fps=25, output=OutputSettings(size=asked)) as sink:
+        assert sink.size == expected
+        sink.write(picture, Frame(picture))
+    written = tmp_path / name / "frame_000000.png" if name == "folder" else tmp_path / name
+    with open_source(str(written)) as source:
+        assert next(iter(source)).size == expected
+
+
 def frames_by_another_decoder(path: Path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path))
     frames = []
