@@ -14,6 +14,7 @@ from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication, QMenu
 
 from rtviz.app.commands import Commands
+from rtviz.app.finder import Finder
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
@@ -22,7 +23,6 @@ from rtviz.app.messages import cards
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
-from rtviz.app.panels import Finder
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
@@ -183,7 +183,7 @@ class Window(Layout):
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
-            self.commands.live()
+            self.commands.playback.live()
         elif self.picture_only:
             self._hide_all()
         elif self.isFullScreen():
@@ -205,7 +205,7 @@ class Window(Layout):
             chosen = menu.addAction(f"record {what}")
             if chosen is not None:
                 chosen.setCheckable(True)
-                chosen.setChecked(what == self.commands.record_what)
+                chosen.setChecked(what == self.commands.saving.record_what)
                 chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands, "record_what", what))
         menu.popup(self.header.tools["record"].mapToGlobal(at))
 

@@ -956,7 +956,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
     window.do("head_previous")
     assert window.session.settings.head == 1, "of two heads, as the model in focus has"
-    window.commands.choose_model("tiny")
+    window.commands.models.choose_model("tiny")
     assert window.session.settings.compare == ("tiny",)
     assert window.session.settings.model == "tiny"
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
@@ -1054,7 +1054,7 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
         GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
     )
     wait(qtbot, lambda: window.presenter.status.model_name == "one")
-    window.commands._models_here = lambda: list(engines)
+    window.commands.models._models_here = lambda: list(engines)
     qtbot.keyClick(window.canvas, Qt.Key_M)
     assert window.session.settings.model == "four"
     wait(qtbot, lambda: window.presenter.status.first_name == "four")
