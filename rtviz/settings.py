@@ -29,6 +29,8 @@ from rtviz.options import (
     Query,
     QueryOption,
     RealOption,
+    Reference,
+    ReferencesOption,
     Target,
     TargetOption,
     TextOption,
@@ -259,6 +261,15 @@ class Settings(_Schema):
     track: tuple[Mark, ...] = _option(
         MarksOption, (), "Track", "objects to follow: points on them, or boxes round them"
     )
+    reference: tuple[Reference, ...] = _option(
+        ReferencesOption, (), "Reference", "places of other pictures, which the view reference finds in the frame"
+    )
+    matches: int = _option(
+        WholeOption, 3, "Matches", "how many matches of each reference are boxed", minimum=1, maximum=20, step=1
+    )
+    mutual: bool = _option(
+        FlagOption, False, "Mutual", "box only matches that have their own nearest neighbour at the reference"
+    )
     upsampling: str = _option(
         ChoiceOption,
         "smooth",
@@ -402,5 +413,5 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 __all__ = [
     "CODECS", "COLORMAPS", "LAYOUTS", "METHOD_TITLES", "MODEL_FIELDS", "MOST_COMPARED", "Head", "HeadOf", "Mark",
-    "Muted", "OutputSettings", "Point", "Query", "Rolled", "Settings", "Target", "load_preset", "presets",
+    "Muted", "OutputSettings", "Point", "Query", "Reference", "Rolled", "Settings", "Target", "load_preset", "presets",
 ]  # fmt: skip

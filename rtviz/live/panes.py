@@ -15,7 +15,7 @@ from rtviz.live.renderer import FrameRenderer
 from rtviz.settings import Settings
 
 if TYPE_CHECKING:
-    from rtviz.engine.comparison import Pane
+    from rtviz.engine.comparison import ModelPane
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +68,12 @@ def _enlarged(frame: Frame, screen: tuple[int, int]) -> Frame:
     return larger(frame, screen)
 
 
-def _pane(captured: CapturedFrame, model: ModelPart, prediction: Prediction | None) -> Pane:
-    from rtviz.engine.comparison import Pane
+def _pane(captured: CapturedFrame, model: ModelPart, prediction: Prediction | None) -> ModelPane:
+    from rtviz.engine.comparison import ModelPane
 
     status = model.status
     states = {"failed": "not here" if status.missing else "failed", "ready": ""}
-    return Pane(
+    return ModelPane(
         lambda frame, settings: model.renderer.draw(captured, prediction, settings, frame),
         status.name,
         f"{status.attention_fps:.1f}/s" if status.attention_fps else "",

@@ -22,7 +22,7 @@ def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
     view = registry.find(settings.view)
     if "features" not in view.reads:
         return view.needs
-    return view.needs - {"keys", "features"} | {compared_by(settings, discovery_features)}
+    return view.needs - {"keys", "tokens", "features"} | {compared_by(settings, discovery_features)}
 
 
 def compared_by(settings: Settings, discovery_features: str) -> str:
@@ -33,7 +33,10 @@ def compared_by(settings: Settings, discovery_features: str) -> str:
     """
     if settings.features != "auto":
         return settings.features
-    return discovery_features if "features" in registry.find(settings.view).needs else "keys"
+    needed = registry.find(settings.view).needs
+    if "features" in needed:
+        return discovery_features
+    return "tokens" if "tokens" in needed else "keys"
 
 
 def features(settings: Settings, model: Model) -> set[str]:
@@ -79,6 +82,8 @@ def has_features(maps: Maps, settings: Settings) -> bool:
         method = settings.cam_method(maps.has_attention)
         return maps.explains(settings.target, settings.layer) if method == "grad" else method in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
+        return False
+    if "references" in needed and tuple(one.reference for one in maps.references) != settings.reference:
         return False
     if maps.muted != muted(settings, maps.layers, maps.heads):
         return False

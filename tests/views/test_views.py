@@ -68,6 +68,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         "similarity",
         "objects",
         "track",
+        "reference",
         "cam",
         "none",
     )
@@ -79,7 +80,9 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "features", "labels", "cam", "rollout", "unablated"}
+        assert view.needs <= {
+            "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
+        }  # fmt: skip
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed() -> None:
