@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import HeadOf, Mark, Query, Rolled, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -165,6 +165,7 @@ class Maps(_Shown):
             last norm; of all layers on demand, else of all but the last.
         prefix_norms: float32 [layers, prefix tokens], the same of CLS (first) and the registers.
         has_cls: whether the first of the prefix tokens, if there are any, is CLS.
+        references: the reference pictures that the settings name, through the same model.
     """
 
     attention: Floats
@@ -193,6 +194,7 @@ class Maps(_Shown):
     norms: Floats | None = None
     prefix_norms: Floats | None = None
     has_cls: bool = True
+    references: tuple[ReferencePicture, ...] = ()
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -255,6 +257,21 @@ class Maps(_Shown):
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferencePicture:
+    """A picture with a marked place, as a model sees it.
+
+    Attributes:
+        reference: where the picture is, and the mark.
+        frame: the picture.
+        maps: of the picture, with the features that patches are compared by.
+    """
+
+    reference: Reference
+    frame: Frame
+    maps: Maps
 
 
 def rounding_noise(epsilon: float) -> float:

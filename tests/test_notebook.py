@@ -33,7 +33,7 @@ def maps_of(heads: int, grid: tuple[int, int] = (6, 8), layers: int = 2, **more:
     return Maps(attention, np.zeros((layers, heads, 1), np.float32), more.pop("query", "cls"), "a model", 16, (96, 128))
 
 
-def test_a_frame_and_a_result_show_their_pixels():
+def test_a_frame_and_a_result_show_their_pixels() -> None:
     rtviz.Frame  # noqa: B018 - as a notebook begins
     np.testing.assert_array_equal(opened(Frame(PIXELS)), PIXELS)
     other = PIXELS[::-1].copy()
@@ -43,7 +43,7 @@ def test_a_frame_and_a_result_show_their_pixels():
 
 
 @pytest.mark.parametrize(("heads", "grid"), [(3, (6, 8)), (6, (14, 14)), (12, (5, 20)), (16, (20, 5)), (1, (1, 1))])
-def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads, grid):
+def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads: int, grid: tuple[int, int]) -> None:
     page = notebook.picture(maps_of(heads, grid))
     assert page.shape[1] <= 800
     brightest = colormap("inferno")[255].astype(int)
@@ -54,7 +54,7 @@ def test_every_head_has_a_tile_that_is_bright_where_it_looks(heads, grid):
     assert page.shape[0] >= 20
 
 
-def test_the_brightest_place_of_the_page_moves_with_the_patch():
+def test_the_brightest_place_of_the_page_moves_with_the_patch() -> None:
     pages = []
     for place in (0, 47):
         attention = np.zeros((1, 1, 6, 8), np.float32)
@@ -67,7 +67,7 @@ def test_the_brightest_place_of_the_page_moves_with_the_patch():
 
 @pytest.mark.parametrize("heads", [4, 6, 12, 16])
 @pytest.mark.parametrize("grid", [(14, 14), (37, 14), (90, 14), (14, 90)])
-def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads, grid):
+def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads: int, grid: tuple[int, int]) -> None:
     even = Maps(np.ones((1, heads, *grid), np.float32), np.zeros((1, heads, 1), np.float32), "cls", "m", 16, grid)
     peaked = even.attention.copy()
     peaked[..., 0, 0] = 0  # so that all else has the brightest colour
@@ -78,7 +78,7 @@ def test_a_page_is_filled_whatever_the_shape_of_the_frame(heads, grid):
     assert bright > 0.5  # rows that are not full, gaps, numbers and the title are the rest
 
 
-def test_another_query_and_a_model_without_heads_are_shown_too():
+def test_another_query_and_a_model_without_heads_are_shown_too() -> None:
     assert not np.array_equal(opened(maps_of(3)), opened(maps_of(3, query=Point(0.5, 0.5))))
     stages = tuple(np.random.default_rng(n).random((12 // 2**n, 16 // 2**n)).astype(np.float32) for n in range(3))
     none = np.zeros((3, 0, 3, 4), np.float32), np.zeros((3, 0, 0), np.float32)
@@ -87,7 +87,7 @@ def test_another_query_and_a_model_without_heads_are_shown_too():
     assert opened(Maps(*none, "cls", "nothing asked of it", 16, (48, 64))).shape[2] == 3
 
 
-def test_a_figure_shows_itself_without_pyplot():
+def test_a_figure_shows_itself_without_pyplot() -> None:
     figure = figures.compare(PIXELS, {"one": maps_of(3)})
     picture = opened(figure)
     width, height = figure.get_size_inches() * 150
@@ -95,7 +95,7 @@ def test_a_figure_shows_itself_without_pyplot():
     assert picture.std() > 10
 
 
-def test_nothing_is_loaded_for_it_before_it_is_shown():
+def test_nothing_is_loaded_for_it_before_it_is_shown() -> None:
     program = """
 import sys
 import rtviz

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -106,7 +107,16 @@ def open_sink(
     check_output(path, None, overwrite=output.overwrite)
     if output.codec != "auto" and _SINKS[path.suffix.lower()] != _VIDEO:
         raise SettingsError("codec", output.codec, f"auto, for {path.suffix or 'a folder of pictures'}")
+    if output.size is not None and 0 in output.size:
+        output = output.replace(size=_completed(output.size, size))
     return cast(Sink, _load(_SINKS, path)(path, size=size, fps=fps, output=output, origin=origin))
+
+
+def _completed(wanted: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """A (height, width) with a side of 0 in the shape of the pictures, that side even, as videos need it."""
+    height, width = wanted
+    scale = height / size[0] if height else width / size[1]
+    return height or max(2, 2 * round(size[0] * scale / 2)), width or max(2, 2 * round(size[1] * scale / 2))
 
 
 def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None = None) -> MapsSink:
@@ -153,7 +163,7 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
         raise OutputUnwritable(f"cannot write {path}: it is a folder")
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
-            raise OutputExists(f"{path} exists; --overwrite replaces it")
+            raise OutputExists(f"{path} exists").mended_by(Remedy.OVERWRITE)
         if path.is_dir() and not is_our_folder(path):
             what = "no zarr store" if suffix == ".zarr" else "no folder of frames that rtviz wrote"
             raise OutputUnwritable(f"{path} is there and is {what}: it is not replaced")

@@ -32,7 +32,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         blend.marker(picture, *maps.query)
     elif not maps.rollout.any():
         discard = maps.rolled.discard if maps.rolled else settings.discard
-        said = f"nothing reaches CLS: {100 * discard:.0f} % is discarded (--discard)"
+        said = f"nothing reaches CLS: {100 * discard:.0f} % of the attention is discarded"
         labels.say(picture, said, "nothing reaches CLS")
     outlier_remark.remark(picture, maps, maps.rollout, layer)
     return picture

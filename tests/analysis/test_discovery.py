@@ -32,7 +32,7 @@ def figure(grid, box) -> np.ndarray:
     return mask
 
 
-def made_up(mask, noise=0.5, seed=0, width=24, common=0.3, look=0) -> np.ndarray:
+def made_up(mask, noise: float = 0.5, seed: int = 0, width: int = 24, common: float = 0.3, look: int = 0) -> np.ndarray:
     """Features of a figure before a ground: two directions, something in common, and noise."""
     directions = np.random.default_rng(1000 + look).normal(size=(3, width))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -55,7 +55,7 @@ def flood(mask, seed) -> np.ndarray:
     return found
 
 
-def slow_tokencut(features, tau=0.2, epsilon=1e-5):
+def slow_tokencut(features, tau: float = 0.2, epsilon: float = 1e-5):
     """(foreground, seed, object, second smallest solution) by a full decomposition in double precision."""
     rows, columns, width = features.shape
     flat = features.reshape(-1, width).astype(np.float64)
@@ -75,7 +75,7 @@ def slow_tokencut(features, tau=0.2, epsilon=1e-5):
     return side, place, flood(side, place), y.reshape(rows, columns)
 
 
-def slow_lost(features, k=100):
+def slow_lost(features, k: int = 100):
     """(foreground, seed, object) by loops."""
     rows, columns, width = features.shape
     flat = features.reshape(-1, width).astype(np.float64)
@@ -98,7 +98,7 @@ SCENES = [
 
 
 @pytest.mark.parametrize(("grid", "box", "noise", "seed"), SCENES)
-def test_tokencut_is_what_a_full_decomposition_gives(grid, box, noise, seed):
+def test_tokencut_is_what_a_full_decomposition_gives(grid, box, noise, seed) -> None:
     features = made_up(figure(grid, box), noise, seed)
     side, place, _, vector = slow_tokencut(features)
     distance = np.abs(vector - vector.mean()) / np.abs(vector).max()
@@ -119,7 +119,7 @@ def test_tokencut_is_what_a_full_decomposition_gives(grid, box, noise, seed):
 
 @pytest.mark.parametrize(("grid", "box", "noise", "seed"), SCENES[::2])
 @pytest.mark.parametrize("k", [1, 20, 100])
-def test_lost_is_what_the_loops_give(grid, box, noise, seed, k):
+def test_lost_is_what_the_loops_give(grid, box, noise, seed, k: int) -> None:
     features = made_up(figure(grid, box), noise, seed, common=0.1)
     foreground, place, mask = slow_lost(features, k)
     found = lost(features, k=k)
@@ -130,7 +130,7 @@ def test_lost_is_what_the_loops_give(grid, box, noise, seed, k):
     np.testing.assert_array_equal(found.values > 0, found.foreground)
 
 
-def test_a_component_hangs_together_side_by_side():
+def test_a_component_hangs_together_side_by_side() -> None:
     for seed in range(30):
         random = np.random.default_rng(seed)
         mask = random.random((int(random.integers(1, 14)), int(random.integers(1, 14)))) < 0.6
@@ -147,7 +147,7 @@ def test_a_component_hangs_together_side_by_side():
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("box", [(3, 4, 9, 9), (0, 0, 5, 5), (2, 10, 12, 16)])
-def test_a_clear_figure_is_found_exactly(name, box):
+def test_a_clear_figure_is_found_exactly(name, box: tuple[int, int, int, int]) -> None:
     mask = figure((12, 16), box)
     found = METHODS[name](made_up(mask, noise=0.3, common=0.1))
     np.testing.assert_array_equal(found.mask, mask)
@@ -156,7 +156,7 @@ def test_a_clear_figure_is_found_exactly(name, box):
     assert mask[found.seed]
 
 
-def test_of_two_figures_one_is_the_object_and_both_are_foreground():
+def test_of_two_figures_one_is_the_object_and_both_are_foreground() -> None:
     both = figure((12, 16), (2, 2, 6, 6)) | figure((12, 16), (5, 10, 10, 14))
     for method in METHODS.values():
         found = method(made_up(both, noise=0.3, common=0.1))
@@ -170,7 +170,7 @@ def test_of_two_figures_one_is_the_object_and_both_are_foreground():
 @pytest.mark.parametrize("method", METHODS.values())
 @pytest.mark.parametrize("grid", [(0, 0), (0, 4), (1, 1), (1, 2), (2, 1), (1, 7), (2, 2), (5, 6)])
 @pytest.mark.parametrize("kind", ["zeros", "constant", "noise", "nan", "one"])
-def test_any_features_give_an_answer(method, grid, kind):
+def test_any_features_give_an_answer(method, grid: tuple[int, int], kind: str) -> None:
     features = np.zeros((*grid, 8), np.float32)
     if kind == "constant":
         features += 1
@@ -197,13 +197,13 @@ def test_any_features_give_an_answer(method, grid, kind):
         assert lost(features).mask.all()
 
 
-def test_features_of_another_shape_are_refused():
+def test_features_of_another_shape_are_refused() -> None:
     for method in METHODS.values():
         with pytest.raises(ValueError, match=r"\[rows, columns, width\], not \(4, 8\)"):
             method(np.zeros((4, 8), np.float32))
 
 
-def test_features_are_left_as_they_are():
+def test_features_are_left_as_they_are() -> None:
     for dtype in (np.float16, np.float32, np.float64):
         features = made_up(figure((7, 8), (2, 2, 5, 5))).astype(dtype)
         kept = features.copy()
@@ -226,7 +226,7 @@ def keys_of(model, frame) -> np.ndarray:
     return np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1)
 
 
-def test_the_objects_of_drawn_scenes_are_found(model):
+def test_the_objects_of_drawn_scenes_are_found(model) -> None:
     scores: dict[str, list[tuple[float, float]]] = {name: [] for name in (*METHODS, "whole")}
     for seed in TUNING_SEEDS[300:316]:
         pixels, truth = sample(seed)
@@ -247,7 +247,7 @@ def test_the_objects_of_drawn_scenes_are_found(model):
 
 
 @pytest.mark.parametrize("grid", [(28, 38), (31, 27)])
-def test_a_cut_of_pooled_patches_is_the_cut_of_them_all(grid):
+def test_a_cut_of_pooled_patches_is_the_cut_of_them_all(grid: tuple[int, int]) -> None:
     mask = figure(grid, (6, 5, 19, 16))
     features = made_up(mask, noise=0.6)
     whole, pooled = tokencut(features), tokencut(features, most=400)
@@ -261,7 +261,7 @@ def test_a_cut_of_pooled_patches_is_the_cut_of_them_all(grid):
     assert not tokencut(np.ones((*grid, 8), np.float32), most=400).mask.any()
 
 
-def test_pooled_cuts_find_the_objects_of_drawn_scenes(model):
+def test_pooled_cuts_find_the_objects_of_drawn_scenes(model) -> None:
     scores = []
     for seed in TUNING_SEEDS[300:316]:
         pixels, truth = sample(seed)
@@ -272,7 +272,7 @@ def test_pooled_cuts_find_the_objects_of_drawn_scenes(model):
     assert pooled > exact - 0.05
 
 
-def test_the_object_does_not_flip_while_it_moves(model):
+def test_the_object_does_not_flip_while_it_moves(model) -> None:
     source = SceneSource(seed=11, size=(224, 224), objects=1)
     before = dict.fromkeys(METHODS)
     shown = {name: [] for name in METHODS}
@@ -296,12 +296,12 @@ def test_the_object_does_not_flip_while_it_moves(model):
 GRID = (10, 12)
 
 
-def halves(share, seed=0, **named) -> np.ndarray:
+def halves(share, seed: int = 0, **named) -> np.ndarray:
     """A left and a right side; the smaller is TokenCut's foreground, and with noise either of two equal ones."""
     return made_up(figure(GRID, (0, 0, 10, share)), noise=0.7, seed=seed, **named)
 
 
-def test_two_sides_that_are_alike_do_not_take_turns():
+def test_two_sides_that_are_alike_do_not_take_turns() -> None:
     alone = [tokencut(halves(6, seed)).mask[5, 1] for seed in range(40)]
     assert np.count_nonzero(np.diff(alone)) > 5, "each frame for itself does flip"
     before, kept = None, []
@@ -312,7 +312,7 @@ def test_two_sides_that_are_alike_do_not_take_turns():
 
 
 @pytest.mark.parametrize("fps", [5, 30])
-def test_another_object_is_shown_when_it_was_better_for_a_second(fps):
+def test_another_object_is_shown_when_it_was_better_for_a_second(fps: int) -> None:
     before = None
     for number in range(fps):
         before = follow(tokencut, halves(4), number / fps, before)
@@ -326,7 +326,7 @@ def test_another_object_is_shown_when_it_was_better_for_a_second(fps):
     assert changed == pytest.approx(1 + discovery.PATIENCE_SECONDS, abs=1.01 / fps)
 
 
-def test_after_a_cut_and_a_leap_back_it_begins_anew():
+def test_after_a_cut_and_a_leap_back_it_begins_anew() -> None:
     start = follow(tokencut, halves(4), 5.0)
     assert start.found.mask[5, 1]
     same_scene = follow(tokencut, halves(8), 5.1, start)
@@ -337,13 +337,13 @@ def test_after_a_cut_and_a_leap_back_it_begins_anew():
     assert not follow(tokencut, made_up(figure((12, 12), (0, 0, 12, 8))), 5.1, start).found.kept
 
 
-def test_the_same_frame_again_gives_the_same_again():
+def test_the_same_frame_again_gives_the_same_again() -> None:
     before = follow(tokencut, halves(5), 0.0)
     again = follow(tokencut, halves(5).copy(), 0.0, before)
     assert again is before
 
 
-def test_the_search_is_short_and_shorter_when_it_begins_at_the_last_frame(monkeypatch):
+def test_the_search_is_short_and_shorter_when_it_begins_at_the_last_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     products = [0]
     search = discovery._largest
 
@@ -365,7 +365,7 @@ def test_the_search_is_short_and_shorter_when_it_begins_at_the_last_frame(monkey
 # ---------------------------------------------------------------------------------------------- drawn
 
 
-def maps_with(features, heads=2) -> Maps:
+def maps_with(features, heads: int = 2) -> Maps:
     rows, columns, width = features.shape
     keys = np.moveaxis(features.reshape(rows, columns, heads, width // heads), 2, 0).copy()
     attention = np.full((1, heads, rows, columns), 1 / rows / columns, np.float32)
@@ -379,7 +379,7 @@ GRAY = Frame(np.full((240, 320, 3), 120, np.uint8))
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("upsampling", ["nearest", "smooth", "guided"])
-def test_the_object_is_tinted_and_boxed(name, upsampling):
+def test_the_object_is_tinted_and_boxed(name, upsampling: str) -> None:
     maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
     picture = views.draw(GRAY, maps, Settings(view="objects", objects=name, upsampling=upsampling)).astype(int)
     inside = picture[115:165, 95:185].reshape(-1, 3)
@@ -394,14 +394,14 @@ def test_the_object_is_tinted_and_boxed(name, upsampling):
         assert line.mean() > 0.95
 
 
-def test_no_speck_far_from_the_object_widens_its_box():
+def test_no_speck_far_from_the_object_widens_its_box() -> None:
     found = tokencut(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
     mask = np.full((240, 320), 255, np.uint8)
     objects._clear_away(mask, found)
     assert box_of(mask > 0) == (80, 60, 200, 220)  # a patch of 20 pixels more than rows 100-180, columns 80-200
 
 
-def test_a_label_does_not_hide_a_tiny_picture(monkeypatch):
+def test_a_label_does_not_hide_a_tiny_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
@@ -410,7 +410,7 @@ def test_a_label_does_not_hide_a_tiny_picture(monkeypatch):
     assert written == ["TokenCut"]
 
 
-def test_what_else_is_foreground_is_outlined_and_not_tinted():
+def test_what_else_is_foreground_is_outlined_and_not_tinted() -> None:
     both = figure((12, 16), (2, 2, 6, 6)) | figure((12, 16), (5, 10, 10, 14))
     maps = maps_with(made_up(both, noise=0.3, common=0.1))
     found = objects.discover(GRAY, maps, Settings())
@@ -422,7 +422,7 @@ def test_what_else_is_foreground_is_outlined_and_not_tinted():
     assert (pixels.max(axis=1) > 115).mean() > 0.03  # the outline
 
 
-def test_the_label_says_which_method_and_when_nothing_is_found():
+def test_the_label_says_which_method_and_when_nothing_is_found() -> None:
     written: list[str] = []
     label = labels.label
     with pytest.MonkeyPatch.context() as patch:
@@ -441,7 +441,7 @@ def test_the_label_says_which_method_and_when_nothing_is_found():
 
 
 @pytest.mark.parametrize("size", [(48, 64), (240, 320), (1080, 1920)])
-def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch, size):
+def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
     written: list[str] = []
     monkeypatch.setattr(labels, "label", lambda picture, text, *rest: written.append(text))
     alike, unlike = np.ones((12, 16, 4), np.float32), np.eye(192, dtype=np.float32).reshape(12, 16, 192)
@@ -459,7 +459,7 @@ def test_an_empty_and_a_full_mask_say_so_at_any_size(monkeypatch, size):
         assert written[2] == "TokenCut: no object, because the patches have nothing to compare in their keys"
 
 
-def test_a_family_has_its_own_features_and_they_can_be_chosen():
+def test_a_family_has_its_own_features_and_they_can_be_chosen() -> None:
     """Keys that share a large common part, as DINOv2's do; in the values the object stands out."""
     mask = figure((12, 16), (5, 4, 9, 10))
     alike = maps_with(made_up(mask, noise=0.3, common=8))
@@ -486,12 +486,12 @@ def test_a_family_has_its_own_features_and_they_can_be_chosen():
         ("dinov3-vits16", "tokens"), ("embedded", "keys"), ("deit-vits16", "keys"),
     ],
 )  # fmt: skip
-def test_what_each_family_is_compared_by(name, features):
+def test_what_each_family_is_compared_by(name: str, features: str) -> None:
     assert zoo.find(name).discovery_features == features
 
 
 @pytest.mark.parametrize(("chosen", "held"), [("auto", "values"), ("tokens", "tokens"), ("keys", "keys")])
-def test_an_engine_looks_for_the_features_that_are_drawn(chosen, held):
+def test_an_engine_looks_for_the_features_that_are_drawn(chosen: str, held: str) -> None:
     engine = Engine(rtviz.load("random:dinov2-vits14", device="cpu", precision="fp32", resolution=56))
     settings = Settings(view="objects", features=chosen, resolution=56)
     (maps,) = engine.predict([GRAY], settings)
@@ -500,7 +500,7 @@ def test_an_engine_looks_for_the_features_that_are_drawn(chosen, held):
     assert engine.render(GRAY, settings).overlay.shape == GRAY.pixels.shape
 
 
-def test_find_object_is_in_patches_and_pixels(model):
+def test_find_object_is_in_patches_and_pixels(model) -> None:
     pixels, truth = sample(TUNING_SEEDS[301])
     found = rtviz.find_object(model, pixels)
     np.testing.assert_array_equal(found.mask, tokencut(keys_of(model, pixels)).mask)
@@ -520,7 +520,7 @@ def test_find_object_is_in_patches_and_pixels(model):
         rtviz.find_object(rtviz.load("random:resnet18", device="cpu", resolution=64), pixels)
 
 
-def test_nothing_found_has_no_box():
+def test_nothing_found_has_no_box() -> None:
     found = tokencut(np.ones((4, 6, 3), np.float32))
     assert (found.box_on((40, 60)), found.remark) == (None, "all patches are alike")
     assert not found.mask_on((40, 60)).any()
@@ -528,7 +528,7 @@ def test_nothing_found_has_no_box():
     assert tokencut(np.eye(24, dtype=np.float32).reshape(4, 6, 24)).remark == "no two patches are alike"
 
 
-def test_the_setting_is_checked_and_the_keys_are_needed():
+def test_the_setting_is_checked_and_the_keys_are_needed() -> None:
     with pytest.raises(SettingsError, match="objects cannot be 'found'; allowed: tokencut, lost"):
         Settings(objects="found")
     maps = maps_with(halves(4))
@@ -537,7 +537,7 @@ def test_the_setting_is_checked_and_the_keys_are_needed():
     assert needs(Settings(view="objects"), "keys") >= {"keys"}
 
 
-def test_a_stream_is_remembered_by_method_and_a_paused_frame_stays():
+def test_a_stream_is_remembered_by_method_and_a_paused_frame_stays() -> None:
     memory = views.Memory()
     for name in METHODS:
         settings = Settings(view="objects", objects=name)

@@ -24,7 +24,7 @@ def square(rows: int, columns: int, top: int, left: int, side: int = 3) -> np.nd
     return mask
 
 
-def test_a_copied_first_frame_stays():
+def test_a_copied_first_frame_stays() -> None:
     features = fields(9, 12)
     masks = np.concatenate([square(9, 12, 1, 1), square(9, 12, 5, 7)])
     warper = Propagation(features, masks, temperature=0.01)
@@ -36,7 +36,7 @@ def test_a_copied_first_frame_stays():
         assert carried.labels.sum(axis=0) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_shifted_scene_is_followed():
+def test_a_shifted_scene_is_followed() -> None:
     wide = fields(10, 40)
     warper = Propagation(wide[:, :14], square(10, 14, 4, 10))
     for shift in range(1, 10):
@@ -45,7 +45,7 @@ def test_a_shifted_scene_is_followed():
         assert (masks == square(10, 14, 4, 10 - shift))[:, :, :seen].all(), shift
 
 
-def by_the_book(frames, first, context, reach, top, temperature=0.1):
+def by_the_book(frames, first, context, reach, top, temperature: float = 0.1):
     """Every pair in a loop, contexts in a list, softmax over the largest few."""
     known = [(frames[0], first)]
     results = []
@@ -56,7 +56,7 @@ def by_the_book(frames, first, context, reach, top, temperature=0.1):
     return results
 
 
-def by_the_book_once(features, used, reach, top, temperature=0.1):
+def by_the_book_once(features, used, reach, top, temperature: float = 0.1):
     """One frame's labels, from frames whose labels are known."""
     labels = np.zeros_like(used[0][1])
     for row, column in np.ndindex(*features.shape[:2]):
@@ -73,7 +73,7 @@ def by_the_book_once(features, used, reach, top, temperature=0.1):
 
 
 @pytest.mark.parametrize("tiled", [False, True])
-def test_it_is_the_protocol(monkeypatch, tiled):
+def test_it_is_the_protocol(monkeypatch: pytest.MonkeyPatch, tiled: bool) -> None:
     if tiled:
         monkeypatch.setattr(propagation, "_MOST_PAIRS", 0)
         monkeypatch.setattr(propagation, "_TILE", 4)
@@ -85,7 +85,7 @@ def test_it_is_the_protocol(monkeypatch, tiled):
         assert warper.next(features).labels == pytest.approx(right, abs=1e-5)
 
 
-def test_what_is_gone_is_said_to_be_lost_and_found_when_it_returns():
+def test_what_is_gone_is_said_to_be_lost_and_found_when_it_returns() -> None:
     background, thing, other = (vector for vector in fields(1, 3, 32)[0])
 
     def scene(*places: tuple[np.ndarray, int]) -> np.ndarray:
@@ -104,7 +104,7 @@ def test_what_is_gone_is_said_to_be_lost_and_found_when_it_returns():
     assert warper.next(scene((thing, 3), (other, 7))).lost == (False, False)
 
 
-def test_what_is_amended_is_what_the_frames_after_build_on():
+def test_what_is_amended_is_what_the_frames_after_build_on() -> None:
     """As if the frame's labels had been others, by the protocol."""
     frames = [fields(5, 7, 6, seed) for seed in range(3)]
     masks = np.concatenate([square(5, 7, 0, 0), square(5, 7, 2, 3)])
@@ -125,7 +125,9 @@ def test_what_is_amended_is_what_the_frames_after_build_on():
 
 
 @pytest.mark.parametrize("tiled", [False, True])
-def test_what_is_recalled_is_found_wherever_it_is_by_the_first_frame_alone(monkeypatch, tiled):
+def test_what_is_recalled_is_found_wherever_it_is_by_the_first_frame_alone(
+    monkeypatch: pytest.MonkeyPatch, tiled: bool
+) -> None:
     if tiled:
         monkeypatch.setattr(propagation, "_MOST_PAIRS", 0)
         monkeypatch.setattr(propagation, "_TILE", 4)
@@ -140,12 +142,12 @@ def test_what_is_recalled_is_found_wherever_it_is_by_the_first_frame_alone(monke
     assert (warper.next(frames[1]).labels == other.next(frames[1]).labels).all(), "and nothing is remembered of it"
 
 
-def test_an_object_too_small_for_the_grid_is_lost_from_the_start():
+def test_an_object_too_small_for_the_grid_is_lost_from_the_start() -> None:
     warper = Propagation(fields(4, 4), np.zeros((1, 4, 4), bool))
     assert warper.next(fields(4, 4)).lost == (True,)
 
 
-def test_memory_is_bounded():
+def test_memory_is_bounded() -> None:
     """Held: first frame and seven. Passing: tiles, and not every patch against every other (184 MB here)."""
     features = fields(40, 60, 8)
     warper = Propagation(features, square(40, 60, 5, 5, 10))
@@ -163,7 +165,7 @@ def test_memory_is_bounded():
     assert peak < 40e6
 
 
-def test_shapes_that_do_not_fit_are_refused():
+def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="rows, columns"):
         Propagation(fields(4, 4), np.zeros((1, 4, 5), bool))
     with pytest.raises(ValueError, match="top at least 1"):
@@ -173,7 +175,7 @@ def test_shapes_that_do_not_fit_are_refused():
         warper.next(fields(4, 5))
 
 
-def test_pixels_are_decided_as_in_the_protocol():
+def test_pixels_are_decided_as_in_the_protocol() -> None:
     """Against torch's interpolation, and the stretching done label by label."""
     labels = np.random.default_rng(1).random((3, 4, 6), np.float32) * np.array([1, 0.3, 0.1], np.float32)[:, None, None]
     grown = F.interpolate(torch.from_numpy(labels)[None], scale_factor=8, mode="bilinear", align_corners=False)[0]
@@ -181,7 +183,7 @@ def test_pixels_are_decided_as_in_the_protocol():
     assert (on_pixels(labels, (32, 48)) == stretched.argmax(dim=0).numpy()).mean() > 0.999
 
 
-def test_sampling_takes_the_pixel_in_the_middle():
+def test_sampling_takes_the_pixel_in_the_middle() -> None:
     numbers = np.random.default_rng(2).integers(0, 4, (37, 53)).astype(np.uint8)
     for size in ((9, 13), (80, 61)):
         right = np.asarray(Image.fromarray(numbers).resize(size[::-1], Image.Resampling.NEAREST))

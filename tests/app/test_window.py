@@ -956,7 +956,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
     window.do("head_previous")
     assert window.session.settings.head == 1, "of two heads, as the model in focus has"
-    window.commands.choose_model("tiny")
+    window.commands.models.choose_model("tiny")
     assert window.session.settings.compare == ("tiny",)
     assert window.session.settings.model == "tiny"
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
@@ -1054,7 +1054,7 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
         GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
     )
     wait(qtbot, lambda: window.presenter.status.model_name == "one")
-    window.commands._models_here = lambda: list(engines)
+    window.commands.models._models_here = lambda: list(engines)
     qtbot.keyClick(window.canvas, Qt.Key_M)
     assert window.session.settings.model == "four"
     wait(qtbot, lambda: window.presenter.status.first_name == "four")
@@ -1507,3 +1507,56 @@ def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:
     assert (box.minimum(), box.maximum()) == (-6, 5)
     box.setValue(3)
     assert window.session.settings.layer == 3
+
+
+# --- a place of another picture ---------------------------------------------------------------------------------------
+
+
+def test_a_mark_in_the_view_reference_is_what_to_find(
+    make: Make, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    window = make(GREY.replace(view="reference"))
+    shown = window.canvas.result
+    assert shown is not None
+    rect = window.canvas.picture_rect()
+    at = QPoint(round(rect.x() + 0.25 * rect.width()), round(rect.y() + 0.75 * rect.height()))
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at)
+    (reference,) = window.session.settings.reference
+    assert (reference.mark.x, reference.mark.y) == pytest.approx((0.25, 0.75), abs=0.01)
+    assert not window.session.settings.track
+    kept = np.asarray(Image.open(reference.path))
+    assert kept.shape == shown.frame.pixels.shape
+
+
+def test_a_picture_from_a_file_is_marked_in_a_dialog(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "cup.png"
+    Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(path)
+    window = make()
+    window.references.ask_for_place(str(path))
+    dialog = window.references.dialog
+    assert dialog is not None
+    picture = dialog.picture
+    qtbot.waitExposed(dialog)
+    rect = picture.picture_rect()
+
+    def place(x: float, y: float) -> QPoint:
+        return QPoint(round(rect.x() + x * rect.width()), round(rect.y() + y * rect.height()))
+
+    qtbot.mousePress(picture, Qt.LeftButton, pos=place(0.25, 0.25))
+    qtbot.mouseMove(picture, place(0.75, 0.5))
+    qtbot.mouseRelease(picture, Qt.LeftButton, pos=place(0.75, 0.5))
+    dialog.accept()
+    (reference,) = window.session.settings.reference
+    assert reference.path == str(path)
+    assert tuple(reference.mark) == pytest.approx((0.25, 0.25, 0.5, 0.25), abs=0.02)
+    assert window.session.settings.view == "reference"
+
+
+def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "cup.png"
+    path.write_bytes(b"nothing")
+    window = make()
+    window.references.ask_for_place(str(path))
+    assert "cup.png" in window.canvas.toast_text
+    assert window.references.dialog is None

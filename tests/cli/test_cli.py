@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from rtviz.sources import open_source
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
 
 
-def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
+def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path: Path) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -32,7 +34,7 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path):
         assert sum(1 for _ in source) == 15
 
 
-def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path):
+def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, color in (("a.jpg", "red"), ("b.png", "blue")):
         Image.new("RGB", (60, 40), color).save(tmp_path / "in" / name)
@@ -46,7 +48,7 @@ def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path):
     assert len(list((tmp_path / "frames").glob("frame_*.png"))) == 15
 
 
-def test_the_report_has_the_size_that_was_written(tmp_path):
+def test_the_report_has_the_size_that_was_written(tmp_path: Path) -> None:
     scene = "scene:?size=97x65&seconds=0.1"
     done = rtviz("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
     report = json.loads(done.stdout)
@@ -56,12 +58,12 @@ def test_the_report_has_the_size_that_was_written(tmp_path):
     one_line_error(done, 2, "codec", ".gif")
 
 
-def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path):
+def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path: Path) -> None:
     done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
     one_line_error(done, 2, "--end")
 
 
-def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
+def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path: Path) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
     assert done.returncode == 0
     assert done.stderr == ""
@@ -85,14 +87,14 @@ def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path):
         (["--frobnicate"], "frobnicate"),
     ],
 )
-def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path, arguments, says):
+def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path: Path, arguments: list[str], says: str) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, *arguments)
     one_line_error(done, 1 if "no-such-preset" in arguments else 2, says)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
-def here(monkeypatch, capsys):
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`rtviz ...` in this process: status and stderr."""
     monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
 
@@ -103,11 +105,31 @@ def here(monkeypatch, capsys):
     return command
 
 
+def test_progress_for_another_program(
+    here: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = f"{tmp_path}/out/"
+    status = cli.run(["render", SCENE, SCENE.replace("96x64", "0x0"), "-o", out, *TINY, "--progress", "json"])
+    printed, said = capsys.readouterr()
+    assert status == 1
+    events = [json.loads(line) for line in printed.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "frames"] == ["loading", "begin", "end", "end"]
+    assert events[1]["frames"] == 15
+    assert all(0 < event["done"] <= 15 for event in events if event["event"] == "frames")
+    first, second = (event["report"] for event in events if event["event"] == "end")
+    assert first["frames_out"] == 15
+    assert "size" in second["error"]
+    assert f"error: {second['error']}" in said, "people read the same"
+    status, said = here("render", SCENE, "-o", tmp_path / "x.mp4", *TINY, "--progress", "json", "--json")
+    assert status == 2
+    assert "progress" in said
+
+
 CONVNET = ["--model", "random:resnet18", *TINY[2:]]
 STILL = "scene:?seed=3&size=96x64&seconds=0.03"
 
 
-def test_a_convnet_needs_no_view_to_be_named(tmp_path, here):
+def test_a_convnet_needs_no_view_to_be_named(tmp_path: Path, here) -> None:
     from rtviz.cv import cv2
 
     assert here("render", STILL, "-o", tmp_path / "plain.png", *CONVNET)[0] == 0
@@ -135,7 +157,7 @@ def test_a_convnet_needs_no_view_to_be_named(tmp_path, here):
         ([*TINY, "--head", "1", "--view", "rollout", "--quiet"], None),
     ],
 )
-def test_an_option_that_changes_nothing_is_named(tmp_path, here, line, says):
+def test_an_option_that_changes_nothing_is_named(tmp_path: Path, here, line, says: list[str] | None) -> None:
     status, err = here("render", STILL, "-o", tmp_path / "out.png", *line)
     assert status == 0, err
     if says is None:  # quiet: not even that the weights are random
@@ -144,7 +166,7 @@ def test_an_option_that_changes_nothing_is_named(tmp_path, here, line, says):
         assert [told.removeprefix("rtviz: ") for told in err.splitlines() if "changes nothing" in told] == says
 
 
-def test_views_read_what_they_are_said_to_read():
+def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
     from rtviz import views
     from rtviz.engine.engine import Engine
@@ -154,10 +176,14 @@ def test_views_read_what_they_are_said_to_read():
     engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
     with open_source("scene:?seed=5&size=96x64") as source:
         frame = Frame(next(iter(source)).pixels)
+    still = tmp_path / "still.png"
+    Image.fromarray(frame.pixels).save(still)
+    of_view: dict[str, dict[str, object]] = {"reference": {"reference": f"{still}@0.3,0.3"}}
     others = {
         "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
         "features": "values",
-        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
+        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)], "reference": f"{still}@0.7,0.7", "matches": 1,
+        "mutual": True,
     }  # fmt: skip
     assert set(others) == views.SOME_READ
 
@@ -166,18 +192,19 @@ def test_views_read_what_they_are_said_to_read():
         return engine.render(frame, Settings(resolution=64, mute=((0, 1),), **values)).overlay
 
     for name in views.names():
-        reads, before = views.find(name).reads, drawn(view=name)
+        given = {"view": name, **of_view.get(name, {})}
+        reads, before = views.find(name).reads, drawn(**given)
         for option, value in others.items():
-            same = (drawn(view=name, **{option: value}) == before).all()
+            same = (drawn(**{**given, option: value}) == before).all()
             if (name, option) == ("cam", "target"):  # which is for classifiers, and here is none
                 continue
-            if (name, option) == ("objects", "objects"):  # two methods that may agree
+            if option in ("objects", "mutual") and option in reads:  # two ways that may agree
                 continue
             assert bool(same) is (option not in reads), (name, option)
 
 
 @pytest.mark.parametrize("command", ["export", "elevator", "facts", "figure"])
-def test_where_one_model_looks_a_second_one_is_refused(tmp_path, here, command):
+def test_where_one_model_looks_a_second_one_is_refused(tmp_path: Path, here, command: str) -> None:
     output = [] if command == "facts" else ["-o", tmp_path / "out.npz"]
     status, err = here(command, STILL, *output, "--model", "embedded", "--model", "random:embedded")
     assert status == 2
@@ -186,7 +213,7 @@ def test_where_one_model_looks_a_second_one_is_refused(tmp_path, here, command):
     assert "5 models are named; allowed: at most 4" in here("render", STILL, "-o", tmp_path / "out.mp4", *five)[1]
 
 
-def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
+def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path: Path, here) -> None:
     from rtviz.cv import cv2
 
     looking = ["--model", "embedded", *TINY[2:]]
@@ -200,7 +227,7 @@ def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path, here):
     assert not (pictures[same][:30] == followed[:30]).all()
 
 
-def test_a_rollout_of_which_nothing_is_left_says_so():
+def test_a_rollout_of_which_nothing_is_left_says_so() -> None:
     from rtviz import views
     from rtviz.frame import Frame, Maps
     from rtviz.settings import Rolled, Settings
@@ -217,19 +244,56 @@ def test_a_rollout_of_which_nothing_is_left_says_so():
     assert pictures[0.01][:30, :200].std() < 1
 
 
+def test_a_place_of_another_picture_is_found(tmp_path: Path, here: Any) -> None:
+    """Of a video's own frame at a time, the best match at that time is the place itself, with similarity 1."""
+    clip = tmp_path / "clip.mp4"
+    assert here("render", "scene:?seed=5&size=160x128&seconds=1", "-o", clip, "--view", "none")[0] == 0
+    with open_source(str(clip), start=0.5) as source:
+        frame = next(iter(source))
+    still = tmp_path / "still.png"
+    Image.fromarray(frame.pixels).save(still)
+    pictures = []
+    for place in (f"{clip}#t=0.5@0.3,0.4", f"{still}@0.3,0.4"):
+        line = ("render", clip, "-o", tmp_path / "out.png", "--overwrite", "--start", "0.5", "--end", "0.51", *TINY)
+        status, err = here(*line, "--reference", place)
+        assert status == 0, err
+        pictures.append(np.asarray(Image.open(tmp_path / "out.png")))
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2  # the same frame, by two names
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("nothing.png@0.5,0.5", "nothing.png"),
+        ("0.5,0.5", "no picture is named"),
+        ("cup.png@1.5,0.5", "1.5,0.5 is not on the frame"),
+        ("cup.png@0.5", "PICTURE@X,Y"),
+        ("@0.5,0.5", "no picture is named"),
+        ("a@0,0;b@0,0;c@0,0;d@0,0;e@0,0", "5 references"),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused_in_a_line(tmp_path: Path, here: Any, given: str, says: str) -> None:
+    status, err = here("render", STILL, "-o", tmp_path / "out.png", *TINY, "--reference", given)
+    assert status != 0
+    assert says in err
+    assert len([line for line in err.splitlines() if "error:" in line]) == 1
+
+
 @pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
-def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(tmp_path, option, value):
+def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(
+    tmp_path: Path, option: str, value: str
+) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
     one_line_error(done, 2, option.strip("-"), value)
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path):
+def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path: Path) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--model", "dino-vitz99")
     one_line_error(done, 1, "dino-vitz99", "rtviz models")
 
 
-def test_an_existing_output_needs_overwrite(tmp_path):
+def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
     one_line_error(rtviz("render", SCENE, "-o", output, *TINY), 1, "--overwrite")
@@ -238,7 +302,7 @@ def test_an_existing_output_needs_overwrite(tmp_path):
     assert output.stat().st_size > 1000
 
 
-def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path):
+def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path: Path) -> None:
     video = tmp_path / "in.mp4"
     assert rtviz("render", SCENE, "-o", video, "--view", "none").returncode == 0
     before = video.read_bytes()
@@ -249,7 +313,7 @@ def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path):
     assert video.read_bytes() == before
 
 
-def test_one_bad_input_does_not_stop_the_others(tmp_path):
+def test_one_bad_input_does_not_stop_the_others(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
     assert rtviz("render", SCENE, "-o", good, "--view", "none").returncode == 0
     bad.write_bytes(os.urandom(5000))
@@ -263,7 +327,7 @@ def test_one_bad_input_does_not_stop_the_others(tmp_path):
     assert reports[1]["frames_out"] == 15
 
 
-def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path):
+def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert rtviz("render", SCENE, "-o", tmp_path / f"{name}.png", "--end", "0.01", "--view", "none").returncode == 0
     done = rtviz("render", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--view", "none")
@@ -273,7 +337,7 @@ def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_
 
 
 @pytest.mark.parametrize("name", ["with space.mp4", "10:30 clip.mp4", "100%d.mp4", "ünïcode-眼.mp4", "-dash.mp4"])
-def test_names_that_trip_other_tools(tmp_path, name):
+def test_names_that_trip_other_tools(tmp_path: Path, name: str) -> None:
     made = rtviz("render", SCENE, "-o", tmp_path / name, "--view", "none")
     assert made.returncode == 0, made.stderr
     done = rtviz("render", "-o", "again.mp4", "--view", "none", "--", name, cwd=tmp_path)
@@ -282,7 +346,9 @@ def test_names_that_trip_other_tools(tmp_path, name):
 
 
 @pytest.mark.parametrize("command", [["render"], ["facts", *TINY], ["render", "--no\n\x1c\x07such"]])
-def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(tmp_path, command, capsys, monkeypatch):
+def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(
+    tmp_path: Path, command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A terminal does what control characters say."""
     monkeypatch.chdir(tmp_path)
     output = ["-o", "c.mp4", "--view", "none"] if command[0] == "render" else []
@@ -294,7 +360,9 @@ def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(tmp_path, comma
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(tmp_path, number, status):
+def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(
+    tmp_path: Path, number, status: int
+) -> None:
     output = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
     termios = pytest.importorskip("termios")  # a bar is drawn at a terminal alone
@@ -327,14 +395,14 @@ def everything(terminal: int) -> str:
     return b"".join(parts).decode()
 
 
-def test_a_log_has_no_bar(tmp_path):
+def test_a_log_has_no_bar(tmp_path: Path) -> None:
     done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--view", "none")
     assert done.returncode == 0
     assert "\r" not in done.stderr
     assert [line[:13] for line in done.stderr.splitlines()] == ["rtviz: wrote "]
 
 
-def test_models_lists_and_pulls_nothing_by_itself():
+def test_models_lists_and_pulls_nothing_by_itself() -> None:
     done = rtviz("models")
     assert done.returncode == 0
     for name in ("dino-vits16", "dino-vitb8", "dinov2-vits14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16"):
@@ -344,7 +412,7 @@ def test_models_lists_and_pulls_nothing_by_itself():
     assert (row["layers"], row["heads"], row["patch_size"]) == (12, 6, 16)
 
 
-def test_help_and_version_answer_without_loading_anything_heavy():
+def test_help_and_version_answer_without_loading_anything_heavy() -> None:
     code = (
         "import sys; from rtviz.cli import run\n"
         "try: run(['render', '--help'])\n"
@@ -358,7 +426,7 @@ def test_help_and_version_answer_without_loading_anything_heavy():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="the real clips are not beside the checkout (../shared/media)")
-def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
+def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path: Path) -> None:
     """Against another decoder: OpenCV's own FFmpeg."""
     from rtviz.cv import cv2
 
@@ -377,7 +445,9 @@ def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path):
     assert max(abs((b - before[0]) - (a - after[0])) for b, a in zip(before, after, strict=True)) < 1.1
 
 
-def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(tmp_path, here, monkeypatch, capsys):
+def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(
+    tmp_path: Path, here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whatever it is: a bug in reading one file must not cost the others."""
     from rtviz import sources
 
@@ -402,7 +472,7 @@ def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(tmp
 QUICK = ["--model", "random:vit_tiny_patch16_224", "--precision", "fp32", "--device", "cpu", "--quiet"]
 
 
-def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path, here):
+def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path, here) -> None:
     pictures = tmp_path / "in"
     pictures.mkdir()
     pixels = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
@@ -423,7 +493,20 @@ def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path, here)
     assert (np.asarray(Image.open(tmp_path / "apart" / "a.png")) == large).all(), "each picture of a folder is a still"
 
 
-def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("view", "size"), [("heads", (1440, 1440)), ("grid", (1440, 1440)), ("heatmap", (60, 60))])
+def test_a_mosaic_of_a_small_picture_is_larger_than_the_picture(
+    tmp_path: Path, here, view: str, size: tuple[int, int]
+) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
+    given = ["--view", view, "--resolution", 64, *QUICK]
+    assert here("render", picture, "-o", tmp_path / "out.png", *given)[0] == 0
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (*size, 3)
+
+
+def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     picture = tmp_path / "a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
     monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
@@ -435,13 +518,13 @@ def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(tmp_path, monkey
 
 
 @pytest.mark.parametrize(("name", "size"), [("vit_tiny_patch16_224", 480), ("vit_small_patch14_dinov2", 518)])
-def test_the_size_that_shows_most_is_the_patches(name, size):
+def test_the_size_that_shows_most_is_the_patches(name: str, size: int) -> None:
     model = load(f"random:{name}", device="cpu", precision="fp32", resolution=224)
     assert model.still_resolution((480, 640)) == size
     assert model.still_resolution((20, 20_000)) == 224, "where a frame would have too many patches"
 
 
-def test_a_thread_that_still_computes_does_not_abort_the_process_at_its_end():
+def test_a_thread_that_still_computes_does_not_abort_the_process_at_its_end() -> None:
     """Python takes such a thread apart in the middle of torch, where C++ ends the process by a signal."""
     code = """
 import sys, threading, torch

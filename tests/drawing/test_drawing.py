@@ -19,7 +19,7 @@ def grid_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
-def test_nearest_shows_each_patch_as_one_block(grid, size):
+def test_nearest_shows_each_patch_as_one_block(grid, size) -> None:
     values = grid_of(grid)
     picture = resample.upsample(values, size, "nearest")
     expected = np.empty(size, np.uint8)
@@ -31,7 +31,7 @@ def test_nearest_shows_each_patch_as_one_block(grid, size):
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
-def test_smooth_stays_between_the_patches_around_it(grid, size):
+def test_smooth_stays_between_the_patches_around_it(grid, size) -> None:
     values = grid_of(grid)
     picture = resample.upsample(values, size, "smooth").astype(float) / 255
     padded = np.pad(values, 1, mode="edge")
@@ -44,14 +44,14 @@ def test_smooth_stays_between_the_patches_around_it(grid, size):
             assert around.min() - 0.004 <= picture[y, x] <= around.max() + 0.004
 
 
-def test_smooth_meets_every_patch_at_its_centre():
+def test_smooth_meets_every_patch_at_its_centre() -> None:
     values = grid_of((8, 10))
     picture = resample.upsample(values, (8 * 33, 10 * 33), "smooth")
     centres = picture[16::33, 16::33].astype(float) / 255
     np.testing.assert_allclose(centres, values, atol=0.04)
 
 
-def test_smooth_is_a_catmull_rom_spline_where_it_cannot_ring():
+def test_smooth_is_a_catmull_rom_spline_where_it_cannot_ring() -> None:
     values = np.linspace(0.1, 0.9, 9) ** 2  # rises without a turn
     fine = resample.refine(np.repeat(values[None], 9, axis=0).astype(np.float32), (90, 90))[45]
     slopes = np.gradient(values)
@@ -63,7 +63,7 @@ def test_smooth_is_a_catmull_rom_spline_where_it_cannot_ring():
             assert abs(got - expected) < 1e-5
 
 
-def test_smooth_has_no_dark_rim_round_a_bright_patch():
+def test_smooth_has_no_dark_rim_round_a_bright_patch() -> None:
     values = np.full((9, 9), 0.3, np.float32)
     values[4, 4] = 1
     picture = resample.upsample(values, (270, 270), "smooth")
@@ -72,7 +72,7 @@ def test_smooth_has_no_dark_rim_round_a_bright_patch():
     assert (np.diff(middle) <= 0).all()
 
 
-def test_many_maps_at_once_are_each_alone():
+def test_many_maps_at_once_are_each_alone() -> None:
     values = grid_of((2, 3, 7, 9))
     guide = np.random.default_rng(1).integers(0, 256, (90, 121, 3), dtype=np.uint8)
     for how in ("smooth", "nearest", "guided"):
@@ -82,7 +82,7 @@ def test_many_maps_at_once_are_each_alone():
 
 
 @pytest.mark.parametrize("size", [(2, 3), (5, 40), (13, 8), (20, 26)])
-def test_maps_can_be_drawn_smaller_than_their_grid(size):
+def test_maps_can_be_drawn_smaller_than_their_grid(size: tuple[int, int]) -> None:
     values = grid_of((14, 19))
     for how in ("smooth", "nearest"):
         picture = resample.upsample(values, size, how)
@@ -104,7 +104,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_guided_follows_the_outline_of_the_frame():
+def test_guided_follows_the_outline_of_the_frame() -> None:
     disc, guide, patches = disc_and_guide()
     guided = resample.upsample(patches, disc.shape, "guided", guide)
     smooth = resample.upsample(patches, disc.shape, "smooth")
@@ -115,7 +115,7 @@ def test_guided_follows_the_outline_of_the_frame():
     assert wrong["guided"] < 0.5 * wrong["smooth"]
 
 
-def test_guided_is_the_guided_filter_of_he():
+def test_guided_is_the_guided_filter_of_he() -> None:
     """He, Sun and Tang 2013, eq. 14-16 for colour guides, window by window in float64."""
     rng = np.random.default_rng(3)
     size, reach = (24, 30), 4
@@ -143,7 +143,7 @@ def test_guided_is_the_guided_filter_of_he():
     np.testing.assert_allclose(got[inner], np.clip(expected, 0, 1)[inner], atol=2e-3)
 
 
-def test_guided_by_an_even_frame_is_a_blur_that_keeps_its_peak():
+def test_guided_by_an_even_frame_is_a_blur_that_keeps_its_peak() -> None:
     values = np.zeros((9, 9), np.float32)
     values[4, 4] = 1
     picture = resample.upsample(values, (180, 180), "guided", np.full((180, 180, 3), 90, np.uint8))
@@ -151,7 +151,7 @@ def test_guided_by_an_even_frame_is_a_blur_that_keeps_its_peak():
     assert picture[:30].max() < 10
 
 
-def test_guided_without_a_frame_is_refused():
+def test_guided_without_a_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the frame"):
         resample.upsample(grid_of((4, 4)), (40, 40), "guided")
 
@@ -171,7 +171,7 @@ def mass_mask_by_hand(attention: np.ndarray, threshold: float) -> set[int]:
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.25, 0.6, 0.93, 1.0])
-def test_mass_mask_keeps_the_top_share(threshold):
+def test_mass_mask_keeps_the_top_share(threshold: float) -> None:
     attention = grid_of((2, 3, 7, 11), 5)
     found = masks.mass_mask(attention, threshold)
     assert found.dtype == np.bool_
@@ -182,7 +182,7 @@ def test_mass_mask_keeps_the_top_share(threshold):
         assert share >= threshold - 1e-6
 
 
-def test_mass_mask_is_never_empty_and_ignores_scale():
+def test_mass_mask_is_never_empty_and_ignores_scale() -> None:
     attention = grid_of((5, 6))
     np.testing.assert_array_equal(masks.mass_mask(attention, 0.6), masks.mass_mask(attention * 1e-4, 0.6))
     assert masks.mass_mask(attention, 0.01).sum() == 1
@@ -190,21 +190,21 @@ def test_mass_mask_is_never_empty_and_ignores_scale():
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9])
-def test_smooth_mask_holds_exactly_the_centres_of_its_patches(threshold):
+def test_smooth_mask_holds_exactly_the_centres_of_its_patches(threshold: float) -> None:
     attention = grid_of((9, 12), 6) ** 2  # spans orders of magnitude, as attention does
     pixels = masks.mask_pixels(attention, threshold, (9 * 31, 12 * 31), "smooth")
     np.testing.assert_array_equal(pixels[15::31, 15::31] > 0, masks.mass_mask(attention, threshold))
     assert set(np.unique(pixels)) <= {0, 255}
 
 
-def test_nearest_mask_has_the_patches_own_edges():
+def test_nearest_mask_has_the_patches_own_edges() -> None:
     attention = grid_of((5, 7), 7)
     pixels = masks.mask_pixels(attention, 0.6, (5 * 13, 7 * 11), "nearest")
     blocks = np.kron(masks.mass_mask(attention, 0.6), np.ones((13, 11), bool))
     np.testing.assert_array_equal(pixels > 0, blocks)
 
 
-def test_guided_mask_follows_the_outline_and_keeps_its_area():
+def test_guided_mask_follows_the_outline_and_keeps_its_area() -> None:
     disc, guide, patches = disc_and_guide()
     mask = masks.mass_mask(patches + 1e-4, 0.97)
     guided = masks.mask_pixels(patches + 1e-4, 0.97, disc.shape, "guided", guide) > 0
@@ -213,7 +213,7 @@ def test_guided_mask_follows_the_outline_and_keeps_its_area():
     assert overlap(guided, disc) > overlap(np.kron(mask, np.ones((16, 16), bool)), disc)
 
 
-def test_masks_of_all_heads_at_once_are_each_alone():
+def test_masks_of_all_heads_at_once_are_each_alone() -> None:
     attention = grid_of((4, 6, 9), 8)
     guide = np.random.default_rng(1).integers(0, 256, (60, 91, 3), dtype=np.uint8)
     for how in ("smooth", "nearest", "guided"):
@@ -222,7 +222,7 @@ def test_masks_of_all_heads_at_once_are_each_alone():
             np.testing.assert_array_equal(together[head], masks.mask_pixels(attention[head], 0.6, (60, 91), how, guide))
 
 
-def test_a_softened_mask_is_a_distance_to_its_edge():
+def test_a_softened_mask_is_a_distance_to_its_edge() -> None:
     mask = np.zeros((60, 80), np.uint8)
     mask[:, 40:] = 255
     ramp, rise = masks.soften(mask, 2)
@@ -239,14 +239,14 @@ def test_a_softened_mask_is_a_distance_to_its_edge():
 
 
 @pytest.mark.parametrize("name", ["inferno", "viridis", "magma", "cividis", "turbo", "gray"])
-def test_colormaps_are_those_of_matplotlib(name):
+def test_colormaps_are_those_of_matplotlib(name: str) -> None:
     import matplotlib
 
     expected = np.asarray(matplotlib.colormaps[name](np.arange(256))[:, :3]) * 255
     assert np.abs(palette.colormap(name).astype(float) - expected).max() <= 3
 
 
-def test_paint_does_what_its_tables_say():
+def test_paint_does_what_its_tables_say() -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (37, 53, 3), dtype=np.uint8)
     values = rng.integers(0, 256, (37, 53), dtype=np.uint8)
@@ -264,14 +264,14 @@ def test_paint_does_what_its_tables_say():
     np.testing.assert_array_equal(frame, before)
 
 
-def test_paint_without_cover_leaves_every_pixel_as_it_is():
+def test_paint_without_cover_leaves_every_pixel_as_it_is() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (480, 641, 3), dtype=np.uint8)
     values = np.random.default_rng(1).integers(0, 256, (480, 641), dtype=np.uint8)
     paint = blend.Paint.mix(np.zeros(256), palette.colormap("inferno"), 0, 0)
     np.testing.assert_array_equal(blend.lay(frame, values, paint), frame)
 
 
-def test_heads_colours_stay_apart_for_every_kind_of_colour_vision():
+def test_heads_colours_stay_apart_for_every_kind_of_colour_vision() -> None:
     """Machado, Oliveira and Fernandes 2009, severity 1; the first seven are the ones most models need."""
     vision = {
         "normal": np.eye(3),
@@ -293,7 +293,7 @@ def test_heads_colours_stay_apart_for_every_kind_of_colour_vision():
 
 
 @pytest.mark.parametrize("height", [9, 13, 22, 34])
-def test_a_label_is_legible_and_lies_in_its_box(height):
+def test_a_label_is_legible_and_lies_in_its_box(height: int) -> None:
     box = Box(30, 40, 60, 200)
     for ground in (0, 128, 255):
         picture = blend.blank((140, 300), (ground,) * 3)
@@ -309,7 +309,7 @@ def test_a_label_is_legible_and_lies_in_its_box(height):
         assert np.median(text) < 90  # the pill behind them, on white too
 
 
-def test_different_names_look_different():
+def test_different_names_look_different() -> None:
     pictures = []
     for name in ("head 1", "head 2"):
         picture = blend.blank((40, 120))
@@ -318,7 +318,7 @@ def test_different_names_look_different():
     assert (np.abs(pictures[0].astype(int) - pictures[1]) > 100).sum() > 20
 
 
-def test_every_sign_that_is_written_has_a_glyph():
+def test_every_sign_that_is_written_has_a_glyph() -> None:
     nothing = labels._letters("\N{SNOWMAN}", 24)  # the box that stands for what a font does not have
     for sign in "abcdefghijklmnopqrstuvwxyzLH0123456789·%":
         letters = labels._letters(sign, 24)
@@ -327,7 +327,7 @@ def test_every_sign_that_is_written_has_a_glyph():
 
 
 @pytest.mark.parametrize("size", [(240, 320), (1080, 1920), (721, 405)])
-def test_a_legend_with_sixteen_heads_stays_in_the_picture(size):
+def test_a_legend_with_sixteen_heads_stays_in_the_picture(size: tuple[int, int]) -> None:
     picture = blend.blank(size, (255, 255, 255))
     labels.legend(picture, "head", [(str(head), palette.head_color(head)) for head in range(16)])
     ys, xs = np.nonzero((picture < 250).any(axis=2))
@@ -341,7 +341,7 @@ def test_a_legend_with_sixteen_heads_stays_in_the_picture(size):
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 3), (4, 2), (5, 7)])
 @pytest.mark.parametrize("size", [(480, 640), (723, 1281), (405, 211)])
-def test_tiles_have_one_size_do_not_touch_and_keep_the_aspect(rows, columns, size):
+def test_tiles_have_one_size_do_not_touch_and_keep_the_aspect(rows: int, columns: int, size: tuple[int, int]) -> None:
     area = Box(4, 6, size[0] - 8, size[1] - 12)
     boxes = geometry.tile_boxes(area, rows, columns, 5, size[1] / size[0])
     assert len(boxes) == rows * columns

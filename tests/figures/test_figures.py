@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +77,9 @@ def at_centres(tile: np.ndarray, grid: tuple[int, int], edge: int = 4) -> np.nda
 
 @pytest.mark.parametrize("upsampling", ["smooth", "nearest"])
 @pytest.mark.parametrize("draw", [figures.layers_by_heads, figures.heads])
-def test_what_is_drawn_in_the_middle_of_a_patch_is_its_value_in_multiples_of_the_maps_mean(draw, upsampling):
+def test_what_is_drawn_in_the_middle_of_a_patch_is_its_value_in_multiples_of_the_maps_mean(
+    draw, upsampling: str
+) -> None:
     maps = maps_of(2, 3)
     figure = draw(PIXELS, maps, Settings(layer=1, colormap="gray", upsampling=upsampling, gamma=0.8))
     assert bar(figure) == ["0", "1", "2", "4", "8"]
@@ -88,7 +91,7 @@ def test_what_is_drawn_in_the_middle_of_a_patch_is_its_value_in_multiples_of_the
 
 @pytest.mark.parametrize("patch", [0, 21, 47])
 @pytest.mark.parametrize(("heads", "grid"), [(3, (6, 8)), (6, (30, 40)), (16, (14, 14))])
-def test_the_most_attended_patch_has_the_most_attended_colour(heads, grid, patch):
+def test_the_most_attended_patch_has_the_most_attended_colour(heads: int, grid: tuple[int, int], patch: int) -> None:
     attention = np.full((1, heads, *grid), 1e-4, np.float32)
     attention.reshape(heads, -1)[:, patch * grid[0] * grid[1] // 48] = 0.9
     maps = Maps(attention, np.zeros((1, heads, 1), np.float32), "cls", "m", 16, (16 * grid[0], 16 * grid[1]))
@@ -101,7 +104,7 @@ def test_the_most_attended_patch_has_the_most_attended_colour(heads, grid, patch
             assert reached.min() <= 40
 
 
-def test_an_even_map_looks_even_and_only_each_in_its_own_range_does_not():
+def test_an_even_map_looks_even_and_only_each_in_its_own_range_does_not() -> None:
     flat = 1 + 0.02 * np.random.default_rng(1).random((1, 3, 6, 8)).astype(np.float32)
     maps = Maps(flat / flat.sum(), np.zeros((1, 3, 1), np.float32), "cls", "untrained", 16, (96, 128))
     common, each = (figures.heads(PIXELS, maps, Settings(colormap="gray"), scale=scale) for scale in figures.SCALES)
@@ -116,7 +119,7 @@ def test_an_even_map_looks_even_and_only_each_in_its_own_range_does_not():
     assert all(levels(tile).max() < 128 for tile in pixels_of(both)[2:5])
 
 
-def test_where_the_scale_ends_below_a_maps_highest_value_the_bar_says_so():
+def test_where_the_scale_ends_below_a_maps_highest_value_the_bar_says_so() -> None:
     attention = np.full((1, 20, 6, 8), 1.0, np.float32)
     attention[0, 0, 2, 2] = 1000
     maps = Maps(attention, np.zeros((1, 20, 1), np.float32), "cls", "spike", 16, (96, 128))
@@ -124,7 +127,7 @@ def test_where_the_scale_ends_below_a_maps_highest_value_the_bar_says_so():
     assert bar(figures.heads(PIXELS, maps_of(1, 2)))[-1] == "8"
 
 
-def test_figures_say_what_they_show():
+def test_figures_say_what_they_show() -> None:
     maps = replace(maps_of(3, 4), query=Point(0.25, 0.5))
     for draw in (figures.layers_by_heads, figures.heads):
         said = words(draw(PIXELS, maps, Settings(layer=1)))
@@ -157,7 +160,7 @@ def covered(figure, tile: int) -> np.ndarray:
     return picture.max(axis=2) > 185
 
 
-def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known():
+def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known() -> None:
     white = np.full((60, 80, 3), 255, np.uint8)
     masks = np.zeros((2, 60, 80), bool)
     masks[0, 20:50, 60:80] = True
@@ -187,7 +190,7 @@ def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known
         assert set(np.argwhere(covered(figure, 1))[:, 1]) == {3, 4, 5}
 
 
-def test_masks_of_several_heads_do_not_lie_over_each_other():
+def test_masks_of_several_heads_do_not_lie_over_each_other() -> None:
     maps = spots(np.s_[1:5, 1:5], np.s_[2:4, 2:4], heads=2)
     figure = figures.heads(np.full((60, 80, 3), 90, np.uint8), maps, Settings(upsampling="nearest", threshold=0.9))
     picture = at_centres(pixels_of(figure)[-1], (6, 8)).astype(int)
@@ -198,7 +201,7 @@ def test_masks_of_several_heads_do_not_lie_over_each_other():
         assert hue @ (color - color.mean()) > hue @ (other - other.mean())
 
 
-def test_models_stand_below_each_other_under_their_names_and_of_what_is_not_here_that_is_said():
+def test_models_stand_below_each_other_under_their_names_and_of_what_is_not_here_that_is_said() -> None:
     seen = {"small": maps_of(2, 3), "absent": "its weights are not here", "large": maps_of(4, 5, seed=1)}
     figure = figures.compare(PIXELS, seen, Settings(layer=-1))
     assert len(tiles(figure)) == 1 + (1 + 3) + (1 + 5)  # the frame, once, and of each its mask and heads
@@ -225,7 +228,7 @@ def stages_of(seed: int = 3, grad: bool = False) -> Maps:
 
 
 @pytest.mark.parametrize("method", ["activation", "eigen"])
-def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so(method):
+def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so(method: str) -> None:
     maps = stages_of()
     settings = Settings(cam=method, layer=-2, upsampling="nearest", colormap="gray")
     figure = figures.compare(PIXELS, {"vit": maps_of(2, 5), "convnet": maps}, settings)
@@ -245,7 +248,7 @@ def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so
     assert (changed[inside].mean(axis=0)[1] > changed[~inside].mean(axis=0)[1]).all()  # turquoise, and dimmed
 
 
-def test_what_a_convolutional_network_falls_back_to_is_said():
+def test_what_a_convolutional_network_falls_back_to_is_said() -> None:
     figure = figures.compare(PIXELS, {"convnet": stages_of()}, Settings(layer=9))
     assert any("there is no stage 9: the mask is of its last" in text for text in words(figure))
     assert "stage 2, top 60 %" in words(figure)
@@ -261,7 +264,7 @@ def test_what_a_convolutional_network_falls_back_to_is_said():
 @pytest.mark.parametrize("width", [2.0, 3.3, 6.9])
 @pytest.mark.parametrize("size", [(60, 80), (100, 50), (10, 64)])
 @pytest.mark.parametrize("draw", ["layers_by_heads", "heads", "compare"])
-def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw, size, width):
+def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw: str, size: tuple[int, int], width: float) -> None:
     pixels, long = np.zeros((*size, 3), np.uint8), "a_very_long_name_of_a_model.with_its_training"
     maps = replace(maps_of(7, 12), model=long, input_size=size)
     seen = {long: maps, "absent": "why " * 30, "convnet": replace(stages_of(), input_size=size)}
@@ -291,7 +294,7 @@ def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw, size, width)
             assert picture.height / picture.width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
-def test_what_cannot_be_drawn_is_said():
+def test_what_cannot_be_drawn_is_said() -> None:
     maps = maps_of(2, 3)
     for width in (0.3, 1000.0, float("nan")):
         with pytest.raises(SettingsError, match="inches from 2 to 100"):
@@ -310,7 +313,7 @@ def test_what_cannot_be_drawn_is_said():
         figures.heads(PIXELS, stages_of())
 
 
-def test_texts_stay_texts_and_the_same_figure_is_the_same_file(tmp_path):
+def test_texts_stay_texts_and_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
     maps = maps_of(2, 3)
     for name in ("a.svg", "b.svg", "a.pdf", "b.pdf", "a.png"):
         figures.save(figures.compare(PIXELS, {"my model": maps}), tmp_path / name)
@@ -321,7 +324,7 @@ def test_texts_stay_texts_and_the_same_figure_is_the_same_file(tmp_path):
         assert picture.width == round(6.9 * 300)
 
 
-def test_matplotlibs_own_savefig_keeps_texts_and_size_too(tmp_path):
+def test_matplotlibs_own_savefig_keeps_texts_and_size_too(tmp_path: Path) -> None:
     figure = figures.compare(PIXELS, {"my model": maps_of(2, 3)})
     for suffix in ("svg", "pdf", "png"):
         figure.savefig(tmp_path / f"a.{suffix}")
@@ -338,7 +341,7 @@ def check_vectors(folder) -> None:
     assert b"/Type3" not in pdf
 
 
-def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path):
+def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     figure = figures.heads(PIXELS, maps_of(1, 2))
     with pytest.raises(SettingsError, match=r"\.png, \.pdf, \.svg"):
         figures.save(figure, tmp_path / "figure.docx")
@@ -357,7 +360,7 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path):
 
 
 @pytest.fixture
-def figure(monkeypatch, capsys, tmp_path):
+def figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """`rtviz figure scene: ...` in this process, without a network or weights: status, and what it says."""
     for name, value in (("HF_HOME", "hf"), ("TORCH_HOME", "torch"), ("RTVIZ_WEIGHTS", "by-hand")):
         monkeypatch.setenv(name, str(tmp_path / value))
@@ -372,7 +375,7 @@ def figure(monkeypatch, capsys, tmp_path):
     return command
 
 
-def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_not_here(figure, tmp_path):
+def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_not_here(figure, tmp_path: Path) -> None:
     status, err = figure("--compare", "dino")
     assert status == 0, err
     preset, _ = load_preset("figure4")
@@ -385,7 +388,7 @@ def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_n
     assert text.count("its weights are not on this machine") == len(absent)
 
 
-def test_without_any_weights_there_is_no_figure(figure, tmp_path):
+def test_without_any_weights_there_is_no_figure(figure, tmp_path: Path) -> None:
     status, err = figure("--compare", "deit-vits16,dino-vits16")
     assert status == 1
     assert "the weights of deit-vits16 and dino-vits16 are missing" in err
@@ -398,7 +401,7 @@ def test_without_any_weights_there_is_no_figure(figure, tmp_path):
     assert "talk does not" in err
 
 
-def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path):
+def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path: Path) -> None:
     status, err = figure("--model", "random:resnet18")
     assert status == 0, err
     text = (tmp_path / "figure.svg").read_text()
@@ -406,7 +409,9 @@ def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path):
     assert all(f"stage {number}" in text for number in range(4))
 
 
-def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_input_is(figure, tmp_path):
+def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_input_is(
+    figure, tmp_path: Path
+) -> None:
     status, err = figure("--model", "embedded", "--layer", "3")
     assert status == 2
     assert "only with --paper or --compare" in err
@@ -421,14 +426,14 @@ def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def weights(tmp_path_factory: pytest.TempPathFactory):
     """A file with weights of DeiT's and DINO's ViT-S/16: they have one shape."""
     path = tmp_path_factory.mktemp("weights") / "theirs.safetensors"
     save_file(backbone.build_random("vit_small_patch16_224.dino").state_dict(), path)
     return str(path)
 
 
-def test_a_weights_file_is_one_models(figure, weights, tmp_path):
+def test_a_weights_file_is_one_models(figure, weights, tmp_path: Path) -> None:
     status, err = figure("--compare", "dino-vits16,deit-vits16", "--weights", weights)
     assert status == 2
     assert "a file for one model, not for several; say with --model whose it is: dino-vits16, deit-vits16" in err
@@ -463,7 +468,9 @@ def test_a_weights_file_is_one_models(figure, weights, tmp_path):
         (("--model", "embedded", "-o", "README.md/figure.png"), "README.md is no folder"),
     ],
 )
-def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(figure, monkeypatch, line, said):
+def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(
+    figure, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], said: str
+) -> None:
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("the picture was opened")
 
@@ -474,7 +481,7 @@ def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(figure
     assert "a bug in rtviz" not in err
 
 
-def test_the_command_draws_a_frame_of_a_scene(tmp_path):
+def test_the_command_draws_a_frame_of_a_scene(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rtviz", "figure", "scene:3", "--start", "1", "--resolution", "64"]
     command += ["--compare", "random:embedded,embedded", "-o", str(tmp_path / "figure.svg")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

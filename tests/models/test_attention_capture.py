@@ -61,12 +61,12 @@ def softmax_matrices(model: Model, x: Tensor) -> Tensor:
 
 
 @pytest.fixture(scope="module", params=FAMILIES + OTHERS)
-def model(request) -> Model:
+def model(request: pytest.FixtureRequest) -> Model:
     return lively(request.param)
 
 
 @pytest.mark.parametrize("patches", [(4, 4), (3, 6)], ids=["square", "oblong"])
-def test_every_layer_and_head_equals_the_explicit_softmax(model, patches):
+def test_every_layer_and_head_equals_the_explicit_softmax(model: Model, patches: tuple[int, int]) -> None:
     rows, columns = patches
     x = torch.randn(
         2, 3, rows * model.patch_size, columns * model.patch_size, generator=torch.Generator().manual_seed(7)
@@ -88,7 +88,7 @@ def test_every_layer_and_head_equals_the_explicit_softmax(model, patches):
         assert (expected.amax((-1, -2)) / expected.mean((-1, -2))).median() > 1.3
 
 
-def test_the_prefix_tokens_get_the_rest(model):
+def test_the_prefix_tokens_get_the_rest(model: Model) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     maps = model(frame, Point(0.5, 0.5))
     assert maps.prefix.shape == (model.layers, model.heads, model.prefix_tokens)
@@ -117,7 +117,7 @@ def test_norms_are_those_of_the_residual_stream(model, whole):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dino-vitb16", "dino-vitb8", "dinov2-vitb14", "dinov2-vitb14-reg"])
-def test_base_models_equal_the_explicit_softmax(name):
+def test_base_models_equal_the_explicit_softmax(name: str) -> None:
     model = lively(name, sharpness=3)  # wider, so the two paths round differently by more
     x = torch.randn(1, 3, 2 * model.patch_size, 3 * model.patch_size)
     captured = model.attention(x)
@@ -125,7 +125,7 @@ def test_base_models_equal_the_explicit_softmax(name):
     torch.testing.assert_close(captured, expected, rtol=0, atol=1e-5)
 
 
-def test_attention_recomputed_by_hand_from_the_linear_layers():
+def test_attention_recomputed_by_hand_from_the_linear_layers() -> None:
     """DINO's own arithmetic (facebookresearch/dino, vision_transformer.py, Attention), not through timm's."""
     model = lively("dino-vits16")
     x = torch.randn(1, 3, 48, 80)
@@ -144,7 +144,7 @@ def test_attention_recomputed_by_hand_from_the_linear_layers():
 
 
 @pytest.mark.parametrize("name", ["dino-vits16", "dinov2-vits14-reg", "dinov3-vits16"])
-def test_bf16_is_within_two_percent(name):
+def test_bf16_is_within_two_percent(name: str) -> None:
     exact = rtviz.load("random:" + name, device="cpu", precision="fp32", resolution=64)
     rounded = rtviz.load("random:" + name, device="cpu", precision="bf16", resolution=64)
     frame = np.random.default_rng(3).integers(0, 255, (64, 96, 3), np.uint8)
@@ -155,7 +155,7 @@ def test_bf16_is_within_two_percent(name):
     assert error.max() > 0  # it did run in bf16
 
 
-def test_bf16_rows_lose_nothing_in_the_softmax():
+def test_bf16_rows_lose_nothing_in_the_softmax() -> None:
     """From the bf16 q and k on, everything is float32: against float64 on the same q and k."""
     model = lively("dino-vits16", "bf16")
     x = torch.randn(1, 3, 48, 80).bfloat16()
@@ -171,7 +171,7 @@ def test_bf16_rows_lose_nothing_in_the_softmax():
         torch.testing.assert_close(captured[:, layer].double(), row, rtol=1e-4, atol=1e-6)
 
 
-def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_values():
+def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_values() -> None:
     model = lively("dinov2-vits14-reg")
     frame = np.random.default_rng(0).integers(0, 255, (56, 84, 3), np.uint8)
     maps = model.batch([frame], "cls", {"tokens", "keys", "values"}, 56)[0]
@@ -200,7 +200,7 @@ def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_value
     assert maps.keys_layer == 11
 
 
-def test_a_model_without_cls_answers_points_and_refuses_cls():
+def test_a_model_without_cls_answers_points_and_refuses_cls() -> None:
     model = lively("vit_medium_patch16_gap_240")
     assert model.prefix_tokens == 0
     with pytest.raises(SettingsError, match=r"query cannot be 'cls'; allowed: a point X,Y.*no CLS token"):
@@ -208,14 +208,14 @@ def test_a_model_without_cls_answers_points_and_refuses_cls():
     assert model.attention(torch.zeros(1, 3, 64, 64), Point(0.5, 0.5)).shape == (1, 12, 8, 4, 4)
 
 
-def test_a_network_that_hides_a_layer_is_named():
+def test_a_network_that_hides_a_layer_is_named() -> None:
     model = lively("dino-vits16")
     model.network.blocks[3].attn.fused_attn = False
     with pytest.raises(AttentionCaptureError, match="attention of 11 of the 12 layers of random:dino-vits16"):
         model.attention(torch.zeros(1, 3, 64, 64))
 
 
-def test_capture_does_not_depend_on_timms_switch_for_fused_attention():
+def test_capture_does_not_depend_on_timms_switch_for_fused_attention() -> None:
     from timm.layers import set_fused_attn
 
     try:

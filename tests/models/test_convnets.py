@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.views.hover import hover
-from rtviz.views.requirements import fit
+from rtviz.views.requirements import features, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -49,7 +51,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, share: float = 2e-3) ->
 
 @pytest.mark.parametrize("name", ["random:resnet18", "random:convnext_atto"])
 @pytest.mark.parametrize("size", SIZES)
-def test_maps_are_computed_from_timm_s_own_features(name, size):
+def test_maps_are_computed_from_timm_s_own_features(name: str, size) -> None:
     model = trained_looking(name)
     frame = noise(*size)
     (maps,) = model.batch([frame], features={"activation", "eigen"})
@@ -68,7 +70,7 @@ def test_maps_are_computed_from_timm_s_own_features(name, size):
 
 @pytest.mark.parametrize("shape", [(8, 5, 9), (64, 4, 4), (3, 20, 31), (300, 12, 11), (16, 1, 1), (16, 1, 2)])
 @pytest.mark.parametrize("seed", range(3))
-def test_eigen_is_the_first_component_of_any_features(shape, seed):
+def test_eigen_is_the_first_component_of_any_features(shape: tuple[int, int, int], seed) -> None:
     random = np.random.default_rng(seed)
     features = random.normal(size=shape).astype(np.float32)
     features += random.normal(size=(shape[0], 1, 1)) * np.linspace(-1, 2, shape[2])  # something to be found
@@ -79,7 +81,7 @@ def test_eigen_is_the_first_component_of_any_features(shape, seed):
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_the_high_end_of_eigen_is_what_is_attended_whatever_the_lengths(inside):
+def test_the_high_end_of_eigen_is_what_is_attended_whatever_the_lengths(inside: bool) -> None:
     """Two sides, and either of them may have the longer features."""
     side = np.zeros((5, 7), bool)
     side[1:4, 2:6] = True
@@ -92,12 +94,12 @@ def test_the_high_end_of_eigen_is_what_is_attended_whatever_the_lengths(inside):
     assert bool(by_length[side].min() > by_length[~side].max()) is inside
 
 
-def test_eigen_of_the_same_everywhere_is_nothing():
+def test_eigen_of_the_same_everywhere_is_nothing() -> None:
     assert cams.eigen(torch.ones(1, 8, 3, 5)).abs().max() < 1e-4
     assert torch.isfinite(cams.eigen(torch.zeros(1, 8, 3, 5))).all()
 
 
-def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with():
+def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with() -> None:
     model = rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32", resolution=64)
     (maps,) = model.batch([noise(64, 96)], features={"activation", "eigen", "tokens"})
     tokens = np.moveaxis(maps.tokens, -1, 0)
@@ -107,13 +109,19 @@ def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with():
     assert alone.tokens is None
     np.testing.assert_array_equal(alone.cams["activation"][0], maps.cams["activation"][0])
     frame = Frame(noise(64, 96))
-    assert views.draw(frame, maps, Settings(view="cam")).shape == (64, 96, 3)
+    by_default, eigen, activation = (
+        views.draw(frame, maps, Settings(view="cam", **given))
+        for given in ({}, {"cam": "eigen"}, {"cam": "activation"})
+    )
+    np.testing.assert_array_equal(by_default, eigen)
+    assert (by_default != activation).any()
+    assert features(Settings(view="cam"), model) == {"eigen"}
     with pytest.raises(SettingsError, match=r"layer cannot be 3; allowed: -1 with the view cam"):
         views.draw(frame, maps, Settings(view="cam", layer=3))
     assert fit(Settings(view="cam", layer=3), maps).layer == -1
 
 
-def test_a_batch_is_what_its_frames_are_alone():
+def test_a_batch_is_what_its_frames_are_alone() -> None:
     model = trained_looking("random:resnet18")
     frames = [noise(64, 96, seed) for seed in range(3)]
     together = model.batch(frames, features={"eigen"})
@@ -123,7 +131,7 @@ def test_a_batch_is_what_its_frames_are_alone():
             np.testing.assert_allclose(one, other, atol=1e-3 * np.abs(other).max())
 
 
-def test_a_query_changes_nothing():
+def test_a_query_changes_nothing() -> None:
     model = trained_looking("random:resnet18")
     maps = model(noise(64, 64), query=(0.2, 0.7))
     assert maps.query == Point(0.2, 0.7)
@@ -132,7 +140,7 @@ def test_a_query_changes_nothing():
     np.testing.assert_array_equal(asked.cams["activation"][2], maps.cams["activation"][2])
 
 
-def test_bf16_is_near():
+def test_bf16_is_near() -> None:
     model = rtviz.load("random:resnet18", device="cpu", precision="bf16", resolution=64)
     exact = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
     found, expected = (one(noise(64, 64)).cams["activation"][3] for one in (model, exact))
@@ -146,7 +154,7 @@ def test_bf16_is_near():
     ("name", "stages", "cell"),
     [("resnet18", 4, 32), ("efficientnet_b0", 4, 32), ("mobilenetv3_small_050", 4, 32), ("regnety_002", 4, 32)],
 )
-def test_any_convnet_of_timm_is_taken(name, stages, cell):
+def test_any_convnet_of_timm_is_taken(name: str, stages: int, cell: int) -> None:
     card = zoo.find(name)
     assert (card.kind, card.layers, card.heads, card.patch_size) == ("convnet", stages, 0, cell)
     assert card.repository.startswith("timm/")
@@ -155,21 +163,21 @@ def test_any_convnet_of_timm_is_taken(name, stages, cell):
 
 
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "maxvit_rmlp_pico_rw_256", "mixer_s32_224"])
-def test_what_is_neither_is_refused(name):
+def test_what_is_neither_is_refused(name: str) -> None:
     """A hybrid attends: to call it a convolutional network would be wrong."""
     assert inspection.inspect_convnet(name) is None
     with pytest.raises(UnknownModel, match=r"not a vision transformer .* and no convolutional network"):
         zoo.find(name)
 
 
-def test_unknown_names_are_refused_in_one_line():
+def test_unknown_names_are_refused_in_one_line() -> None:
     with pytest.raises(UnknownModel, match="did you mean resnet50"):
         rtviz.load("resnet5o")
     with pytest.raises(UnknownModel, match=r"resnet50 has no weights 'nothing'; there are: .*a1_in1k"):
         rtviz.load("resnet50.nothing")
 
 
-def test_the_licence_is_shown():
+def test_the_licence_is_shown() -> None:
     assert zoo.find("dinov3-convnext-tiny").licence == "DINOv3 License"
 
 
@@ -177,7 +185,7 @@ def test_the_licence_is_shown():
 
 
 @pytest.fixture
-def no_caches(monkeypatch, tmp_path):
+def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -215,7 +223,9 @@ def the_head(width: int = 2048) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("written", ["plain", "with a classifier", "teacher and student"])
-def test_torchvision_s_names_are_taken(tmp_path, no_caches, resnet, written):
+def test_torchvision_s_names_are_taken(
+    tmp_path: Path, no_caches, resnet: dict[str, torch.Tensor], written: str
+) -> None:
     held: dict[str, object] = dict(resnet)
     if written == "with a classifier":
         held |= the_head()
@@ -232,14 +242,14 @@ def test_torchvision_s_names_are_taken(tmp_path, no_caches, resnet, written):
         torch.testing.assert_close(state[name], tensor, msg=name)
 
 
-def test_a_file_whose_name_says_nothing_tells_its_model_by_its_shape(resnet):
+def test_a_file_whose_name_says_nothing_tells_its_model_by_its_shape(resnet: dict[str, torch.Tensor]) -> None:
     assert [card.name for card in fitting.cards_that_fit(resnet)] == ["dino-resnet50", "resnet50"]
     assert [card.name for card in fitting.cards_that_fit(resnet | the_head())] == ["resnet50", "dino-resnet50"]
     official = {f"stages.{s}.{b}.dwconv.weight": torch.ones(96 * 2**s, 1) for s, n in enumerate((3, 3, 9, 3)) for b in range(n)}  # noqa: E501 # fmt: skip
     assert [card.name for card in fitting.cards_that_fit(official)] == ["dinov3-convnext-tiny"]
 
 
-def test_official_names_of_dinov3_are_taken(tmp_path, no_caches):
+def test_official_names_of_dinov3_are_taken(tmp_path: Path, no_caches) -> None:
     """timm's names turned back into the authors': downsample_layers, stages, dwconv, pwconv."""
     import re
 
@@ -259,7 +269,9 @@ def test_official_names_of_dinov3_are_taken(tmp_path, no_caches):
 
 
 @pytest.mark.parametrize("damage", ["missing", "deeper", "other shape", "a transformer"])
-def test_weights_of_another_network_are_refused(tmp_path, no_caches, resnet, damage):
+def test_weights_of_another_network_are_refused(
+    tmp_path: Path, no_caches, resnet: dict[str, torch.Tensor], damage: str
+) -> None:
     held = dict(resnet)
     if damage == "missing":
         held = {name: tensor for name, tensor in held.items() if not name.startswith("layer3.5")}
@@ -275,7 +287,7 @@ def test_weights_of_another_network_are_refused(tmp_path, no_caches, resnet, dam
     assert "\n" not in str(caught.value)
 
 
-def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path, no_caches):
+def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path: Path, no_caches) -> None:
     with pytest.raises(WeightsMissing, match=r"fetch https://dl\.fbaipublicfiles\.com/dino/.*/dino_resnet50_pretrain"):
         rtviz.load("dino-resnet50")
     # A supervised ResNet-50 under timm's name is not DINO's.
@@ -290,7 +302,7 @@ def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path, no_caches):
 
 @pytest.mark.parametrize("method", ["activation", "eigen"])
 @pytest.mark.parametrize("layout", ["overlay", "alone", "side-by-side"])
-def test_the_engine_draws_every_stage(method, layout):
+def test_the_engine_draws_every_stage(method: str, layout: str) -> None:
     engine = Engine(trained_looking("random:resnet18"))
     frame = Frame(noise(72, 100))
     shown = []
@@ -303,7 +315,7 @@ def test_the_engine_draws_every_stage(method, layout):
         engine.render(frame, settings.replace(layer=4))
 
 
-def test_the_brightest_place_is_where_the_stage_responds_most():
+def test_the_brightest_place_is_where_the_stage_responds_most() -> None:
     engine = Engine(trained_looking("random:resnet18"))
     pixels = np.full((128, 128, 3), 120, np.uint8)
     pixels[96:128, 32:64] = noise(32, 32)
@@ -314,21 +326,21 @@ def test_the_brightest_place_is_where_the_stage_responds_most():
     assert picture[8 * row + 4, 8 * column + 4] == picture.max() == 255
 
 
-def test_a_map_that_is_even_everywhere_says_so(monkeypatch):
+def test_a_map_that_is_even_everywhere_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the activation of an untrained ViT is, whose last norm makes all tokens equally long."""
     said = []
     monkeypatch.setattr("rtviz.drawing.labels.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
-    engine.render(frame, Settings(view="cam", resolution=64))
+    engine.render(frame, Settings(view="cam", cam="activation", resolution=64))
     assert said == ["all patches respond alike: eigen tells them apart"]
-    engine.render(frame, Settings(view="cam", cam="eigen", resolution=64))
+    engine.render(frame, Settings(view="cam", resolution=64))
     engine.render(frame, Settings(view="heatmap", resolution=64))
     assert len(said) == 1
 
 
 @pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
-def test_views_say_what_there_is_not(view):
+def test_views_say_what_there_is_not(view) -> None:
     engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))
@@ -337,7 +349,7 @@ def test_views_say_what_there_is_not(view):
     assert str(caught.value) == f"view cannot be {view!r}; allowed: {allowed}"
 
 
-def test_whatever_else_needs_heads_says_so(tmp_path):
+def test_whatever_else_needs_heads_says_so(tmp_path: Path) -> None:
     says = r"\(random:resnet18 has no attention heads\)"
     model = trained_looking("random:resnet18")
     frame, maps = Frame(noise(64, 64)), model(noise(64, 64))
@@ -350,7 +362,7 @@ def test_whatever_else_needs_heads_says_so(tmp_path):
         export(source, tmp_path / "maps.npz", Engine(model), Settings())
 
 
-def test_live_settings_are_brought_to_what_there_is():
+def test_live_settings_are_brought_to_what_there_is() -> None:
     maps = trained_looking("random:resnet18")(noise(64, 64))
     fitting = fit(Settings(view="grid", head=3, layer=11, cam="eigen"), maps)
     assert (fitting.view, fitting.head, fitting.layer, fitting.cam) == ("cam", "mean", 3, "activation")
@@ -361,7 +373,7 @@ def test_live_settings_are_brought_to_what_there_is():
     assert hover(engine.draw(frame, maps, fitting), 0.5, 0.5) is None
 
 
-def test_maps_without_heads_are_carried_and_kept():
+def test_maps_without_heads_are_carried_and_kept() -> None:
     pixels = np.kron(noise(12, 16), np.ones((10, 10, 1), np.uint8))
     then, now = Frame(pixels), Frame(np.roll(pixels, 8, axis=1))
     maps = trained_looking("random:resnet18").batch([pixels], features={"activation", "eigen"}, resolution=128)[0]
@@ -375,7 +387,7 @@ def test_maps_without_heads_are_carried_and_kept():
     )
 
 
-def test_the_mask_of_a_network_without_heads_is_that_of_what_its_stage_responds_to():
+def test_the_mask_of_a_network_without_heads_is_that_of_what_its_stage_responds_to() -> None:
     frame = Frame(noise(64, 64))
     engine = Engine(trained_looking("random:resnet18"))
     settings = Settings(view="mask", resolution=64, layout="alone", upsampling="nearest", layer=-2)

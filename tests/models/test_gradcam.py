@@ -74,7 +74,7 @@ def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np
 
 @pytest.mark.parametrize("target", ["top", 7, 640])
 @pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 0), (CONVNET, 2), (VIT, -1)])
-def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, target):
+def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer: int, target: int | str) -> None:
     model = trained_looking(name)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
@@ -87,7 +87,7 @@ def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer, tar
 
 @pytest.mark.parametrize("target", ["top", 640])
 @pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 1), ("random:convnext_atto", -1), (VIT, -1)])
-def test_the_map_is_that_of_pytorch_grad_cam(name, layer, target):
+def test_the_map_is_that_of_pytorch_grad_cam(name, layer: int, target: int | str) -> None:
     model = trained_looking(name)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
@@ -98,7 +98,7 @@ def test_the_map_is_that_of_pytorch_grad_cam(name, layer, target):
 
 
 @pytest.mark.parametrize("layer", range(4))
-def test_eigen_is_that_of_pytorch_grad_cam_but_for_its_sign(layer):
+def test_eigen_is_that_of_pytorch_grad_cam_but_for_its_sign(layer) -> None:
     model = trained_looking(CONVNET)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"eigen"})
@@ -127,7 +127,7 @@ def as_in_the_library(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", [CONVNET, VIT])
-def test_all_else_of_the_pass_is_as_without_gradients(name):
+def test_all_else_of_the_pass_is_as_without_gradients(name) -> None:
     model = trained_looking(name)
     frames = [noise(64, 96, seed) for seed in range(2)]
     features = {"eigen", "activation"} | ({"tokens", "keys", "rows"} if model.heads else set())
@@ -151,7 +151,7 @@ def test_all_else_of_the_pass_is_as_without_gradients(name):
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
 
 
-def test_passes_side_by_side_do_not_meet():
+def test_passes_side_by_side_do_not_meet() -> None:
     model = trained_looking(CONVNET)
     frames = [noise(64, 96, seed) for seed in range(12)]
 
@@ -166,7 +166,7 @@ def test_passes_side_by_side_do_not_meet():
             np.testing.assert_allclose(one, other, atol=1e-4 * max(one.max(), 1e-6))
 
 
-def test_bf16_is_near():
+def test_bf16_is_near() -> None:
     frame = noise(96, 96)
     exact, rough = (
         rtviz.load("random:convnext_atto", device="cpu", precision=precision, resolution=96)
@@ -176,7 +176,7 @@ def test_bf16_is_near():
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
 
 
-def test_rotary_positions_that_were_kept_serve_a_pass_with_gradients_too():
+def test_rotary_positions_that_were_kept_serve_a_pass_with_gradients_too() -> None:
     model = rtviz.load("random:eva02_tiny_patch14_336", device="cpu", precision="fp32", resolution=56)
     frame = noise(56, 56)
     plain = model(frame)
@@ -188,7 +188,7 @@ def test_rotary_positions_that_were_kept_serve_a_pass_with_gradients_too():
 # --- which class ------------------------------------------------------------------------------------------------------
 
 
-def test_the_class_is_named_in_the_corner():
+def test_the_class_is_named_in_the_corner() -> None:
     engine = Engine(trained_looking(CONVNET))
     frame = Frame(noise(240, 320))
     settings = Settings(view="cam", cam="grad", target=207, resolution=64)
@@ -207,37 +207,37 @@ def test_the_class_is_named_in_the_corner():
 
 
 @pytest.mark.parametrize("text", ["top", "0", "999"])
-def test_a_class_is_top_or_a_number(text):
+def test_a_class_is_top_or_a_number(text: str) -> None:
     option = Settings.option("target")
     assert option.parse(text) == (text if text == "top" else int(text))
     assert Settings.from_mapping(Settings(target=option.parse(text)).to_mapping()).target == option.parse(text)
 
 
 @pytest.mark.parametrize("wrong", ["dog", "-1", "1.5", ""])
-def test_what_is_no_class_is_refused(wrong):
+def test_what_is_no_class_is_refused(wrong: str) -> None:
     with pytest.raises(SettingsError, match="top, or a class's number from 0"):
         Settings.option("target").parse(wrong)
 
 
-def test_a_class_that_the_model_does_not_know_is_refused():
+def test_a_class_that_the_model_does_not_know_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"top, or a class from 0 to 999 \(random:resnet18 has 1000 classes\)"):
         Engine(trained_looking(CONVNET)).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", target=1000))
 
 
 # --- where there is no classifier -------------------------------------------------------------------------------------
 
-SAYS = "cam cannot be 'grad'; allowed: activation, eigen, which need no class "
+SAYS = "cam cannot be 'grad'; allowed: auto, activation, eigen, which need no class "
 
 
 @pytest.mark.parametrize("name", [DINO, "random:dino-resnet50"])
-def test_a_model_without_a_classifier_says_so(name):
+def test_a_model_without_a_classifier_says_so(name) -> None:
     model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
     with pytest.raises(SettingsError) as caught:
         Engine(model).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", resolution=64))
     assert str(caught.value) == f"{SAYS}({name} has no classifier, and Grad-CAM needs one)"
 
 
-def test_a_stream_goes_on_without_and_says_it_once():
+def test_a_stream_goes_on_without_and_says_it_once() -> None:
     told = []
     renderer, engine = FrameRenderer(told.append), Engine(trained_looking(DINO))
     settings = Settings(view="cam", cam="grad", resolution=64)
@@ -246,21 +246,21 @@ def test_a_stream_goes_on_without_and_says_it_once():
         (maps,) = engine.predict([shot.frame], settings)
         assert has_features(maps, settings)  # nothing more would come of another look
         drawn = renderer.draw(shot, Prediction(shot, maps, 0.0), settings)
-        assert drawn.settings.cam == "activation"
-    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing activation"]
+        assert drawn.settings.cam == "eigen"
+    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing eigen"]
 
 
-def test_of_several_models_each_shows_what_it_can():
+def test_of_several_models_each_shows_what_it_can() -> None:
     comparison = Comparison([Engine(trained_looking(CONVNET)), Engine(trained_looking(DINO))])
     settings = Settings(model=CONVNET, compare=(DINO,), view="cam", cam="grad", resolution=64)
     ((frame, seen),) = comparison.predict_all([[Frame(noise(64, 64))]], settings)
     result = comparison.draw(frame, seen, settings)
     said = [titled(pane.result, pane.result.settings).remarks[0] for pane in result.panes]
-    assert said == ["", "no classifier: activation"]
-    assert [pane.result.settings.cam for pane in result.panes] == ["grad", "activation"]
+    assert said == ["", "no classifier: eigen"]
+    assert [pane.result.settings.cam for pane in result.panes] == ["grad", "eigen"]
 
 
-def test_another_class_is_another_pass_and_the_old_map_stays_till_then():
+def test_another_class_is_another_pass_and_the_old_map_stays_till_then() -> None:
     model = trained_looking(CONVNET)
     settings = Settings(view="cam", cam="grad", layer=1, target=3, resolution=64)
     (maps,) = model.batch([noise(64, 64)], features={"grad"}, target=3, layer=1, resolution=64)
@@ -273,7 +273,7 @@ def test_another_class_is_another_pass_and_the_old_map_stays_till_then():
     assert has_features(maps, settings.replace(layer=-3))
 
 
-def test_a_transformer_s_classifier_is_where_the_weights_have_one():
+def test_a_transformer_s_classifier_is_where_the_weights_have_one() -> None:
     assert backbone.classifier_weights(trained_looking(VIT).network) == ("head.weight", "head.bias")
     assert trained_looking(VIT).classes == trained_looking(CONVNET).classes == 1000
     for name in (DINO, "random:dino-vits16", "random:dinov3-convnext-tiny"):
@@ -290,7 +290,7 @@ def live_on(name: str, **settings: object) -> LiveSession:
     )
 
 
-def test_live_another_class_or_stage_shows_also_on_a_paused_frame():
+def test_live_another_class_or_stage_shows_also_on_a_paused_frame() -> None:
     with contextlib.closing(live_on(CONVNET)) as live:
         live.start()
         until_shown(live, lambda result: result.maps is not None and result.settings.cam == "grad")
@@ -303,10 +303,10 @@ def test_live_another_class_or_stage_shows_also_on_a_paused_frame():
         assert shown.maps.explained.number == 3
 
 
-def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_once():
+def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_once() -> None:
     with contextlib.closing(live_on(DINO)) as live:
         live.start()
-        until_shown(live, lambda result: result.settings.cam == "activation")
+        until_shown(live, lambda result: result.settings.cam == "eigen")
         until(live, lambda status: any("has no classifier" in notice for notice in status.notices))
         live.pause()
         until(live, lambda status: status.paused)
@@ -315,7 +315,7 @@ def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_o
         assert live.counts()[1] <= looks + 2
 
 
-def test_live_a_class_that_there_is_not_is_said_and_the_next_one_shows():
+def test_live_a_class_that_there_is_not_is_said_and_the_next_one_shows() -> None:
     with contextlib.closing(live_on(CONVNET)) as live:
         live.start()
         until_shown(live, lambda result: result.maps is not None and result.settings.cam == "grad")

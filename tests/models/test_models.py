@@ -20,11 +20,12 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame, Grid
-from rtviz.models import choices, inspection, listing, resizing, zoo
+from rtviz.models import inspection, listing, measurements, resizing, zoo
 from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.timm_import import timm
+from rtviz.notices import Remedy
 from rtviz.settings import Point, Query
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,7 +42,7 @@ def tiny():
 
 
 @pytest.mark.parametrize("card", zoo._CARDS, ids=lambda card: card.name)
-def test_the_table_agrees_with_timm(card):
+def test_the_table_agrees_with_timm(card) -> None:
     facts = inspection.inspect_transformer(card.timm_name) or inspection.inspect_convnet(card.timm_name)
     assert facts is not None
     assert card.kind == facts.get("kind", "transformer")
@@ -58,7 +59,7 @@ def test_the_table_agrees_with_timm(card):
         assert card.official_filename == facts["official_filename"]
 
 
-def test_the_issue_s_models_are_there():
+def test_the_issue_s_models_are_there() -> None:
     names = {row.card.name for row in listing()}
     assert names >= {
         "dino-vits16", "dino-vits8", "dino-vitb16", "dino-vitb8", "dinov2-vits14", "dinov2-vits14-reg",
@@ -95,7 +96,7 @@ def test_maps_of_each_family_sum_to_one_with_their_prefix(name: str) -> None:
     assert np.allclose(maps.attention.sum((2, 3)) + maps.prefix.sum(2), 1, atol=1e-5)
 
 
-def test_listing_needs_nothing_heavy():
+def test_listing_needs_nothing_heavy() -> None:
     heavy = ("torch", "timm", "cv2", "huggingface_hub", "safetensors")
     program = (
         "import sys; from rtviz.models import listing; assert len(listing()) >= 11; "
@@ -104,7 +105,7 @@ def test_listing_needs_nothing_heavy():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2], timeout=60)
 
 
-def test_names_are_found():
+def test_names_are_found() -> None:
     card = zoo.find("dinov2-vits14-reg")
     assert zoo.find(card.timm_name) == card
     untrained = zoo.find("random:dinov2-vits14-reg")
@@ -121,20 +122,21 @@ def test_names_are_found():
     ("name", "says"),
     [
         ("dino-vit16", "did you mean dino-vits16"),
-        ("", "`rtviz models` lists the names"),
+        ("", "no model is called ''"),
         ("random:nothing", "no model is called 'nothing'"),
         ("swin_tiny_patch4_window7_224", "not a vision transformer"),
         ("vit_tiny_patch16_224.nothing", "there are: augreg_in21k"),
     ],
 )
-def test_unknown_names_are_refused_in_one_line(name, says):
+def test_unknown_names_are_refused_in_one_line(name: str, says: str) -> None:
     with pytest.raises(UnknownModel) as caught:
         rtviz.load(name)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert (caught.value.remedy is Remedy.LIST_MODELS) == ("there are:" not in says)
 
 
-def test_random_models_are_the_same_each_time_and_leave_the_generator_alone():
+def test_random_models_are_the_same_each_time_and_leave_the_generator_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
@@ -147,7 +149,7 @@ def test_random_models_are_the_same_each_time_and_leave_the_generator_alone():
     assert "untrained" in first.notice
 
 
-def test_a_torchvision_of_another_torch_gets_past_its_missing_operators(tmp_path):
+def test_a_torchvision_of_another_torch_gets_past_its_missing_operators(tmp_path: Path) -> None:
     """Its import describes operators that are not there, a RuntimeError; ours must go on until it is through."""
     (tmp_path / "torchvision").mkdir()
     describe = "import torch\n" + "".join(
@@ -184,7 +186,9 @@ def test_a_torchvision_of_another_torch_gets_past_its_missing_operators(tmp_path
         (16, (1080, 1920), 224, (224, 400)),
     ],
 )
-def test_the_short_side_becomes_the_resolution_in_whole_patches(patch_size, frame_size, resolution, expected):
+def test_the_short_side_becomes_the_resolution_in_whole_patches(
+    patch_size: int, frame_size: tuple[int, int], resolution: int, expected: tuple[int, int]
+) -> None:
     name = {16: TINY, 14: "random:dinov2-vits14", 8: "random:dino-vits8"}[patch_size]
     model = _cached(name)
     assert model.input_size(frame_size, resolution) == expected
@@ -199,7 +203,7 @@ def _cached(name: str) -> Model:
     return _models[name]
 
 
-def test_absurd_sizes_are_refused_with_what_is_possible(tiny):
+def test_absurd_sizes_are_refused_with_what_is_possible(tiny) -> None:
     with pytest.raises(
         SettingsError, match="resolution cannot be 4096; allowed: at most 3072 for frames of 16000x9000"
     ):
@@ -212,7 +216,7 @@ def test_absurd_sizes_are_refused_with_what_is_possible(tiny):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10, 10), (1, 30), (64, 64), (100, 37), (720, 1280)])
-def test_any_frame_gives_maps_of_its_aspect(tiny, size):
+def test_any_frame_gives_maps_of_its_aspect(tiny, size: tuple[int, int]) -> None:
     maps = tiny(noise(*size))
     height, width = tiny.input_size(size)
     assert maps.input_size == (height, width)
@@ -223,7 +227,7 @@ def test_any_frame_gives_maps_of_its_aspect(tiny, size):
     assert maps.model == TINY
 
 
-def test_frames_are_normalised_as_in_training(tiny):
+def test_frames_are_normalised_as_in_training(tiny) -> None:
     colour = np.array([10, 128, 250], np.uint8)
     x = tiny.prepare([np.broadcast_to(colour, (48, 64, 3))], 64)
     assert x.shape == (1, 3, 64, 80)
@@ -232,7 +236,7 @@ def test_frames_are_normalised_as_in_training(tiny):
     np.testing.assert_allclose(x[0].std((1, 2)).numpy(), 0, atol=1e-5)
 
 
-def test_resizing_is_that_of_the_papers_evaluation(tiny):
+def test_resizing_is_that_of_the_papers_evaluation(tiny) -> None:
     """Against Pillow's bicubic, which torchvision's Resize(interpolation=3) on pictures is."""
     frame = np.asarray(PIL.Image.effect_mandelbrot((400, 300), (-2, -1.5, 1, 1.5), 100).convert("RGB"))
     x = tiny.prepare([frame], 96)[0]
@@ -242,7 +246,7 @@ def test_resizing_is_that_of_the_papers_evaluation(tiny):
     assert np.abs(seen - pillow).max() <= 1.5
 
 
-def test_a_frame_is_resized_once_for_all_models_and_a_buffer_each_time(tiny):
+def test_a_frame_is_resized_once_for_all_models_and_a_buffer_each_time(tiny) -> None:
     frame = Frame(noise(64, 96))
     found = resizing.resized(frame.pixels, 32, 48)
     assert resizing.resized(frame.pixels, 32, 48) is found
@@ -259,7 +263,7 @@ def test_a_frame_is_resized_once_for_all_models_and_a_buffer_each_time(tiny):
         del pixels
 
 
-def test_frames_are_left_alone_and_may_be_read_only_or_strided(tiny):
+def test_frames_are_left_alone_and_may_be_read_only_or_strided(tiny) -> None:
     frame = noise(64, 64)
     before = frame.copy()
     expected = tiny(frame).attention
@@ -269,13 +273,13 @@ def test_frames_are_left_alone_and_may_be_read_only_or_strided(tiny):
     np.testing.assert_array_equal(tiny.batch([flipped[:, ::-1]])[0].attention, expected)
 
 
-def test_what_is_no_frame_is_refused(tiny):
+def test_what_is_no_frame_is_refused(tiny) -> None:
     for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)):
         with pytest.raises(ValueError, match=r"a frame is RGB uint8 \[height, width, 3\]"):
             tiny(wrong)
 
 
-def test_position_embeddings_are_those_of_timm_at_every_size_where_timm_resamples_as_the_authors_do():
+def test_position_embeddings_are_those_of_timm_at_every_size_where_timm_resamples_as_the_authors_do() -> None:
     model = rtviz.load("random:dinov2-vits14-reg", device="cpu", precision="fp32", resolution=56)
     reference = timm.create_model(model.card.timm_name, num_classes=0, dynamic_img_size=True).eval()
     reference.load_state_dict(
@@ -295,7 +299,7 @@ def test_position_embeddings_are_those_of_timm_at_every_size_where_timm_resample
     ("point", "patch"),
     [((0, 0), (0, 0)), ((1, 1), (3, 7)), ((0.5, 0.5), (2, 4)), ((0.49, 0.24), (0, 3)), ((0.13, 0.76), (3, 1))],
 )
-def test_a_point_is_the_patch_under_it(tiny, point, patch):
+def test_a_point_is_the_patch_under_it(tiny, point: tuple[float, float], patch: tuple[int, int]) -> None:
     x = torch.randn(1, 3, 64, 128)
     one_pixel = x.clone()
     assert tiny.row_of(Point(*point), (4, 8)) == 1 + patch[0] * 8 + patch[1]
@@ -308,13 +312,13 @@ def test_a_point_is_the_patch_under_it(tiny, point, patch):
     assert not torch.allclose(before[:, others], after[:, others])
 
 
-def test_points_off_the_frame_are_refused(tiny):
+def test_points_off_the_frame_are_refused(tiny) -> None:
     for wrong in ((1.2, 0.5), (-0.1, 0), "middle", (0.5,), None):
         with pytest.raises(SettingsError, match=r"query cannot be .*; allowed: cls, or X,Y"):
             tiny(noise(32, 32), wrong)
 
 
-def test_a_batch_is_its_frames_one_by_one_whatever_their_sizes(tiny):
+def test_a_batch_is_its_frames_one_by_one_whatever_their_sizes(tiny) -> None:
     frames = [noise(48, 64, 1), noise(64, 48, 2), noise(48, 64, 3), noise(96, 128, 4)]
     together = tiny.batch(frames, Point(0.2, 0.9), {"keys"})
     assert [maps.grid for maps in together] == [(4, 5), (5, 4), (4, 5), (4, 5)]
@@ -327,19 +331,19 @@ def test_a_batch_is_its_frames_one_by_one_whatever_their_sizes(tiny):
     assert tiny.batch([]) == []
 
 
-def test_frames_and_tensors_agree(tiny):
+def test_frames_and_tensors_agree(tiny) -> None:
     frame = noise(80, 64)
     np.testing.assert_array_equal(tiny(frame).attention, tiny.attention(tiny.prepare([frame]))[0].numpy())
 
 
-def test_tensors_of_another_shape_are_refused(tiny):
+def test_tensors_of_another_shape_are_refused(tiny) -> None:
     for wrong in (torch.zeros(3, 32, 32), torch.zeros(1, 3, 32, 33), torch.zeros(1, 3, 32, 32, dtype=torch.uint8)):
         with pytest.raises(ValueError, match="multiples of 16"):
             tiny.attention(wrong)
 
 
 @pytest.mark.parametrize("query", ["cls", Point(0.9, 0.1)])
-def test_one_pass_answers_any_query(tiny, query):
+def test_one_pass_answers_any_query(tiny, query) -> None:
     frames = [noise(40, 64, seed=seed) for seed in range(2)]
     for frame, maps in zip(frames, tiny.batch(frames, Point(0.2, 0.9), {"rows"}), strict=True):
         asked, fresh = maps.ask(query), tiny(frame, query)
@@ -350,7 +354,7 @@ def test_one_pass_answers_any_query(tiny, query):
         fresh.ask("cls")
 
 
-def test_unknown_features_are_refused(tiny):
+def test_unknown_features_are_refused(tiny) -> None:
     with pytest.raises(
         ValueError, match="allowed: activation, eigen, grad, keys, rollout, rows, tokens, unablated, values"
     ):
@@ -360,7 +364,7 @@ def test_unknown_features_are_refused(tiny):
 # --- devices and number formats ---------------------------------------------------------------------------------------
 
 
-def test_absent_devices_and_words_that_are_none():
+def test_absent_devices_and_words_that_are_none() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(DeviceFailed, match="device cuda is not there; this machine has: cpu"):
             rtviz.load(TINY, device="cuda")
@@ -372,16 +376,16 @@ def test_absent_devices_and_words_that_are_none():
         rtviz.load(TINY, precision="int3")
 
 
-def test_moving_keeps_the_maps(tiny):
+def test_moving_keeps_the_maps(tiny) -> None:
     frame = noise(48, 64)
     expected = tiny(frame).attention
     assert tiny.to("cpu") is tiny
     np.testing.assert_array_equal(tiny(frame).attention, expected)
 
 
-def test_precision_is_measured_once_and_kept(monkeypatch, tmp_path):
+def test_precision_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     chosen = rtviz.load(TINY, device="cpu").precision
     assert chosen in ("bf16", "fp32")
     file = tmp_path / "cache" / "precision.json"
@@ -391,15 +395,15 @@ def test_precision_is_measured_once_and_kept(monkeypatch, tmp_path):
     # Another process believes the file; the other answer shows that it is read.
     other = {"bf16": "fp32", "fp32": "bf16"}[chosen]
     file.write_text(json.dumps({key: other}))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     assert rtviz.load(TINY, device="cpu").precision == other
     for rubbish in ("", "{", "[1, 2]", json.dumps({key: "fp3"})):
         file.write_text(rubbish)
-        monkeypatch.setattr(choices, "_measured", {})
+        monkeypatch.setattr(measurements, "_measured", {})
         assert rtviz.load(TINY, device="cpu").precision in ("bf16", "fp32")
 
 
-def test_fp16_that_overflows_goes_on_in_bf16_and_says_so():
+def test_fp16_that_overflows_goes_on_in_bf16_and_says_so() -> None:
     model = rtviz.load(TINY, device="cpu", precision="fp16", resolution=32)
     assert np.isfinite(model(noise(32, 32)).attention).all()
     assert model.precision == "fp16"
@@ -412,11 +416,11 @@ def test_fp16_that_overflows_goes_on_in_bf16_and_says_so():
     assert "leaves the range of fp16" in model.notice
 
 
-def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change():
+def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change() -> None:
     gate, order = ReadWriteLock(), []
     inside, go, changing, done = (threading.Event() for _ in range(4))
 
-    def look(name, *wait):
+    def look(name, *wait) -> None:
         with gate.reading():
             order.append(f"{name} in")
             inside.set()
@@ -424,7 +428,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
                 assert event.wait(20)
             order.append(f"{name} out")
 
-    def change():
+    def change() -> None:
         with gate.writing():
             order.append("change")
             changing.set()
@@ -448,7 +452,7 @@ def test_a_change_waits_for_the_passes_inside_and_the_next_pass_for_the_change()
     assert order == ["first in", "first out", "change", "changed", "second in", "second out"]
 
 
-def test_fp16_that_overflows_in_the_last_layers_output_alone_is_noticed_too():
+def test_fp16_that_overflows_in_the_last_layers_output_alone_is_noticed_too() -> None:
     model = rtviz.load(TINY, device="cpu", precision="fp16", resolution=32)
     with torch.no_grad():
         model.network.blocks[-1].attn.proj.bias.fill_(60000)
@@ -457,7 +461,7 @@ def test_fp16_that_overflows_in_the_last_layers_output_alone_is_noticed_too():
     assert model.precision == "bf16"
 
 
-def test_weights_beyond_fp16_run_in_bf16(tmp_path):
+def test_weights_beyond_fp16_run_in_bf16(tmp_path: Path) -> None:
     network = rtviz.load(TINY, device="cpu", precision="fp32").network
     with torch.no_grad():
         network.blocks[2].mlp.fc2.weight[3, 5] = 3e5
@@ -479,7 +483,7 @@ def test_weights_beyond_fp16_run_in_bf16(tmp_path):
     ],
     ids=["cpu", "cuda"],
 )
-def test_out_of_memory_is_a_device_failure_and_the_model_lives_on(fail):
+def test_out_of_memory_is_a_device_failure_and_the_model_lives_on(fail) -> None:
     model = rtviz.load(TINY, device="cpu", precision="fp32", resolution=32)
     expected = model(noise(32, 32)).attention
     hook = model.network.blocks[2].register_forward_pre_hook(fail)
@@ -491,7 +495,7 @@ def test_out_of_memory_is_a_device_failure_and_the_model_lives_on(fail):
     np.testing.assert_array_equal(model(noise(32, 32)).attention, expected)
 
 
-def test_a_device_that_fails_for_good_is_told_from_one_without_room():
+def test_a_device_that_fails_for_good_is_told_from_one_without_room() -> None:
     model = rtviz.load(TINY, device="cpu", precision="fp32", resolution=32)
     said = "CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA"
     model.network.blocks[2].register_forward_pre_hook(
@@ -501,7 +505,7 @@ def test_a_device_that_fails_for_good_is_told_from_one_without_room():
         model(noise(32, 32))
 
 
-def test_other_errors_are_not_taken_for_memory():
+def test_other_errors_are_not_taken_for_memory() -> None:
     model = rtviz.load(TINY, device="cpu", precision="fp32", resolution=32)
     model.network.blocks[2].register_forward_pre_hook(lambda *_: torch.zeros(2) @ torch.zeros(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
@@ -511,7 +515,7 @@ def test_other_errors_are_not_taken_for_memory():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["dino-vits16", "dinov2-vits14-reg", "dinov3-vits16"])
-def test_cuda_fp16_agrees_with_the_cpu(name):
+def test_cuda_fp16_agrees_with_the_cpu(name: str) -> None:
     frame = noise(120, 160)
     exact = rtviz.load("random:" + name, device="cpu", precision="fp32", resolution=112)(
         frame, features={"tokens", "keys"}
@@ -528,7 +532,7 @@ def test_cuda_fp16_agrees_with_the_cpu(name):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_memory_that_is_full_is_a_device_failure_and_the_cpu_goes_on():
+def test_cuda_memory_that_is_full_is_a_device_failure_and_the_cpu_goes_on() -> None:
     model = rtviz.load(TINY, device="cuda", resolution=224)
     torch.cuda.set_per_process_memory_fraction(1e-4)
     try:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def picture(grid: tuple[int, int]) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", [*ONE_SIZE, *ANY_SIZE])
-def test_every_size_equals_the_explicit_softmax_of_a_network_for_that_size(kind):
+def test_every_size_equals_the_explicit_softmax_of_a_network_for_that_size(kind) -> None:
     trained = lively(kind)
     model = model_of(kind, copy.deepcopy(trained))
     prefix = model.prefix_tokens
@@ -135,7 +136,7 @@ def test_every_size_equals_the_explicit_softmax_of_a_network_for_that_size(kind)
                 assert (expected.amax((-1, -2)) / expected.mean((-1, -2))).median() > 1.3
 
 
-def test_beit_by_hand_from_its_weights_and_the_offsets():
+def test_beit_by_hand_from_its_weights_and_the_offsets() -> None:
     """BEiT's own arithmetic (microsoft/unilm, beit/modeling_finetune.py, Attention), not through timm's."""
     model = model_of("beit", lively("beit"))
     rows, columns = TRAINED
@@ -166,7 +167,7 @@ def test_beit_by_hand_from_its_weights_and_the_offsets():
 
 
 @pytest.mark.parametrize("kind", ["beit-shared", "relpos-table", "relpos", "naflex"])
-def test_sizes_are_remembered_and_a_move_starts_from_what_was_trained(kind):
+def test_sizes_are_remembered_and_a_move_starts_from_what_was_trained(kind: str) -> None:
     trained = lively(kind)
     model = model_of(kind, copy.deepcopy(trained))
     shapes = {name: tensor.shape for name, tensor in trained.state_dict().items()}
@@ -184,7 +185,7 @@ def test_sizes_are_remembered_and_a_move_starts_from_what_was_trained(kind):
 
 
 @pytest.mark.parametrize("kind", ["beit", "relpos", "relpos-table", "naflex-cls"])
-def test_bf16_is_within_three_percent(kind):
+def test_bf16_is_within_three_percent(kind: str) -> None:
     trained = lively(kind)
     x, query = picture((3, 6)), Point(0.5, 0.5)
     expected = model_of(kind, copy.deepcopy(trained)).attention(x, query)
@@ -193,7 +194,7 @@ def test_bf16_is_within_three_percent(kind):
     assert (got - expected).norm() / expected.norm() < 3e-2
 
 
-def test_frames_features_and_queries_of_a_model_with_biases():
+def test_frames_features_and_queries_of_a_model_with_biases() -> None:
     model = model_of("beit", lively("beit"))
     frame = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     maps = model(frame, "cls", {"tokens", "keys", "rows"})
@@ -204,7 +205,7 @@ def test_frames_features_and_queries_of_a_model_with_biases():
     np.testing.assert_allclose(asked.attention, model(frame, Point(0.2, 0.7)).attention, atol=1e-6)
 
 
-def test_models_without_cls_refuse_the_query_and_fused_attention_may_be_off():
+def test_models_without_cls_refuse_the_query_and_fused_attention_may_be_off() -> None:
     from timm.layers import set_fused_attn
 
     try:
@@ -218,7 +219,7 @@ def test_models_without_cls_refuse_the_query_and_fused_attention_may_be_off():
 
 
 @pytest.mark.parametrize("kind", ["beit", "relpos", "relpos-table", "naflex"])
-def test_weights_are_loaded_and_others_refused(kind, tmp_path):
+def test_weights_are_loaded_and_others_refused(kind: str, tmp_path: Path) -> None:
     trained = lively(kind)
     card = dataclasses.replace(zoo.find("dino-vits16"), name=kind)
     state = trained.state_dict()
@@ -248,7 +249,7 @@ def test_weights_are_loaded_and_others_refused(kind, tmp_path):
         ("naflexvit_base_patch16_gap", 16, 12, 12, 768, 4),
     ],
 )
-def test_their_names_are_known(name, patch_size, layers, heads, width, registers):
+def test_their_names_are_known(name: str, patch_size: int, layers: int, heads: int, width: int, registers: int) -> None:
     card = zoo.find(name)
     assert (card.patch_size, card.layers, card.heads, card.width, card.registers) == (
         patch_size, layers, heads, width, registers,
@@ -259,6 +260,6 @@ def test_their_names_are_known(name, patch_size, layers, heads, width, registers
     "name",
     ["samvit_base_patch16", "cait_xxs24_224", "xcit_nano_12_p16_224", "volo_d1_224", "pit_ti_224", "tnt_s_patch16_224"],
 )
-def test_attention_that_is_not_from_all_patches_to_all_is_refused(name):
+def test_attention_that_is_not_from_all_patches_to_all_is_refused(name: str) -> None:
     with pytest.raises(UnknownModel, match="not a vision transformer whose attention rtviz can show"):
         zoo.find(name)

@@ -21,6 +21,7 @@ import rtviz
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.models import backbone, describe, load, pull, zoo
 from rtviz.models.weights import fetching, places
+from rtviz.notices import Notice, Remedy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,7 +29,7 @@ TINY = "vit_tiny_patch16_224"
 
 
 @pytest.fixture(autouse=True)
-def empty_caches(monkeypatch, tmp_path):
+def empty_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No weights of this machine, and no network but what a test serves itself."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
@@ -112,7 +113,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_checkpoints_are_taken_as_they_are_written(tmp_path, tiny, written):
+def test_checkpoints_are_taken_as_they_are_written(tmp_path: Path, tiny: dict[str, torch.Tensor], written) -> None:
     path = tmp_path / "checkpoint.pth"
     torch.save(WRITTEN[written](tiny), path)
     got = loaded(path)
@@ -122,23 +123,23 @@ def test_checkpoints_are_taken_as_they_are_written(tmp_path, tiny, written):
     assert_same(got, tiny)
 
 
-def test_a_classifier_of_other_classes_is_left_out(tmp_path, tiny):
+def test_a_classifier_of_other_classes_is_left_out(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save({**tiny, "head.weight": torch.ones(7, 192), "head.bias": torch.ones(7)}, tmp_path / "checkpoint.pth")
     assert_same(loaded(tmp_path / "checkpoint.pth"), tiny)
 
 
-def test_safetensors_is_taken_whatever_its_suffix(tmp_path, tiny):
+def test_safetensors_is_taken_whatever_its_suffix(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     for name in ("weights.safetensors", "weights.bin"):
         save_file(tiny, tmp_path / name)
         assert_same(loaded(tmp_path / name), tiny)
 
 
-def test_the_old_torch_format_is_taken(tmp_path, tiny):
+def test_the_old_torch_format_is_taken(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save(tiny, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     assert_same(loaded(tmp_path / "old.pth"), tiny)
 
 
-def test_dinov2_official_names(tmp_path):
+def test_dinov2_official_names(tmp_path: Path) -> None:
     ours = network_of("dinov2-vits14-reg").state_dict()
     official = dict(ours)
     # As facebookresearch/dinov2 writes it: CLS has a position of its own, the registers have none.
@@ -153,7 +154,7 @@ def test_dinov2_official_names(tmp_path):
     assert_same(got, ours)
 
 
-def test_dinov3_official_names(tmp_path, capsys):
+def test_dinov3_official_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours = network_of("dinov3-vits16").state_dict()
     renamed = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma"}
     pattern = re.compile("|".join(renamed))
@@ -168,13 +169,15 @@ def test_dinov3_official_names(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_position_embeddings_of_another_grid_are_kept(tmp_path, tiny):
+def test_position_embeddings_of_another_grid_are_kept(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     given = {**tiny, "pos_embed": torch.randn(1, 1 + 10 * 10, 192)}
     torch.save(given, tmp_path / "other-grid.pth")
     assert_same(loaded(tmp_path / "other-grid.pth"), given)
 
 
-def test_a_load_reports_what_matched(tmp_path, tiny, caplog):
+def test_a_load_reports_what_matched(
+    tmp_path: Path, tiny: dict[str, torch.Tensor], caplog: pytest.LogCaptureFixture
+) -> None:
     torch.save({**tiny, "head.weight": torch.ones(2, 2)}, tmp_path / "w.pth")
     with caplog.at_level(logging.DEBUG, "rtviz.models.weights"):
         loaded(tmp_path / "w.pth")
@@ -193,39 +196,39 @@ def refused(path: Path, name: str = TINY) -> str:
     return message
 
 
-def test_missing_transformer_weights_are_refused(tmp_path, tiny):
+def test_missing_transformer_weights_are_refused(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     given = {name: tensor for name, tensor in tiny.items() if not name.startswith("blocks.7.attn.qkv")}
     torch.save(given, tmp_path / "w.pth")
     assert "2 of 150 weights are missing, such as blocks.7.attn.qkv.weight" in refused(tmp_path / "w.pth")
 
 
-def test_another_model_is_refused_and_recognised(tmp_path):
+def test_another_model_is_refused_and_recognised(tmp_path: Path) -> None:
     torch.save(network_of("dino-vits8").state_dict(), tmp_path / "w.pth")
     message = refused(tmp_path / "w.pth", "dino-vits16")
     assert "patch_embed.proj.weight is 384x3x8x8, and 384x3x16x16 is needed" in message
     assert "it looks like dino-vits8" in message
 
 
-def test_registers_too_many_are_refused(tmp_path):
+def test_registers_too_many_are_refused(tmp_path: Path) -> None:
     torch.save(network_of("dinov2-vits14-reg").state_dict(), tmp_path / "w.pth")
     message = refused(tmp_path / "w.pth", "dinov2-vits14")
     assert "looks like dinov2-vits14-reg" in message
 
 
-def test_deeper_models_are_refused(tmp_path, tiny):
+def test_deeper_models_are_refused(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     extra = {name.replace("blocks.11.", "blocks.12."): tensor for name, tensor in tiny.items() if "blocks.11." in name}
     torch.save({**tiny, **extra}, tmp_path / "w.pth")
     assert "weights that this model has not, such as blocks.12." in refused(tmp_path / "w.pth")
 
 
-def test_numbers_that_are_none_are_refused(tmp_path, tiny):
+def test_numbers_that_are_none_are_refused(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save({**tiny, "norm.weight": torch.full((192,), torch.nan)}, tmp_path / "w.pth")
     assert "norm.weight holds values that are not finite" in refused(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"<html>not found</html>", os.urandom(5000), b"\x80\x02."])
-def test_rubbish_is_refused(tmp_path, suffix, content):
+def test_rubbish_is_refused(tmp_path: Path, suffix: str, content) -> None:
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
     refused(path)
@@ -233,7 +236,7 @@ def test_rubbish_is_refused(tmp_path, suffix, content):
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
-def test_truncated_files_are_refused(tmp_path, tiny, suffix, share):
+def test_truncated_files_are_refused(tmp_path: Path, tiny: dict[str, torch.Tensor], suffix: str, share: float) -> None:
     path = tmp_path / f"w{suffix}"
     save_file(tiny, path) if suffix == ".safetensors" else torch.save(tiny, path)
     whole = path.read_bytes()
@@ -242,7 +245,7 @@ def test_truncated_files_are_refused(tmp_path, tiny, suffix, share):
 
 
 @pytest.mark.parametrize("held", [[1, 2], {"epoch": 3}, torch.ones(3), {}])
-def test_files_without_weights_are_refused(tmp_path, held):
+def test_files_without_weights_are_refused(tmp_path: Path, held) -> None:
     torch.save(held, tmp_path / "w.pth")
     refused(tmp_path / "w.pth")
 
@@ -256,7 +259,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("way", ["zip", "legacy", "pickle", "beside good weights", "as safetensors"])
-def test_a_malicious_pickle_never_runs(tmp_path, tiny, way):
+def test_a_malicious_pickle_never_runs(tmp_path: Path, tiny: dict[str, torch.Tensor], way: str) -> None:
     proof = tmp_path / "it-ran"
     path = tmp_path / ("w.safetensors" if way == "as safetensors" else "w.pth")
     if way == "pickle" or way == "as safetensors":
@@ -279,7 +282,7 @@ def test_a_malicious_pickle_never_runs(tmp_path, tiny, way):
 # --- which model a file is of ----------------------------------------------------------------------------------------
 
 
-def test_a_file_alone_tells_its_model(tmp_path):
+def test_a_file_alone_tells_its_model(tmp_path: Path) -> None:
     state = network_of("dino-vits8").state_dict()
     torch.save(state, tmp_path / "something.pth")
     model = load(weights=tmp_path / "something.pth", device="cpu", precision="fp32")
@@ -287,28 +290,30 @@ def test_a_file_alone_tells_its_model(tmp_path):
     assert model.notice is None
 
 
-def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path):
+def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path: Path) -> None:
     state = network_of("dino-vits16").state_dict()
     torch.save(state, tmp_path / "something.pth")
     model = load(weights=tmp_path / "something.pth", device="cpu", precision="fp32")
     assert model.name == "dino-vits16"
     assert model.notice is not None
     assert "deit-vits16" in model.notice
-    assert "--model" in model.notice
+    assert isinstance(model.notice, Notice)
+    assert model.notice.remedy is Remedy.NAME_MODEL
     torch.save(state, tmp_path / "deit_small_patch16_224-cd65a155.pth")
     model = load(weights=tmp_path / "deit_small_patch16_224-cd65a155.pth", device="cpu", precision="fp32")
     assert model.name == "deit-vits16"
     assert model.notice is None
 
 
-def test_a_file_of_no_known_shape_asks_for_the_model(tmp_path, tiny):
+def test_a_file_of_no_known_shape_asks_for_the_model(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save(tiny, tmp_path / "w.pth")
-    with pytest.raises(UnknownModel, match="--model"):
+    with pytest.raises(UnknownModel, match="says which model it is of") as caught:
         load(weights=tmp_path / "w.pth", device="cpu")
+    assert caught.value.remedy is Remedy.NAME_MODEL
 
 
 @pytest.mark.parametrize("size", [{"image_size": "96"}, {"grid": "12x12"}])
-def test_a_safetensors_file_can_describe_its_own_architecture(tmp_path, size):
+def test_a_safetensors_file_can_describe_its_own_architecture(tmp_path: Path, size: dict[str, str]) -> None:
     from timm.models.vision_transformer import VisionTransformer
 
     torch.manual_seed(0)
@@ -324,7 +329,7 @@ def test_a_safetensors_file_can_describe_its_own_architecture(tmp_path, size):
         torch.testing.assert_close(model.network.forward_features(x), trained.forward_features(x))
 
 
-def test_random_models_take_no_weights(tmp_path, tiny):
+def test_random_models_take_no_weights(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save(tiny, tmp_path / "w.pth")
     with pytest.raises(SettingsError, match="weights cannot be"):
         load("random:" + TINY, weights=tmp_path / "w.pth")
@@ -333,7 +338,7 @@ def test_random_models_take_no_weights(tmp_path, tiny):
 # --- where they are found, and how they are fetched ------------------------------------------------------------------
 
 
-def test_a_weights_file_that_is_not_there(tmp_path):
+def test_a_weights_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"nowhere\.pth is not there"):
         load("dino-vits16", weights=tmp_path / "nowhere.pth")
     with pytest.raises(WeightsMissing, match="is a folder"):
@@ -341,7 +346,7 @@ def test_a_weights_file_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize("name", [f"{TINY}.safetensors", f"{TINY}.pth"])
-def test_weights_put_by_hand_are_found(tmp_path, tiny, name):
+def test_weights_put_by_hand_are_found(tmp_path: Path, tiny: dict[str, torch.Tensor], name: str) -> None:
     (tmp_path / "by-hand").mkdir()
     path = tmp_path / "by-hand" / name
     save_file(tiny, path) if path.suffix == ".safetensors" else torch.save(tiny, path)
@@ -351,7 +356,7 @@ def test_weights_put_by_hand_are_found(tmp_path, tiny, name):
     assert pull(TINY) == path
 
 
-def test_official_files_in_torch_hubs_cache_are_found(tmp_path):
+def test_official_files_in_torch_hubs_cache_are_found(tmp_path: Path) -> None:
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     assert not places.is_here(zoo.find("dino-vits8"))
@@ -359,14 +364,14 @@ def test_official_files_in_torch_hubs_cache_are_found(tmp_path):
     assert places.find_here(zoo.find("dino-vits8")) == folder / "dino_deitsmall8_pretrain.pth"
 
 
-def test_offline_one_message_says_what_to_do(tmp_path):
+def test_offline_one_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing) as caught:
         load("dino-vits16")
     message = str(caught.value)
     assert "\n" not in message
     assert f"{os.environ['HF_ENDPOINT']}/timm/vit_small_patch16_224.dino/resolve/main/model.safetensors" in message
     assert str(tmp_path / "by-hand" / "dino-vits16.safetensors") in message
-    assert "--weights" in message
+    assert caught.value.remedy is Remedy.CHOOSE_WEIGHTS
     assert "random:dino-vits16 (untrained)" in message
 
 
@@ -396,7 +401,7 @@ def test_a_file_without_a_name_is_known_by_its_weights(tmp_path: Path, name: str
     assert found.name == same.get(name, name)
 
 
-def test_a_model_that_nobody_publishes_says_so():
+def test_a_model_that_nobody_publishes_says_so() -> None:
     card = zoo.find("vit_tiny_patch16_384").untrained()
     with pytest.raises(WeightsMissing, match=r"no trained weights .* are published"):
         fetching.fetch(card)
@@ -453,7 +458,7 @@ class Hub:
 
 
 @pytest.fixture
-def serve(monkeypatch):
+def serve(monkeypatch: pytest.MonkeyPatch):
     hubs: list[Hub] = []
 
     def start(content: bytes, break_after: int | None = None) -> Hub:
@@ -468,13 +473,13 @@ def serve(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory, tiny) -> bytes:
+def published(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, torch.Tensor]) -> bytes:
     path = tmp_path_factory.mktemp("published") / "model.safetensors"
     save_file({**tiny, "head.weight": torch.zeros(1000, 192), "head.bias": torch.zeros(1000)}, path)
     return path.read_bytes()
 
 
-def test_a_download_reports_its_progress_and_is_kept(serve, published, tiny):
+def test_a_download_reports_its_progress_and_is_kept(serve, published: bytes, tiny: dict[str, torch.Tensor]) -> None:
     hub = serve(published)
     told: list[tuple[str, int, int | None]] = []
     model = load(TINY, device="cpu", precision="fp32", progress=lambda *news: told.append(news))
@@ -501,7 +506,7 @@ class Cancelled(Exception):
     pass
 
 
-def test_progress_can_cancel_a_download(serve, published):
+def test_progress_can_cancel_a_download(serve, published: bytes) -> None:
     serve(published)
     told: list[int] = []
 
@@ -518,28 +523,28 @@ def test_progress_can_cancel_a_download(serve, published):
 
 
 @pytest.mark.slow
-def test_a_connection_that_breaks_is_one_clear_error(serve, published):
+def test_a_connection_that_breaks_is_one_clear_error(serve, published: bytes) -> None:
     serve(published, break_after=len(published) // 2)
     with pytest.raises(WeightsMissing, match=r"cannot be reached, or the connection broke\): fetch http://127"):
         pull(TINY)
     assert not places.is_here(zoo.find(TINY))
 
 
-def test_pulling_an_untrained_model_says_there_is_nothing():
+def test_pulling_an_untrained_model_says_there_is_nothing() -> None:
     with pytest.raises(SettingsError, match="nothing to fetch"):
         pull("random:dino-vits16")
 
 
-def test_without_a_name_an_untrained_model_looks_and_says_so(monkeypatch, tmp_path):
+def test_without_a_name_an_untrained_model_looks_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(zoo, "EMBEDDED_FILE", tmp_path / "absent.safetensors")
     model = rtviz.load(device="cpu", precision="fp32")
     assert model.name == "random:dino-vits16"
-    assert model.notice is not None
+    assert isinstance(model.notice, Notice)
     assert "untrained" in model.notice
-    assert "`rtviz models pull`" in model.notice
+    assert model.notice.remedy is Remedy.FETCH_MODEL
 
 
-def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path, tiny):
+def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     """Each of these raised something else in torch, or in timm."""
     odd = {
         "sparse": {**tiny, "norm.weight": tiny["norm.weight"].to_sparse()},

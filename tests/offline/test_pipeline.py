@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def grey_levels(path) -> list[int]:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path, model, batch):
+def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path: Path, model, batch: int) -> None:
     source = Numbered(20)
     report = render(
         source,
@@ -99,7 +100,7 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path, model,
     assert levels[-1] > levels[0] + 10
 
 
-def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(model):
+def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(model) -> None:
     random = np.random.default_rng(0)
     sizes = [(48, 64), (48, 64), (48, 64), (64, 48), (48, 64), (48, 64), (40, 40)]
     batches = [[Frame(random.integers(0, 255, (*size, 3), np.uint8)) for _ in range(2)] for size in sizes]
@@ -111,7 +112,7 @@ def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(
         np.testing.assert_allclose(maps.attention, model(frame).attention, atol=1e-5)
 
 
-def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model):
+def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model) -> None:
     class Failing(Forgetful):
         def batch(self, frames, *arguments, **more):
             if frames[0].max() == 7:
@@ -128,7 +129,9 @@ def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_fo
 
 @pytest.mark.parametrize("device", ["cuda:0", "cpu"])
 @pytest.mark.parametrize("room", [4, 2, 1])
-def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(tmp_path, model, room, device):
+def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(
+    tmp_path: Path, model, room: int, device: str
+) -> None:
     cramped = Forgetful(model, room, device)
     report = render(Numbered(17), tmp_path / "out.mkv", Engine(cramped), SETTINGS, OutputSettings(batch=8))
     assert report.frames_out == 17
@@ -137,14 +140,14 @@ def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(tmp_path, mode
     assert any("halv" in warning or "batches of" in warning for warning in report.warnings)
 
 
-def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path, model):
+def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path: Path, model) -> None:
     report = render(Numbered(5), tmp_path / "out.mkv", Engine(Forgetful(model, 0)), SETTINGS, OutputSettings(batch=4))
     assert report.frames_out == 5
     assert report.device == "cpu"
     assert any("CPU" in warning for warning in report.warnings)
 
 
-def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path):
+def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path: Path) -> None:
     model = rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp16", resolution=32)
     with torch.no_grad():
         for block in model.network.blocks[4:6]:
@@ -156,7 +159,7 @@ def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path
     assert sum("leaves the range of fp16" in warning for warning in report.warnings) == 1
 
 
-def test_passes_that_run_out_of_memory_together_move_the_model_once(model):
+def test_passes_that_run_out_of_memory_together_move_the_model_once(model) -> None:
     together = threading.Barrier(2, timeout=20)
 
     class Full(Forgetful):
@@ -173,7 +176,9 @@ def test_passes_that_run_out_of_memory_together_move_the_model_once(model):
 
 
 @pytest.mark.parametrize(("part", "frames"), [({}, 360), ({"end": 0.5}, 15), ({"every": 20}, 18)])
-def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(tmp_path, model, monkeypatch, part, frames):
+def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(
+    tmp_path: Path, model, monkeypatch: pytest.MonkeyPatch, part: dict[str, float], frames: int
+) -> None:
     asked = []
     monkeypatch.setattr(
         model,
@@ -187,7 +192,7 @@ def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(tmp_
     assert asked == [(True, 2, {"keys"}, frames)]
 
 
-def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path, model):
+def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path: Path, model) -> None:
     from rtviz.sinks import leftover
 
     with pytest.raises(SourceLost, match="frame 12"):
@@ -198,20 +203,20 @@ def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tm
     assert len(grey_levels(rest)) == 12  # everything that came before the end
 
 
-def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path, model):
+def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path: Path, model) -> None:
     with pytest.raises(SourceUnreadable, match="no frames"):
         render(Numbered(0), tmp_path / "out.mp4", Engine(model), SETTINGS)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_thread_outlives_a_job_that_failed(tmp_path, model):
+def test_no_thread_outlives_a_job_that_failed(tmp_path: Path, model) -> None:
     before = set(threading.enumerate())
     with pytest.raises(SourceLost):
         render(Numbered(200, fail_at=3), tmp_path / "out.mkv", Engine(model), SETTINGS)
     assert [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("rtviz")] == []
 
 
-def test_a_slow_end_holds_the_source_back(tmp_path, model):
+def test_a_slow_end_holds_the_source_back(tmp_path: Path, model) -> None:
     """Bounded memory: the source may be ahead of the writing by the belts' length and no more."""
     source = Numbered(120)
     ahead = []
@@ -229,13 +234,13 @@ def test_a_slow_end_holds_the_source_back(tmp_path, model):
     assert max(ahead) <= 18 + 6 * 2
 
 
-def test_a_view_that_needs_no_model_runs_without_one(tmp_path):
+def test_a_view_that_needs_no_model_runs_without_one(tmp_path: Path) -> None:
     report = render(Numbered(4), tmp_path / "out.mkv", Engine(), Settings(view="none"))
     assert report.frames_out == 4
     assert report.model is None
 
 
-def test_export_holds_the_same_maps_as_the_model_gives(tmp_path, model):
+def test_export_holds_the_same_maps_as_the_model_gives(tmp_path: Path, model) -> None:
     import zarr
 
     export(Numbered(7), tmp_path / "maps.zarr", Engine(model), SETTINGS, OutputSettings(batch=3))

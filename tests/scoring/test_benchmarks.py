@@ -72,7 +72,7 @@ def slow_boundary_measure(mask, truth, tolerance):
 
 
 @pytest.mark.parametrize("tolerance", [0.008, 0.05])
-def test_the_boundary_measure_by_distances_between_points(tolerance):
+def test_the_boundary_measure_by_distances_between_points(tolerance: float) -> None:
     values = []
     for seed in range(6):
         truth = blobs(seed)
@@ -84,14 +84,14 @@ def test_the_boundary_measure_by_distances_between_points(tolerance):
     assert max(values) == 1
 
 
-def test_the_boundary_measure_of_nothing():
+def test_the_boundary_measure_of_nothing() -> None:
     nothing, everything, some = np.zeros((20, 30), bool), np.ones((20, 30), bool), blobs(1, 20, 30)
     assert measures.boundary_measure(nothing, nothing) == 1
     assert measures.boundary_measure(everything, nothing) == 1  # neither has a boundary
     assert measures.boundary_measure(nothing, some) == measures.boundary_measure(some, nothing) == 0
 
 
-def test_the_decay_is_from_the_first_quarter_to_the_last_and_quarters_share_a_frame():
+def test_the_decay_is_from_the_first_quarter_to_the_last_and_quarters_share_a_frame() -> None:
     # Of 9 frames the quarters begin at 1, 3, 5, 7 and end at 3, 5, 7, 9, as the official evaluation cuts them.
     assert measures.decay(np.array([0.9, 0.8, 0.7, 0, 0, 0, 0.4, 0.2, 0.3])) == pytest.approx(0.8 - 0.3)
     # Of 10 at 1, 3.25, 5.5, 7.75, 10: rounded 1, 3, 6, 8, 10.
@@ -101,7 +101,7 @@ def test_the_decay_is_from_the_first_quarter_to_the_last_and_quarters_share_a_fr
     assert measures.decay(np.array([0.5])) == 0
 
 
-def test_pixels_that_do_not_count_do_not_count():
+def test_pixels_that_do_not_count_do_not_count() -> None:
     mask, truth, counted = blobs(3), blobs(4), blobs(5)
     both = either = 0
     for place in np.ndindex(*mask.shape):
@@ -111,7 +111,7 @@ def test_pixels_that_do_not_count_do_not_count():
     assert measures.jaccard(mask, truth, counted) == pytest.approx(both / either)
 
 
-def test_the_overlap_of_boxes_by_counting_pixels():
+def test_the_overlap_of_boxes_by_counting_pixels() -> None:
     random = np.random.default_rng(6)
 
     def painted(box):
@@ -153,7 +153,7 @@ def slow_jaccards(attention, labels):
     return [jaccard for jaccard, _ in slow_best_heads(attention.astype(float), labels)]
 
 
-def test_the_best_head_of_each_object_by_loops():
+def test_the_best_head_of_each_object_by_loops() -> None:
     random = np.random.default_rng(7)
     attention = random.random((3, 5, 6)) ** 4
     labels = np.where(blobs(8), 1, np.where(blobs(9), 2, 0)).astype(np.uint8)
@@ -189,7 +189,7 @@ def save_picture(path: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="module")
-def voc(tmp_path_factory):
+def voc(tmp_path_factory: pytest.TempPathFactory):
     """VOCdevkit/VOC2012 with three pictures of different sizes, the last without an object, and one not listed."""
     root = tmp_path_factory.mktemp("voc") / "VOCdevkit" / "VOC2012"
     names = ["2007_000033", "2008_000123", "2009_000456", "2010_000789"]
@@ -214,7 +214,7 @@ def voc(tmp_path_factory):
     return root
 
 
-def test_voc_is_found_from_any_of_its_folders_and_streamed(voc):
+def test_voc_is_found_from_any_of_its_folders_and_streamed(voc) -> None:
     for place in (voc, voc.parent, voc.parent.parent):
         data = datasets.segmented(str(place))
         assert data.title == "PASCAL VOC2012 val"
@@ -225,7 +225,7 @@ def test_voc_is_found_from_any_of_its_folders_and_streamed(voc):
     assert len(datasets.segmented(str(voc), limit=2)) == 2
 
 
-def test_jaccard_of_a_model_on_voc(voc, model):
+def test_jaccard_of_a_model_on_voc(voc, model) -> None:
     data = datasets.segmented(str(voc))
     told = []
     score = benchmarks.jaccard(model, data, resolution=64, progress=lambda *what: told.append(what))
@@ -251,7 +251,7 @@ def test_jaccard_of_a_model_on_voc(voc, model):
     assert score.values["followed"] == pytest.approx(100 * np.mean(of_followed), abs=0.2)
 
 
-def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc):
+def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc) -> None:
     network = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
     data = datasets.segmented(str(voc))
     score = benchmarks.jaccard(network, data, resolution=64)
@@ -266,7 +266,7 @@ def test_jaccard_of_a_convolutional_network_is_that_of_its_last_stage(voc):
         benchmarks.run("davis", "scene:", ["random:resnet18"], device="cpu", limit=1)
 
 
-def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch, model):
+def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch: pytest.MonkeyPatch, model) -> None:
     found = iter([[0.2, 0.4, 0.6], [0.9]])
     best = benchmarks.Best
     monkeypatch.setattr(
@@ -281,7 +281,7 @@ def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(monkeypatch,
     assert score.error == pytest.approx(25)  # half the distance of two values
 
 
-def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model):
+def test_corloc_counts_boxes_that_overlap_by_half_or_more(voc, model) -> None:
     data = datasets.boxed(str(voc))
     assert data.title == "PASCAL VOC2012 trainval"
     frame = SceneSource(0, (112, 96), objects=2).frame(0)
@@ -343,7 +343,7 @@ def slow_object(keys, method):
 
 
 @pytest.mark.parametrize("method", ["tokencut", "lost"])
-def test_corloc_by_another_way(method, model, tmp_path):
+def test_corloc_by_another_way(method: str, model, tmp_path: Path) -> None:
     """Keys from a hook on the network, pictures filled up by PIL, boxes painted pixel by pixel."""
     root = tmp_path / "VOC2007"
     patch = model.patch_size
@@ -398,7 +398,7 @@ def test_corloc_by_another_way(method, model, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def davis(tmp_path_factory):
+def davis(tmp_path_factory: pytest.TempPathFactory):
     """Two clips of five and three frames, the second upright, and one that is not listed."""
     root = tmp_path_factory.mktemp("davis") / "DAVIS"
     for name, size, frames in (("bear", (96, 128), 5), ("cat", (128, 96), 3), ("dog", (96, 96), 3)):
@@ -412,7 +412,7 @@ def davis(tmp_path_factory):
     return root
 
 
-def test_davis_is_read_and_followed(davis, model):
+def test_davis_is_read_and_followed(davis, model) -> None:
     told = []
     for place in (davis, davis.parent):
         data = datasets.clips(str(place))
@@ -436,7 +436,7 @@ def test_davis_is_read_and_followed(davis, model):
     assert score.error is None  # objects of one clip are no sample
 
 
-def test_a_video_of_one_picture_is_followed_to_the_patch(model):
+def test_a_video_of_one_picture_is_followed_to_the_patch(model) -> None:
     """Every frame's result is the first mask as the patch grid can hold it."""
     frame = SceneSource(3, (128, 192), objects=1).frame(0)
     labels = datasets.numbered(frame)
@@ -447,7 +447,7 @@ def test_a_video_of_one_picture_is_followed_to_the_patch(model):
     assert np.ptp(region) < 0.05
 
 
-def test_j_and_f_are_means_over_objects(monkeypatch, model):
+def test_j_and_f_are_means_over_objects(monkeypatch: pytest.MonkeyPatch, model) -> None:
     """Objects count alike, whatever their clip's length and company."""
     results = iter(
         [
@@ -471,12 +471,14 @@ def test_j_and_f_are_means_over_objects(monkeypatch, model):
     ("size", "resolution", "narrowed"),
     [((480, 854), 480, (480, 832)), ((854, 480), 480, (832, 480)), ((90, 90), 60, (60, 60))],
 )
-def test_frames_are_cut_to_the_protocols_sizes(size, resolution, narrowed):
+def test_frames_are_cut_to_the_protocols_sizes(
+    size: tuple[int, int], resolution: int, narrowed: tuple[int, int]
+) -> None:
     assert benchmarks._narrowed(np.zeros((*size, 3), np.uint8), resolution).shape[:2] == narrowed
 
 
 @pytest.mark.parametrize("listed", ["ImageSets/2017/val.txt", "ImageSets/480p/val.txt"])
-def test_black_and_white_masks_are_one_object(davis, model, tmp_path, listed):
+def test_black_and_white_masks_are_one_object(davis, model, tmp_path: Path, listed: str) -> None:
     """DAVIS 2016: 0 and 255 without a palette; its own list has a line for each frame."""
     root = tmp_path / "DAVIS"
     shutil.copytree(davis / "JPEGImages", root / "JPEGImages")
@@ -508,7 +510,7 @@ def test_black_and_white_masks_are_one_object(davis, model, tmp_path, listed):
 # --- without a model -------------------------------------------------------------------------------------------------
 
 
-def test_what_stands_beside_models_on_pictures(voc):
+def test_what_stands_beside_models_on_pictures(voc) -> None:
     data = datasets.segmented(str(voc))
     disc, whole = benchmarks._jaccard_baselines(data)
     of_whole, of_disc = [], []
@@ -526,7 +528,7 @@ def test_what_stands_beside_models_on_pictures(voc):
     assert (whole.name, whole.values["jaccard"]) == ("whole picture", pytest.approx(100 * np.mean(of_whole)))
 
 
-def test_what_stands_beside_models_on_boxes():
+def test_what_stands_beside_models_on_boxes() -> None:
     boxes = {"half": [0, 0, 32, 64], "small": [0, 0, 20, 20], "middle": [16, 16, 48, 48], "wide": [8, 8, 64, 64]}
     blank = np.zeros((64, 64, 3), np.uint8)
     data = DataSet("x", list(boxes), lambda name: Boxed(name, blank, np.array([boxes[name]], float)), 64)
@@ -536,7 +538,7 @@ def test_what_stands_beside_models_on_boxes():
     assert whole.error == pytest.approx(100 * math.sqrt(0.5 * 0.5 / 3))
 
 
-def test_what_stands_beside_models_on_clips(davis):
+def test_what_stands_beside_models_on_clips(davis) -> None:
     first, disc, whole = benchmarks._davis_baselines(datasets.clips(str(davis)))
     assert [one.name for one in (first, disc, whole)] == ["static first masks", "middle disc", "whole picture"]
     shares, kept = [], []
@@ -552,7 +554,7 @@ def test_what_stands_beside_models_on_clips(davis):
     assert first.values["j"] == pytest.approx(100 * np.mean(kept))
 
 
-def test_the_mean_map_of_a_clip_is_j_and_f_of_its_mask(model):
+def test_the_mean_map_of_a_clip_is_j_and_f_of_its_mask(model) -> None:
     frame = SceneSource(3, (128, 192), objects=1).frame(0)
     labels = datasets.numbered(frame)
     clip = Clip("still", 4, lambda number: Segmented(str(number), frame.pixels, labels))
@@ -579,7 +581,7 @@ def said(function, *arguments) -> str:
     return text
 
 
-def test_a_folder_that_is_not_the_data_set_says_what_was_looked_for(tmp_path):
+def test_a_folder_that_is_not_the_data_set_says_what_was_looked_for(tmp_path: Path) -> None:
     assert "no folder" in said(datasets.segmented, str(tmp_path / "nowhere"))
     text = said(datasets.segmented, str(tmp_path))
     for part in ("SegmentationObject", "ImageSets/Segmentation/val.txt", "VOCdevkit/VOC2012"):
@@ -608,7 +610,7 @@ def test_a_folder_that_is_not_the_data_set_says_what_was_looked_for(tmp_path):
         ("Annotations/2007_000033.xml", b"<a><object><bndbox><xmin>1</xmin></bndbox></object></a>", "no annotation"),
     ],
 )
-def test_a_broken_file_is_named(voc, path, content, says):
+def test_a_broken_file_is_named(voc, path: str, content: bytes | str | None, says: str) -> None:
     target = voc / path
     whole = target.read_bytes()
     try:
@@ -626,7 +628,7 @@ def test_a_broken_file_is_named(voc, path, content, says):
         target.write_bytes(whole)
 
 
-def test_what_is_missing_is_told_before_the_first_picture_is_read(voc, davis, monkeypatch):
+def test_what_is_missing_is_told_before_the_first_picture_is_read(voc, davis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when its turn comes, hours later; and only of what is to be read."""
     for root, path, listed in (
         (voc, "SegmentationObject/2009_000456.png", datasets.segmented),
@@ -647,7 +649,7 @@ def test_what_is_missing_is_told_before_the_first_picture_is_read(voc, davis, mo
             away.rename(target)
 
 
-def test_a_list_may_begin_with_a_byte_order_mark(voc):
+def test_a_list_may_begin_with_a_byte_order_mark(voc) -> None:
     path = voc / "ImageSets/Segmentation/val.txt"
     before = path.read_bytes()
     try:
@@ -657,7 +659,7 @@ def test_a_list_may_begin_with_a_byte_order_mark(voc):
         path.write_bytes(before)
 
 
-def test_the_title_names_the_year_that_the_folder_names(voc, tmp_path):
+def test_the_title_names_the_year_that_the_folder_names(voc, tmp_path: Path) -> None:
     for name, title in (("VOC2007", "PASCAL VOC2007 val"), ("mine", "PASCAL VOC val of the folder mine")):
         shutil.copytree(voc, tmp_path / name)
         data = datasets.segmented(str(tmp_path / name))
@@ -666,14 +668,14 @@ def test_the_title_names_the_year_that_the_folder_names(voc, tmp_path):
         assert paper_score("jaccard", data.title, "dino-vits16") is None  # figure 4 is on VOC2012
 
 
-def test_two_data_sets_in_one_folder_must_be_told_apart(voc, tmp_path):
+def test_two_data_sets_in_one_folder_must_be_told_apart(voc, tmp_path: Path) -> None:
     for year in ("VOC2007", "VOC2012"):
         (tmp_path / year).symlink_to(voc, target_is_directory=True)
     assert "say which" in said(datasets.boxed, str(tmp_path))
     assert len(datasets.segmented(str(tmp_path))) == 3
 
 
-def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis, model):
+def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis, model) -> None:
     (davis / "JPEGImages/480p/empty").mkdir()
     listed = davis / "ImageSets/2017/val.txt"
     before = listed.read_text()
@@ -699,7 +701,7 @@ def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis, model):
         benchmarks.follow(model, Clip("growing", 5, growing), 64)
 
 
-def test_values_out_of_range_are_refused():
+def test_values_out_of_range_are_refused() -> None:
     for wrong in ({"limit": 0}, {"limit": len(SCORING_SEEDS) + 1}, {"seed": -1}):
         with pytest.raises(SettingsError):
             benchmarks.run("jaccard", "scene:", ["embedded"], **wrong)
@@ -714,7 +716,7 @@ def test_values_out_of_range_are_refused():
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
-def test_the_papers_figure_stands_only_beside_the_papers_models():
+def test_the_papers_figure_stands_only_beside_the_papers_models() -> None:
     voc, davis = "PASCAL VOC2012 val", "DAVIS 2017 val"
     for name, value in (
         ("dino-vits16", 45.9), ("dino-vits8", 44.7), ("deit-vits16", 27.3),
@@ -747,7 +749,7 @@ def score_of(name: str, jaccard: float, objects: float, **more) -> Score:
     return Score(name, {"jaccard": jaccard, "jaccard_objects": objects}, counts, paper, "bf16", "cpu", "torch", **more)
 
 
-def test_a_report_has_a_table_bars_and_json():
+def test_a_report_has_a_table_bars_and_json() -> None:
     each = [{"name": "2007_000033", "jaccard": 50.0, "objects": []}]
     report = report_of(
         score_of("dino-vits16", 50.0, 41.26, error=1.24, each=each), score_of("random:embedded", 12.5, 11.0)
@@ -782,7 +784,7 @@ def test_a_report_has_a_table_bars_and_json():
     }
 
 
-def test_nothing_is_no_bar_and_baselines_stand_under_the_models():
+def test_nothing_is_no_bar_and_baselines_stand_under_the_models() -> None:
     report = report_of(
         score_of("embedded", 0.0, 0.0), score_of("b", 1.0, 1.0),
         baselines=[Score("whole picture", {"jaccard": 30.0, "jaccard_objects": 20.0}, {}, error=2.0)],
@@ -800,7 +802,7 @@ def test_nothing_is_no_bar_and_baselines_stand_under_the_models():
     assert mixed.notes[-2:] == ["objects are found by the keys of a", "objects are found by the values of b"]
 
 
-def test_what_sets_a_figure_apart_from_the_papers_is_said():
+def test_what_sets_a_figure_apart_from_the_papers_is_said() -> None:
     dino, other = score_of("dino-vits16", 50.0, 41.26), score_of("embedded", 50.0, 41.26)
     assert report_of(dino).notes == []
     assert report_of(dino, looked_at=7).notes == ["the paper's figure is of all 1449 pictures; here are 7"]
@@ -811,7 +813,7 @@ def test_what_sets_a_figure_apart_from_the_papers_is_said():
     assert report_of(dino, unfinished=["a", "b"]).table().endswith("not scored: a, b")
 
 
-def test_every_format_and_device_that_was_computed_with_is_named():
+def test_every_format_and_device_that_was_computed_with_is_named() -> None:
     first = score_of("embedded", 1.0, 1.0)
     second = dataclasses.replace(first, precision="int8", backend="openvino")
     assert report_of(first, second, first).table().splitlines()[0].endswith("; bf16 on cpu, int8 openvino on cpu")
@@ -821,7 +823,7 @@ def test_every_format_and_device_that_was_computed_with_is_named():
 
 
 @pytest.fixture
-def score(monkeypatch, capsys):
+def score(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`rtviz score ...` in this process: status, stdout, stderr."""
     from rtviz import cli, threads
 
@@ -835,7 +837,7 @@ def score(monkeypatch, capsys):
     return command
 
 
-def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
+def test_drawn_scenes_are_scored_with_nothing_downloaded(score) -> None:
     line = ("jaccard", "--data", "scene:", "--limit", "4", "--model", "embedded", "--model", "random:embedded")
     status, out, err = score(*line, "--precision", "fp32", "--device", "cpu", "--json")
     assert status == 0, err
@@ -851,7 +853,7 @@ def test_drawn_scenes_are_scored_with_nothing_downloaded(score):
     assert "untrained" in err
 
 
-def test_objects_are_looked_for_at_the_command_line(score):
+def test_objects_are_looked_for_at_the_command_line(score) -> None:
     line = ("corloc", "--data", "scene:", "--limit", "3", "--seed", "5", "--objects", "lost", "--device", "cpu")
     status, out, err = score(*line, "--model", "embedded", "--resolution", "96", "--features", "values")
     assert status == 0, err
@@ -869,7 +871,7 @@ def test_objects_are_looked_for_at_the_command_line(score):
             assert f"{name} cannot be '{value}'; allowed: only with corloc" in err
 
 
-def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):
+def test_official_layouts_are_scored_at_the_command_line(score, voc, davis) -> None:
     looking = ("--model", "embedded", "--resolution", "64", "--limit", "1", "--precision", "fp32", "--device", "cpu")
     status, out, err = score("jaccard", "--data", str(voc.parent.parent), *looking)
     assert status == 0, err
@@ -879,7 +881,7 @@ def test_official_layouts_are_scored_at_the_command_line(score, voc, davis):
     assert out.startswith("DAVIS 2017 val: 1 clip, 5 frames, 2 objects; 64 px; fp32 on cpu\n")
 
 
-def test_a_drawn_clip_is_followed_at_the_command_line(score):
+def test_a_drawn_clip_is_followed_at_the_command_line(score) -> None:
     line = ("davis", "--data", "scene:", "--limit", "1", "--model", "embedded", "--resolution", "96", "--quiet")
     status, out, err = score(*line, "--precision", "fp32", "--device", "cpu")
     assert status == 0, err
@@ -889,7 +891,7 @@ def test_a_drawn_clip_is_followed_at_the_command_line(score):
     assert max(map(len, out.splitlines())) <= 120
 
 
-def test_what_was_finished_is_printed_before_the_error(score, monkeypatch):
+def test_what_was_finished_is_printed_before_the_error(score, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that fails, or Ctrl-C, after another one was scored."""
     measured = benchmarks.jaccard
     for failure, status, says in (
@@ -913,7 +915,7 @@ def test_what_was_finished_is_printed_before_the_error(score, monkeypatch):
         assert report["unfinished"] == ["random:embedded"]
 
 
-def test_a_model_without_cls_is_refused_before_any_is_scored(score, monkeypatch):
+def test_a_model_without_cls_is_refused_before_any_is_scored(score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmarks, "jaccard", lambda *given, **more: pytest.fail("scored"))
     name = "random:vit_base_patch16_siglip_224"
     status, out, err = score("jaccard", "--data", "scene:", "--limit", "1", "--model", "embedded", "--model", name)
@@ -921,7 +923,7 @@ def test_a_model_without_cls_is_refused_before_any_is_scored(score, monkeypatch)
     assert f"({name} has none)" in err
 
 
-def test_a_bar_counts_every_frame_at_a_terminal(score, monkeypatch):
+def test_a_bar_counts_every_frame_at_a_terminal(score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     line = (
         "jaccard",
@@ -951,7 +953,7 @@ def test_a_bar_counts_every_frame_at_a_terminal(score, monkeypatch):
         (["jaccard", "--data", "x", "--seed", "3"], 2, "--data scene:"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_refused(score, line, status, says):
+def test_a_line_that_makes_no_sense_is_refused(score, line: list[str], status: int, says: str) -> None:
     found, out, err = score(*line)
     assert found == status
     assert out == ""

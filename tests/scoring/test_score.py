@@ -14,7 +14,7 @@ from rtviz.scoring.scenes import cues, score_scenes
 from rtviz.sources.scene import SCORING_SEEDS, sample
 
 
-def test_the_mask_is_the_fewest_patches_with_the_mass():
+def test_the_mask_is_the_fewest_patches_with_the_mass() -> None:
     """Against every subset there is of a small map."""
     attention = np.random.default_rng(0).random((3, 3)) ** 3
     share = 0.6
@@ -30,14 +30,14 @@ def test_the_mask_is_the_fewest_patches_with_the_mass():
     assert attention[mask].min() >= attention[~mask].max()
 
 
-def test_masks_of_many_maps_are_those_of_each():
+def test_masks_of_many_maps_are_those_of_each() -> None:
     maps = np.random.default_rng(1).random((2, 3, 4, 5), np.float32)
     together = largest_mass(maps)
     for layer, head in itertools.product(range(2), range(3)):
         assert (together[layer, head] == largest_mass(maps[layer, head])).all()
 
 
-def test_jaccard_counts_pixels():
+def test_jaccard_counts_pixels() -> None:
     first, second = np.zeros((2, 4, 4), bool)
     first[:2, :2] = True  # 4 pixels
     second[1:3, :2] = True  # 4 pixels, 2 of them the same
@@ -45,7 +45,7 @@ def test_jaccard_counts_pixels():
     assert jaccard(np.zeros((4, 4), bool), np.zeros((4, 4), bool)) == 1
 
 
-def test_the_area_under_the_curve_is_a_count_of_pairs():
+def test_the_area_under_the_curve_is_a_count_of_pairs() -> None:
     random = np.random.default_rng(2)
     values = np.round(random.random((6, 7)), 1)  # with ties
     truth = random.random((6, 7)) < 0.3
@@ -54,7 +54,7 @@ def test_the_area_under_the_curve_is_a_count_of_pairs():
     assert area_under_curve(values, truth) == pytest.approx(wins / len(pairs))
 
 
-def test_patches_and_pixels():
+def test_patches_and_pixels() -> None:
     mask = np.zeros((16, 24), bool)
     mask[8:, 16:] = True
     patches = on_patches(mask, (2, 3))
@@ -65,7 +65,7 @@ def test_patches_and_pixels():
     assert on_patches(speck, (2, 3)).sum() == 1
 
 
-def test_cues_find_what_they_are_about():
+def test_cues_find_what_they_are_about() -> None:
     pixels = np.full((64, 64, 3), 90, np.uint8)
     pixels[8:24, 40:56] = (220, 40, 40)
     found = cues(pixels)
@@ -75,7 +75,7 @@ def test_cues_find_what_they_are_about():
     assert found["centre disc"].argmax() in (27, 28, 35, 36)
 
 
-def test_scenes_must_have_seeds():
+def test_scenes_must_have_seeds() -> None:
     with pytest.raises(SettingsError, match="scenes"):
         score_scenes("random:embedded", scenes=10, seed=len(SCORING_SEEDS) - 5)
     with pytest.raises(UnknownModel):
@@ -90,7 +90,7 @@ def report():
     return found
 
 
-def test_the_embedded_model_is_far_above_its_untrained_twin(report):
+def test_the_embedded_model_is_far_above_its_untrained_twin(report) -> None:
     assert report.model.name == "embedded"
     assert report.untrained.name == "random:embedded"
     assert report.model.best_head > 2 * report.untrained.best_head
@@ -100,7 +100,7 @@ def test_the_embedded_model_is_far_above_its_untrained_twin(report):
     assert max(report.steadiness.heads) > 0.8
 
 
-def test_the_report_speaks_to_people_and_to_programs(report):
+def test_the_report_speaks_to_people_and_to_programs(report) -> None:
     mapping = json.loads(json.dumps(report.to_mapping()))
     assert mapping["scenes"] == 12
     assert mapping["first_seed"] == SCORING_SEEDS.start
@@ -113,7 +113,7 @@ def test_the_report_speaks_to_people_and_to_programs(report):
     assert max(map(len, table.splitlines())) <= 120
 
 
-def test_best_head_is_measured_as_dino_does(report):
+def test_best_head_is_measured_as_dino_does(report) -> None:
     """One picture, measured again by hand."""
     import rtviz
 

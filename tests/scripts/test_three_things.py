@@ -25,7 +25,7 @@ def cells() -> list[dict[str, object]]:
     return json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
 
 
-def test_it_is_committed_small_and_without_outputs():
+def test_it_is_committed_small_and_without_outputs() -> None:
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     assert NOTEBOOK.stat().st_size < 20_000
@@ -45,7 +45,9 @@ def run(source: str, namespace: dict[str, object]) -> object:
     return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last is not None else None
 
 
-def test_it_runs_from_top_to_bottom_with_nothing_downloaded(monkeypatch, capsys, tmp_path):
+def test_it_runs_from_top_to_bottom_with_nothing_downloaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     def refused(*_: object) -> None:
         raise AssertionError("the notebook went to the network")
 
@@ -89,6 +91,6 @@ def test_it_runs_from_top_to_bottom_with_nothing_downloaded(monkeypatch, capsys,
 
 
 @pytest.mark.parametrize("name", ["MODEL", "CONVNET", "PLACE", "SUPERVISED", "FIGURE, GROUND"])
-def test_what_a_reader_may_change_is_named_in_the_first_cell(name):
+def test_what_a_reader_may_change_is_named_in_the_first_cell(name: str) -> None:
     first = next("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "code")
     assert f"{name} = " in first

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,16 +19,18 @@ import torch
 from safetensors import safe_open
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_embedded.py"
+PARTS = ("curriculum", "scenes", "network", "losses")
 
 
 @pytest.fixture(scope="module")
-def trainer():
-    spec = importlib.util.spec_from_file_location("train_embedded", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_embedded"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["train_embedded"]
+def trainer() -> Iterator[SimpleNamespace]:
+    """Everything in the modules of scripts/embedded_training, by name."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        modules = [importlib.import_module(f"embedded_training.{name}") for name in PARTS]
+        yield SimpleNamespace(**{name: one for module in modules for name, one in vars(module).items()})
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def recipe(trainer):
 
 
 @pytest.mark.parametrize("size", [96, 160])
-def test_the_network_is_timms(trainer, recipe, size):
+def test_the_network_is_timms(trainer, recipe, size: int) -> None:
     from rtviz.models.timm_import import timm
 
     torch.manual_seed(0)
@@ -52,7 +56,7 @@ def test_the_network_is_timms(trainer, recipe, size):
     assert rows[-1].shape == (2, 4, (size // 8) ** 2)
 
 
-def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path):
+def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path: Path) -> None:
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     stage = trainer.STAGES["small"][1]
     first, again = (trainer.batch_of(pool, recipe, stage, 0, 5) for _ in range(2))
@@ -66,7 +70,7 @@ def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path):
     stream.close()
 
 
-def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path):
+def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path: Path) -> None:
     """Without objects, view i and view batch + i + 1 are crops of the same background."""
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     for number, colour in enumerate(np.linspace(20, 230, len(pool.backgrounds))):
@@ -80,19 +84,19 @@ def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path)
     assert len({round(float(value), 2) for value in here}) == 4
 
 
-def test_codes_that_match_cost_less(trainer):
+def test_codes_that_match_cost_less(trainer) -> None:
     codes = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     others = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     assert trainer.find_each_other(codes, codes) < trainer.find_each_other(codes, others) - 1
 
 
-def test_sinkhorn_uses_every_prototype_alike(trainer):
+def test_sinkhorn_uses_every_prototype_alike(trainer) -> None:
     targets = trainer.sinkhorn(torch.randn(64, 8) * 0.1, 0.05, rounds=50)
     assert torch.allclose(targets.sum(1), torch.ones(64), atol=1e-4)
     assert torch.allclose(targets.sum(0), torch.full((8,), 8.0), atol=0.1)
 
 
-def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer):
+def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer) -> None:
     figure, ground = torch.zeros(1, 10), torch.zeros(1, 10)
     figure[0, :4], ground[0, 4:] = 1 / 4, 1 / 6
     assert float(trainer.nothing_left(figure, ground)) == pytest.approx(0, abs=1e-5)
@@ -107,7 +111,7 @@ def _train(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_forty_steps_improve_on_random(tmp_path):
+def test_forty_steps_improve_on_random(tmp_path: Path) -> None:
     weights = tmp_path / "embedded.safetensors"
     _train("--steps", "40", "--folder", str(tmp_path / "run"), "--output", str(weights))
     log = json.loads((tmp_path / "run" / "log.json").read_text())
@@ -130,7 +134,7 @@ def test_forty_steps_improve_on_random(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_killed_run_goes_on(tmp_path):
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     arguments = ["--steps", "16", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -22,6 +22,22 @@ from rtviz.sinks.memory import MemorySink
 from rtviz.sources import open_source
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"), [((30, 0), (30, 46)), ((0, 32), (22, 32)), ((20, 30), (20, 30)), ((2, 0), (2, 4))]
+)
+@pytest.mark.parametrize("name", ["o.mp4", "o.gif", "o.png", "folder"])
+def test_a_side_that_is_not_given_follows_the_other(
+    tmp_path: Path, name: str, asked: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    picture = np.zeros((41, 62, 3), np.uint8)
+    with open_sink(tmp_path / name, size=(41, 62), fps=25, output=OutputSettings(size=asked)) as sink:
+        assert sink.size == expected
+        sink.write(picture, Frame(picture))
+    written = tmp_path / name / "frame_000000.png" if name == "folder" else tmp_path / name
+    with open_source(str(written)) as source:
+        assert next(iter(source)).size == expected
+
+
 def frames_by_another_decoder(path: Path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path))
     frames = []
@@ -36,7 +52,7 @@ def frames_by_another_decoder(path: Path) -> list[np.ndarray]:
     ("name", "codec"),
     [("o.mp4", "auto"), ("o.mp4", "h265"), ("o.mp4", "av1"), ("o.mkv", "auto"), ("o.webm", "auto"), ("o.mov", "auto")],
 )
-def test_every_container_keeps_frames_pictures_and_uneven_times(tmp_path, name, codec):
+def test_every_container_keeps_frames_pictures_and_uneven_times(tmp_path: Path, name: str, codec: str) -> None:
     times_ms = make_video(tmp_path / "in.mkv", [0, 40, 50, 200, 210, 700, 740, 1200, 1240, 1300], size=(96, 128))
     copy(tmp_path / "in.mkv", tmp_path / name, OutputSettings(codec=codec, quality=95))
     assert packet_times(tmp_path / name) == pytest.approx([time / 1000 for time in times_ms], abs=1e-3)
@@ -50,7 +66,7 @@ def test_every_container_keeps_frames_pictures_and_uneven_times(tmp_path, name, 
             assert np.abs(ours.pixels.astype(int) - theirs.astype(int)).mean() < 6
 
 
-def test_odd_sizes_are_padded_to_even_ones_and_nothing_is_lost(tmp_path):
+def test_odd_sizes_are_padded_to_even_ones_and_nothing_is_lost(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3), np.uint8)
     pixels = cv2.resize(pixels, (101, 75), interpolation=cv2.INTER_CUBIC)
     with open_sink(tmp_path / "o.mp4", size=(75, 101), fps=25, output=OutputSettings(quality=100)) as sink:
@@ -62,14 +78,14 @@ def test_odd_sizes_are_padded_to_even_ones_and_nothing_is_lost(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
-def test_sound_is_copied_packet_by_packet(tmp_path, name):
+def test_sound_is_copied_packet_by_packet(tmp_path: Path, name: str) -> None:
     make_video(tmp_path / "in.mp4", sound="aac")
     warnings = copy(tmp_path / "in.mp4", tmp_path / name)
     assert sound_packets(tmp_path / name) == sound_packets(tmp_path / "in.mp4")
     assert warnings == []
 
 
-def test_what_is_not_kept_is_said_and_title_and_language_are_kept(tmp_path):
+def test_what_is_not_kept_is_said_and_title_and_language_are_kept(tmp_path: Path) -> None:
     import av
 
     make_video(tmp_path / "one.mkv", sound="aac")
@@ -91,7 +107,7 @@ def test_what_is_not_kept_is_said_and_title_and_language_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "codec"), [("o.mp4", "aac"), ("o.webm", "opus")])
-def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path, name, codec):
+def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path: Path, name: str, codec: str) -> None:
     import av
 
     make_video(tmp_path / "in.mkv", sound="pcm_s16le")
@@ -120,7 +136,9 @@ def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path
         ("in.mkv", "libopus", "o.webm"),
     ],
 )
-def test_flash_and_beep_stay_together(tmp_path, given, sound, name, part):
+def test_flash_and_beep_stay_together(
+    tmp_path: Path, given: str, sound: str, name: str, part: dict[str, float]
+) -> None:
     make_signals(tmp_path / given, sound=sound)
     copy(tmp_path / given, tmp_path / name, **part)
     assert packet_times(tmp_path / name)[0] == 0
@@ -132,7 +150,7 @@ def test_flash_and_beep_stay_together(tmp_path, given, sound, name, part):
     assert beeps == pytest.approx([at + lag[1][0] - lag[0][0] for at in flashes], abs=0.005)
 
 
-def test_sound_with_a_hole_stays_in_step_behind_it(tmp_path):
+def test_sound_with_a_hole_stays_in_step_behind_it(tmp_path: Path) -> None:
     """A recorder that lost two seconds of sound; encoded anew, silence must stand there."""
     import av
 
@@ -151,7 +169,7 @@ def test_sound_with_a_hole_stays_in_step_behind_it(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
-def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path, codec):
+def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path: Path, codec: str) -> None:
     import av
 
     make_signals(tmp_path / "whole.mkv", seconds=5)
@@ -175,7 +193,7 @@ def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path, codec)
     assert signals(tmp_path / "o.mp4")[1] == pytest.approx([4.02], abs=0.03)
 
 
-def test_the_last_frame_is_shown_as_long_as_in_the_input(tmp_path):
+def test_the_last_frame_is_shown_as_long_as_in_the_input(tmp_path: Path) -> None:
     import av
 
     make_video(tmp_path / "in.mp4", [0, 100, 200])  # whose last frame lasts 100 ms
@@ -184,7 +202,7 @@ def test_the_last_frame_is_shown_as_long_as_in_the_input(tmp_path):
         assert after.duration == pytest.approx(before.duration, abs=1000)  # microseconds
 
 
-def test_a_key_frame_comes_every_second_however_uneven_the_rate(tmp_path):
+def test_a_key_frame_comes_every_second_however_uneven_the_rate(tmp_path: Path) -> None:
     """What a kill can cost is what lies behind the last key frame."""
     import av
 
@@ -202,7 +220,7 @@ def test_a_key_frame_comes_every_second_however_uneven_the_rate(tmp_path):
         assert max(np.diff([*keys, times[-1]])) <= 1.3
 
 
-def test_a_part_has_its_own_sound_and_starts_at_zero(tmp_path):
+def test_a_part_has_its_own_sound_and_starts_at_zero(tmp_path: Path) -> None:
     make_video(tmp_path / "in.mp4", [40 * number for number in range(75)], sound="aac")
     copy(tmp_path / "in.mp4", tmp_path / "o.mp4", start=1.0, end=2.0)
     assert packet_times(tmp_path / "o.mp4") == pytest.approx([0.04 * number for number in range(25)], abs=1e-3)
@@ -210,7 +228,7 @@ def test_a_part_has_its_own_sound_and_starts_at_zero(tmp_path):
     assert seconds == pytest.approx(1.0, abs=0.15)
 
 
-def test_the_colours_are_tagged(tmp_path):
+def test_the_colours_are_tagged(tmp_path: Path) -> None:
     import av
 
     make_video(tmp_path / "in.mp4")
@@ -221,7 +239,7 @@ def test_the_colours_are_tagged(tmp_path):
         assert context.pix_fmt == "yuv420p"
 
 
-def test_a_gif_moves_and_says_what_it_left_out(tmp_path):
+def test_a_gif_moves_and_says_what_it_left_out(tmp_path: Path) -> None:
     from PIL import Image
 
     make_video(tmp_path / "in.mp4", [20 * number for number in range(50)])
@@ -234,7 +252,51 @@ def test_a_gif_moves_and_says_what_it_left_out(tmp_path):
         assert picture.convert("RGB").getpixel((60, 40))[0] > 200  # the last frames are bright
 
 
-def test_a_folder_of_pngs_is_exact_and_lists_the_times(tmp_path):
+def test_a_gif_says_that_it_has_no_sound(tmp_path: Path) -> None:
+    make_signals(tmp_path / "in.mp4", seconds=1)
+    assert "left out, because .gif does not carry it: 1 sound track" in copy(tmp_path / "in.mp4", tmp_path / "o.gif")
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.gif"])
+@pytest.mark.parametrize("milliseconds", [[65_535_000, 100, 100], [100, 100, 65_535_000]])
+def test_a_picture_may_stand_for_hours(tmp_path: Path, name: str, milliseconds: list[int]) -> None:
+    """An MP4 counts that in 31 bits of its unit, a GIF in 16 bits: the picture is repeated."""
+    from PIL import Image
+
+    drawn = [Image.new("RGB", (64, 48), (level,) * 3) for level in (0, 100, 200)]
+    drawn[0].save(tmp_path / "in.png", save_all=True, append_images=drawn[1:], duration=milliseconds)
+    copy(tmp_path / "in.png", tmp_path / name)
+    with open_source(str(tmp_path / name)) as written:
+        assert written.info.duration_seconds == pytest.approx(65_535.2, abs=0.01)
+        shown = [(round(frame.pixels.mean() / 100), frame.pts_seconds) for frame in written]
+    first = [next(at for level, at in shown if level == number) for number in range(3)]
+    assert first == pytest.approx([0, milliseconds[0] / 1000, sum(milliseconds[:2]) / 1000], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.gif"])
+def test_a_picture_that_is_to_stand_for_ever_is_refused_in_a_line(tmp_path: Path, name: str) -> None:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    with open_sink(tmp_path / name, size=(48, 64), fps=25) as sink:
+        sink.write(pixels, Frame(pixels, 0, 0.0))
+        with pytest.raises(OutputUnwritable, match=r"to be shown for \d+ days"):
+            sink.write(pixels, Frame(pixels, 1, 1e12))
+
+
+def test_the_last_picture_of_a_gif_stands_as_long_as_it_did(tmp_path: Path) -> None:
+    from PIL import Image
+
+    drawn = [Image.new("RGB", (64, 48), (level,) * 3) for level in (0, 100, 200)]
+    drawn[0].save(tmp_path / "in.gif", save_all=True, append_images=drawn[1:], duration=[100, 100, 2000])
+    copy(tmp_path / "in.gif", tmp_path / "o.gif")
+    with Image.open(tmp_path / "o.gif") as written:
+        times = []
+        for number in range(written.n_frames):
+            written.seek(number)
+            times.append(written.info["duration"])
+    assert times == [100, 100, 2000]
+
+
+def test_a_folder_of_pngs_is_exact_and_lists_the_times(tmp_path: Path) -> None:
     make_video(tmp_path / "in.mp4")
     copy(tmp_path / "in.mp4", tmp_path / "pictures", every=5)
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
@@ -247,7 +309,7 @@ def test_a_folder_of_pngs_is_exact_and_lists_the_times(tmp_path):
     assert "frame_000005.png,5,0.200000" in (tmp_path / "pictures" / "frames.csv").read_text()
 
 
-def test_one_picture_holds_one_frame(tmp_path):
+def test_one_picture_holds_one_frame(tmp_path: Path) -> None:
     make_video(tmp_path / "in.mp4")
     with pytest.raises(OutputUnwritable, match="one picture"):
         copy(tmp_path / "in.mp4", tmp_path / "o.png")
@@ -256,7 +318,7 @@ def test_one_picture_holds_one_frame(tmp_path):
     assert cv2.imread(str(tmp_path / "o.png")).shape == (48, 64, 3)
 
 
-def test_an_exception_leaves_nothing_under_the_final_name_and_a_file_that_plays(tmp_path):
+def test_an_exception_leaves_nothing_under_the_final_name_and_a_file_that_plays(tmp_path: Path) -> None:
     make_video(tmp_path / "in.mp4", [40 * number for number in range(100)])
 
     def fail_midway() -> None:
@@ -277,7 +339,7 @@ def test_an_exception_leaves_nothing_under_the_final_name_and_a_file_that_plays(
     assert len(frames_by_another_decoder(rest)) == 71
 
 
-def test_a_new_run_does_not_touch_what_an_earlier_one_left(tmp_path):
+def test_a_new_run_does_not_touch_what_an_earlier_one_left(tmp_path: Path) -> None:
     (tmp_path / "o.partial.mp4").write_bytes(b"precious")
     (tmp_path / "other.partial.mp4").write_bytes(b"not ours")
     make_video(tmp_path / "in.mp4")
@@ -303,7 +365,7 @@ for index in range(3000):
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.webm"])
-def test_after_a_kill_the_temporary_file_plays_up_to_two_seconds_before_it(tmp_path, name):
+def test_after_a_kill_the_temporary_file_plays_up_to_two_seconds_before_it(tmp_path: Path, name: str) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path / name)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -336,7 +398,7 @@ except OutputUnwritable as error:
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.gif", "folder"])
-def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path, name):
+def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path: Path, name: str) -> None:
     """A limit on the file's size fails a write as a full disk does."""
     if name == "folder":
         full = FULL.replace("100_000, 100_000", "1000, 1000")
@@ -352,7 +414,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path, name):
     assert not (tmp_path / name).exists()
 
 
-def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path):
+def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "there.mp4").write_bytes(b"x")
     (tmp_path / "hard.mp4").hardlink_to(tmp_path / "there.mp4")
     with pytest.raises(OutputExists, match="--overwrite"):
@@ -368,7 +430,7 @@ def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path):
         check_output(tmp_path / "o.mp4", None, overwrite=False, maps=True)
 
 
-def test_an_output_never_replaces_its_input(tmp_path):
+def test_an_output_never_replaces_its_input(tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(3):
@@ -386,7 +448,7 @@ def test_an_output_never_replaces_its_input(tmp_path):
     check_output(tmp_path / "new", str(folder), overwrite=True)
 
 
-def test_a_sink_that_no_frame_came_to_says_so_and_leaves_nothing(tmp_path):
+def test_a_sink_that_no_frame_came_to_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     for name in ("o.mp4", "o.gif", "o.png", "o"):
         sink = open_sink(tmp_path / name, size=(48, 64), fps=25)
         with pytest.raises(OutputUnwritable, match="no frame came"):
@@ -395,7 +457,7 @@ def test_a_sink_that_no_frame_came_to_says_so_and_leaves_nothing(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_encoded_is_one_line(tmp_path):
+def test_what_cannot_be_encoded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable, match="20000x64 are too large"):
         open_sink(tmp_path / "o.mp4", size=(64, 20000), fps=25)
     pixels = np.zeros((2, 2, 3), np.uint8)
@@ -409,7 +471,7 @@ def test_what_cannot_be_encoded_is_one_line(tmp_path):
     assert not (tmp_path / "o.mp4").exists()
 
 
-def test_a_sink_in_memory_keeps_what_it_was_given():
+def test_a_sink_in_memory_keeps_what_it_was_given() -> None:
     drawn = np.zeros((2, 2, 3), np.uint8)
     with MemorySink() as sink:
         for index in range(3):
@@ -420,7 +482,7 @@ def test_a_sink_in_memory_keeps_what_it_was_given():
     assert sink.closed
 
 
-def test_a_codec_that_a_container_cannot_hold_is_refused(tmp_path):
+def test_a_codec_that_a_container_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="vp9, av1"):
         open_sink(tmp_path / "o.webm", size=(48, 64), fps=25, output=OutputSettings(codec="h264"))
 
@@ -444,7 +506,7 @@ def some_maps(frames: int) -> list[tuple[Maps, Frame]]:
     ]
 
 
-def test_raw_maps_stream_into_a_zarr_store(tmp_path):
+def test_raw_maps_stream_into_a_zarr_store(tmp_path: Path) -> None:
     import zarr
 
     made = some_maps(300)  # more than one chunk
@@ -459,7 +521,7 @@ def test_raw_maps_stream_into_a_zarr_store(tmp_path):
     assert dict(stored.attrs)["model"] == "made-up"
 
 
-def test_raw_maps_of_one_picture_in_npz(tmp_path):
+def test_raw_maps_of_one_picture_in_npz(tmp_path: Path) -> None:
     ((maps, frame),) = some_maps(1)
     with open_maps_sink(tmp_path / "maps.npz") as sink:
         sink.write(maps, frame)
@@ -468,7 +530,7 @@ def test_raw_maps_of_one_picture_in_npz(tmp_path):
         assert json.loads(str(stored["facts"]))["axes"] == ["layers", "heads", "rows", "columns"]
 
 
-def test_only_our_own_folders_are_replaced(tmp_path):
+def test_only_our_own_folders_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine.zarr").mkdir()
     (tmp_path / "mine.zarr" / "thesis.txt").write_text("precious")
     with (

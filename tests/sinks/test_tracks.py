@@ -49,7 +49,9 @@ PICTURES = [0.04 * number for number in range(75)]
         ("pcm_s16le", "o.mov", "pcm_s16le"),
     ],
 )
-def test_sound_that_begins_late_is_kept_and_moves_no_picture(tmp_path, sound, name, becomes):
+def test_sound_that_begins_late_is_kept_and_moves_no_picture(
+    tmp_path: Path, sound: str, name: str, becomes: str
+) -> None:
     make_signals(tmp_path / "whole.mkv", seconds=3, sound=sound)
     cut_sound(tmp_path / "whole.mkv", tmp_path / "in.mkv", 1.98)  # its first packets beep
     warnings = copy(tmp_path / "in.mkv", tmp_path / name)
@@ -62,7 +64,7 @@ def test_sound_that_begins_late_is_kept_and_moves_no_picture(tmp_path, sound, na
 @pytest.mark.parametrize(
     ("sound", "name"), [("ac3", "o.mp4"), ("aac", "o.mp4"), ("libopus", "o.webm"), ("eac3", "o.mov")]
 )
-def test_sound_that_has_ended_before_the_part_is_left_out_and_said(tmp_path, sound, name):
+def test_sound_that_has_ended_before_the_part_is_left_out_and_said(tmp_path: Path, sound: str, name: str) -> None:
     make_signals(tmp_path / "whole.mkv", seconds=3, sound=sound)
     cut_sound(tmp_path / "whole.mkv", tmp_path / "in.mkv", 0, 1)
     warnings = copy(tmp_path / "in.mkv", tmp_path / name, start=2.0)
@@ -71,7 +73,9 @@ def test_sound_that_has_ended_before_the_part_is_left_out_and_said(tmp_path, sou
     assert any("sound is left out" in warning for warning in warnings)
 
 
-def test_a_header_that_is_refused_is_one_line_that_says_what_was_to_be_written(tmp_path, monkeypatch):
+def test_a_header_that_is_refused_is_one_line_that_says_what_was_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And the muxer is not asked again, which would end the process."""
     make_sound(tmp_path / "in.mkv", "libmp3lame", 11025, "mono")
     monkeypatch.setattr(tracks, "_try_sound", lambda *_: None)
@@ -107,17 +111,28 @@ def make_sound(path: Path, codec: str, rate: int, layout: str) -> None:
 
 
 @pytest.mark.parametrize(("rate", "becomes"), [(11025, "aac"), (8000, "aac"), (44100, "mp3")])
-def test_sound_is_copied_where_the_container_takes_its_rate_and_else_encoded(tmp_path, rate, becomes):
+def test_sound_is_copied_where_the_container_takes_its_rate_and_else_encoded(
+    tmp_path: Path, rate: int, becomes: str
+) -> None:
     make_sound(tmp_path / "in.mkv", "libmp3lame", rate, "mono")
     warnings = copy(tmp_path / "in.mkv", tmp_path / "o.mp4")
     assert sound_of(tmp_path / "o.mp4") == [(becomes, 1)]
     assert [f"mp3, {rate} Hz" in warning for warning in warnings] == [True] * (becomes == "aac")
 
 
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_tta_is_encoded_anew_where_a_copy_would_lose_its_end(tmp_path, start):
+    make_sound(tmp_path / "in.mkv", "tta", 44100, "mono")
+    assert any("tta" in warning for warning in copy(tmp_path / "in.mkv", tmp_path / "o.mkv", start=start))
+    with av.open(str(tmp_path / "o.mkv")) as written:
+        samples = sum(frame.samples for frame in written.decode(audio=0))
+    assert samples >= (1 - start - 0.03) * 44100
+
+
 @pytest.mark.parametrize(
     ("layout", "name"), [("5.1", "o.mp4"), ("5.1(side)", "o.webm"), ("7.1", "o.webm"), ("7.1", "o.mp4")]
 )
-def test_surround_sound_that_is_encoded_anew_keeps_its_channels(tmp_path, layout, name):
+def test_surround_sound_that_is_encoded_anew_keeps_its_channels(tmp_path: Path, layout: str, name: str) -> None:
     make_sound(tmp_path / "in.mkv", "pcm_s16le", 48000, layout)
     with av.open(str(tmp_path / "in.mkv")) as container:
         channels = container.streams.audio[0].channels
@@ -173,7 +188,7 @@ def read_of(path: Path) -> list[tuple[float, bytes]]:
 
 @pytest.mark.parametrize("name", ["o.mkv", "o.mp4", "o.mov", "o.webm"])
 @pytest.mark.parametrize("start", [0.0, 3.4])
-def test_subtitles_and_chapters_are_kept_at_their_time(tmp_path, name, start):
+def test_subtitles_and_chapters_are_kept_at_their_time(tmp_path: Path, name: str, start: float) -> None:
     make_titled(tmp_path / "in.mkv")
     warnings = copy(tmp_path / "in.mkv", tmp_path / name, start=start)
     kept = name in ("o.mkv", "o.webm")
@@ -197,7 +212,7 @@ def test_subtitles_and_chapters_are_kept_at_their_time(tmp_path, name, start):
         assert len(read_of(tmp_path / f"again{Path(name).suffix}")) == 2
 
 
-def test_bitmap_subtitles_are_said_to_be_lost_where_the_container_has_none(tmp_path):
+def test_bitmap_subtitles_are_said_to_be_lost_where_the_container_has_none(tmp_path: Path) -> None:
     make_video(tmp_path / "plain.mkv")
     with av.open(str(tmp_path / "plain.mkv")) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
@@ -215,7 +230,7 @@ def test_bitmap_subtitles_are_said_to_be_lost_where_the_container_has_none(tmp_p
 @pytest.mark.parametrize(
     ("written", "meant"), [("Caf\u00e9 in Z\u00fcrich", "latin-1"), ("\u65e5\u672c\u8a9e\u306e\u66f2", "cp932")]
 )
-def test_a_title_that_is_not_utf_8_is_read_and_kept(tmp_path, given, written, meant):
+def test_a_title_that_is_not_utf_8_is_read_and_kept(tmp_path: Path, given: str, written: str, meant: str) -> None:
     raw = written.encode(meant)
     make_video(tmp_path / "plain.mkv", codec="mpeg4", ticks=Fraction(1, 25))
     with av.open(str(tmp_path / "plain.mkv")) as source, av.open(str(tmp_path / given), "w") as container:
@@ -261,7 +276,7 @@ def make_two(path: Path, default: int) -> None:
 
 
 @pytest.mark.parametrize("default", [0, 1])
-def test_the_default_tracks_are_taken_and_others_by_their_number(tmp_path, default):
+def test_the_default_tracks_are_taken_and_others_by_their_number(tmp_path: Path, default: int) -> None:
     make_two(tmp_path / "in.mkv", default)
     sizes = [(48, 64), (96, 128)]
     for part, number in (

@@ -13,7 +13,7 @@ from rtviz.sources import open_source
 from rtviz.sources.scene import SCORING_SEEDS, TRAINING_SEEDS, TUNING_SEEDS, SceneSource, sample
 
 
-def test_a_seed_draws_the_same_pixels_in_another_process():
+def test_a_seed_draws_the_same_pixels_in_another_process() -> None:
     code = (
         "import hashlib; from rtviz.sources.scene import SceneSource, sample\n"
         "frame = SceneSource(7, (96, 128)).frame(11); pixels, mask = sample(3, 64)\n"
@@ -24,11 +24,11 @@ def test_a_seed_draws_the_same_pixels_in_another_process():
     assert len(outputs.pop().strip()) == 64
 
 
-def test_another_seed_draws_something_else():
+def test_another_seed_draws_something_else() -> None:
     assert (SceneSource(1, (96, 128)).frame(0).pixels != SceneSource(2, (96, 128)).frame(0).pixels).mean() > 0.5
 
 
-def test_masks_are_where_the_objects_are():
+def test_masks_are_where_the_objects_are() -> None:
     """Without its objects the scene is its background: what differs between them is the objects and their shadows."""
     source = SceneSource(5, (120, 160), objects=2)
     whole = source.frame(40)
@@ -44,7 +44,7 @@ def test_masks_are_where_the_objects_are():
     assert not (whole.masks[0] & whole.masks[1]).any()
 
 
-def test_objects_move_smoothly():
+def test_objects_move_smoothly() -> None:
     frames = list(open_source("scene:?seed=4&size=160x120&seconds=2"))
     assert len(frames) == 60
     centres = np.array([np.argwhere(frame.masks[-1]).mean(axis=0) for frame in frames])
@@ -53,18 +53,18 @@ def test_objects_move_smoothly():
     assert steps.max() < 4  # and never jumps
 
 
-def test_a_scene_without_an_end_goes_on():
+def test_a_scene_without_an_end_goes_on() -> None:
     frames = itertools.islice(open_source("scene:?size=64x48"), 100, 103)
     assert [frame.index for frame in frames] == [100, 101, 102]
 
 
 @pytest.mark.parametrize("seed", [2_000_000, 2_000_001, 2_000_002])
-def test_a_sample_has_one_object_of_the_asked_size(seed):
+def test_a_sample_has_one_object_of_the_asked_size(seed: int) -> None:
     pixels, mask = sample(seed, 112)
     assert pixels.shape == (112, 112, 3)
     assert 0.10 <= mask.mean() <= 0.15
 
 
-def test_the_seeds_of_training_tuning_and_scoring_are_apart():
+def test_the_seeds_of_training_tuning_and_scoring_are_apart() -> None:
     for first, second in itertools.combinations((TRAINING_SEEDS, TUNING_SEEDS, SCORING_SEEDS), 2):
         assert not range(max(first.start, second.start), min(first.stop, second.stop))

@@ -23,7 +23,7 @@ def number_of(frame) -> int:
     return round((float(frame.pixels[-8:, -8:].mean()) - 40) / 4)
 
 
-def test_a_variable_rate_keeps_every_timestamp(tmp_path):
+def test_a_variable_rate_keeps_every_timestamp(tmp_path: Path) -> None:
     times_ms = make_video(tmp_path / "clip.mkv", [0, 40, 50, 200, 210, 1000, 1040, 1041])
     frames, warnings = read(tmp_path / "clip.mkv")
     assert [round(frame.pts_seconds * 1000) for frame in frames] == times_ms
@@ -34,7 +34,7 @@ def test_a_variable_rate_keeps_every_timestamp(tmp_path):
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libx265"),
                                              ("a.avi", "mpeg4"), ("a.mov", "libx264")])  # fmt: skip
-def test_the_same_frames_as_another_decoder_finds(tmp_path, name, codec):
+def test_the_same_frames_as_another_decoder_finds(tmp_path: Path, name: str, codec: str) -> None:
     make_video(tmp_path / name, codec=codec)
     frames, _ = read(tmp_path / name)
     other = cv2.VideoCapture(str(tmp_path / name))
@@ -49,7 +49,7 @@ def test_the_same_frames_as_another_decoder_finds(tmp_path, name, codec):
 
 @pytest.mark.parametrize("part", [{"start": 0.5}, {"end": 0.5}, {"start": 0.4, "end": 0.8}, {"every": 4},
                                   {"start": 0.3, "every": 3}])  # fmt: skip
-def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path, part):
+def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path, part: dict[str, float]) -> None:
     make_video(tmp_path / "clip.mp4")
     whole, _ = read(tmp_path / "clip.mp4")
     expected = [
@@ -70,7 +70,7 @@ def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path, part):
     ("name", "codec"),
     [("a.mp4", "libx264"), ("a.mkv", "libx265"), ("a.ts", "libx264"), ("a.mpg", "mpeg2video"), ("a.avi", "mpeg4")],
 )
-def test_a_start_is_exact_in_every_container(tmp_path, name, codec):
+def test_a_start_is_exact_in_every_container(tmp_path: Path, name: str, codec: str) -> None:
     """Containers without an index guess where to seek to, and B-frames are stored out of order."""
     make_video(
         tmp_path / name, [40 * number for number in range(75)], codec=codec, options={"bf": "2"}, ticks=Fraction(1, 25)
@@ -85,7 +85,7 @@ def test_a_start_is_exact_in_every_container(tmp_path, name, codec):
         assert warnings == []
 
 
-def test_a_source_can_be_read_twice(tmp_path):
+def test_a_source_can_be_read_twice(tmp_path: Path) -> None:
     make_video(tmp_path / "clip.mp4")
     with open_source(str(tmp_path / "clip.mp4"), start=0.3) as source:
         assert [frame.index for frame in source] == [frame.index for frame in source] == list(range(8, 25))
@@ -115,7 +115,9 @@ def corners_of(pixels: np.ndarray) -> list[str]:
         ((0, 1, 1, 0), (96, 48), ["red", "blue", "green", "white"]),
     ],
 )
-def test_rotation_and_mirroring_are_applied_once(tmp_path, matrix, size, corners):
+def test_rotation_and_mirroring_are_applied_once(
+    tmp_path: Path, matrix: tuple[int, int, int, int], size: tuple[int, int], corners: list[str]
+) -> None:
     """A phone's clip: stored lying, with a display matrix (a b; c d) that takes (x, y) to (ax + cy, bx + dy)."""
     import av
 
@@ -148,7 +150,7 @@ def test_rotation_and_mirroring_are_applied_once(tmp_path, matrix, size, corners
         ({}, 0.299, 0.114, False),  # a small picture that says nothing
     ],
 )
-def test_colours_follow_the_tags(tmp_path, tags, red, blue, full):
+def test_colours_follow_the_tags(tmp_path: Path, tags: dict[str, int], red: float, blue: float, full: bool) -> None:
     """The coded levels are worked out here, from the definition of the matrices."""
     colour = np.array([180, 60, 30])
     r, g, b = colour / 255
@@ -160,7 +162,7 @@ def test_colours_follow_the_tags(tmp_path, tags, red, blue, full):
 
 
 @pytest.mark.parametrize(("transfer", "white", "bright"), [(16, 572, 763), (18, 719, 900)])
-def test_hdr_becomes_standard_range_with_a_warning(tmp_path, transfer, white, bright):
+def test_hdr_becomes_standard_range_with_a_warning(tmp_path: Path, transfer: int, white: int, bright: int) -> None:
     """Diffuse white (58 % of PQ, 75 % of HLG) is light, grey stays grey, and what is brighter still differs."""
     levels = []
     for name, level in (("white.mkv", white), ("bright.mkv", bright), ("black.mkv", 64)):
@@ -183,21 +185,21 @@ def test_hdr_becomes_standard_range_with_a_warning(tmp_path, transfer, white, br
     assert levels[2] == 0
 
 
-def test_pixels_that_are_not_square_are_made_so(tmp_path):
+def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
     make_video(tmp_path / "wide.mkv", size=(36, 48), options={"x264-params": "sar=4/3"})
     with open_source(str(tmp_path / "wide.mkv")) as source:
         assert source.info.size == (36, 64)
         assert {frame.size for frame in source} == {(36, 64)}
 
 
-def test_ten_bits_are_read_as_eight_with_a_warning(tmp_path):
+def test_ten_bits_are_read_as_eight_with_a_warning(tmp_path: Path) -> None:
     make_video(tmp_path / "deep.mkv", pixel_format="yuv420p10le", codec="libx265")
     frames, warnings = read(tmp_path / "deep.mkv")
     assert number_of(frames[10]) == 10
     assert any("10-bit" in warning for warning in warnings)
 
 
-def test_colours_are_right(tmp_path):
+def test_colours_are_right(tmp_path: Path) -> None:
     make_video(tmp_path / "clip.mp4", size=(64, 64))
     red = read(tmp_path / "clip.mp4")[0][0].pixels[4, 4]
     assert red[0] > 235
@@ -205,7 +207,7 @@ def test_colours_are_right(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["whole.mkv", "whole.webm", "whole.mp4", "whole.avi"])
-def test_a_truncated_file_keeps_what_decodes_and_counts(tmp_path, name):
+def test_a_truncated_file_keeps_what_decodes_and_counts(tmp_path: Path, name: str) -> None:
     codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(Path(name).suffix, "libx264")
     make_video(tmp_path / name, [40 * number for number in range(100)], codec=codec, ticks=Fraction(1, 25))
     if name == "whole.mp4":  # its index stands at the end, unless it was made for the web
@@ -229,7 +231,7 @@ def test_a_truncated_file_keeps_what_decodes_and_counts(tmp_path, name):
     assert read(tmp_path / name)[1] == []
 
 
-def test_sound_that_is_longer_than_the_pictures_is_no_damage(tmp_path):
+def test_sound_that_is_longer_than_the_pictures_is_no_damage(tmp_path: Path) -> None:
     import av
 
     make_video(tmp_path / "short.mkv")
@@ -249,7 +251,7 @@ def test_sound_that_is_longer_than_the_pictures_is_no_damage(tmp_path):
     assert warnings == []
 
 
-def test_a_size_that_changes_midway_is_fitted_into_the_first_with_a_warning(tmp_path):
+def test_a_size_that_changes_midway_is_fitted_into_the_first_with_a_warning(tmp_path: Path) -> None:
     make_video(tmp_path / "lying.ts", size=(48, 96))
     make_video(tmp_path / "standing.ts", [40 * number for number in range(5)], size=(96, 48))
     both = (tmp_path / "lying.ts").read_bytes() + (tmp_path / "standing.ts").read_bytes()
@@ -265,7 +267,7 @@ def test_a_size_that_changes_midway_is_fitted_into_the_first_with_a_warning(tmp_
 
 
 @pytest.mark.parametrize("name", ["10:30 clip.mp4", "50% %d clip.mp4", "-dash.mp4", "ünï [x] 'q'.mp4", "1234"])
-def test_names_may_be_anything(tmp_path, name, monkeypatch):
+def test_names_may_be_anything(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_video(tmp_path / "plain.mp4")
     (tmp_path / "plain.mp4").rename(tmp_path / name)
@@ -273,7 +275,7 @@ def test_names_may_be_anything(tmp_path, name, monkeypatch):
     assert expand([name]) == [name]
 
 
-def test_the_real_clips_have_the_frames_that_another_decoder_finds():
+def test_the_real_clips_have_the_frames_that_another_decoder_finds() -> None:
     media = Path(__file__).parents[3] / "shared" / "media"
     clips = sorted(media.glob("*.m[pk][4v]"))
     if not clips:
@@ -289,7 +291,7 @@ def test_the_real_clips_have_the_frames_that_another_decoder_finds():
                 assert difference.mean() < 4
 
 
-def test_flipped_bytes_keep_what_decodes_and_warn_with_counts(tmp_path):
+def test_flipped_bytes_keep_what_decodes_and_warn_with_counts(tmp_path: Path) -> None:
     make_video(tmp_path / "whole.mp4", [40 * number for number in range(60)], size=(144, 192))
     data = bytearray((tmp_path / "whole.mp4").read_bytes())
     start = data.find(b"mdat") + 2000
@@ -340,7 +342,7 @@ def bad_inputs(folder: Path) -> dict[str, str]:
     }
 
 
-def test_bad_inputs_are_refused_in_one_line_that_names_them(tmp_path):
+def test_bad_inputs_are_refused_in_one_line_that_names_them(tmp_path: Path) -> None:
     for name, says in bad_inputs(tmp_path).items():
         with pytest.raises(SourceError) as caught:
             read(tmp_path / name)
@@ -350,7 +352,7 @@ def test_bad_inputs_are_refused_in_one_line_that_names_them(tmp_path):
         assert "\n" not in message
 
 
-def test_a_file_with_sound_only_has_no_video_stream(tmp_path):
+def test_a_file_with_sound_only_has_no_video_stream(tmp_path: Path) -> None:
     import av
 
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
@@ -367,7 +369,7 @@ def write_picture(path: Path, level: int, size: tuple[int, int] = (30, 40)) -> N
     path.write_bytes(cv2.imencode(path.suffix, np.full((*size, 3), level, np.uint8))[1].tobytes())
 
 
-def test_a_folder_of_pictures_comes_in_natural_order_at_one_size(tmp_path):
+def test_a_folder_of_pictures_comes_in_natural_order_at_one_size(tmp_path: Path) -> None:
     for number in (10, 9, 1, 2):
         write_picture(tmp_path / f"frame{number}.png", number)
     write_picture(tmp_path / "frame20.png", 20, (60, 60))
@@ -381,7 +383,7 @@ def test_a_folder_of_pictures_comes_in_natural_order_at_one_size(tmp_path):
     assert [int(frame.pixels.max()) for frame in by_glob] == [1, 2, 9]
 
 
-def test_a_picture_is_upright_on_white_and_eight_bits_deep(tmp_path):
+def test_a_picture_is_upright_on_white_and_eight_bits_deep(tmp_path: Path) -> None:
     lying = Image.fromarray(np.repeat(np.arange(40, dtype=np.uint8)[None, :, None] * 6, 20, 0).repeat(3, 2))
     exif = Image.Exif()
     exif[0x0112] = 6  # held upright: to be turned a quarter clockwise
@@ -401,14 +403,14 @@ def test_a_picture_is_upright_on_white_and_eight_bits_deep(tmp_path):
     assert read(tmp_path / "deep.png")[0][0].pixels[0, 0].tolist() == [128, 128, 128]
 
 
-def test_a_clip_that_begins_late_is_not_taken_for_one_that_is_cut_off(tmp_path):
+def test_a_clip_that_begins_late_is_not_taken_for_one_that_is_cut_off(tmp_path: Path) -> None:
     make_video(tmp_path / "late.mkv", [5000 + 40 * number for number in range(25)])
     frames, warnings = read(tmp_path / "late.mkv")
     assert [frame.pts_seconds for frame in frames] == pytest.approx([0.04 * number for number in range(25)])
     assert warnings == []
 
 
-def test_a_picture_that_is_cut_off_keeps_its_upper_part(tmp_path, capfd):
+def test_a_picture_that_is_cut_off_keeps_its_upper_part(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     noise = np.random.default_rng(0).integers(60, 255, (96, 128, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "whole.jpg", quality=95)
     data = (tmp_path / "whole.jpg").read_bytes()
@@ -420,7 +422,7 @@ def test_a_picture_that_is_cut_off_keeps_its_upper_part(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_inputs_expand_to_places(tmp_path):
+def test_inputs_expand_to_places(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "pictures").mkdir()
     for name in ("b.mp4", "a10.mkv", "a9.mkv"):
@@ -438,7 +440,7 @@ def test_inputs_expand_to_places(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["scene:x", "scene:?size=1x1", "scene:?objects=9", "scene:?colour=red", "scene:-1"])
-def test_a_wrong_scene_says_what_a_scene_can_be(place):
+def test_a_wrong_scene_says_what_a_scene_can_be(place: str) -> None:
     with pytest.raises(SettingsError, match="objects=1-5"):
         read(place)
 
@@ -461,7 +463,7 @@ def remux(given: list[Path], path: Path, template: int = 0) -> None:
 
 
 @pytest.mark.parametrize("larger_first", [False, True])
-def test_a_stream_that_begins_smaller_than_its_header_has_the_headers_size(tmp_path, larger_first):
+def test_a_stream_that_begins_smaller_than_its_header_has_the_headers_size(tmp_path: Path, larger_first: bool) -> None:
     for name, size in (("small.mkv", (48, 64)), ("large.mkv", (96, 128))):
         make_video(tmp_path / name, [40 * number for number in range(8)], size=size, codec="libvpx")
     order = [tmp_path / "large.mkv", tmp_path / "small.mkv"][:: 1 if larger_first else -1]
@@ -472,7 +474,7 @@ def test_a_stream_that_begins_smaller_than_its_header_has_the_headers_size(tmp_p
     assert any("8 frames" in warning and "128x96" in warning for warning in warnings)
 
 
-def test_an_aspect_ratio_that_changes_midway_is_followed(tmp_path):
+def test_an_aspect_ratio_that_changes_midway_is_followed(tmp_path: Path) -> None:
     times = [40 * number for number in range(5)]
     make_video(tmp_path / "square.ts", times, size=(48, 64))
     make_video(tmp_path / "wide.ts", times, size=(48, 64), options={"x264-params": "sar=2/1"})
@@ -487,7 +489,7 @@ def test_an_aspect_ratio_that_changes_midway_is_followed(tmp_path):
 
 @pytest.mark.parametrize("orientation", [1, 6, 3, 2])
 @pytest.mark.parametrize("name", ["clip.avi", "clip.mov"])
-def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path, name, orientation):
+def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path: Path, name: str, orientation: int) -> None:
     import io
 
     import av
@@ -525,7 +527,7 @@ def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path, name, orientatio
         ("raw.ivf", "libvpx", Fraction(50)),
     ],
 )
-def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path, name, codec, rate):
+def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path: Path, name: str, codec: str, rate) -> None:
     import av
 
     with av.open(str(tmp_path / name), "w") as container:
@@ -547,7 +549,7 @@ def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path, name, codec, rat
 
 
 @pytest.mark.parametrize("name", ["in.avi", "in.wmv"])
-def test_b_frames_in_a_container_of_decoding_times_are_shown_at_theirs(tmp_path, name):
+def test_b_frames_in_a_container_of_decoding_times_are_shown_at_theirs(tmp_path: Path, name: str) -> None:
     """AVI and ASF keep no time at which a packet is shown."""
     import av
 

@@ -25,19 +25,21 @@ SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
 LAYOUTS = ("overlay", "alone", "side-by-side")
 
 
-def frame_of(size=(96, 132), pts_seconds=0.0, seed=0) -> Frame:
+def frame_of(size=(96, 132), pts_seconds: float = 0.0, seed: int = 0) -> Frame:
     noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
     slope = np.linspace(40, 180, size[1])[None, :, None]
     return Frame((noise + slope).astype(np.uint8), pts_seconds=pts_seconds)
 
 
-def maps_of(layers=3, heads=4, grid=(6, 9), query="cls", seed=0, scale=1.0) -> Maps:
+def maps_of(
+    layers: int = 3, heads: int = 4, grid=(6, 9), query: str = "cls", seed: int = 0, scale: float = 1.0
+) -> Maps:
     attention = np.random.default_rng(seed).random((layers, heads, *grid)) ** 4 + 1e-4
     attention = (scale * attention / attention.sum(axis=(2, 3), keepdims=True)).astype(np.float32)
     tokens = np.random.default_rng(seed + 1).normal(size=(*grid, 16)).astype(np.float32)
     keys = np.random.default_rng(seed + 2).normal(size=(heads, *grid, 8)).astype(np.float32)
     prefix = np.zeros((layers, heads, 1), np.float32)
-    cams = {"activation": (np.linalg.norm(tokens, axis=-1),)}
+    cams = {"activation": (np.linalg.norm(tokens, axis=-1),), "eigen": (tokens[..., 0],)}
     norms = np.random.default_rng(seed + 3).uniform(40, 60, (layers, *grid)).astype(np.float32)
     return Maps(
         attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams,
@@ -56,7 +58,7 @@ def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
 # ---------------------------------------------------------------------------------------------- registry
 
 
-def test_the_registry_names_what_can_be_drawn():
+def test_the_registry_names_what_can_be_drawn() -> None:
     assert views.names() == (
         "heatmap",
         "mask",
@@ -69,6 +71,7 @@ def test_the_registry_names_what_can_be_drawn():
         "similarity",
         "objects",
         "track",
+        "reference",
         "cam",
         "none",
     )
@@ -80,18 +83,20 @@ def test_the_registry_names_what_can_be_drawn():
         assert view.name == name
         assert view.label
         assert view.help
-        held = {"attention", "tokens", "keys", "features", "labels", "cam", "rollout", "unablated", "norms"}
-        assert view.needs <= held
+        assert view.needs <= {
+            "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
+            "norms",
+        }  # fmt: skip
 
 
-def test_an_unknown_view_is_named_with_what_is_allowed():
+def test_an_unknown_view_is_named_with_what_is_allowed() -> None:
     with pytest.raises(SettingsError, match=r"view cannot be 'heat'.*heatmap, mask"):
         views.find("heat")
     with pytest.raises(SettingsError, match="view"):
         views.draw(frame_of(), maps_of(), Settings(view="heat"))
 
 
-def test_the_registry_is_light():
+def test_the_registry_is_light() -> None:
     code = "import sys, rtviz.views; rtviz.views.names(); print(*{'cv2', 'numpy', 'PIL', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
 
@@ -102,7 +107,7 @@ def test_the_registry_is_light():
 @pytest.mark.parametrize("view", views.names())
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_view_has_the_size_that_its_layout_promises(view, layout, size):
+def test_every_view_has_the_size_that_its_layout_promises(view, layout, size) -> None:
     frame, before = frame_of(size), frame_of(size).pixels.copy()
     maps = maps_of()
     attention = maps.attention.copy()
@@ -119,7 +124,7 @@ def test_every_view_has_the_size_that_its_layout_promises(view, layout, size):
 @pytest.mark.parametrize("view", views.names())
 @pytest.mark.parametrize("size", [(2, 2), (16, 24), (31, 9), (240, 320), (40, 400)])
 @pytest.mark.parametrize("shape", [(24, 16), (1, 1), (2, 11)])
-def test_every_view_draws_at_any_size_and_for_any_model(view, size, shape):
+def test_every_view_draws_at_any_size_and_for_any_model(view, size: tuple[int, int], shape: tuple[int, int]) -> None:
     maps = maps_of(*shape, query=Point(0.9, 0.1))
     for upsampling in ("smooth", "nearest", "guided"):
         for head in (0, "all"):
@@ -128,7 +133,7 @@ def test_every_view_draws_at_any_size_and_for_any_model(view, size, shape):
 
 
 @pytest.mark.parametrize("view", ["heatmap", "mask", "heads", "grid"])
-def test_a_head_or_layer_that_is_not_there_is_refused_in_words(view):
+def test_a_head_or_layer_that_is_not_there_is_refused_in_words(view: str) -> None:
     maps = maps_of(layers=3, heads=6)
     with pytest.raises(SettingsError, match=r"head cannot be 9; allowed: 0 to 5 \(random:tiny has 6 heads\), mean"):
         views.draw(frame_of(), maps, Settings(view=view, head=9))
@@ -139,7 +144,7 @@ def test_a_head_or_layer_that_is_not_there_is_refused_in_words(view):
         views.draw(frame_of(), None, Settings(view=view))
 
 
-def test_negative_layers_count_from_the_end():
+def test_negative_layers_count_from_the_end() -> None:
     frame, maps = frame_of(), maps_of(layers=3)
     for view in ("heatmap", "mask", "heads", "grid"):
         pictures = [views.draw(frame, maps, Settings(view=view, layer=layer, head=1)) for layer in (2, -1, 0)]
@@ -147,12 +152,12 @@ def test_negative_layers_count_from_the_end():
         assert (pictures[0] != pictures[2]).any()
 
 
-def test_the_view_none_is_the_frame_without_maps():
+def test_the_view_none_is_the_frame_without_maps() -> None:
     frame = frame_of()
     np.testing.assert_array_equal(views.draw(frame, None, Settings(view="none")), frame.pixels)
 
 
-def test_the_query_patch_is_ringed():
+def test_the_query_patch_is_ringed() -> None:
     frame = frame_of((200, 300))
     for view in ("heatmap", "mask"):
         plain = views.draw(frame, maps_of(), Settings(view=view))
@@ -166,7 +171,7 @@ def test_the_query_patch_is_ringed():
 # ---------------------------------------------------------------------------------------------- heatmap
 
 
-def test_the_heatmap_lights_up_the_patch_that_is_attended():
+def test_the_heatmap_lights_up_the_patch_that_is_attended() -> None:
     frame, maps = frame_of((180, 270)), bright(maps_of(), 2, 1, row=4, column=7)
     for layout in ("overlay", "alone"):
         for upsampling in ("smooth", "nearest"):
@@ -176,7 +181,7 @@ def test_the_heatmap_lights_up_the_patch_that_is_attended():
             assert patch.mean() > 1.3 * np.delete(picture, slice(210, 240), axis=1).mean()
 
 
-def test_one_head_mean_and_maximum_are_what_they_say():
+def test_one_head_mean_and_maximum_are_what_they_say() -> None:
     frame, maps = frame_of(), maps_of()
     last = maps.attention[-1]
     for head, expected in ((2, last[2]), ("mean", last.mean(axis=0)), ("max", last.max(axis=0))):
@@ -189,14 +194,14 @@ def test_one_head_mean_and_maximum_are_what_they_say():
                 np.testing.assert_array_equal(drawn, alone)
 
 
-def test_the_heatmap_alone_has_only_colours_of_its_colormap():
+def test_the_heatmap_alone_has_only_colours_of_its_colormap() -> None:
     for name in ("inferno", "cividis", "gray"):
         picture = views.draw(frame_of(), maps_of(), Settings(head=0, layout="alone", colormap=name))
         allowed = {tuple(color) for color in palette.colormap(name).tolist()}
         assert {tuple(color) for color in picture.reshape(-1, 3).tolist()} <= allowed
 
 
-def test_opacity_runs_from_the_frame_to_the_map():
+def test_opacity_runs_from_the_frame_to_the_map() -> None:
     frame, maps = frame_of(), maps_of()
     untouched = views.draw(frame, maps, Settings(head=0, opacity=0))
     np.testing.assert_array_equal(untouched, frame.pixels)
@@ -211,7 +216,7 @@ def test_opacity_runs_from_the_frame_to_the_map():
     assert away == sorted(away)
 
 
-def test_the_frame_stays_visible_where_attention_is_weak():
+def test_the_frame_stays_visible_where_attention_is_weak() -> None:
     frame, maps = frame_of((180, 270)), bright(maps_of(), 2, 1, row=4, column=7)
     picture = views.draw(frame, maps, Settings(head=1))[:90]  # far from the patch
     correlation = np.corrcoef(picture.mean(axis=2).ravel(), frame.pixels[:90].mean(axis=2).ravel())[0, 1]
@@ -219,7 +224,7 @@ def test_the_frame_stays_visible_where_attention_is_weak():
     assert picture.mean() > 0.45 * frame.pixels[:90].mean()
 
 
-def test_gamma_lifts_or_hides_weak_attention():
+def test_gamma_lifts_or_hides_weak_attention() -> None:
     drawn = [
         views.draw(frame_of(), maps_of(), Settings(head=0, layout="alone", colormap="gray", gamma=gamma)).mean()
         for gamma in (0.5, 1.0, 2.0)
@@ -227,7 +232,7 @@ def test_gamma_lifts_or_hides_weak_attention():
     assert drawn[0] > drawn[1] + 10 > drawn[2] + 15
 
 
-def test_all_heads_each_have_their_colour():
+def test_all_heads_each_have_their_colour() -> None:
     maps, places = maps_of(heads=4), [(1, 1), (1, 7), (4, 1), (4, 7)]
     for head, (row, column) in enumerate(places):
         maps = bright(maps, 2, head, row, column)
@@ -250,7 +255,7 @@ def level(picture: np.ndarray) -> float:
     return float(picture[..., 0].mean())
 
 
-def test_a_steady_range_bounds_the_change_after_a_jump():
+def test_a_steady_range_bounds_the_change_after_a_jump() -> None:
     """One frame of four times the attention: alone each frame looks the same, steady it is seen as brighter, and the
     range comes back slowly, without a flash."""
     settings = Settings(head=0, layout="alone", colormap="gray")
@@ -272,7 +277,7 @@ def test_a_steady_range_bounds_the_change_after_a_jump():
     assert steady[-1] > 0.55 * alone[0]  # four seconds later
 
 
-def test_a_steady_range_does_not_flicker_with_a_flickering_map():
+def test_a_steady_range_does_not_flicker_with_a_flickering_map() -> None:
     settings, memory = Settings(head=0, layout="alone", colormap="gray"), views.Memory()
     background = []
     for i in range(40):
@@ -287,7 +292,7 @@ def test_a_steady_range_does_not_flicker_with_a_flickering_map():
     assert alone[0] - alone[1] > 8  # frame by frame it would have
 
 
-def test_a_paused_frame_looks_the_same_however_often_it_is_drawn():
+def test_a_paused_frame_looks_the_same_however_often_it_is_drawn() -> None:
     settings, memory = Settings(head=0), views.Memory()
     views.draw(frame_of(pts_seconds=0), maps_of(scale=0.5), settings, memory)
     first = views.draw(frame_of(pts_seconds=0.1), maps_of(), settings, memory)
@@ -296,7 +301,7 @@ def test_a_paused_frame_looks_the_same_however_often_it_is_drawn():
     np.testing.assert_array_equal(first, again)
 
 
-def test_the_rate_of_frames_does_not_change_the_steady_range():
+def test_the_rate_of_frames_does_not_change_the_steady_range() -> None:
     ends = []
     for fps in (10, 40):
         memory, settings = views.Memory(), Settings(head=0, layout="alone", colormap="gray")
@@ -307,7 +312,7 @@ def test_the_rate_of_frames_does_not_change_the_steady_range():
     assert ends[0] == pytest.approx(ends[1], abs=1.5)
 
 
-def test_the_first_frame_and_a_reset_and_a_rewind_begin_anew():
+def test_the_first_frame_and_a_reset_and_a_rewind_begin_anew() -> None:
     settings, memory = Settings(head=0, layout="alone"), views.Memory()
     fresh = views.draw(frame_of(), maps_of(scale=0.1), settings)
     np.testing.assert_array_equal(views.draw(frame_of(pts_seconds=9), maps_of(scale=0.1), settings, memory), fresh)
@@ -318,7 +323,7 @@ def test_the_first_frame_and_a_reset_and_a_rewind_begin_anew():
     np.testing.assert_array_equal(views.draw(frame_of(pts_seconds=0.2), maps_of(scale=0.1), settings, memory), fresh)
 
 
-def test_memory_does_not_grow_with_the_stream():
+def test_memory_does_not_grow_with_the_stream() -> None:
     memory = views.Memory()
     for i in range(30):
         for view in views.names():
@@ -329,7 +334,7 @@ def test_memory_does_not_grow_with_the_stream():
     assert len(memory) == kept
 
 
-def test_maps_without_any_contrast_stay_dark():
+def test_maps_without_any_contrast_stay_dark() -> None:
     maps = maps_of()
     maps.attention[:] = 1 / 54
     picture = views.draw(frame_of(), maps, Settings(head=0, layout="alone", colormap="gray"))
@@ -339,7 +344,7 @@ def test_maps_without_any_contrast_stay_dark():
 # ---------------------------------------------------------------------------------------------- mask
 
 
-def test_the_mask_is_tinted_inside_outlined_at_its_border_and_dimmed_outside():
+def test_the_mask_is_tinted_inside_outlined_at_its_border_and_dimmed_outside() -> None:
     frame = Frame(np.full((180, 270, 3), 140, np.uint8))
     maps = bright(maps_of(), 2, 1, row=3, column=4)
     picture = views.draw(frame, maps, Settings(view="mask", head=1, upsampling="nearest")).astype(int)
@@ -360,7 +365,7 @@ def test_the_mask_is_tinted_inside_outlined_at_its_border_and_dimmed_outside():
     assert other.sum() > 4 * 28
 
 
-def test_the_mask_alone_is_black_outside():
+def test_the_mask_alone_is_black_outside() -> None:
     maps = bright(maps_of(), 2, 1, row=3, column=4)
     settings = Settings(view="mask", head=1, upsampling="nearest", layout="alone")
     picture = views.draw(frame_of((180, 270)), maps, settings)
@@ -371,7 +376,7 @@ def test_the_mask_alone_is_black_outside():
     assert 149 <= xs.max() <= 152
 
 
-def test_a_higher_threshold_keeps_more():
+def test_a_higher_threshold_keeps_more() -> None:
     areas = [
         (views.draw(frame_of(), maps_of(), Settings(view="mask", head=0, layout="alone", threshold=t)) > 0).mean()
         for t in (0.2, 0.6, 0.9)
@@ -385,7 +390,7 @@ def test_a_higher_threshold_keeps_more():
 
 @pytest.mark.parametrize(("heads", "extras"), [(3, 1), (4, 0), (6, 3), (12, 4), (16, 0), (24, 1), (1, 0)])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_mosaic_shows_every_head_once_in_order(heads, extras, size):
+def test_the_mosaic_shows_every_head_once_in_order(heads: int, extras: int, size) -> None:
     tiles = heads_view.arrange(size, heads)
     assert [shown for shown, _ in tiles[:heads]] == list(range(heads))
     assert len(tiles) == heads + extras
@@ -398,7 +403,7 @@ def test_the_mosaic_shows_every_head_once_in_order(heads, extras, size):
         assert used.mean() > (0.9 if min(size) >= 360 else 0.7)  # small pictures give more of themselves to the gaps
 
 
-def test_each_tile_shows_its_own_head():
+def test_each_tile_shows_its_own_head() -> None:
     frame, maps = frame_of((480, 640)), maps_of(heads=6, grid=(12, 16))
     for head in range(6):
         maps = bright(maps, 2, head, row=3 + head, column=2 * head + 2)
@@ -412,7 +417,7 @@ def test_each_tile_shows_its_own_head():
 
 @pytest.mark.parametrize("size", [(240, 320), (480, 640), (1080, 1920), (640, 360)])
 @pytest.mark.parametrize("heads", [3, 6, 12, 16])
-def test_every_tile_has_a_legible_name_inside(size, heads):
+def test_every_tile_has_a_legible_name_inside(size: tuple[int, int], heads: int) -> None:
     """With maps and a frame of one grey, only labels and the chosen tile's border are not grey."""
     frame = Frame(np.full((*size, 3), 200, np.uint8))
     maps = maps_of(heads=heads)
@@ -432,7 +437,7 @@ def test_every_tile_has_a_legible_name_inside(size, heads):
         assert ys.max() < 0.5 * inner.shape[0]
 
 
-def test_the_chosen_tile_has_a_bright_border():
+def test_the_chosen_tile_has_a_bright_border() -> None:
     frame, maps = frame_of((480, 640)), maps_of(heads=6)
     for chosen in (0, 5, "mean", "all"):
         picture = views.draw(frame, maps, Settings(view="heads", head=chosen))
@@ -444,7 +449,7 @@ def test_the_chosen_tile_has_a_bright_border():
 
 @pytest.mark.parametrize("shape", [(12, 6), (24, 16), (6, 4), (12, 12), (12, 3), (4, 8), (1, 1)])
 @pytest.mark.parametrize("size", [(240, 320), (480, 640), (1080, 1920), (720, 405)])
-def test_the_grid_has_room_for_everything(shape, size):
+def test_the_grid_has_room_for_everything(shape: tuple[int, int], size: tuple[int, int]) -> None:
     plan = grid_view.arrange(size, *shape)
     used = np.zeros(size, int)
     assert len(plan.tiles) == shape[0]
@@ -463,7 +468,7 @@ def test_the_grid_has_room_for_everything(shape, size):
     assert plan.tiles[0][0].left > letters
 
 
-def test_each_thumbnail_shows_its_own_map_in_its_own_range():
+def test_each_thumbnail_shows_its_own_map_in_its_own_range() -> None:
     frame, maps = frame_of((480, 640)), maps_of(layers=12, heads=6, grid=(12, 16))
     for layer, head in np.ndindex(12, 6):
         maps = bright(maps, layer, head, row=layer, column=head + 5)
@@ -478,7 +483,7 @@ def test_each_thumbnail_shows_its_own_map_in_its_own_range():
         assert tile.max() > 150
 
 
-def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen():
+def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen() -> None:
     frame, maps = frame_of((480, 640)), maps_of(layers=12, heads=6)
     picture = views.draw(frame, maps, Settings(view="grid", layer=4, head=2))
     plan = grid_view.arrange(frame.size, 12, 6)
@@ -500,7 +505,7 @@ def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen():
 # ---------------------------------------------------------------------------------------------- what features show
 
 
-def figure_and_ground(grid=(8, 12), width=20, seed=0) -> tuple[Maps, np.ndarray]:
+def figure_and_ground(grid=(8, 12), width: int = 20, seed: int = 0) -> tuple[Maps, np.ndarray]:
     """Maps whose tokens are of two kinds, the figure's of three kinds more, and which patches are the figure."""
     random = np.random.default_rng(seed)
     figure = np.zeros(grid, bool)
@@ -516,7 +521,7 @@ def figure_and_ground(grid=(8, 12), width=20, seed=0) -> tuple[Maps, np.ndarray]
     return replace(maps, attended=attention[-1].mean(axis=0), tokens=tokens.astype(np.float32)), parts
 
 
-def test_the_colours_are_the_components_of_a_singular_value_decomposition():
+def test_the_colours_are_the_components_of_a_singular_value_decomposition() -> None:
     maps, parts = figure_and_ground()
     tokens = maps.tokens.reshape(-1, 20)
     components = Components.fit(tokens, maps.attended.ravel())
@@ -527,7 +532,7 @@ def test_the_colours_are_the_components_of_a_singular_value_decomposition():
 
 
 @pytest.mark.parametrize("patches", [(8, 12), (3, 4), (1, 1)])
-def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
+def test_the_figure_is_what_is_attended_whatever_the_sign(patches: tuple[int, int]) -> None:
     maps, parts = figure_and_ground()
     maps = replace(maps, tokens=-maps.tokens)
     tokens, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
@@ -539,7 +544,7 @@ def test_the_figure_is_what_is_attended_whatever_the_sign(patches):
     assert np.isfinite(colors).all()
 
 
-def test_the_figure_is_what_cls_attends_to_even_where_something_else_varies_most():
+def test_the_figure_is_what_cls_attends_to_even_where_something_else_varies_most() -> None:
     """Half of the ground is far from the other half: the first component parts the two, and CLS attends to neither."""
     maps, parts = figure_and_ground()
     ground = parts == 0
@@ -555,7 +560,7 @@ def test_the_figure_is_what_cls_attends_to_even_where_something_else_varies_most
     np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
 
 
-def test_a_question_about_a_patch_changes_nothing_of_pca():
+def test_a_question_about_a_patch_changes_nothing_of_pca() -> None:
     maps, _ = figure_and_ground()
     asked = np.full_like(maps.attention, 1e-3)
     asked[..., 0, 0] = 1  # a patch of the ground attends to itself
@@ -566,7 +571,7 @@ def test_a_question_about_a_patch_changes_nothing_of_pca():
     np.testing.assert_array_equal(*pictures)
 
 
-def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
+def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it() -> None:
     maps, parts = figure_and_ground()
     first, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
     components = Components.fit(first, attended, 0.0)
@@ -585,7 +590,7 @@ def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it():
     assert float(components.figure @ fresh.figure) > 0.999  # after a cut it arrives at the new stream's own
 
 
-def test_pca_shows_colours_on_the_figure_and_none_on_the_ground():
+def test_pca_shows_colours_on_the_figure_and_none_on_the_ground() -> None:
     maps, parts = figure_and_ground()
     picture = views.draw(frame_of((96, 144)), maps, Settings(view="pca", layout="alone", upsampling="nearest"))
     cells = picture[6::12, 6::12].astype(float)  # the middle of each patch
@@ -594,7 +599,7 @@ def test_pca_shows_colours_on_the_figure_and_none_on_the_ground():
     assert min(np.abs(a - b).max() for a, b in itertools.combinations(means, 2)) > 60
 
 
-def test_similarity_is_the_cosine_of_keys():
+def test_similarity_is_the_cosine_of_keys() -> None:
     maps = maps_of(query=Point(0.7, 0.3))
     found = similarity(maps, maps.query)
     asked = maps.keys[:, int(0.3 * 6), int(0.7 * 9)].ravel()
@@ -606,7 +611,7 @@ def test_similarity_is_the_cosine_of_keys():
 
 
 @pytest.mark.parametrize("features", ["values", "tokens"])
-def test_similarity_is_of_the_features_that_are_asked_for(features):
+def test_similarity_is_of_the_features_that_are_asked_for(features: str) -> None:
     maps = maps_of(query=Point(0.7, 0.3))
     values = np.random.default_rng(8).normal(size=maps.keys.shape).astype(np.float32)
     maps = replace(maps, values=values, discovery_features="values")
@@ -622,7 +627,7 @@ def test_similarity_is_of_the_features_that_are_asked_for(features):
     assert needs(by_keys, "values") == {"attention", "keys"}
 
 
-def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
+def test_similarity_to_cls_is_similarity_to_what_it_attends_to() -> None:
     maps = maps_of()
     attention = maps.attention.copy()
     attention[2] = 0
@@ -631,7 +636,7 @@ def test_similarity_to_cls_is_similarity_to_what_it_attends_to():
     np.testing.assert_allclose(similarity(maps, "cls"), similarity(maps, Point(7.5 / 9, 4.5 / 6)), atol=1e-5)
 
 
-def test_similarity_without_a_marker_says_to_what():
+def test_similarity_without_a_marker_says_to_what() -> None:
     settings = Settings(view="similarity", layout="alone")
     pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in (Point(0.9, 0.1), "cls"))
     light = [int((picture[-40:, :200].min(axis=2) > 180).sum()) for picture in pictures]
