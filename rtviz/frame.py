@@ -161,6 +161,10 @@ class Maps(_Shown):
         attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
             about; with the tokens, of a model that has a CLS token.
         discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
+        norms: float32 [layers, rows, columns], the Euclidean norm of each patch's token after each layer, before the
+            last norm; of all layers on demand, else of all but the last.
+        prefix_norms: float32 [layers, prefix tokens], the same of CLS (first) and the registers.
+        has_cls: whether the first of the prefix tokens, if there are any, is CLS.
         references: the reference pictures that the settings name, through the same model.
     """
 
@@ -187,6 +191,9 @@ class Maps(_Shown):
     values: Floats | None = None
     attended: Floats | None = None
     discovery_features: str = "keys"
+    norms: Floats | None = None
+    prefix_norms: Floats | None = None
+    has_cls: bool = True
     references: tuple[ReferencePicture, ...] = ()
 
     def ask(self, query: Query) -> Maps:
@@ -229,6 +236,12 @@ class Maps(_Shown):
     def has_attention(self) -> bool:
         """Whether the model has attention heads; a convolutional network has none."""
         return self.heads > 0
+
+    @property
+    def prefix_names(self) -> tuple[str, ...]:
+        """What the prefix tokens are called, in their order: CLS, then the registers, R0 the first."""
+        registers = self.prefix.shape[2] - (1 if self.has_cls else 0)
+        return (*(("CLS",) if self.has_cls else ()), *(f"R{number}" for number in range(registers)))
 
     @property
     def grid(self) -> Grid:

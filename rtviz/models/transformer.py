@@ -23,10 +23,11 @@ from rtviz.models.probe import AttentionInputs, AttentionProbe, CapturedEnough
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
+from rtviz.models.token_norms import TokenNorms
 from rtviz.settings import Query, Rolled, Settings
 
 # What is there only at the end of a pass; attention is there before the last layer's own output.
-_AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
+_AT_THE_END = frozenset({"tokens", "norms", "grad"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what a fast pass gives only then
 
 FastPass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
@@ -66,6 +67,7 @@ class Transformer(Model):
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
         self._positions = Positions(network, self.card.resampling)
+        self._norms = TokenNorms.of(network, self.layers)
         # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
         # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
         entrance = getattr(network.blocks[-1], "norm1", None)
@@ -140,7 +142,8 @@ class Transformer(Model):
             if self.precision == "fp16":
                 checked = [*map(torch.from_numpy, found_cams.values())]
                 if done.fast is None:  # a CUDA graph checks the rest itself
-                    checked += [one for one in (*outputs[:3], outputs.values) if one is not None]
+                    held = (outputs.attention, outputs.norms, outputs.tokens, outputs.keys, outputs.values)
+                    checked += [one for one in held if one is not None]
                 if not all(one.isfinite().all() for one in checked):
                     raise Overflow
             rollout = None
@@ -172,15 +175,16 @@ class Transformer(Model):
         evidence, rows = None, rows.to(self.device)
         if request.needs_gradients and self._tap is not None:
             with self._tap.at(0) as leaves:
-                attention, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
+                attention, norms, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
                 assert ended is not None
                 evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], request.target)
         else:
-            attention, tokens, probe, _ = self._forward(x, rows, request, muted_from)
+            attention, norms, tokens, probe, _ = self._forward(x, rows, request, muted_from)
         last = probe.last
         assert last is not None
         outputs = RawOutputs(
             attention,
+            norms,
             tokens,
             last.keys() if "keys" in request.features else None,
             last.values() if "values" in request.features else None,
@@ -196,7 +200,7 @@ class Transformer(Model):
         muted_from: int = 0,
         *,
         gradients: bool = False,
-    ) -> tuple[Tensor, Tensor | None, AttentionProbe, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor | None, AttentionProbe, Tensor | None]:
         """Run one pass of the network itself.
 
         Args:
@@ -207,8 +211,9 @@ class Transformer(Model):
             gradients: leave them to the caller; else there are none.
 
         Returns:
-            Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
-            unless requested; the probe, with what else it was to keep; and the input of the network's head.
+            Attention float32 [batch, layers, heads, queries, tokens]; the norms as RawOutputs has them; the output
+            tokens [batch, tokens, width], None unless requested; the probe, with what else it was to keep; and the
+            input of the network's head.
         """
         layout = self._layout_of(x)
         self._positions.fit(layout.grid)
@@ -224,7 +229,7 @@ class Transformer(Model):
         tokens = ended = None
         with nullcontext() if gradients else self._no_grad():
             try:
-                with probe:
+                with probe, self._norms.taken() as norms:
                     tokens = ended = self.network.forward_features(x)
             except CapturedEnough:
                 pass
@@ -235,7 +240,8 @@ class Transformer(Model):
                 )
             if tokens is not None and to_the_end:
                 tokens = backbone.last_norm(self.network, tokens.detach())
-            return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe, ended
+            attention = torch.stack(probe.attention, dim=1)
+            return attention, self._norms.stacked(norms, attention), tokens if to_the_end else None, probe, ended
 
     # --- what a pass leaves ---
 
@@ -266,7 +272,8 @@ class Transformer(Model):
         attended = None
         if tokens is not None and outputs.attended is not None and self.has_cls:
             attended = done.layout.row_on_grid(outputs.attended).cpu()
-        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), tokens, keys, values, attended)
+        norms = outputs.norms.float().cpu()
+        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), norms, tokens, keys, values, attended)
 
     def _maps_of(
         self, place: int, request: PassRequest, done: _Pass, outputs: RawOutputs, found_cams: Mapping[str, Floats]
@@ -274,9 +281,13 @@ class Transformer(Model):
         """The maps of the frame at this place of its batch; copies, because a view would keep the whole batch alive."""
         layout = done.layout
         patches, prefix = layout.split(outputs.attention[place].numpy())
+        norms, prefix_norms = (one[0] for one in layout.split(outputs.norms[place : place + 1].numpy()))
         return Maps(
             attention=patches,
             prefix=prefix,
+            norms=norms,
+            prefix_norms=prefix_norms,
+            has_cls=self.has_cls,
             query=request.query,
             model=self.name,
             patch_size=self.patch_size,

@@ -95,6 +95,26 @@ def test_the_prefix_tokens_get_the_rest(model: Model) -> None:
     np.testing.assert_allclose(maps.attention.sum((2, 3)) + maps.prefix.sum(2), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["to the last attention", "to the end"])
+def test_norms_are_those_of_the_residual_stream(model, whole):
+    """Against the tokens that timm's own `forward_intermediates` gives, before any norm."""
+    frame = np.random.default_rng(0).integers(0, 255, (48, 96, 3), np.uint8)
+    maps = model(frame, Point(0.5, 0.5), ("norms",) if whole else ())
+    found: list[Tensor] = []  # [1, tokens, width] after each block
+    with torch.no_grad():
+        for block in model.network.forward_intermediates(
+            model.prepare([frame]), output_fmt="NLC", intermediates_only=True, return_prefix_tokens=True
+        ):
+            found.append(torch.cat(block[::-1], dim=1) if isinstance(block, tuple) else block)
+    expected = torch.cat(found).norm(dim=-1).numpy()
+    prefix = model.prefix_tokens
+    count = model.layers if whole else model.layers - 1
+    assert maps.norms.shape == (count, *maps.grid)
+    np.testing.assert_allclose(maps.norms, expected[:count, prefix:].reshape(count, *maps.grid), rtol=1e-5)
+    np.testing.assert_allclose(maps.prefix_norms, expected[:count, :prefix], rtol=1e-5)
+    assert maps.prefix_names[:1] == (("CLS",) if model.has_cls else ("R0",) if model.prefix_tokens else ())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dino-vitb16", "dino-vitb8", "dinov2-vitb14", "dinov2-vitb14-reg"])
 def test_base_models_equal_the_explicit_softmax(name: str) -> None:
