@@ -24,7 +24,17 @@ from rtviz.notices import joined
 from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = cams.METHODS.keys() | {"tokens", "keys", "values", "norms", "rows", "rollout", "unablated", "grad"}
+FEATURES = cams.METHODS.keys() | {
+    "tokens",
+    "keys",
+    "values",
+    "norms",
+    "columns",
+    "rows",
+    "rollout",
+    "unablated",
+    "grad",
+}
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -271,7 +281,8 @@ class Model(ABC):
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
                 they enter the softmax), "values" (of the last layer, as the softmax weights them), "norms" (of each
-                token after every layer, the last one too), "rows" (so that `Maps.ask` answers for any other query).
+                token after every layer, the last one too), "columns" (what every token gives to the query), "rows" (so
+                that `Maps.ask` answers for any other query).
 
         Raises:
             SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.
