@@ -43,6 +43,7 @@ ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "reference": (BOTTLES, 2.5, {"reference": f"{BOTTLES}#t=0@0.44,0.28,0.11,0.6", "layout": "side-by-side"}),
     "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
+    "pca-component": (PERSON, 1.0, {"view": "pca", "pca_component": 2}),
 }
 
 
@@ -101,6 +102,7 @@ def view_pictures() -> None:
     tiles.append(("cam", drawn(model, "cam")))
     for name, picture in tiles[1:]:
         save(picture, f"view-{name}.jpg")
+    save(drawn(model, "pca-component"), "view-pca-component.jpg")
     save(sheet(tiles, 4, 340), "views.jpg", 2000)
 
 

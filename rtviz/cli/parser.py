@@ -6,11 +6,11 @@ import argparse
 from functools import partial
 
 from rtviz._version import __version__
-from rtviz.cli import bench, elevator, facts, figure, jobs, live, models, score, shell, stream
+from rtviz.cli import bench, elevator, facts, figure, jobs, live, models, pca_basis, score, shell, stream
 from rtviz.cli.arguments import Commands, Parser
 
 # In the order of the help. To add a command, write a file with `add(commands)` and name it here.
-_GROUPS = (live, jobs, stream, figure, elevator, facts, bench, score, models, shell)
+_GROUPS = (live, jobs, stream, figure, elevator, facts, pca_basis, bench, score, models, shell)
 
 _EXAMPLES = """\
 examples:

@@ -18,7 +18,7 @@ from rtviz.settings import Point, Settings
 from rtviz.views import directions
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
-from rtviz.views.pca import Components, paint
+from rtviz.views.pca_components import Components, paint
 from rtviz.views.requirements import needs
 from rtviz.views.similarity import similarity
 
