@@ -164,6 +164,9 @@ class Maps(_Shown):
         norms: float32 [layers, rows, columns], the Euclidean norm of each patch's token after each layer, before the
             last norm; of all layers on demand, else of all but the last.
         prefix_norms: float32 [layers, prefix tokens], the same of CLS (first) and the registers.
+        columns: float32 [layers, heads, rows, columns], what each patch gives to the query: its column of the attention
+            matrix, of which each row is a softmax; on demand.
+        columns_prefix: float32 [layers, heads, prefix tokens], what CLS (first) and the registers give to it.
         has_cls: whether the first of the prefix tokens, if there are any, is CLS.
         kept_layers: which layers `layer_tokens`, `layer_prefix_tokens` and `layer_keys` are of, counted from 0.
         layer_tokens: float32 [kept layers, rows, columns, width], patch tokens after each of these layers and the
@@ -199,6 +202,8 @@ class Maps(_Shown):
     discovery_features: str = "keys"
     norms: Floats | None = None
     prefix_norms: Floats | None = None
+    columns: Floats | None = None
+    columns_prefix: Floats | None = None
     has_cls: bool = True
     kept_layers: tuple[int, ...] = ()
     layer_tokens: Floats | None = None

@@ -36,6 +36,7 @@ PAPER, INK, GAP, LABEL = (250, 250, 248), (60, 60, 60), 6, 24
 ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "heatmap": (PERSON, 1.0, {"head": 0}),
     "similarity": (BOTTLES, 2.5, {"query": (0.16, 0.62)}),
+    "directions": (PERSON, 1.0, {"query": (0.45, 0.35)}),
     "norms": (BOTTLES, 2.5, {"layer": -2}),
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),

@@ -29,6 +29,7 @@ FEATURES = cams.METHODS.keys() | {
     "keys",
     "values",
     "norms",
+    "columns",
     "rows",
     "rollout",
     "unablated",
@@ -284,7 +285,8 @@ class Model(ABC):
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
                 they enter the softmax), "values" (of the last layer, as the softmax weights them), "norms" (of each
-                token after every layer, the last one too), "rows" (so that `Maps.ask` answers for any other query).
+                token after every layer, the last one too), "columns" (what every token gives to the query), "rows" (so
+                that `Maps.ask` answers for any other query).
 
         Raises:
             SettingsError: the query is no place on the frame, the model has no CLS, or the frame is absurdly long.

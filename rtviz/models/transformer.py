@@ -30,8 +30,9 @@ from rtviz.settings import Query, Rolled, Settings
 # What is there only at the end of a pass; attention is there before the last layer's own output.
 _AT_THE_END = frozenset({"tokens", "norms", "grad", "layer_tokens"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what a fast pass gives only then
-_OF_LAYERS = frozenset({"layer_tokens", "layer_keys"})  # what no fast pass gives
+_SLOW = frozenset({"columns", "layer_tokens", "layer_keys"})  # what no fast pass gives
 
+_Fields = dict[str, Any]  # of Maps
 FastPass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
 
 
@@ -113,7 +114,7 @@ class Transformer(Model):
         *,
         frames: float = math.inf,
     ) -> None:
-        if self._fast_passes is not None and _OF_LAYERS.isdisjoint(features):
+        if self._fast_passes is not None and _SLOW.isdisjoint(features):
             x = self.prepare([frame] * count, resolution)
             whole = not _WHOLE.isdisjoint(features)
             self._fast_passes.make(x, self._layout_of(x).tokens, whole=whole, frames=frames)
@@ -121,7 +122,7 @@ class Transformer(Model):
     def _fast_pass(self, x: Tensor, request: PassRequest) -> FastPass | None:
         """What runs a pass for this input instead of the network, if anything does."""
         found = None
-        slow = request.needs_gradients or request.rolled or request.muted or not _OF_LAYERS.isdisjoint(request.features)
+        slow = request.needs_gradients or request.rolled or request.muted or not _SLOW.isdisjoint(request.features)
         if self._fast_passes is not None and not slow:
             whole = not _WHOLE.isdisjoint(request.features)
             found = self._fast_passes.find(x, self._layout_of(x).tokens, whole=whole)
@@ -154,11 +155,15 @@ class Transformer(Model):
             rollout = None
             if request.rolled is not None:
                 rollout = self._rollout(done.qk_inputs, done.layout, done.row, request.rolled)
-        ask = self._other_queries(done, request.rolled) if "rows" in request.features else None
+            columns: list[_Fields] = [{} for _ in range(len(x))]
+            if "columns" in request.features:
+                columns = [self._columns(done.qk_inputs, done.layout, done.row, place) for place in range(len(x))]
+        ask = self._other_queries(done, request) if "rows" in request.features else None
         maps = [
             replace(
                 self._maps_of(place, request, done, outputs, found_cams),
                 rollout=None if rollout is None else rollout[place].copy(),
+                **columns[place],
                 rows=None if ask is None else partial(ask, place),
                 muted=request.muted if place >= muted_from else (),
             )
@@ -238,7 +243,7 @@ class Transformer(Model):
             rows,
             tokens=layout.tokens,
             stop_after=None if to_the_end else self.layers,
-            keep_all=not {"rows", "rollout", "layer_keys"}.isdisjoint(request.features),
+            keep_all=not {"rows", "rollout", "columns", "layer_keys"}.isdisjoint(request.features),
             muted={layer: [head for of, head in request.muted if of == layer] for layer, _ in request.muted},
             muted_from=muted_from,
         )
@@ -341,14 +346,21 @@ class Transformer(Model):
             found: Floats = layout.row_on_grid(along).cpu().numpy()
             return found
 
+    def _columns(self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, row: int, place: int) -> _Fields:
+        """What every token of the frame at a place of the batch gives to one: fields of Maps."""
+        with torch.inference_mode(), memory_errors(self.device):
+            found = torch.stack([layer.column(row, place) for layer in qk_inputs]).cpu().numpy()
+        patches, prefix = layout.split(found)
+        return {"columns": patches, "columns_prefix": prefix}
+
     # --- other queries ---
 
-    def _other_queries(self, done: _Pass, rolled: Rolled | None) -> Callable[[int, Query], dict[str, Floats]] | None:
+    def _other_queries(self, done: _Pass, request: PassRequest) -> Callable[[int, Query], dict[str, Floats]] | None:
         """What gives the fields of Maps for another query, in the frame at a place of the batch."""
         if done.fast is not None:  # it keeps nothing of a pass, and is quick enough for another one
             return partial(self._run_again, done.x, done.fast)
         if done.qk_inputs:
-            return partial(self._from_qk_inputs, done.qk_inputs, done.layout, rolled)
+            return partial(self._from_qk_inputs, done.qk_inputs, done.layout, request)
         return None
 
     def _run_again(self, x: Tensor, fast: FastPass, place: int, query: Query) -> dict[str, Floats]:
@@ -364,7 +376,7 @@ class Transformer(Model):
         return {"attention": patches, "prefix": prefix}
 
     def _from_qk_inputs(
-        self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, rolled: Rolled | None, place: int, query: Query
+        self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, request: PassRequest, place: int, query: Query
     ) -> dict[str, Floats]:
         with torch.inference_mode(), memory_errors(self.device):
             row = self.row_of(query, layout.grid)
@@ -372,8 +384,10 @@ class Transformer(Model):
             attention = torch.stack([layer.softmax(rows)[place, :, 0] for layer in qk_inputs])
             patches, prefix = layout.split(attention.cpu().numpy())
         found = {"attention": patches, "prefix": prefix}
-        if rolled is not None:
-            found["rollout"] = self._rollout(qk_inputs, layout, row, rolled)[place]
+        if request.rolled is not None:
+            found["rollout"] = self._rollout(qk_inputs, layout, row, request.rolled)[place]
+        if "columns" in request.features:
+            found |= self._columns(qk_inputs, layout, row, place)
         return found
 
     # --- tensors in ---

@@ -46,7 +46,7 @@ def features(settings: Settings, model: Model) -> set[str]:
     wanted = {settings.cam_method(bool(model.heads))} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needed & {"tokens", "keys", "values", "norms", "rollout", "unablated"})
+    return wanted | (needed & {"tokens", "keys", "values", "norms", "columns", "rollout", "unablated"})
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
@@ -103,7 +103,7 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
         return False
     wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
     norms = maps.norms if maps.norms is not None and len(maps.norms) == maps.layers else None
-    held = {**wide, "norms": norms, "rollout": maps.rollout, "cam": maps.cams or None}
+    held = {**wide, "norms": norms, "columns": maps.columns, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needed and there is None for name, there in held.items())
 
 

@@ -15,6 +15,7 @@ from rtviz.drawing import labels, palette
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
 from rtviz.settings import Point, Settings
+from rtviz.views import directions
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
 from rtviz.views.pca import Components, paint
@@ -44,6 +45,7 @@ def maps_of(
     return Maps(
         attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams,
         rollout=attention[-1, 0], norms=norms, prefix_norms=np.full((layers, 1), 55, np.float32),
+        columns=attention[:, :, ::-1], columns_prefix=np.full((layers, heads, 1), 0.1, np.float32),
     )  # fmt: skip
 
 
@@ -66,6 +68,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         "grid",
         "rollout",
         "difference",
+        "directions",
         "norms",
         "pca",
         "similarity",
@@ -86,6 +89,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.needs <= {
             "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
             "norms",
+            "columns",
         }  # fmt: skip
 
 
@@ -694,3 +698,32 @@ def test_attention_that_outliers_drive_is_said(view, share, said):
     assert not differs[:, :144].any(), "only in the upper right corner"
     first = settings.replace(layer=0)  # nothing is known of what enters it
     np.testing.assert_array_equal(views.draw(frame, maps, first), views.draw(frame, without, first))
+
+
+# ---------------------------------------------------------------------------------------------- both directions
+
+
+def test_both_directions_are_shown_each_in_its_tile() -> None:
+    maps = maps_of(3, 4, query=Point(0.1, 0.1))
+    row, column = (np.full_like(maps.attention, 1e-4) for _ in range(2))
+    row[1, 2, 1, 7], column[1, 2, 4, 2] = 0.9, 0.9
+    maps = replace(maps, attention=row, columns=column)
+    settings = Settings(view="directions", layer=1, head=2, layout="alone", upsampling="nearest", colormap="gray")
+    frame = frame_of((240, 360))
+    picture = views.draw(frame, maps, settings)
+    boxes = directions.arrange(frame.size)
+    assert [tile.box for tile in views.tiles(frame.size, maps, settings)] == boxes[:3]
+    for box, patch in zip(boxes[:2], [(1, 7), (4, 2)], strict=True):
+        tile = picture[box.slices].astype(int).sum(axis=2)
+        for place in [(1, 7), (4, 2)]:
+            y, x = ((2 * at + 1) * side // (2 * count) for at, side, count in zip(place, box.size, (6, 9), strict=True))
+            assert (tile[y, x] > 700) == (place == patch)
+
+
+@pytest.mark.parametrize(("head", "expected"), [(1, [3, 6]), ("mean", [2, 4]), ("max", [3, 6])])
+def test_query_and_cls_are_compared_in_multiples_of_uniform(head, expected) -> None:
+    maps = maps_of(3, 2)
+    uniform = 1 / 55
+    prefix = np.tile(np.array([[[1], [3]]], np.float32) * uniform, (3, 1, 1))
+    maps = replace(maps, prefix=prefix, columns_prefix=2 * prefix)
+    np.testing.assert_allclose(directions.with_cls(maps, head), np.repeat([expected], 3, axis=0).T, rtol=1e-5)
