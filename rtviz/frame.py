@@ -168,6 +168,12 @@ class Maps(_Shown):
             matrix, of which each row is a softmax; on demand.
         columns_prefix: float32 [layers, heads, prefix tokens], what CLS (first) and the registers give to it.
         has_cls: whether the first of the prefix tokens, if there are any, is CLS.
+        kept_layers: which layers `layer_tokens`, `layer_prefix_tokens` and `layer_keys` are of, counted from 0.
+        layer_tokens: float32 [kept layers, rows, columns, width], patch tokens after each of these layers and the
+            network's last norm, as DINOv2's `get_intermediate_layers` gives them; on demand.
+        layer_prefix_tokens: float32 [kept layers, prefix tokens, width], the same of CLS (first) and the registers.
+        layer_keys: float32 [kept layers, heads, rows, columns, head width], patch keys as they enter the softmax; on
+            demand.
         references: the reference pictures that the settings name, through the same model.
     """
 
@@ -199,6 +205,10 @@ class Maps(_Shown):
     columns: Floats | None = None
     columns_prefix: Floats | None = None
     has_cls: bool = True
+    kept_layers: tuple[int, ...] = ()
+    layer_tokens: Floats | None = None
+    layer_prefix_tokens: Floats | None = None
+    layer_keys: Floats | None = None
     references: tuple[ReferencePicture, ...] = ()
 
     def ask(self, query: Query) -> Maps:

@@ -1,4 +1,4 @@
-"""The norm of every token after every block: taken on the way through a network, whatever runs it."""
+"""Every token after every block, or its norm: taken on the way through a network, whatever runs it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ class TokenNorms:
         return self  # a copy of the network has its norms taken in the same way
 
     @contextmanager
-    def taken(self) -> Iterator[list[Tensor]]:
-        """A pass of this thread's: the list takes what `stacked` makes norms of."""
-        self._pass.found = []
+    def taken(self, outputs: list[Tensor] | None = None) -> Iterator[list[Tensor]]:
+        """A pass of this thread's: the list takes what `stacked` makes norms of.
+
+        Args:
+            outputs: takes each block's own output, [batch, tokens, width], if given.
+        """
+        self._pass.found, self._pass.outputs = [], outputs
         try:
             yield self._pass.found
         finally:
-            self._pass.found = None
+            self._pass.found = self._pass.outputs = None
 
     def stacked(self, found: list[Tensor], attention: Tensor) -> Tensor:
         """float32 [batch, layers, tokens], of the layers that ran to their end: of one layer that did not, none.
@@ -59,6 +63,8 @@ class TokenNorms:
     def _take(self, module: nn.Module, given: object, output: Tensor) -> None:
         found: list[Tensor] | None = getattr(self._pass, "found", None)
         if found is not None:
+            if self._pass.outputs is not None:
+                self._pass.outputs.append(output.detach())
             found.append(output.detach().float().square().sum(-1).sqrt())
 
 

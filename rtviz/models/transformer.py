@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,8 +28,9 @@ from rtviz.models.token_norms import TokenNorms
 from rtviz.settings import Query, Rolled, Settings
 
 # What is there only at the end of a pass; attention is there before the last layer's own output.
-_AT_THE_END = frozenset({"tokens", "norms", "grad"}) | cams.METHODS.keys()
+_AT_THE_END = frozenset({"tokens", "norms", "grad", "layer_tokens"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what a fast pass gives only then
+_SLOW = frozenset({"columns", "layer_tokens", "layer_keys"})  # what no fast pass gives
 
 _Fields = dict[str, Any]  # of Maps
 FastPass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
@@ -46,6 +48,7 @@ class _Pass:
         fast: what ran it, if that was not the network itself.
         qk_inputs: what entered the softmax of each layer, if it was kept.
         evidence: of Grad-CAM.
+        layer_tokens: after each of the kept layers and the last norm: [batch, tokens, width].
     """
 
     x: Tensor
@@ -55,6 +58,7 @@ class _Pass:
     fast: FastPass | None = None
     qk_inputs: Sequence[AttentionInputs] = ()
     evidence: gradcam.Evidence | None = None
+    layer_tokens: Sequence[Tensor] = ()
 
 
 class Transformer(Model):
@@ -110,7 +114,7 @@ class Transformer(Model):
         *,
         frames: float = math.inf,
     ) -> None:
-        if self._fast_passes is not None:
+        if self._fast_passes is not None and _SLOW.isdisjoint(features):
             x = self.prepare([frame] * count, resolution)
             whole = not _WHOLE.isdisjoint(features)
             self._fast_passes.make(x, self._layout_of(x).tokens, whole=whole, frames=frames)
@@ -118,7 +122,7 @@ class Transformer(Model):
     def _fast_pass(self, x: Tensor, request: PassRequest) -> FastPass | None:
         """What runs a pass for this input instead of the network, if anything does."""
         found = None
-        slow = request.needs_gradients or request.rolled or request.muted or "columns" in request.features
+        slow = request.needs_gradients or request.rolled or request.muted or not _SLOW.isdisjoint(request.features)
         if self._fast_passes is not None and not slow:
             whole = not _WHOLE.isdisjoint(request.features)
             found = self._fast_passes.find(x, self._layout_of(x).tokens, whole=whole)
@@ -179,13 +183,14 @@ class Transformer(Model):
         if fast is not None:
             return _Pass(x, layout, row, fast(x, rows), fast)
         evidence, rows = None, rows.to(self.device)
+        ends: list[Tensor] | None = [] if "layer_tokens" in request.features else None
         if request.needs_gradients and self._tap is not None:
             with self._tap.at(0) as leaves:
                 attention, norms, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
                 assert ended is not None
                 evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], request.target)
         else:
-            attention, norms, tokens, probe, _ = self._forward(x, rows, request, muted_from)
+            attention, norms, tokens, probe, _ = self._forward(x, rows, request, muted_from, ends)
         last = probe.last
         assert last is not None
         outputs = RawOutputs(
@@ -196,7 +201,15 @@ class Transformer(Model):
             last.values() if "values" in request.features else None,
             None if tokens is None else last.attended(),
         )
-        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence)
+        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence, self._after_layers(ends, request))
+
+    def _after_layers(self, ends: Sequence[Tensor] | None, request: PassRequest) -> list[Tensor]:
+        """What the kept layers end with, after the last norm; a block may hold several layers side by side."""
+        if not ends:
+            return []
+        per_block = max(1, self.layers // len(ends))
+        with self._no_grad():
+            return [backbone.normed(self.network, ends[layer // per_block]) for layer in request.kept_layers]
 
     def _forward(
         self,
@@ -204,6 +217,7 @@ class Transformer(Model):
         rows: Tensor,
         request: PassRequest,
         muted_from: int = 0,
+        ends: list[Tensor] | None = None,
         *,
         gradients: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor | None, AttentionProbe, Tensor | None]:
@@ -214,6 +228,7 @@ class Transformer(Model):
             rows: int64 [queries], token indices, on the device.
             request: what else is wanted.
             muted_from: the first picture in which heads are muted.
+            ends: takes each block's output, if given.
             gradients: leave them to the caller; else there are none.
 
         Returns:
@@ -228,14 +243,14 @@ class Transformer(Model):
             rows,
             tokens=layout.tokens,
             stop_after=None if to_the_end else self.layers,
-            keep_all=not {"rows", "rollout", "columns"}.isdisjoint(request.features),
+            keep_all=not {"rows", "rollout", "columns", "layer_keys"}.isdisjoint(request.features),
             muted={layer: [head for of, head in request.muted if of == layer] for layer, _ in request.muted},
             muted_from=muted_from,
         )
         tokens = ended = None
         with nullcontext() if gradients else self._no_grad():
             try:
-                with probe, self._norms.taken() as norms:
+                with probe, self._norms.taken(ends) as norms:
                     tokens = ended = self.network.forward_features(x)
             except CapturedEnough:
                 pass
@@ -303,12 +318,26 @@ class Transformer(Model):
             keys_layer=None if outputs.keys is None else self.layers - 1,
             values=None if outputs.values is None else layout.heads_on_grid(outputs.values[place]),
             attended=None if outputs.attended is None else outputs.attended[place].numpy().copy(),
+            **self._of_layers(place, request, done),
             discovery_features=self.card.discovery_features,
             cams={method: (maps[place].copy(),) for method, maps in found_cams.items()},
             noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
             explained=self._explained(request, done.evidence, place),
             rolled=request.rolled,
         )
+
+    def _of_layers(self, place: int, request: PassRequest, done: _Pass) -> dict[str, Any]:
+        """The fields of Maps that are of the kept layers."""
+        found: dict[str, Any] = {"kept_layers": request.kept_layers}
+        layout = done.layout
+        if done.layer_tokens:
+            tokens = torch.stack([one[place] for one in done.layer_tokens]).float().cpu()
+            found["layer_tokens"] = layout.heads_on_grid(tokens)
+            found["layer_prefix_tokens"] = tokens[:, : layout.prefix].numpy().copy()
+        if "layer_keys" in request.features:
+            keys = [layout.heads_on_grid(done.qk_inputs[layer].keys()[place].cpu()) for layer in request.kept_layers]
+            found["layer_keys"] = np.stack(keys)
+        return found
 
     def _rollout(self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, row: int, rolled: Rolled) -> Floats:
         """What each patch counts for a token: float32 [batch, rows, columns]."""
