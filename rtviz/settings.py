@@ -259,6 +259,14 @@ class Settings(_Schema):
         "the one principal component that the view pca shows, from 1; 0: three as colours",
         minimum=0, maximum=MOST_COMPONENTS, step=1,
     )  # fmt: skip
+    pca_figure: str = _option(
+        ChoiceOption,
+        "attention",
+        "Figure",
+        "what parts figure from ground in the view pca: attention (what CLS attends to), component (the first of all "
+        "patches' principal components, above its mean)",
+        choices=("attention", "component"),
+    )
     pca_basis: str | None = _option(
         TextOption,
         None,

@@ -12,7 +12,7 @@ from rtviz.settings import Settings
 from rtviz.views import heatmap
 from rtviz.views.base import Memory
 from rtviz.views.pca_basis import PcaBasis, attended_of, flat_tokens, load
-from rtviz.views.pca_components import Components, paint
+from rtviz.views.pca_components import Components, above_first, paint
 from rtviz.views.selection import key_of
 
 # In steps of this many seconds, too small to notice: following costs as much as drawing.
@@ -30,13 +30,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     if maps.tokens is None:
         raise ValueError("pca needs the patch tokens")
-    tokens, attended = flat_tokens(maps), attended_of(maps)
     if settings.pca_component:
         return _one(frame, maps, settings, memory)
+    tokens, attended = flat_tokens(maps), attended_of(maps)
     if settings.pca_basis is not None:
         components = load(settings.pca_basis, maps).colors
     else:
-        components = _followed(frame, tokens, attended, memory, key_of(maps, settings, "pca"))
+        figure = above_first(tokens, attended) if settings.pca_figure == "component" else attended
+        components = _followed(frame, tokens, figure, memory, key_of(maps, settings, "pca", settings.pca_figure))
     return _lay(frame.pixels, components.project(tokens).reshape(4, *maps.grid), settings)
 
 

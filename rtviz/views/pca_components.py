@@ -110,6 +110,18 @@ def _parted(tokens: Floats, attended: Floats) -> tuple[Floats, Floats]:
     return np.asarray((ground + figure) / 2, np.float32), np.asarray(figure - ground, np.float32)
 
 
+def above_first(tokens: Floats, attended: Floats) -> Floats:
+    """The patches that lie above the mean along the first principal component of all, as weights of 0 and 1: float32
+    [patches].
+
+    So Oquab et al. part figure from ground. They choose the side by hand; here it is that of what CLS attends to.
+    """
+    centred = tokens - tokens.mean(axis=0)
+    along = (centred @ principal(centred, 1))[:, 0]
+    side = -1 if np.average(along, weights=attended + 1e-12) < 0 else 1
+    return np.asarray(along * side > 0, np.float32)
+
+
 def middle(grid: tuple[int, int]) -> Floats:
     """How close each patch is to the middle of the picture: float32 [rows, columns]."""
     y, x = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5 for side in grid)
@@ -158,4 +170,4 @@ def _nearest_orthonormal(columns: Floats) -> Floats:
     return np.asarray(left @ right, np.float32)
 
 
-__all__ = ["Components", "middle", "paint", "principal"]
+__all__ = ["Components", "above_first", "middle", "paint", "principal"]

@@ -100,7 +100,8 @@ _NORMS = frozenset({"attention", "norms"})
 # The settings that only some views read; nearly all views read the others, such as colours and layout.
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
-     "matches", "mutual", "pca_component", "pca_basis"}
+     "matches", "mutual", "pca_component", "pca_figure",
+     "pca_basis"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
 
@@ -125,7 +126,7 @@ VIEWS = (
     ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
              titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer"),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
-             reads=frozenset({"pca_component", "pca_basis"}), titles=("PCA",)),
+             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",)),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
              follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",)),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",

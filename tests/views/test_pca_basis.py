@@ -15,6 +15,7 @@ from rtviz.errors import OutputExists, RtvizError, SettingsError, SourceMissing
 from rtviz.frame import Frame, Maps
 from rtviz.settings import MOST_COMPONENTS, Settings
 from rtviz.views.pca_basis import PcaBasis, load
+from rtviz.views.pca_components import above_first
 
 GRID = (6, 9)
 
@@ -68,6 +69,23 @@ def test_one_component_is_drawn_as_it_is() -> None:
         along = (np.asarray(maps.tokens).reshape(-1, 16) - mean) @ vectors[component - 1]
         assert abs(np.corrcoef(light, along[: len(light)])[0, 1]) > 0.99
     assert (views.draw(frame, maps, Settings(view="pca")) != views.draw(frame, maps, settings)).any()
+
+
+def test_the_figure_may_be_what_lies_above_the_mean_of_the_first_component() -> None:
+    maps, frame = maps_of(3), frame_of()
+    mean, vectors, _ = svd(maps)
+    rows, attended = np.asarray(maps.tokens).reshape(-1, 16), np.asarray(maps.attended).ravel()
+    along = (rows - mean) @ vectors[0]
+    expected = along * np.sign(np.average(along, weights=attended)) > 0
+    np.testing.assert_array_equal(above_first(rows, attended), expected)
+    other = replace(maps, attended=np.where(expected, 1e-3, 1).reshape(GRID).astype(np.float32))
+    np.testing.assert_array_equal(above_first(rows, np.asarray(other.attended).ravel()), ~expected)
+    settings = Settings(view="pca", pca_figure="component", layout="alone", upsampling="nearest")
+    light = views.draw(frame, maps, settings)[8::16, 8::16].max(axis=2).ravel()
+    clear = np.abs(along) > np.abs(along).mean()  # the step between figure and ground is soft
+    np.testing.assert_array_equal(light[clear] > 40, expected[clear])
+    by_attention = views.draw(frame, maps, settings.replace(pca_figure="attention"))
+    assert (by_attention[8::16, 8::16].max(axis=2).ravel() != light).any()
 
 
 @pytest.mark.parametrize("component", [0, 2])
