@@ -24,6 +24,7 @@ from rtviz.views.requirements import fit, muted
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
 _SEEK_SECONDS = 5.0
+_LEAP_SECONDS = 10.0
 _UPSAMPLINGS = Settings.option("upsampling", ChoiceOption).choices
 
 
@@ -97,6 +98,8 @@ class Commands:
             "live": self.live,
             "seek_back": lambda: self._seek(-_SEEK_SECONDS),
             "seek_on": lambda: self._seek(_SEEK_SECONDS),
+            "leap_back": lambda: self._seek(-_LEAP_SECONDS),
+            "leap_on": lambda: self._seek(_LEAP_SECONDS),
             "slower": lambda: self._speed(-1),
             "faster": lambda: self._speed(1),
             "loop": self._loop,
@@ -469,8 +472,11 @@ class Commands:
 
     # --- saving files ------------------------------------------------------------------------------------------------
 
-    def _new_file(self, suffix: str, word: str = "") -> Path:
-        """A path that does not exist yet, in the user's folder for pictures or videos."""
+    def videos_folder(self) -> Path:
+        """The user's folder for videos, which is there."""
+        return self._files_folder(".mp4")
+
+    def _files_folder(self, suffix: str) -> Path:
         import platformdirs
 
         given = self.remembered.window.get("folder")
@@ -484,6 +490,11 @@ class Commands:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             folder = Path.home()
+        return folder
+
+    def _new_file(self, suffix: str, word: str = "") -> Path:
+        """A path that does not exist yet, in the user's folder for pictures or videos."""
+        folder = self._files_folder(suffix)
         stem = time.strftime("rtviz-%Y-%m-%d-%H-%M-%S") + (f"-{word}" if word else "")
         path, number = folder / f"{stem}{suffix}", 2
         while path.exists():

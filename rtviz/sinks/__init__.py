@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.notices import Remedy
-from rtviz.settings import OutputSettings
+from rtviz.settings import CODECS, OutputSettings
 
 if TYPE_CHECKING:
     from rtviz.sources import Source
@@ -79,6 +79,8 @@ _SINKS = {
     ".jpeg": _PICTURE,
     "": "rtviz.sinks.pictures:FolderSink",
 }
+# Suffix -> what a video of that name may be encoded with, where that is not every codec.
+_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _MAPS_SINKS = {".zarr": "rtviz.sinks.maps:ZarrSink", ".npz": "rtviz.sinks.maps:NpzSink"}
 
 
@@ -127,6 +129,11 @@ def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None
     """
     check_output(path, None, overwrite=overwrite, maps=True)
     return cast(MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin))
+
+
+def codecs_for(suffix: str) -> tuple[str, ...]:
+    """The codecs, without "auto", that an output of this suffix may be encoded with; none for one that is no video."""
+    return _CODECS.get(suffix, CODECS[1:]) if _SINKS.get(suffix) == _VIDEO else ()
 
 
 def holds_one(path: Path) -> bool:

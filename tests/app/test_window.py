@@ -45,7 +45,7 @@ from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
 from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
-from rtviz.app.transport import Timeline
+from rtviz.app.timeline import Timeline
 from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
