@@ -95,7 +95,7 @@ def lacks(model: str, what: str) -> str:
 
 def no_classifier(model: str) -> SettingsError:
     """What to raise where a class is to be explained, and a model tells none apart."""
-    return SettingsError("cam", "grad", f"activation, eigen, which need no class ({lacks_classifier(model)})")
+    return SettingsError("cam", "grad", f"auto, activation, eigen, which need no class ({lacks_classifier(model)})")
 
 
 def lacks_classifier(model: str) -> str:

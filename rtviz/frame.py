@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import HeadOf, Mark, Query, Rolled, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -161,6 +161,7 @@ class Maps(_Shown):
         attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
             about; with the tokens, of a model that has a CLS token.
         discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
+        references: the reference pictures that the settings name, through the same model.
     """
 
     attention: Floats
@@ -186,6 +187,7 @@ class Maps(_Shown):
     values: Floats | None = None
     attended: Floats | None = None
     discovery_features: str = "keys"
+    references: tuple[ReferencePicture, ...] = ()
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -242,6 +244,21 @@ class Maps(_Shown):
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferencePicture:
+    """A picture with a marked place, as a model sees it.
+
+    Attributes:
+        reference: where the picture is, and the mark.
+        frame: the picture.
+        maps: of the picture, with the features that patches are compared by.
+    """
+
+    reference: Reference
+    frame: Frame
+    maps: Maps
 
 
 def rounding_noise(epsilon: float) -> float:

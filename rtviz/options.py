@@ -16,6 +16,7 @@ Target = int | Literal["top"]
 
 MOST_COMPARED = 3  # models beside the first one
 _MOST_MARKS = 8
+_MOST_REFERENCES = 4
 _SIDES = (2, 16384)  # the shortest and the longest that a size may have
 
 
@@ -445,6 +446,49 @@ class MarksOption(Option):
         return marks
 
 
+class Reference(NamedTuple):
+    """A marked place of a reference picture.
+
+    Attributes:
+        path: of a picture; of a video, whose first frame is meant; with "#t=SECONDS", its frame at that time.
+        mark: the point or box.
+    """
+
+    path: str
+    mark: Mark
+
+    def __str__(self) -> str:
+        return f"{self.path}@{self.mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesOption(Option):
+    """Marked places of reference pictures."""
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"at most {_MOST_REFERENCES} of PICTURE@X,Y or PICTURE@X,Y,WIDTH,HEIGHT, as fractions of the picture's "
+            "width and height from 0 to 1, with ; between"
+        )
+
+    def plain(self, value: Any) -> str:
+        return ";".join(map(str, value))
+
+    def _checked(self, value: Any) -> tuple[Reference, ...]:
+        if isinstance(value, str):
+            parts = [part.rpartition("@") for part in value.split(";") if part.strip()]
+            value = [(path.strip(), [float(number) for number in mark.split(",")]) for path, _, mark in parts]
+        references = tuple(dict.fromkeys(Reference(path, Mark(*mark)) for path, mark in value))
+        if len(references) > _MOST_REFERENCES:
+            raise _Refused(f"{len(references)} references")
+        for reference in references:
+            if not reference.path:
+                raise _Refused("no picture is named")
+            _check_mark(reference.mark)
+        return references
+
+
 def _distinct(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """The marks, each once: the same mark twice is one object."""
     return tuple(dict.fromkeys(marks))
@@ -464,6 +508,6 @@ def _check_mark(mark: Mark) -> None:
 __all__ = [
     "MOST_COMPARED", "ChoiceOption", "FlagOption", "Head", "HeadOf", "HeadOption", "HeadsOption", "Mark", "MarksOption",
     "Muted", "NamesOption", "NumberOption", "Option", "OutputSizeOption", "Point", "Query", "QueryOption", "RealOption",
-    "SizeOption",
+    "Reference", "ReferencesOption", "SizeOption",
     "Target", "TargetOption", "TextOption", "WholeOption",
 ]  # fmt: skip

@@ -29,6 +29,8 @@ from rtviz.options import (
     Query,
     QueryOption,
     RealOption,
+    Reference,
+    ReferencesOption,
     Target,
     TargetOption,
     TextOption,
@@ -210,11 +212,11 @@ class Settings(_Schema):
     )
     cam: str = _option(
         ChoiceOption,
-        "activation",
+        "auto",
         "CAM",
         "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
-        "grad (Grad-CAM: what speaks for a class)",
-        choices=("activation", "eigen", "grad"),
+        "grad (Grad-CAM: what speaks for a class); auto: eigen for a ViT, activation for a convolutional network",
+        choices=("auto", "activation", "eigen", "grad"),
     )
     target: Target = _option(
         TargetOption,
@@ -259,6 +261,15 @@ class Settings(_Schema):
     track: tuple[Mark, ...] = _option(
         MarksOption, (), "Track", "objects to follow: points on them, or boxes round them"
     )
+    reference: tuple[Reference, ...] = _option(
+        ReferencesOption, (), "Reference", "places of other pictures, which the view reference finds in the frame"
+    )
+    matches: int = _option(
+        WholeOption, 3, "Matches", "how many matches of each reference are boxed", minimum=1, maximum=20, step=1
+    )
+    mutual: bool = _option(
+        FlagOption, False, "Mutual", "box only matches that have their own nearest neighbour at the reference"
+    )
     upsampling: str = _option(
         ChoiceOption,
         "smooth",
@@ -278,6 +289,19 @@ class Settings(_Schema):
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
+
+    def cam_method(self, has_attention: bool) -> str:
+        """By which method the view cam looks: "activation", "eigen" or "grad".
+
+        The default differs, because a ViT's patch tokens have passed its last norm: their length says little, and is
+        often largest on sky and walls. A convolutional network's features are long where its stage responds.
+
+        Args:
+            has_attention: of the maps, or of their model.
+        """
+        if self.cam != "auto":
+            return self.cam
+        return "eigen" if has_attention else "activation"
 
     def muted_in(self, pane: int) -> tuple[HeadOf, ...]:
         """The muted heads of one of the models that are compared, 0 the first, as for a model on its own."""
@@ -389,5 +413,5 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 __all__ = [
     "CODECS", "COLORMAPS", "LAYOUTS", "METHOD_TITLES", "MODEL_FIELDS", "MOST_COMPARED", "Head", "HeadOf", "Mark",
-    "Muted", "OutputSettings", "Point", "Query", "Rolled", "Settings", "Target", "load_preset", "presets",
+    "Muted", "OutputSettings", "Point", "Query", "Reference", "Rolled", "Settings", "Target", "load_preset", "presets",
 ]  # fmt: skip

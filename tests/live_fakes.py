@@ -119,7 +119,7 @@ class Engine:
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needed else None,
             rollout=attention[-1, 0] if "rollout" in needed else None,
             muted=muted(settings, layers, heads),
-            cams={settings.cam: self._cams()} if "cam" in needed or not heads else {},
+            cams={settings.cam_method(bool(heads)): self._cams()} if "cam" in needed or not heads else {},
             rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
 

@@ -65,6 +65,7 @@ def _rows() -> tuple[Action, ...]:
         Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
         Action("unmark", "Models and objects", "unmark the last object", ("Ctrl+Z",)),
         Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
+        Action("reference_open", "Models and objects", "find a place of another picture", ("Ctrl+R",), kiosk=False),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
         Action("view_previous", "View", "previous view", ("Shift+V",), "next, previous view"),
@@ -118,7 +119,7 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
-    ("Models and objects", ("Shift+click",), "mark an object to follow"),
+    ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
 

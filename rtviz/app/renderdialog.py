@@ -44,7 +44,8 @@ from rtviz.sinks import codecs_for
 
 _SIZES = ("as large as the source", "x1080", "x720", "x480")
 _FUSED = {
-    "mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads", "follow": "the head that stands out",
+    "mean": "mean of all heads", "max": "maximum of all heads", "all": "all heads",
+    "follow": "the head that stands out",
 }  # fmt: skip
 _LIST_HEIGHT = 190  # pixels that the dialog grows by for its first render
 _CODEC_WORDS = {"h264": "H.264", "h265": "H.265", "av1": "AV1", "vp9": "VP9"}

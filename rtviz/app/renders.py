@@ -111,7 +111,7 @@ class RenderQueue(QObject):
     def __init__(self, parent: QObject | None = None, command: Sequence[str] = (sys.executable, "-m", "rtviz")) -> None:
         super().__init__(parent)
         self.renders: list[Render] = []
-        self._command = [*_with_low_priority(), *command]
+        self.command = command
         self._process: QProcess | None = None
         self._rest = b""
         self._errors = ""
@@ -163,7 +163,7 @@ class RenderQueue(QObject):
         waiting._left_by_others = leftover(waiting.output)
         self._rest, self._errors = b"", ""
         self._process = process = QProcess(self)
-        words = [*self._command, *waiting.arguments, "--progress", "json"]
+        words = [*_with_low_priority(), *self.command, *waiting.arguments, "--progress", "json"]
         process.readyReadStandardOutput.connect(lambda: self._read(waiting))
         process.readyReadStandardError.connect(self._read_errors)
         process.finished.connect(lambda code, status: self._finished(waiting, code))

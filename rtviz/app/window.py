@@ -14,6 +14,7 @@ from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication, QMenu
 
 from rtviz.app.commands import Commands
+from rtviz.app.finder import Finder
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
@@ -22,10 +23,10 @@ from rtviz.app.messages import cards
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
-from rtviz.app.panels import Finder
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
+from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
@@ -68,10 +69,11 @@ class Window(Layout):
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
-        self.rendering = Rendering(self, self.fallback.settings, self.commands.videos_folder)
+        self.rendering = Rendering(self, self.fallback.settings, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
-        self._mouse = PictureMouse(self.canvas, session, self.commands, show_settings)
+        self.references = ReferenceChoice(self, session, show_settings)
+        self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
@@ -124,6 +126,7 @@ class Window(Layout):
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
+            "reference_open": self.references.ask_for_file,
             "open_scene": lambda: self.opening.open("scene:"),
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
@@ -188,7 +191,7 @@ class Window(Layout):
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
-            self.commands.live()
+            self.commands.playback.live()
         elif self.picture_only:
             self._hide_all()
         elif self.isFullScreen():
@@ -222,8 +225,8 @@ class Window(Layout):
             chosen = menu.addAction(f"record {what}")
             if chosen is not None:
                 chosen.setCheckable(True)
-                chosen.setChecked(what == self.commands.record_what)
-                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands, "record_what", what))
+                chosen.setChecked(what == self.commands.saving.record_what)
+                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands.saving, "record_what", what))
         menu.popup(self.header.tools["record"].mapToGlobal(at))
 
     # --- timers ------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Pane:
+class ModelPane:
     """One model's part of a picture of several.
 
     Attributes:
@@ -111,14 +111,14 @@ class Pane:
     explanation: str = ""
 
 
-def _engine_pane(engine: Engine, maps: Maps) -> Pane:
-    return Pane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
+def _engine_pane(engine: Engine, maps: Maps) -> ModelPane:
+    return ModelPane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
 
 
 def draw_panes(
     frame: Frame,
     measured: Frame,
-    panes: Sequence[Pane],
+    panes: Sequence[ModelPane],
     settings: Settings,
     *,
     focus: int = 0,
@@ -243,4 +243,4 @@ def titled(result: Result, requested: Settings, rate: str = "") -> Titled:
     return Titled(maps.model, title(maps, settings, requested, best), tuple(dict.fromkeys(remarks)), result)
 
 
-__all__ = ["Comparison", "Pane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]
+__all__ = ["Comparison", "ModelPane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from rtviz import views
 from rtviz.analysis.tracking import Tracker
 from rtviz.engine import drawing
+from rtviz.engine.references import References
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
@@ -43,6 +45,7 @@ class Engine:
         self.notices: list[str] = []
         self._memory = views.Memory()
         self._tracker = Tracker()
+        self._references = References()
         self._largest_batch: int | None = None
         self._reported = self._notice()
         self._turn = threading.Lock()  # of passes side by side, which may meet the same trouble
@@ -85,6 +88,7 @@ class Engine:
 
         Raises:
             DeviceFailed: one frame is too much even for the CPU.
+            SourceMissing, SourceUnreadable: a reference picture cannot be read.
         """
         if self.model is None:
             raise ValueError("this engine has no model")
@@ -116,6 +120,8 @@ class Engine:
                     self.notices.append(f"{device} is out of memory: going on with the CPU, which is slower")
                     self.model = self.model.to("cpu")
             return self.predict(frames, settings, features)
+        if references := self._references.find(self.model, settings):
+            found = [replace(maps, references=references) for maps in found]
         with self._turn:
             if (notice := self._notice()) != self._reported:  # the number format was changed
                 self.notices.append(notice[len(self._reported) :].lstrip("; "))

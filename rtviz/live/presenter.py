@@ -127,7 +127,7 @@ class Presenter:
             ModelPart(status, slot.renderer, None if one is None else self._ask(slot, one, settings))
             for slot, status, one in zip(slots, statuses, predictions, strict=True)
         ]
-        result = draw_models(captured, settings, models, focus=focus, screen=screen)
+        result = draw_models(captured, settings, models, focus=focus, screen=screen, still=self._capture.still)
         predicted_at = prediction.captured.captured_at if prediction is not None else None
         return _Step(DrawnFrame(result, captured.captured_at, predicted_at, playback), captured.number, None)
 

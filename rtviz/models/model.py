@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rtviz.errors import SettingsError, no_heads
 from rtviz.frame import Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer
-from rtviz.models import cams, choices, gradcam
+from rtviz.models import cams, devices, gradcam
 from rtviz.models.card import ModelCard
 from rtviz.models.memory import memory_errors
 from rtviz.models.probed_network import Overflow
@@ -147,10 +147,10 @@ class Model(ABC):
             SettingsError: the name means no device.
             DeviceFailed: the device is absent, or the model is too large for it.
         """
-        target = choices.device_of(device)
+        target = devices.device_of(device)
         with memory_errors(str(target)), self._lock.writing():
             self.device = str(target)
-            self._set_precision(choices.precision_of(self._requested_precision, target))
+            self._set_precision(devices.precision_of(self._requested_precision, target))
         return self
 
     def compile_soon(self) -> None:  # noqa: B027 - nothing compiles a convolutional network
@@ -180,12 +180,12 @@ class Model(ABC):
         """
 
     def _set_precision(self, precision: str) -> None:
-        if precision == "fp16" and not choices.fits_fp16(self.network):
+        if precision == "fp16" and not devices.fits_fp16(self.network):
             self._leave_fp16("has weights that fp16 cannot hold; it runs in bf16")
             return
         self._native = self.precision = precision
         self.backend = "torch"
-        self._dtype = choices.DTYPES[precision]
+        self._dtype = devices.DTYPES[precision]
         self._move_network()
         mean, std = (
             torch.tensor(three, dtype=torch.float32, device=self.device) for three in (self.card.mean, self.card.std)
@@ -317,7 +317,7 @@ class Model(ABC):
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
             else:  # something to show beside the message that there is no classifier
-                features = {"activation", *features}
+                features = {"eigen" if self.heads else "activation", *features}
         rolled = Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features else None
         request = PassRequest(
             query=Settings.option("query").check(query),

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rtviz import views
+from rtviz.drawing.panes import larger
 from rtviz.engine.comparison import Comparison
 from rtviz.engine.engine import Engine
 from rtviz.errors import SourceError, no_heads
@@ -75,6 +77,11 @@ class Report:
         size = (plain["height"], plain["width"]) if plain["height"] else None
         grid = tuple(plain["grid"]) if plain["grid"] else None
         return cls(**{**values, "grid": grid}, size=size)
+
+
+# A mosaic of a still is drawn so large, (height, width) in pixels, whatever the picture's own size: its tiles would be
+# stamps otherwise.
+_MOSAIC = (1440, 1920)
 
 
 class _Stopped(Exception):
@@ -309,9 +316,13 @@ def render(
     job = _Job(source, output, engine, settings, output_settings, on_frame)
     drawn: _BoundedQueue[Result] = _BoundedQueue(4, job.line.stop)
 
+    enlarging = source.info.still and views.find(settings.view).mosaic
+
     def draw() -> None:
         for frame, maps in job.seen:
             with job.line.busy("draw"):
+                if enlarging:
+                    frame = larger(frame, _MOSAIC)
                 result = engine.draw(frame, maps, settings)
             drawn.put(result)
         drawn.end()

@@ -20,7 +20,7 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame, Grid
-from rtviz.models import choices, inspection, listing, resizing, zoo
+from rtviz.models import inspection, listing, measurements, resizing, zoo
 from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
@@ -385,7 +385,7 @@ def test_moving_keeps_the_maps(tiny) -> None:
 
 def test_precision_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     chosen = rtviz.load(TINY, device="cpu").precision
     assert chosen in ("bf16", "fp32")
     file = tmp_path / "cache" / "precision.json"
@@ -395,11 +395,11 @@ def test_precision_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch, tm
     # Another process believes the file; the other answer shows that it is read.
     other = {"bf16": "fp32", "fp32": "bf16"}[chosen]
     file.write_text(json.dumps({key: other}))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     assert rtviz.load(TINY, device="cpu").precision == other
     for rubbish in ("", "{", "[1, 2]", json.dumps({key: "fp3"})):
         file.write_text(rubbish)
-        monkeypatch.setattr(choices, "_measured", {})
+        monkeypatch.setattr(measurements, "_measured", {})
         assert rtviz.load(TINY, device="cpu").precision in ("bf16", "fp32")
 
 

@@ -38,7 +38,7 @@ registry.VIEWS += (
 from PyQt5.QtWidgets import QApplication
 from rtviz import cli, views
 from rtviz.app.keys import Bindings
-from rtviz.app.panels import ViewPanel
+from rtviz.app.panels.view import ViewPanel
 from rtviz.app.pointing import spot_at
 from rtviz.drawing.panes import join
 from rtviz.engine.comparison import titled

@@ -39,7 +39,7 @@ def maps_of(
     tokens = np.random.default_rng(seed + 1).normal(size=(*grid, 16)).astype(np.float32)
     keys = np.random.default_rng(seed + 2).normal(size=(heads, *grid, 8)).astype(np.float32)
     prefix = np.zeros((layers, heads, 1), np.float32)
-    cams = {"activation": (np.linalg.norm(tokens, axis=-1),)}
+    cams = {"activation": (np.linalg.norm(tokens, axis=-1),), "eigen": (tokens[..., 0],)}
     return Maps(
         attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams, rollout=attention[-1, 0]
     )
@@ -68,6 +68,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         "similarity",
         "objects",
         "track",
+        "reference",
         "cam",
         "none",
     )
@@ -79,7 +80,9 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "features", "labels", "cam", "rollout", "unablated"}
+        assert view.needs <= {
+            "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
+        }  # fmt: skip
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed() -> None:
