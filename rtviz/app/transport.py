@@ -11,7 +11,7 @@ from rtviz.app.theme import DARK, Theme, icon
 from rtviz.app.timeline import Timeline
 from rtviz.live.session import LiveStatus
 
-_NARROW = 520  # pixels: a row that is less wide shows the timeline rather than the speed
+_NARROW = 640  # pixels: a row that is less wide shows the timeline rather than the speed
 
 
 _UNSEEKABLE = "This file cannot be sought; its last seconds:"
