@@ -11,7 +11,7 @@ from rtviz.app.theme import DARK, Theme, icon
 from rtviz.app.timeline import Timeline
 from rtviz.live.session import LiveStatus
 
-_NARROW = 640  # pixels: a row that is less wide shows the timeline rather than the speed
+_NARROW = 640  # pixels: a row that is less wide shows the timeline rather than frame number, speed and loop
 
 
 _UNSEEKABLE = "This file cannot be sought; its last seconds:"
@@ -70,10 +70,11 @@ class Transport(QWidget):
         self.speed.setToolTip("Playback speed")
         row.addWidget(self.speed)
         row.addWidget(faster)
-        self._less = (self.frame, slower, self.speed, faster)  # what gives way to the timeline
+        self._less: tuple[QWidget, ...] = (self.frame, slower, self.speed, faster)  # what gives way to the timeline
         self.loop = self._button("loop")
         self.loop.setCheckable(True)
         row.addWidget(self.loop)
+        self._less = (*self._less, self.loop)
         self.render_button = self._button("render")
         self.render_button.setVisible(bool(bindings.keys_of("render")))  # not for visitors
         row.addWidget(self.render_button)
