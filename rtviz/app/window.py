@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QEvent, QPoint, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication, QMenu
 
 from rtviz.app.commands import Commands
 from rtviz.app.finder import Finder
+from rtviz.app.header import fill_when_opened
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
@@ -96,7 +97,7 @@ class Window(Layout):
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
             asking.asked.connect(self.do)
-        self.header.tools["record"].customContextMenuRequested.connect(self._record_menu)
+        fill_when_opened(self.header.record_menu, self._fill_record_menu)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -219,15 +220,13 @@ class Window(Layout):
         self.transport.timeline.clear_part()
         self.canvas.toast("no in and out point")
 
-    def _record_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
+    def _fill_record_menu(self, menu: QMenu) -> None:
         for what in RECORDED:
             chosen = menu.addAction(f"record {what}")
             if chosen is not None:
                 chosen.setCheckable(True)
                 chosen.setChecked(what == self.commands.saving.record_what)
                 chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands.saving, "record_what", what))
-        menu.popup(self.header.tools["record"].mapToGlobal(at))
 
     # --- timers ------------------------------------------------------------------------------------------------------
 

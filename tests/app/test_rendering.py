@@ -329,3 +329,14 @@ def test_quitting_asks_while_something_is_rendered(
 
 def _move(at: QPoint) -> QMouseEvent:
     return QMouseEvent(QEvent.MouseMove, at, Qt.NoButton, Qt.LeftButton, Qt.NoModifier)
+
+
+def test_what_is_recorded_is_chosen_beside_the_button(make: Make, qtbot: QtBot) -> None:
+    window = make(shown=False)
+    menu = window.header.record_menu.menu()
+    assert menu is not None
+    menu.aboutToShow.emit()
+    next(entry for entry in menu.actions() if entry.text() == "record clean").trigger()
+    assert window.commands.saving.record_what == "clean"
+    menu.aboutToShow.emit()
+    assert [entry.text() for entry in menu.actions() if entry.isChecked()] == ["record clean"]
