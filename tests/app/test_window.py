@@ -1520,7 +1520,7 @@ def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
     assert window.references.dialog is None
 
 
-# --- what a newcomer reads, and which controls there are ---------------------------------------------------------------
+# --- what a newcomer reads, and which controls there are --------------------------------------------------------------
 
 
 def test_a_line_under_the_picture_says_what_is_seen_and_names_the_paper(make: Make, qtbot: QtBot) -> None:
