@@ -52,6 +52,9 @@ METHOD_TITLES = {
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
 
 
+MOST_COMPONENTS = 8  # of a PCA that can be shown alone
+
+
 class Rolled(NamedTuple):
     """How an attention rollout was made."""
 
@@ -251,6 +254,26 @@ class Settings(_Schema):
         "share of each layer's attention values, the weakest, that the view rollout leaves out",
         minimum=0, maximum=0.99, step=0.05,
     )  # fmt: skip
+    pca_component: int = _option(
+        WholeOption, 0, "Component",
+        "the one principal component that the view pca shows, from 1; 0: three as colours",
+        minimum=0, maximum=MOST_COMPONENTS, step=1,
+    )  # fmt: skip
+    pca_figure: str = _option(
+        ChoiceOption,
+        "attention",
+        "Figure",
+        "what parts figure from ground in the view pca: attention (what CLS attends to), component (the first of all "
+        "patches' principal components, above its mean)",
+        choices=("attention", "component"),
+    )
+    pca_basis: str | None = _option(
+        TextOption,
+        None,
+        "PCA basis",
+        "a file of `rtviz pca-basis`, whose components the view pca shows instead of the frame's own",
+        optional=True,
+    )
     mute: tuple[Muted, ...] = _option(
         HeadsOption,
         (),
@@ -412,6 +435,24 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 __all__ = [
-    "CODECS", "COLORMAPS", "LAYOUTS", "METHOD_TITLES", "MODEL_FIELDS", "MOST_COMPARED", "Head", "HeadOf", "Mark",
-    "Muted", "OutputSettings", "Point", "Query", "Reference", "Rolled", "Settings", "Target", "load_preset", "presets",
+    "CODECS",
+    "COLORMAPS",
+    "LAYOUTS",
+    "METHOD_TITLES",
+    "MODEL_FIELDS",
+    "MOST_COMPARED",
+    "MOST_COMPONENTS",
+    "Head",
+    "HeadOf",
+    "Mark",
+    "Muted",
+    "OutputSettings",
+    "Point",
+    "Query",
+    "Reference",
+    "Rolled",
+    "Settings",
+    "Target",
+    "load_preset",
+    "presets",
 ]  # fmt: skip

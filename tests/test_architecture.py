@@ -47,6 +47,7 @@ BOUNDARIES = {
         "sinks/video.py",
         "sinks/gif.py",
         "sinks/tracks.py",
+        "sinks/streams.py",
     ],
     "cv2": ["cv.py"],
     "torch": ["models/", "views/", "engine/"],

@@ -1,8 +1,9 @@
 """Propagates masks through a video by patch features alone: label propagation, as DINO is evaluated on DAVIS.
 
 Each patch of a new frame takes the mean of the labels of the patches most similar to it, weighted by similarity; they
-are searched near its place in the first frame and in the last few. Nothing is learned. The protocol is that of
-facebookresearch/dino, eval_video_segmentation.py, after Jabri, Owens and Efros (2020); figures in Caron et al. 2021, table 5.
+are searched for near its place in the first frame and in the last few. Nothing is learned. The protocol is that of
+facebookresearch/dino, eval_video_segmentation.py, after Jabri, Owens and Efros (2020); figures in Caron et al. 2021,
+table 5.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Propagation:
         masks: [objects, rows, columns], the objects in it: bool, or the covered share of each patch. They do not
             overlap: no patch is more than whole.
         context: how many of the last frames are searched, besides the first.
-        neighbourhood: how many patches away, in rows and in columns, is searched; 0 means everywhere.
+        neighbourhood: how many patches away, in rows and in columns, the search reaches; 0 means everywhere.
         top: from how many patches a label is taken. Of equals, the first frame's come first (the protocol takes all).
         temperature: of the softmax over their cosine similarities.
 
@@ -108,7 +109,7 @@ class Propagation:
         return self._features.nbytes + self._labels.nbytes
 
     def forget_context(self) -> None:
-        """Go on from the first frame alone, as after a leap in time."""
+        """Go on from the first frame alone, as after a jump in time."""
         self._frames = 0
 
     def next(self, features: NDArray[np.floating[Any]]) -> PropagatedMasks:

@@ -68,7 +68,7 @@ class _Group:
     Attributes:
         marks: where they were marked.
         propagated: where they are.
-        hidden: which of them are lost. They are searched in the whole frame, by how they were at first.
+        hidden: which of them are lost. They are searched for in the whole frame, by their first appearance.
     """
 
     def __init__(self, tokens: Floats, marks: tuple[Mark, ...], masks: NDArray[np.bool_]) -> None:
@@ -162,7 +162,7 @@ class Tracker:
             marks: which objects; one that was not there before begins in this frame.
             index, pts_seconds: of the frame. The same frame may come again; after a leap back the frames between are
                 no context any more. After a cut an object is lost until its patches are seen again.
-            blank: the frame is blank: it contains no object, and none begins.
+            blank: whether the frame is blank: then no object is in it, and none begins.
 
         Raises:
             ValueError: the maps hold no tokens.

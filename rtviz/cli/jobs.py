@@ -55,9 +55,34 @@ def add(commands: Commands) -> None:
     export = commands.add("export", partial(_run, exporting=True), "write the raw maps of all layers and heads")
     _add_inputs(export)
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
+    export.add_argument(
+        "--what", type=_what, default=("attention",), metavar="A,B,...",
+        help="attention (of the query's rows), tokens (of the patches, after each layer and the last norm), cls (the "
+        "same of CLS and the registers), keys, norms (of every token after each layer): attention if not given",
+    )  # fmt: skip
+    export.add_argument("--layers", type=_layers, metavar="all|N,N,...", help="which layers: all if not given")
     add_settings(export, MODEL_INPUT, "model and query")
     add_output_settings(export, ("start", "end", "every", "video_stream", "batch", "overwrite"), "input and output")
     _add_job_options(export)
+
+
+def _what(text: str) -> tuple[str, ...]:
+    from rtviz.sinks.base import EXPORTED
+
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names or not set(names) <= EXPORTED.keys():
+        raise SettingsError("what", text, EXPORTED)
+    return names
+
+
+def _layers(text: str) -> tuple[int, ...] | None:
+    if text == "all":
+        return None
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        allowed = "all, or numbers from 0, with commas between; negative from the end"
+        raise SettingsError("layers", text, allowed) from None
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +115,7 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
     from rtviz.offline.tasks import shared_floats, tasks_for
+    from rtviz.sinks.base import Exported
     from rtviz.sources import skipped
 
     settings, output_settings = settings_of(parsed)
@@ -108,7 +134,8 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
         settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    config = JobConfig(settings, output_settings, exporting, stills, shared_floats(tasks))
+    exported = Exported(parsed.what, parsed.layers) if exporting else None
+    config = JobConfig(settings, output_settings, exported, stills, shared_floats(tasks))
     devices = gpus_for(len(tasks), settings.device) if parsed.ray is None else []
     if parsed.ray is not None or devices:
         reports = _run_in_processes(parsed, tasks, config, devices)

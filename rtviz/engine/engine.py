@@ -38,10 +38,15 @@ class Engine:
 
     Args:
         model: None serves only views that need no model.
+        features: what the maps hold beside what views need, as `Model.batch` knows them.
+        kept_layers: which layers the features "layer_tokens" and "layer_keys" are of.
     """
 
-    def __init__(self, model: Model | None = None) -> None:
+    def __init__(
+        self, model: Model | None = None, *, features: Collection[str] = (), kept_layers: Sequence[int] = ()
+    ) -> None:
         self.model = model
+        self._features, self._kept_layers = frozenset(features), tuple(kept_layers)
         self.notices: list[str] = []
         self._memory = views.Memory()
         self._tracker = Tracker()
@@ -101,12 +106,13 @@ class Engine:
             found = self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
-                requirements.features(settings, self.model).union(features),
+                requirements.features(settings, self.model).union(features, self._features),
                 settings.resolution,
                 target=settings.target,
                 layer=settings.layer,
                 rollout=(settings.rollout, settings.discard),
                 mute=settings.muted_in(0),
+                kept_layers=self._kept_layers,
             )
         except DeviceFailed:
             with self._turn:
@@ -140,7 +146,7 @@ class Engine:
             AttentionCaptureError: the settings require compiled passes, and compiling failed.
         """
         if self.model is not None:
-            features = requirements.features(settings, self.model)
+            features = requirements.features(settings, self.model) | self._features
             self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings, tracker: Tracker | None = None) -> Maps:

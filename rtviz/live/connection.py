@@ -69,7 +69,7 @@ class Connection:
         retry_at: when it is opened again by itself.
         given_up: it is not opened again by itself.
         delivered: it has had a picture.
-        again: a caller requested to open it again at once.
+        again: a caller wants it opened again at once.
         waits: its camera is closed for a moment, so that another one can be tried.
         over: nobody wants it any more.
     """

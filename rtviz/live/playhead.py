@@ -1,4 +1,4 @@
-"""How a recorded source is played: what callers requested, and when the next frame is due."""
+"""How a recorded source is played: what its callers want, and when the next frame is due."""
 
 from __future__ import annotations
 

@@ -67,9 +67,11 @@ class Presenter:
             shared.drawn_frames += not redrawn and not drawn.playback
             shared.drawn = drawn
             shared.recently_drawn.append(drawn)
+            at = time.monotonic() if redrawn or drawn.playback else drawn.captured_at
             if shared.recording is not None:
-                at = time.monotonic() if redrawn or drawn.playback else drawn.captured_at
                 shared.recording.put(drawn.result, at)
+            if shared.broadcast is not None:
+                shared.broadcast.put(drawn.result, at)
             shared.changed.notify_all()
 
     def _present(self) -> _Step:

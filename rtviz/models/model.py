@@ -24,7 +24,19 @@ from rtviz.notices import joined
 from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()
+FEATURES = cams.METHODS.keys() | {
+    "tokens",
+    "keys",
+    "values",
+    "norms",
+    "columns",
+    "rows",
+    "rollout",
+    "unablated",
+    "grad",
+    "layer_tokens",
+    "layer_keys",
+}
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -43,6 +55,7 @@ class PassRequest:
         rolled: how attention is rolled out; None: it is not.
         muted: heads whose output counts as 0, their layers counted from 0.
         unablated: whether the maps without muted heads are wanted too.
+        kept_layers: which layers the features "layer_tokens" and "layer_keys" are of, counted from 0.
     """
 
     query: Query = "cls"
@@ -54,6 +67,7 @@ class PassRequest:
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
     unablated: bool = False
+    kept_layers: tuple[int, ...] = ()
 
 
 class Model(ABC):
@@ -270,7 +284,8 @@ class Model(ABC):
             frame: RGB uint8 [height, width, 3].
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
-                they enter the softmax), "values" (of the last layer, as the softmax weights them), "rows" (so
+                they enter the softmax), "values" (of the last layer, as the softmax weights them), "norms" (of each
+                token after every layer, the last one too), "columns" (what every token gives to the query), "rows" (so
                 that `Maps.ask` answers for any other query).
 
         Raises:
@@ -291,6 +306,7 @@ class Model(ABC):
         layer: int = -1,
         rollout: tuple[str, float] = ("mean", 0.9),
         mute: Sequence[tuple[int, int]] = (),
+        kept_layers: Sequence[int] = (),
     ) -> list[Maps]:
         """Run several frames through the network; those of one input size share a forward pass.
 
@@ -303,6 +319,8 @@ class Model(ABC):
                 "rollout" goes up to it.
             rollout: how the feature "rollout" fuses heads, and which share of the weakest values it discards.
             mute: (layer, head) whose output counts as 0. The feature "unablated" gives the maps without that too.
+            kept_layers: whose tokens and keys the features "layer_tokens" and "layer_keys" are; negative ones count
+                from the end.
 
         Returns:
             The maps of each frame, in order.
@@ -329,6 +347,7 @@ class Model(ABC):
             rolled=rolled if self.heads else None,
             muted=self._muted(mute) if self.heads else (),
             unablated="unablated" in features,
+            kept_layers=self._layers_of(kept_layers),
         )
         by_size: dict[tuple[int, int], list[int]] = {}
         for place, frame in enumerate(frames):
@@ -349,6 +368,13 @@ class Model(ABC):
                     self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
             with self._lock.reading():
                 return self._predict(frames, request)
+
+    def _layers_of(self, layers: Sequence[int]) -> tuple[int, ...]:
+        """The layers, counted from 0."""
+        for layer in layers:
+            if not -self.layers <= layer < self.layers:
+                raise SettingsError("layers", layer, f"{-self.layers} to {self.layers - 1} ({self.name})")
+        return tuple(layer % self.layers for layer in layers)
 
     def _muted(self, mute: Sequence[tuple[int, int]]) -> tuple[HeadOf, ...]:
         """The heads to mute, their layers counted from 0, each once."""

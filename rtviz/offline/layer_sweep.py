@@ -18,7 +18,7 @@ from rtviz.sinks import open_sink
 _LAYER_SECONDS, _SLOWER, _LAST_SECONDS = 0.35, 0.6, 1.4
 # How a layer becomes the next one in a file: so many pictures between, so far apart.
 _BETWEEN, _STEP_SECONDS = 3, 0.04
-# A GIF grows with its pixels: broader ones are made smaller, unless a size was given.
+# A GIF grows with its pixels: wider ones are made smaller, unless a size was given.
 _GIF_WIDTH = 640
 
 LayerPrediction = Callable[[Settings], Maps]
@@ -84,7 +84,7 @@ def sweep(
 
     Args:
         maps: of the frame; they have every layer's attention.
-        predict: gives the maps for other settings, for what differs from layer to layer: the rollout up to each.
+        predict: gives the maps for other settings; called for each layer where the maps depend on it (rollout).
 
     Yields:
         RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
@@ -134,7 +134,7 @@ def save(
     output: OutputSettings | None = None,
     predict: LayerPrediction | None = None,
 ) -> None:
-    """Write the sweep to a GIF or a video. A GIF is at most 640 pixels broad, unless `output` says its size.
+    """Write the sweep to a GIF or a video. A GIF is at most 640 pixels wide, unless `output` says its size.
 
     Args:
         frame, maps, settings, predict: as for `sweep`.

@@ -20,6 +20,7 @@ from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import holds_one, open_maps_sink, open_sink
+from rtviz.sinks.base import Exported
 from rtviz.sources import Source, nothing_there
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class _StageThreads:
 
 
 class _Job:
-    """One source on its way through the stages: decoded in one thread, predicted in the caller's, the rest in others."""
+    """One source on its way through the stages: decodes in one thread, predicts in the caller's, the rest in others."""
 
     def __init__(
         self,
@@ -362,8 +363,13 @@ def export(
     settings: Settings,
     output_settings: OutputSettings | None = None,
     on_frame: OnFrame | None = None,
+    exported: Exported | None = None,
 ) -> Report:
-    """Write the raw maps of every frame of a source: all layers and heads, float16, with timestamps.
+    """Write the raw maps of every frame of a source, with timestamps.
+
+    Args:
+        engine: its maps hold the features of `exported`.
+        exported: what is written; the attention of all layers and heads if not given.
 
     Raises:
         RtvizError: the source, the model or the sink failed; nothing then stands under the output's name.
@@ -374,7 +380,7 @@ def export(
     job = _Job(source, output, engine, settings, output_settings, on_frame)
 
     def write() -> None:
-        with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source) as sink:
+        with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source, exported=exported) as sink:
             for frame, maps in job.predictions:
                 with job.line.busy("write"):
                     sink.write(maps, frame)

@@ -62,8 +62,8 @@ def scored(
 ) -> Iterator[BenchmarkReport]:
     """Score models on a data set, one after the other.
 
-    Errors come before the first model is scored: every model is loaded, and every file that the data set
-    lists is there. Should one of them fail all the same, the report on those before it is there.
+    Before the first is scored, every model is loaded and every file that the data set lists is checked to exist. If a
+    model fails all the same, the reports of those before it have been yielded.
 
     Args:
         benchmark: one of BENCHMARKS.
@@ -157,7 +157,7 @@ def _batched(things: Iterable[T], model: Model) -> Iterator[list[T]]:
 
 
 def _counter(what: str, count: int, progress: Progress | None) -> Callable[[], None]:
-    """Says that there is so much to do, and then, at each call, that one more is done."""
+    """Reports `count` steps to do, and one more as done at each call of what it returns."""
     if progress is None:
         return lambda: None
     progress(what, 0, count)
@@ -421,7 +421,7 @@ def _compared(found: Iterable[measures.Mask], true: Iterable[measures.Mask]) -> 
 
 
 def _j_and_f(regions: Iterable[Reals], boundaries: Iterable[Reals]) -> dict[str, float]:
-    """DAVIS's figures of objects, in percent and in its order, from J and F of each in its frames."""
+    """The figures DAVIS gives of objects, in percent and in its order, from J and F of each in its frames."""
     means: dict[str, float] = {"j_and_f": 0.0}
     for name, of in (("j", list(regions)), ("f", list(boundaries))):
         means[name] = 100 * float(np.mean([values.mean() for values in of]))
@@ -516,7 +516,7 @@ def corloc(
 
     CorLoc, as LOST (Siméoni et al. 2021) and TokenCut (Wang et al. 2022) report it, by valeoai/LOST, main_lost.py, and
     YangtaoWANG95/TokenCut, main_tokencut.py: the pictures of trainval; all boxes count, difficult and truncated ones
-    too; the features are those of the last layer (of DINO the keys, of all heads together); pictures are predicted in
+    too; the features are those of the last layer (of DINO the keys, of all heads together); pictures are processed in
     their own size, filled up with the mean colour to whole patches at the right and below; an intersection over union
     of at least 0.5 is right. Beside it stand the shares of pictures in which nothing was found, and the whole picture.
 
@@ -539,13 +539,13 @@ def corloc(
     whole: list[bool] = []
     each: list[dict[str, Any]] = []
     for picture in data:
-        inputs = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
-        short_side = resolution or min(inputs.shape[:2])
-        maps = model.batch([inputs], _any_query(model), features=(features,), resolution=short_side)[0]
+        pixels = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
+        short_side = resolution or min(pixels.shape[:2])
+        maps = model.batch([pixels], _any_query(model), features=(features,), resolution=short_side)[0]
         box = find(maps.patch_features(features))
         overlap, inside = 0.0, None
         if box is not None:
-            scale = np.array(inputs.shape[:2]) / maps.grid
+            scale = np.array(pixels.shape[:2]) / maps.grid
             inside = np.minimum(np.asarray(box) * np.tile(scale, 2), np.tile(picture.pixels.shape[:2], 2))
             overlap = float(measures.box_overlap(inside, picture.boxes).max())
         right.append(overlap >= 0.5)

@@ -16,6 +16,7 @@ from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
+from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
     from rtviz.sources import Source
@@ -119,14 +120,21 @@ def _completed(wanted: tuple[int, int], size: tuple[int, int]) -> tuple[int, int
     return height or max(2, 2 * round(size[0] * scale / 2)), width or max(2, 2 * round(size[1] * scale / 2))
 
 
-def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None = None) -> MapsSink:
+def open_maps_sink(
+    path: Path, *, overwrite: bool = False, origin: Source | None = None, exported: Exported | None = None
+) -> MapsSink:
     """Open an output for raw maps: .zarr, or .npz for a single picture.
+
+    Args:
+        exported: what it holds; the attention of all layers if not given.
 
     Raises:
         OutputExists, OutputUnwritable: it cannot be written.
     """
     check_output(path, None, overwrite=overwrite, maps=True)
-    return cast(MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin))
+    return cast(
+        MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin, exported=exported or Exported())
+    )
 
 
 def holds_one(path: Path) -> bool:

@@ -34,7 +34,9 @@ class ViewInfo:
         key: the key that shows the view; a capital letter is typed with Shift.
         needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
             objects in the model's family), "labels" (of marked objects, once there are any), "references" (of the
-            pictures that the settings name), "cam", "rollout", "unablated". A view without needs runs without a model.
+            pictures that the settings name), "cam", "rollout", "unablated", "norms",
+            "columns".
+            A view without needs runs without a model.
         headless: whether it can also show a model that has no attention heads.
         follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
         by_layer: whether each layer gives another picture.
@@ -92,11 +94,14 @@ _REFERENCES = frozenset({"attention", "tokens", "references"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _UNABLATED = frozenset({"attention", "unablated"})
+_COLUMNS = frozenset({"attention", "columns"})
+_NORMS = frozenset({"attention", "norms"})
 
 # The settings that only some views read; nearly all views read the others, such as colours and layout.
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
-     "matches", "mutual"}
+     "matches", "mutual", "pca_component", "pca_figure",
+     "pca_basis"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
 
@@ -115,8 +120,13 @@ VIEWS = (
              titles=("rollout to layer {layer}", "rollout to L{layer}", "L{layer}")),
     ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _UNABLATED,
              reads=_HEAD, transient=True),
+    ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
+             by_layer=True, reads=_HEAD, mosaic=True,
+             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}")),
+    ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
+             titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer"),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
-             titles=("PCA",)),
+             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",)),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
              follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",)),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",

@@ -46,7 +46,7 @@ def features(settings: Settings, model: Model) -> set[str]:
     wanted = {settings.cam_method(bool(model.heads))} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needed & {"tokens", "keys", "values", "rollout", "unablated"})
+    return wanted | (needed & {"tokens", "keys", "values", "norms", "columns", "rollout", "unablated"})
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
@@ -102,7 +102,8 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     if "unablated" in needed and maps.muted and maps.unablated is None:
         return False
     wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
-    held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}
+    norms = maps.norms if maps.norms is not None and len(maps.norms) == maps.layers else None
+    held = {**wide, "norms": norms, "columns": maps.columns, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needed and there is None for name, there in held.items())
 
 

@@ -172,6 +172,7 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     from rtviz.engine.engine import Engine
     from rtviz.frame import Frame
     from rtviz.settings import Settings
+    from rtviz.views.pca_basis import PcaBasis
 
     engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
     with open_source("scene:?seed=5&size=96x64") as source:
@@ -180,11 +181,13 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     Image.fromarray(frame.pixels).save(still)
     of_view: dict[str, dict[str, object]] = {"reference": {"reference": f"{still}@0.3,0.3"}}
     others = {
-        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "activation", "target": 5, "objects": "lost",
         "features": "values",
         "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)], "reference": f"{still}@0.7,0.7", "matches": 1,
-        "mutual": True,
+        "mutual": True, "pca_component": 2, "pca_figure": "component", "pca_basis": str(tmp_path / "basis.npz"),
     }  # fmt: skip
+    both = engine.predict([frame, Frame(frame.pixels[::-1])], Settings(view="pca", resolution=64))
+    PcaBasis.fit(both).save(tmp_path / "basis.npz")
     assert set(others) == views.SOME_READ
 
     def drawn(**values):

@@ -118,7 +118,7 @@ def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
 
 def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
     model, exact = load(precision="int8"), load(precision="fp32")
-    wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
+    wanted = {"tokens", "keys", "values", "norms", "rows", "activation", "eigen"}
     found, true = (one.batch([picture(1), picture(2)], "cls", wanted) for one in (model, exact))
     assert model.backend == "openvino"
     for one, other in zip(found, true, strict=True):
@@ -126,6 +126,9 @@ def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> No
         assert apart(one.keys, other.keys) < 0.1
         assert apart(one.values, other.values) < 0.1
         assert apart(one.attended, other.attended) < 2e-2
+        assert len(one.norms) == model.layers
+        np.testing.assert_allclose(one.norms, other.norms, rtol=2e-2)
+        np.testing.assert_allclose(one.prefix_norms, other.prefix_norms, rtol=2e-2)
         assert np.corrcoef(one.cams["eigen"][0].ravel(), other.cams["eigen"][0].ravel())[0, 1] > 0.95
         assert one.keys_layer == other.keys_layer
         assert np.corrcoef(one.cams["activation"][0].ravel(), other.cams["activation"][0].ravel())[0, 1] > 0.98
