@@ -63,7 +63,7 @@ def check_view(view: str, model: str, heads: int) -> None:
         raise SettingsError("view", view, f"{', '.join(allowed)} ({why})")
 
 
-def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
+def sweep_settings(settings: Settings, heads: int, anew: bool = False) -> Settings:
     """The settings with a view that tells layers apart; where theirs does not, it is heatmap, or cam without heads.
 
     Args:
@@ -90,7 +90,7 @@ def sweep(
         RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
         and a frame with their index, time and duration.
     """
-    settings = ridden(settings, maps.heads, anew=predict is not None)
+    settings = sweep_settings(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
     before: Pixels | None = None
     view = views.find(settings.view)
@@ -169,4 +169,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "check_view", "possible", "ridden", "save", "sweep"]
+__all__ = ["arrivals", "check_view", "possible", "save", "sweep", "sweep_settings"]
