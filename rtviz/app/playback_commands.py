@@ -13,6 +13,7 @@ from rtviz.live.session import LiveSession
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LEAP_PAGES = 10  # where a file is sought by seconds
 _SEEK_SECONDS = 5.0
+_LEAP_SECONDS = 10.0
 
 
 class PlaybackCommands:
@@ -42,6 +43,8 @@ class PlaybackCommands:
             "live": self.live,
             "seek_back": lambda: self._seek(-_SEEK_SECONDS),
             "seek_on": lambda: self._seek(_SEEK_SECONDS),
+            "leap_back": lambda: self._seek(-_LEAP_SECONDS),
+            "leap_on": lambda: self._seek(_LEAP_SECONDS),
             "slower": lambda: self._speed(-1),
             "faster": lambda: self._speed(1),
             "loop": self._loop,

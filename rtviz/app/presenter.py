@@ -43,7 +43,8 @@ class Presenter:
         self._shows += 1
         self._show_thumbnails()
         self.show_settings()
-        layout.transport.show_status(status)
+        result = layout.canvas.result
+        layout.transport.show_status(status, result.frame.index if result is not None else None)
         self._show_pages()
         layout.messages.show_cards(cards)
         opening = status.source_sentence if status.source_state != "failed" else ""  # a card says that

@@ -122,6 +122,7 @@ class Guards:
 
     def _interrupted(self, number: int, frame: object) -> None:
         self.status = 130
+        self._window.asks_before_quitting = False
         self._window.close()
 
     def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -45,8 +45,11 @@ class SavingCommands:
             "elevator_save": self._save_elevator,
         }
 
-    def _new_file(self, suffix: str, word: str = "") -> Path:
-        """A path that does not exist yet, in the user's folder for pictures or videos."""
+    def videos_folder(self) -> Path:
+        """The user's folder for videos, which is there."""
+        return self._folder(".mp4")
+
+    def _folder(self, suffix: str) -> Path:
         import platformdirs
 
         given = self.remembered.window.get("folder")
@@ -60,6 +63,11 @@ class SavingCommands:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             folder = Path.home()
+        return folder
+
+    def _new_file(self, suffix: str, word: str = "") -> Path:
+        """A path that does not exist yet, in the user's folder for pictures or videos."""
+        folder = self._folder(suffix)
         stem = time.strftime("rtviz-%Y-%m-%d-%H-%M-%S") + (f"-{word}" if word else "")
         path, number = folder / f"{stem}{suffix}", 2
         while path.exists():

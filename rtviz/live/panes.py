@@ -33,6 +33,7 @@ def draw_models(
     models: Sequence[ModelPart],
     *,
     focus: int = 0,
+    marked: bool = True,
     screen: tuple[int, int] | None = None,
     still: bool = False,
 ) -> Result:
@@ -40,6 +41,7 @@ def draw_models(
 
     Args:
         focus: the model whose maps the result has.
+        marked: show which one that is.
         screen: (height, width) in pixels of the canvas, if known.
         still: the source shows pictures: a mosaic of one is drawn as large as the canvas.
     """
@@ -57,7 +59,7 @@ def draw_models(
     frame = smaller(captured.frame, len(models) + (requests[0].layout != settings.layout))
     frame = on_objects(frame, [None if prediction is None else prediction.maps for prediction in warped], settings)
     panes = [_pane(captured, model, prediction) for model, prediction in zip(models, warped, strict=False)]
-    return draw_panes(captured.frame, frame, panes, settings, focus=focus, marked=True, screen=screen)
+    return draw_panes(captured.frame, frame, panes, settings, focus=focus, marked=marked, screen=screen)
 
 
 @lru_cache(maxsize=1)

@@ -324,7 +324,8 @@ class LiveSession:
             drawn = shared.drawn
         if before is not None:
             before.stop()
-        if drawn is not None:
+            shared.redraw()  # panes without rates, and without a sign of the one in focus
+        if drawn is not None and not drawn.result.panes:
             recorder.put(drawn.result, time.monotonic())
 
     def stop_recording(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.notices import Remedy
-from rtviz.settings import OutputSettings
+from rtviz.settings import CODECS, OutputSettings
 from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ _SINKS = {
     ".jpeg": _PICTURE,
     "": "rtviz.sinks.pictures:FolderSink",
 }
+# Suffix -> what a video of that name may be encoded with, where that is not every codec.
+_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _MAPS_SINKS = {".zarr": "rtviz.sinks.maps:ZarrSink", ".npz": "rtviz.sinks.maps:NpzSink"}
 
 
@@ -135,6 +137,11 @@ def open_maps_sink(
     return cast(
         MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin, exported=exported or Exported())
     )
+
+
+def codecs_for(suffix: str) -> tuple[str, ...]:
+    """The codecs, without "auto", that an output of this suffix may be encoded with; none for one that is no video."""
+    return _CODECS.get(suffix, CODECS[1:]) if _SINKS.get(suffix) == _VIDEO else ()
 
 
 def holds_one(path: Path) -> bool:

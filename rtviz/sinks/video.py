@@ -16,7 +16,7 @@ from rtviz.errors import MissingDependency, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Pixels
 from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
-from rtviz.sinks import publish, temporary, writing
+from rtviz.sinks import codecs_for, publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
 from rtviz.sinks.tracks import FORMATS, Beside, muxing_options
 
@@ -40,7 +40,6 @@ _ENCODERS = {
     "vp9": ("libvpx-vp9", 60, 14),
 }
 _DEFAULT_CODECS = {".webm": "vp9"}
-_ALLOWED_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _FALLBACK_TICKS = Fraction(1, 90000)
 _BT709 = 1  # by its number in ITU-T H.273
 _LARGEST_SIDE = 16384
@@ -83,8 +82,8 @@ class VideoSink(ClosingSink):
         self._refused = False  # the muxer has refused something, and is not called again
         suffix = path.suffix.lower()
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
-        if self._codec not in _ALLOWED_CODECS.get(suffix, (self._codec,)):
-            raise SettingsError("codec", self._codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
+        if self._codec not in codecs_for(suffix):
+            raise SettingsError("codec", self._codec, f"{', '.join(codecs_for(suffix))} in a {suffix} file")
         if max(self.size) > _LARGEST_SIDE:
             raise OutputUnwritable(
                 f"cannot write {path}: pictures of {width}x{height} are too large for a video, which has at most "

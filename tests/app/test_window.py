@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, QUICK, Engine, Model, Recording
+from live_fakes import LIMIT, Engine, Model, Recording
 from PIL import Image
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
 from PyQt5.QtGui import QDropEvent
@@ -36,6 +36,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 from pytestqt.qtbot import QtBot
+from windows import GREY, Make, wait
 
 from rtviz import views
 from rtviz.app.keys import ACTIONS
@@ -45,59 +46,16 @@ from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
 from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
-from rtviz.app.transport import Timeline
+from rtviz.app.timeline import Timeline
 from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
-from rtviz.live.session import LiveSession
 from rtviz.models import Row, zoo
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.sources.pages import as_pages
 
 pytestmark = pytest.mark.gui
-
-Make = Callable[..., Window]
-# A frame grey all over, so that what is bright is the view's; the engine sees one bright patch for a layer and head.
-GREY = Settings(colormap="gray", layout="alone", upsampling="nearest", normalization="frame", head=0, layer=0)
-
-
-@pytest.fixture
-def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
-    """Makes windows that have shown attention, and closes them."""
-    windows: list[Window] = []
-
-    def make(
-        settings: Settings = GREY,
-        *,
-        kiosk: bool = False,
-        shown: bool = True,
-        told: Collection[str] = (),
-        **more: object,
-    ) -> Window:
-        remembered = Remembered.read(tmp_path)
-        remembered.note_given(settings, told)
-        remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
-        source = Recording([number / 30 for number in range(90)], (120, 160))
-        options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "timeouts": QUICK}
-        session = LiveSession("fake:", settings, **{**options, **more})  # type: ignore[arg-type]
-        window = Window(session, remembered, kiosk=kiosk)
-        windows.append(window)
-        qtbot.addWidget(window)
-        window.show()
-        window.activateWindow()
-        if shown:
-            wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.maps is not None)
-            wait(qtbot, lambda: window.strip.count == 4 and window.layers.tiles.count == 3)
-        return window
-
-    yield make
-    for window in windows:
-        window.close()
-
-
-def wait(qtbot: QtBot, condition: Callable[[], object]) -> None:
-    qtbot.waitUntil(lambda: bool(condition()), timeout=int(LIMIT * 1000))
 
 
 def brightest(window: Window) -> tuple[int, int]:

@@ -478,6 +478,28 @@ def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
         until_shown(live, lambda result: result.maps is not None and result.maps.model == "b")
 
 
+def test_a_recording_has_no_rates_and_no_sign_of_the_focus(tmp_path: Path) -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+        until(live, lambda status: all(pane.attention_fps > 0 for pane in status.panes))
+
+        def titles(result: Result) -> np.ndarray:
+            top, _, _, width = result.panes[0].box
+            return result.overlay[:top, :width]
+
+        until_shown(live, lambda result: all_looked(result) and has_accent(titles(result)))
+        live.start_recording(tmp_path / "out.mp4")
+        until_shown(live, lambda result: all_looked(result) and not has_accent(titles(result)))
+        live.stop_recording()
+        live.focus(1)
+        live.focus(0)
+        until_shown(live, lambda result: has_accent(titles(result)))
+
+
+def has_accent(picture: np.ndarray) -> bool:
+    return bool((np.abs(picture.astype(int) - palette.ACCENT).sum(axis=-1) < 30).any())
+
+
 def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -> None:
     models = zoo()
     still = Recording([0.0])
