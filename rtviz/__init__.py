@@ -19,6 +19,7 @@ from rtviz.settings import Settings
 
 if TYPE_CHECKING:
     from rtviz.analysis.discovery import Discovery, find_object
+    from rtviz.analysis.matching import Match, find_matches
     from rtviz.engine.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
@@ -29,11 +30,13 @@ __all__ = [
     "Engine",
     "Frame",
     "Maps",
+    "Match",
     "Model",
     "Result",
     "RtvizError",
     "Settings",
     "__version__",
+    "find_matches",
     "find_object",
     "load",
     "open_source",
@@ -45,6 +48,8 @@ telemetry.switch_off()
 _HOMES = {
     "Discovery": "rtviz.analysis.discovery",
     "find_object": "rtviz.analysis.discovery",
+    "Match": "rtviz.analysis.matching",
+    "find_matches": "rtviz.analysis.matching",
     "Engine": "rtviz.engine.engine",
     "render_frame": "rtviz.engine.engine",
     "Frame": "rtviz.frame",

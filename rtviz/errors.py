@@ -1,6 +1,6 @@
 """The errors that a user can meet.
 
-Every message says what was wrong, what was given and what is allowed or what to do next, in one line.
+Every message says what was wrong, what was given and what is allowed, in one line; `remedy` is what to do next.
 
     RtvizError                      exit status 1
     ├── SettingsError               a setting has a value that it cannot have (exit status 2)
@@ -26,15 +26,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from rtviz.notices import Notice, Remedy
 from rtviz.words import one_line
 
 
 class RtvizError(Exception):
-    """Something that the user can understand and mend."""
+    """Something that the user can understand and mend.
+
+    Attributes:
+        remedy: what the user can do about it, which each surface says in its own words; None if the message says it.
+        subject: what the remedy is about, such as a model's name.
+        causes: the errors that this one sums up.
+    """
 
     exit_status = 1
+    remedy: Remedy | None = None
+    subject = ""
+    causes: tuple[RtvizError, ...] = ()
+
+    def mended_by(self, remedy: Remedy, subject: str = "") -> Self:
+        """This error, with a remedy."""
+        self.remedy, self.subject = remedy, subject
+        return self
 
 
 class SettingsError(RtvizError):
@@ -80,7 +95,7 @@ def lacks(model: str, what: str) -> str:
 
 def no_classifier(model: str) -> SettingsError:
     """What to raise where a class is to be explained, and a model tells none apart."""
-    return SettingsError("cam", "grad", f"activation, eigen, which need no class ({lacks_classifier(model)})")
+    return SettingsError("cam", "grad", f"auto, activation, eigen, which need no class ({lacks_classifier(model)})")
 
 
 def lacks_classifier(model: str) -> str:
@@ -138,7 +153,6 @@ class WeightsMissing(ModelError):
     Attributes:
         model: whose weights they are.
         link: the address of their file, for whoever fetches it by hand.
-        steps: what to do by hand, a sentence each.
         failures: each way that was tried, and why it failed, in that order.
     """
 
@@ -148,13 +162,11 @@ class WeightsMissing(ModelError):
         *,
         model: str | None = None,
         link: str | None = None,
-        steps: Iterable[str] = (),
         failures: Iterable[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.model = model
         self.link = link
-        self.steps = tuple(steps)
         self.failures = tuple(failures)
 
 
@@ -172,10 +184,11 @@ def weights_missing(missing: Mapping[str, WeightsMissing]) -> WeightsMissing:
     if len(missing) == 1:
         return next(iter(missing.values()))
     *names, last = missing
-    return WeightsMissing(
-        f"the weights of {', '.join(names)} and {last} are missing. Each of them:\n"
-        + "\n".join(f"  {error}" for error in missing.values())
-    )
+    summary = WeightsMissing(f"the weights of {', '.join(names)} and {last} are missing")
+    summary.causes = tuple(missing.values())
+    for error in summary.causes:
+        summary.add_note(str(error))
+    return summary
 
 
 class WeightsRefused(ModelError):
@@ -209,8 +222,8 @@ class DeviceLost(ModelError):
 
 
 def in_words(error: BaseException) -> str:
-    """An error in one line: what it says of itself if a user can meet it, else its kind too."""
+    """An error in one line: its message, a notice with its remedy, if a user can meet it; else its kind too."""
     text = one_line(" ".join(str(error).split()))
     if isinstance(error, RtvizError) and text:
-        return text
+        return Notice(text, error.remedy, error.subject)
     return f"{type(error).__name__}: {text}" if text else repr(error)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import HeadOf, Mark, Query, Rolled, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -161,6 +161,20 @@ class Maps(_Shown):
         attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
             about; with the tokens, of a model that has a CLS token.
         discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
+        norms: float32 [layers, rows, columns], the Euclidean norm of each patch's token after each layer, before the
+            last norm; of all layers on demand, else of all but the last.
+        prefix_norms: float32 [layers, prefix tokens], the same of CLS (first) and the registers.
+        columns: float32 [layers, heads, rows, columns], what each patch gives to the query: its column of the attention
+            matrix, of which each row is a softmax; on demand.
+        columns_prefix: float32 [layers, heads, prefix tokens], what CLS (first) and the registers give to it.
+        has_cls: whether the first of the prefix tokens, if there are any, is CLS.
+        kept_layers: which layers `layer_tokens`, `layer_prefix_tokens` and `layer_keys` are of, counted from 0.
+        layer_tokens: float32 [kept layers, rows, columns, width], patch tokens after each of these layers and the
+            network's last norm, as DINOv2's `get_intermediate_layers` gives them; on demand.
+        layer_prefix_tokens: float32 [kept layers, prefix tokens, width], the same of CLS (first) and the registers.
+        layer_keys: float32 [kept layers, heads, rows, columns, head width], patch keys as they enter the softmax; on
+            demand.
+        references: the reference pictures that the settings name, through the same model.
     """
 
     attention: Floats
@@ -186,6 +200,16 @@ class Maps(_Shown):
     values: Floats | None = None
     attended: Floats | None = None
     discovery_features: str = "keys"
+    norms: Floats | None = None
+    prefix_norms: Floats | None = None
+    columns: Floats | None = None
+    columns_prefix: Floats | None = None
+    has_cls: bool = True
+    kept_layers: tuple[int, ...] = ()
+    layer_tokens: Floats | None = None
+    layer_prefix_tokens: Floats | None = None
+    layer_keys: Floats | None = None
+    references: tuple[ReferencePicture, ...] = ()
 
     def ask(self, query: Query) -> Maps:
         """The maps of the same pass for another query: a few products, no forward pass.
@@ -229,6 +253,12 @@ class Maps(_Shown):
         return self.heads > 0
 
     @property
+    def prefix_names(self) -> tuple[str, ...]:
+        """What the prefix tokens are called, in their order: CLS, then the registers, R0 the first."""
+        registers = self.prefix.shape[2] - (1 if self.has_cls else 0)
+        return (*(("CLS",) if self.has_cls else ()), *(f"R{number}" for number in range(registers)))
+
+    @property
     def grid(self) -> Grid:
         """The patch grid that the maps are laid on."""
         rows, columns = self.attention.shape[2:]
@@ -242,6 +272,21 @@ class Maps(_Shown):
             f"Maps({self.model}: {self.layers} layers x {self.heads} heads x {rows}x{columns} patches, "
             f"query={self.query}, {self.prefix.shape[2]} prefix tokens)"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferencePicture:
+    """A picture with a marked place, as a model sees it.
+
+    Attributes:
+        reference: where the picture is, and the mark.
+        frame: the picture.
+        maps: of the picture, with the features that patches are compared by.
+    """
+
+    reference: Reference
+    frame: Frame
+    maps: Maps
 
 
 def rounding_noise(epsilon: float) -> float:

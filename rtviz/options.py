@@ -16,6 +16,7 @@ Target = int | Literal["top"]
 
 MOST_COMPARED = 3  # models beside the first one
 _MOST_MARKS = 8
+_MOST_REFERENCES = 4
 _SIDES = (2, 16384)  # the shortest and the longest that a size may have
 
 
@@ -346,6 +347,28 @@ class SizeOption(Option):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputSizeOption(SizeOption):
+    """A size in pixels of which one side may be left to follow the other: "x720" is (720, 0), "1280x" is (0, 1280)."""
+
+    @property
+    def allowed(self) -> str:
+        return f"WIDTHxHEIGHT, WIDTHx or xHEIGHT in pixels, each from {_SIDES[0]} to {_SIDES[1]}"
+
+    def plain(self, value: Any) -> str:
+        return f"{value[1] or ''}x{value[0] or ''}"
+
+    def _checked(self, value: Any) -> tuple[int, int]:
+        if isinstance(value, str):
+            width, height = (int(part or 0) for part in value.lower().split("x"))
+        else:
+            height, width = (int(part) for part in value)
+        given = [side for side in (height, width) if side]
+        if not given or not all(_SIDES[0] <= side <= _SIDES[1] for side in given):
+            raise _Refused
+        return height, width
+
+
+@dataclass(frozen=True, slots=True)
 class NamesOption(Option):
     """A few names of models."""
 
@@ -423,6 +446,49 @@ class MarksOption(Option):
         return marks
 
 
+class Reference(NamedTuple):
+    """A marked place of a reference picture.
+
+    Attributes:
+        path: of a picture; of a video, whose first frame is meant; with "#t=SECONDS", its frame at that time.
+        mark: the point or box.
+    """
+
+    path: str
+    mark: Mark
+
+    def __str__(self) -> str:
+        return f"{self.path}@{self.mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesOption(Option):
+    """Marked places of reference pictures."""
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"at most {_MOST_REFERENCES} of PICTURE@X,Y or PICTURE@X,Y,WIDTH,HEIGHT, as fractions of the picture's "
+            "width and height from 0 to 1, with ; between"
+        )
+
+    def plain(self, value: Any) -> str:
+        return ";".join(map(str, value))
+
+    def _checked(self, value: Any) -> tuple[Reference, ...]:
+        if isinstance(value, str):
+            parts = [part.rpartition("@") for part in value.split(";") if part.strip()]
+            value = [(path.strip(), [float(number) for number in mark.split(",")]) for path, _, mark in parts]
+        references = tuple(dict.fromkeys(Reference(path, Mark(*mark)) for path, mark in value))
+        if len(references) > _MOST_REFERENCES:
+            raise _Refused(f"{len(references)} references")
+        for reference in references:
+            if not reference.path:
+                raise _Refused("no picture is named")
+            _check_mark(reference.mark)
+        return references
+
+
 def _distinct(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """The marks, each once: the same mark twice is one object."""
     return tuple(dict.fromkeys(marks))
@@ -441,6 +507,7 @@ def _check_mark(mark: Mark) -> None:
 
 __all__ = [
     "MOST_COMPARED", "ChoiceOption", "FlagOption", "Head", "HeadOf", "HeadOption", "HeadsOption", "Mark", "MarksOption",
-    "Muted", "NamesOption", "NumberOption", "Option", "Point", "Query", "QueryOption", "RealOption", "SizeOption",
+    "Muted", "NamesOption", "NumberOption", "Option", "OutputSizeOption", "Point", "Query", "QueryOption", "RealOption",
+    "Reference", "ReferencesOption", "SizeOption",
     "Target", "TargetOption", "TextOption", "WholeOption",
 ]  # fmt: skip

@@ -24,11 +24,13 @@ from rtviz.options import (
     Muted,
     NamesOption,
     Option,
+    OutputSizeOption,
     Point,
     Query,
     QueryOption,
     RealOption,
-    SizeOption,
+    Reference,
+    ReferencesOption,
     Target,
     TargetOption,
     TextOption,
@@ -48,6 +50,9 @@ METHOD_TITLES = {
     "lost": "LOST",
 }
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
+
+
+MOST_COMPONENTS = 8  # of a PCA that can be shown alone
 
 
 class Rolled(NamedTuple):
@@ -210,11 +215,11 @@ class Settings(_Schema):
     )
     cam: str = _option(
         ChoiceOption,
-        "activation",
+        "auto",
         "CAM",
         "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
-        "grad (Grad-CAM: what speaks for a class)",
-        choices=("activation", "eigen", "grad"),
+        "grad (Grad-CAM: what speaks for a class); auto: eigen for a ViT, activation for a convolutional network",
+        choices=("auto", "activation", "eigen", "grad"),
     )
     target: Target = _option(
         TargetOption,
@@ -249,6 +254,26 @@ class Settings(_Schema):
         "share of each layer's attention values, the weakest, that the view rollout leaves out",
         minimum=0, maximum=0.99, step=0.05,
     )  # fmt: skip
+    pca_component: int = _option(
+        WholeOption, 0, "Component",
+        "the one principal component that the view pca shows, from 1; 0: three as colours",
+        minimum=0, maximum=MOST_COMPONENTS, step=1,
+    )  # fmt: skip
+    pca_figure: str = _option(
+        ChoiceOption,
+        "attention",
+        "Figure",
+        "what parts figure from ground in the view pca: attention (what CLS attends to), component (the first of all "
+        "patches' principal components, above its mean)",
+        choices=("attention", "component"),
+    )
+    pca_basis: str | None = _option(
+        TextOption,
+        None,
+        "PCA basis",
+        "a file of `rtviz pca-basis`, whose components the view pca shows instead of the frame's own",
+        optional=True,
+    )
     mute: tuple[Muted, ...] = _option(
         HeadsOption,
         (),
@@ -258,6 +283,15 @@ class Settings(_Schema):
     )
     track: tuple[Mark, ...] = _option(
         MarksOption, (), "Track", "objects to follow: points on them, or boxes round them"
+    )
+    reference: tuple[Reference, ...] = _option(
+        ReferencesOption, (), "Reference", "places of other pictures, which the view reference finds in the frame"
+    )
+    matches: int = _option(
+        WholeOption, 3, "Matches", "how many matches of each reference are boxed", minimum=1, maximum=20, step=1
+    )
+    mutual: bool = _option(
+        FlagOption, False, "Mutual", "box only matches that have their own nearest neighbour at the reference"
     )
     upsampling: str = _option(
         ChoiceOption,
@@ -278,6 +312,19 @@ class Settings(_Schema):
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
+
+    def cam_method(self, has_attention: bool) -> str:
+        """By which method the view cam looks: "activation", "eigen" or "grad".
+
+        The default differs, because a ViT's patch tokens have passed its last norm: their length says little, and is
+        often largest on sky and walls. A convolutional network's features are long where its stage responds.
+
+        Args:
+            has_attention: of the maps, or of their model.
+        """
+        if self.cam != "auto":
+            return self.cam
+        return "eigen" if has_attention else "activation"
 
     def muted_in(self, pane: int) -> tuple[HeadOf, ...]:
         """The muted heads of one of the models that are compared, 0 the first, as for a model on its own."""
@@ -317,7 +364,11 @@ class OutputSettings(_Schema):
         optional=True,
     )
     size: tuple[int, int] | None = _option(
-        SizeOption, None, "Size", "size of the output, WIDTHxHEIGHT; the input's own if not given", optional=True
+        OutputSizeOption,
+        None,
+        "Size",
+        "size of the output, WIDTHxHEIGHT, or one side as WIDTHx or xHEIGHT; the input's own if not given",
+        optional=True,
     )
     codec: str = _option(ChoiceOption, "auto", "Codec", "video codec; auto is H.264, or VP9 in .webm", choices=CODECS)
     quality: int = _option(
@@ -384,6 +435,24 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 __all__ = [
-    "CODECS", "COLORMAPS", "LAYOUTS", "METHOD_TITLES", "MODEL_FIELDS", "MOST_COMPARED", "Head", "HeadOf", "Mark",
-    "Muted", "OutputSettings", "Point", "Query", "Rolled", "Settings", "Target", "load_preset", "presets",
+    "CODECS",
+    "COLORMAPS",
+    "LAYOUTS",
+    "METHOD_TITLES",
+    "MODEL_FIELDS",
+    "MOST_COMPARED",
+    "MOST_COMPONENTS",
+    "Head",
+    "HeadOf",
+    "Mark",
+    "Muted",
+    "OutputSettings",
+    "Point",
+    "Query",
+    "Reference",
+    "Rolled",
+    "Settings",
+    "Target",
+    "load_preset",
+    "presets",
 ]  # fmt: skip

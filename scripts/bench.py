@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threads.sleep_while_waiting()
     from rtviz import views
     from rtviz.errors import RtvizError, in_words
-    from rtviz.models import choices
+    from rtviz.models import devices
     from rtviz.settings import Settings
 
     every = given.bench == "all"
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benches.limits import machine
 
     try:
-        choices.device_of(given.device)
+        devices.device_of(given.device)
         where = machine(given.device)
         Settings(view=given.view, resolution=given.resolution)
         views.find(given.view)

@@ -36,10 +36,14 @@ PAPER, INK, GAP, LABEL = (250, 250, 248), (60, 60, 60), 6, 24
 ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "heatmap": (PERSON, 1.0, {"head": 0}),
     "similarity": (BOTTLES, 2.5, {"query": (0.16, 0.62)}),
+    "directions": (PERSON, 1.0, {"query": (0.45, 0.35)}),
+    "norms": (BOTTLES, 2.5, {"layer": -2}),
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),
+    "reference": (BOTTLES, 2.5, {"reference": f"{BOTTLES}#t=0@0.44,0.28,0.11,0.6", "layout": "side-by-side"}),
     "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
+    "pca-component": (PERSON, 1.0, {"view": "pca", "pca_component": 2}),
 }
 
 
@@ -98,6 +102,7 @@ def view_pictures() -> None:
     tiles.append(("cam", drawn(model, "cam")))
     for name, picture in tiles[1:]:
         save(picture, f"view-{name}.jpg")
+    save(drawn(model, "pca-component"), "view-pca-component.jpg")
     save(sheet(tiles, 4, 340), "views.jpg", 2000)
 
 

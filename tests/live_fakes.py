@@ -121,8 +121,12 @@ class Engine:
             tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needed else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needed else None,
             rollout=attention[-1, 0] if "rollout" in needed else None,
+            norms=np.ones((layers, rows, columns), np.float32) if "norms" in needed else None,
+            prefix_norms=np.ones((layers, prefix.shape[2]), np.float32),
+            columns=attention if "columns" in needed else None,
+            columns_prefix=prefix,
             muted=muted(settings, layers, heads),
-            cams={settings.cam: self._cams()} if "cam" in needed or not heads else {},
+            cams={settings.cam_method(bool(heads)): self._cams()} if "cam" in needed or not heads else {},
             rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
 

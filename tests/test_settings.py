@@ -81,7 +81,12 @@ def test_texts_mean_what_the_command_line_promises() -> None:
     assert Settings.option("head").parse("3") == 3
     assert Settings.option("head").parse("all") == "all"
     assert Settings.option("layer").parse("-2") == -2
-    assert OutputSettings.option("size").parse("640x360") == (360, 640)  # sizes are (height, width) inside
+    for text, size in (("640x360", (360, 640)), ("x360", (360, 0)), ("640X", (0, 640))):  # (height, width) inside
+        assert OutputSettings.option("size").parse(text) == size
+        assert OutputSettings.option("size").plain(size) == text.lower()
+    for text in ("x", "640", "x1", "640x360x2", "-640x"):
+        with pytest.raises(SettingsError, match="xHEIGHT"):
+            OutputSettings.option("size").parse(text)
     for text in ("", "three", "1e3", "0x10"):
         with pytest.raises(SettingsError):
             Settings.option("layer").parse(text)

@@ -23,7 +23,7 @@ _MASS = 0.6
 # 33 % of 18 parts of DAVIS frames without the object, and 15 % of 20 drawn backgrounds. Untrained it never passed .002.
 _AGREED = 1 / 8
 # A head stands out if it is this many times better than the mean over heads, or, in a stream, than the one before.
-_CLEARLY = 1.05
+_CLEARLY = 1.1
 # A head is tagged foreground if it gives the foreground this many times what a uniform map gives, and background if at
 # most the reciprocal. In a stream, a tag changes only beyond a margin.
 _ENRICHED, _LABEL_MARGIN = 2.0, 1.15
@@ -102,8 +102,9 @@ def head_statistics(maps: Maps, layer: int, before: Maps | None = None) -> tuple
 
 def agreement(attention: Floats) -> Reals:
     """The share of the heads' variation that each mask explains: 0 to 1, [heads + 1]. The mask of each head is judged
-    by the other heads of the layer, and the mask of their mean, which comes last, by all heads. A mask is the fewest
-    patches that hold 60 % of the attention.
+    by the other heads of the layer. The mean over heads comes last; each head judges the mask of the mean over the
+    others, since it would agree with itself: the finer the patches, the more noise each head has of its own, and the
+    more that favours the mean. A mask is the fewest patches that hold 60 % of the attention.
 
     A patch is a point whose coordinates are the square roots of the shares that each head gives to it (distances
     between maps are then Hellinger's, and no single bright patch outweighs the rest). A mask divides the patches into
@@ -116,18 +117,19 @@ def agreement(attention: Floats) -> Reals:
     """
     shares = _shares(attention)
     heads = len(shares)
-    masks = _masks(np.concatenate([shares, _shares(attention.mean(axis=0)[None])]))
-    inside = masks.reshape(heads + 1, -1).astype(np.float64)  # [heads + 1, patches]
+    others = attention.sum(axis=0) - attention if heads > 1 else attention
+    masks = _masks(np.concatenate([shares, _shares(others)]))
+    inside = masks.reshape(2, heads, -1).astype(np.float64)  # [heads and means over the others, heads, patches]
     roots = np.sqrt(shares).reshape(heads, -1)  # [heads, patches]
     roots -= roots.mean(axis=1, keepdims=True)
-    count = inside.sum(axis=1, keepdims=True)
-    # The two classes' sums are opposite: s^2 / n inside and s^2 / (N - n) outside. [heads + 1, heads that judge]
+    count = inside.sum(axis=2, keepdims=True)
+    # The two classes' sums are opposite: s^2 / n inside and s^2 / (N - n) outside.
     between = np.square(inside @ roots.T) * (1 / count + 1 / np.maximum(roots.shape[1] - count, 1))
+    of_heads, of_means = between  # [heads whose mask it is, heads that judge]; [heads left out, heads that judge]
+    own = np.diagonal(of_means).mean()
     if heads > 1:
-        np.fill_diagonal(between, 0)
-    judges = np.full(heads + 1, max(1, heads - 1))
-    judges[-1] = heads
-    return np.asarray(between.sum(axis=1) / judges)
+        np.fill_diagonal(of_heads, 0)
+    return np.append(of_heads.sum(axis=1) / max(1, heads - 1), own)
 
 
 def standing_out(attention: Floats) -> int | None:
@@ -156,17 +158,17 @@ def best_of(agreed: Reals, *before: int | None) -> int | None:
 
 
 def foreground(attention: Floats) -> NDArray[np.bool_] | None:
-    """The mask that the heads agree on most, of a head or of their mean: bool [rows, columns]; None if they agree on
-    nothing.
+    """The mask that the heads agree on, of the head that stands out or of their mean: bool [rows, columns]; None if
+    they agree on nothing.
 
     Args:
         attention: [heads, rows, columns].
     """
     agreed = agreement(attention)
-    best = int(agreed.argmax())
-    if agreed[best] < _AGREED:
+    if agreed.max() < _AGREED:
         return None
-    chosen = attention.mean(axis=0) if best == len(attention) else attention[best]
+    head = best_of(agreed)
+    chosen = attention.mean(axis=0) if head is None else attention[head]
     return np.asarray(_masks(_shares(chosen[None]))[0])
 
 

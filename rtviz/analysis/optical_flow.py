@@ -49,6 +49,8 @@ class FlowWarper:
                 wide[name] = np.moveaxis(sampler(np.moveaxis(held, -1, -3)), -3, -1)
         labels = None if maps.labels is None else np.clip(sampler(maps.labels), 0, 1)
         rollout = None if maps.rollout is None else np.maximum(sampler(maps.rollout[None])[0], 0)
+        norms = None if maps.norms is None else np.maximum(sampler(maps.norms), 0)
+        columns = None if maps.columns is None else np.maximum(sampler(maps.columns), 0)
         unablated = None if maps.unablated is None else self.warp(maps.unablated, then, now, features)
         cams = {
             method: tuple(_Sampler(motion, (stage.shape[0], stage.shape[1]))(stage) for stage in stages)
@@ -62,6 +64,8 @@ class FlowWarper:
             cams=cams,
             labels=labels,
             rollout=rollout,
+            norms=norms,
+            columns=columns,
             unablated=unablated,
         )
 

@@ -40,6 +40,7 @@ def launch(
     *,
     config: str | Path | None = None,
     kiosk: bool = False,
+    stream: str | None = None,
     folder: Path | None = None,
 ) -> int:
     """Open the window and stay until it is closed; returns the exit status, or, once a model was loaded, ends the
@@ -54,6 +55,7 @@ def launch(
             `[window]` count besides the user's own config.toml, and what was shown last does not.
         kiosk: for an exhibition: full screen, no panels, reset after a minute without input, nothing
             stored.
+        stream: a live output to send the picture to, as `rtviz.sinks.streams.open_stream` takes it.
         folder: where the window remembers things; the user's configuration folder if not given.
 
     Raises:
@@ -67,7 +69,7 @@ def launch(
         raise RtvizError(reason)
     from rtviz.app.process import run
 
-    return run(place, settings, config, kiosk, folder)
+    return run(place, settings, config, kiosk, stream, folder)
 
 
 def why_not() -> str | None:

@@ -52,10 +52,16 @@ class Header(QWidget):
         row.addWidget(self.model_button)
         row.addStretch(1)
         self.tools: dict[str, QToolButton] = {}
+        self.record_menu = _menu_button("", bindings.tip("record_what", "What is recorded"))
+        self.record_menu.setText("▾")
+        self.record_menu.setProperty("dense", True)
+        self.record_menu.setAccessibleName("What is recorded")
+        self.record_menu.setVisible(bool(bindings.keys_of("record")))
         for name, action in _TOOLS.items():
             self.tools[name] = self._tool(action, bindings.tip(action))
             row.addWidget(self.tools[name])
-        self.tools["record"].setContextMenuPolicy(Qt.CustomContextMenu)
+            if name == "record":
+                row.addWidget(self.record_menu)
         help_button = self._tool("help", bindings.tip("help"))
         help_button.setText("?")
         row.addWidget(help_button)

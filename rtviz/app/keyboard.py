@@ -18,12 +18,13 @@ from PyQt5.QtWidgets import (
 
 from rtviz.app.keys import Bindings, names_of
 from rtviz.app.layer_sweep import LayerSweep
-from rtviz.app.transport import Timeline
+from rtviz.app.timeline import Timeline
 
 _MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltGr)
 _INPUT = (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.KeyPress, QEvent.Wheel, QEvent.Drop)
 _DURING_A_SWEEP = ("elevator_save", "snapshot", "record")  # these do not end a layer sweep
 _ONCE = ("elevator", "full_screen", "hide_all", "help", "pause", "record", "snapshot", "theme", "quit")  # no repeat
+_EDITING = {*(f"Ctrl+{letter}" for letter in "ACVXZ"), "Ctrl+Left", "Ctrl+Right"}
 _ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
 
 
@@ -87,7 +88,7 @@ def _needs(widget: QWidget, key: str) -> bool:
     if key == "Esc":
         return False
     if isinstance(widget, (QLineEdit, QAbstractSpinBox)) or (isinstance(widget, QComboBox) and widget.isEditable()):
-        return not key.startswith(("Ctrl+", "F1", "F9")) or key in ("Ctrl+A", "Ctrl+C", "Ctrl+V", "Ctrl+X", "Ctrl+Z")
+        return not key.startswith(("Ctrl+", "F1", "F9")) or key in _EDITING
     if isinstance(widget, (QAbstractSlider, Timeline)):
         return key in _ARROWS
     if isinstance(widget, (QAbstractItemView, QComboBox)):

@@ -65,6 +65,7 @@ def _rows() -> tuple[Action, ...]:
         Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
         Action("unmark", "Models and objects", "unmark the last object", ("Ctrl+Z",)),
         Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
+        Action("reference_open", "Models and objects", "find a place of another picture", ("Ctrl+R",), kiosk=False),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
         Action("view_previous", "View", "previous view", ("Shift+V",), "next, previous view"),
@@ -84,9 +85,15 @@ def _rows() -> tuple[Action, ...]:
         Action("live", "Time", "back to live", ("Return", "Enter")),
         Action("seek_back", "Time", "5 s back in a file", ("Shift+Left",), "5 s back, forward in a file"),
         Action("seek_on", "Time", "5 s forward in a file", ("Shift+Right",), "5 s back, forward in a file"),
+        Action("leap_back", "Time", "10 s back in a file", ("Ctrl+Left", "PageUp"), "10 s back, forward in a file"),
+        Action("leap_on", "Time", "10 s forward in a file", ("Ctrl+Right", "PageDown"), "10 s back, forward in a file"),
+        Action("mark_in", "Time", "in point here", ("Shift+I",), "in, out point of a part", kiosk=False),
+        Action("mark_out", "Time", "out point here", ("Shift+O",), "in, out point of a part", kiosk=False),
+        Action("clear_part", "Time", "clear in and out point", ("Shift+X",), kiosk=False),
         Action("slower", "Time", "play slower", ("<",), "play slower, faster"),
         Action("faster", "Time", "play faster", (">",), "play slower, faster"),
         Action("loop", "Time", "loop", ("Ctrl+L",)),
+        Action("render", "Keep", "render the file to a video", ("Ctrl+Shift+E",), kiosk=False),
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
@@ -112,7 +119,7 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
-    ("Models and objects", ("Shift+click",), "mark an object to follow"),
+    ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
 

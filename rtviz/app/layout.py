@@ -14,7 +14,11 @@ from rtviz.app.keys import Bindings
 from rtviz.app.messages import Messages
 from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.pagestrip import PageStrip
-from rtviz.app.panels import InstrumentsPanel, ModelPanel, Section, SourcePanel, ViewPanel
+from rtviz.app.panels.instruments import InstrumentsPanel
+from rtviz.app.panels.model import ModelPanel
+from rtviz.app.panels.section import Section
+from rtviz.app.panels.source import SourcePanel
+from rtviz.app.panels.view import ViewPanel
 from rtviz.app.readouts import Readouts
 from rtviz.app.theme import DARK, THEMES, Theme, dress
 from rtviz.app.thumbnails import HeadStrip, LayerColumn

@@ -11,10 +11,10 @@ from PyQt5.QtWidgets import QApplication, QFileDialog
 
 from rtviz.app.commands import Commands
 from rtviz.app.fetching import Fetcher
+from rtviz.app.finder import Finder
 from rtviz.app.layout import Layout
 from rtviz.app.licence import LicenceDialog
 from rtviz.app.messages import Card
-from rtviz.app.panels import Finder
 from rtviz.app.remembered import Remembered
 from rtviz.errors import LicenceNotAccepted, WeightsMissing, WeightsRefused
 from rtviz.live.session import LiveSession, LiveStatus
@@ -115,7 +115,7 @@ class ModelChoice(QObject):
     def _load(self, name: str | None) -> None:
         before = self._session.settings
         if name is not None:
-            self._commands.choose_model(name)
+            self._commands.models.choose_model(name)
         if self._session.settings == before:  # requested already, and it failed
             self._session.reload_model()
         self._show_settings()
@@ -124,7 +124,7 @@ class ModelChoice(QObject):
         """Load the first model from a weights file, as this model or as the one whose shapes fit."""
         self.fetcher.cancel()
         self._session.focus(0)
-        self._commands.load_file(path, model)
+        self._commands.models.load_file(path, model)
         self._show_settings()
 
     def ask_for_weights(self, model: str | None = None) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, Qt
 from PyQt5.QtWidgets import QFileDialog, QMenu
 
+from rtviz.app.finder import Finder
 from rtviz.app.header import fill_when_opened
 from rtviz.app.layout import Layout
-from rtviz.app.panels import Finder
 from rtviz.app.remembered import Remembered
 from rtviz.live.session import LiveSession, LiveStatus
 

@@ -19,14 +19,21 @@ class PictureMouse(QObject):
     """Connects the canvas to the session.
 
     Args:
+        take_reference: uses a mark on the frame as the reference, in a view that shows one.
         show_settings: called when the session's settings have changed.
     """
 
     def __init__(
-        self, canvas: Canvas, session: LiveSession, commands: Commands, show_settings: Callable[[], None]
+        self,
+        canvas: Canvas,
+        session: LiveSession,
+        commands: Commands,
+        take_reference: Callable[[Mark], None],
+        show_settings: Callable[[], None],
     ) -> None:
         super().__init__(canvas)  # Qt disconnects it when the window goes
         self._canvas, self._session, self._commands, self._show_settings = canvas, session, commands, show_settings
+        self._take_reference = take_reference
         self._moves_query = True  # this press sets the query; it did not choose a pane or release a patch
         canvas.pointed.connect(self._pointed)
         canvas.dragged.connect(self._dragged)
@@ -50,8 +57,9 @@ class PictureMouse(QObject):
             self._set_query(spot)
 
     def _marked(self, mark: Mark) -> None:
+        takes = "references" in views.find(self._session.settings.view).needs
         try:
-            self._commands.mark(mark)
+            (self._take_reference if takes else self._commands.mark)(mark)
         except RtvizError as error:
             self._canvas.toast(str(error), 4.0)
         self._show_settings()

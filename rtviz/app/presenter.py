@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 
 from rtviz import views
+from rtviz.app import remedies
 from rtviz.app.commands import Commands
 from rtviz.app.layout import Layout
 from rtviz.app.messages import Card
 from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
+from rtviz.notices import Notice, Remedy, worded
 from rtviz.settings import Settings
 from rtviz.views.requirements import has_features, muted
 
@@ -41,7 +43,8 @@ class Presenter:
         self._shows += 1
         self._show_thumbnails()
         self.show_settings()
-        layout.transport.show_status(status)
+        result = layout.canvas.result
+        layout.transport.show_status(status, result.frame.index if result is not None else None)
         self._show_pages()
         layout.messages.show_cards(cards)
         opening = status.source_sentence if status.source_state != "failed" else ""  # a card says that
@@ -180,10 +183,11 @@ class Presenter:
             return
         self._notices = notices
         new = notices[len(known) :] if notices[: len(known)] == known else notices[-1:]
-        new = tuple(notice for notice in new if "`rtviz models pull" not in notice)  # a card says that
+        # A card offers trained weights.
+        new = tuple(one for one in new if not (isinstance(one, Notice) and one.remedy is Remedy.FETCH_MODEL))
         if new:
-            self._layout.canvas.toast(new[-1], 4.0)
-        self._layout.readouts.setToolTip("\n".join(notices[-6:]))
+            self._layout.canvas.toast(worded(new[-1], remedies.WORDS), 4.0)
+        self._layout.readouts.setToolTip("\n".join(worded(notice, remedies.WORDS) for notice in notices[-6:]))
 
 
 __all__ = ["Presenter"]

@@ -30,6 +30,7 @@ def run(
     settings: Settings | Mapping[str, Any] | None,
     config: str | Path | None,
     kiosk: bool,
+    stream: str | None,
     folder: Path | None,
 ) -> int:
     """Make the application and the window, and stay until it is closed; returns the exit status."""
@@ -53,6 +54,8 @@ def run(
     app.setStyle("Fusion")
     mode = remembered.window.get("mode")
     session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
+    if stream is not None:
+        session.start_stream(stream)
     window = Window(session, remembered, kiosk=kiosk)
     with Guards(window) as guards:
         if kiosk:
@@ -119,6 +122,7 @@ class Guards:
 
     def _interrupted(self, number: int, frame: object) -> None:
         self.status = 130
+        self._window.asks_before_quitting = False
         self._window.close()
 
     def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -238,6 +238,16 @@ def _theme(path: QPainterPath) -> None:
     path.addPath(half)
 
 
+def _render(path: QPainterPath) -> None:
+    """A strip of film, and an arrow out of it."""
+    path.setFillRule(Qt.OddEvenFill)
+    path.addRoundedRect(QRectF(2, 4, 15, 16), 2, 2)
+    for y in (6, 10.5, 15):
+        path.addRect(QRectF(4, y, 2.4, 3))
+        path.addRect(QRectF(12.6, y, 2.4, 3))
+    path.addPolygon(_polygon((17, 7), (23, 12), (17, 17), (17, 7)))
+
+
 def _refresh(path: QPainterPath) -> None:
     ring = QPainterPath()
     ring.arcMoveTo(QRectF(5, 5, 14, 14), 50)
@@ -256,7 +266,7 @@ def _stroked(path: QPainterPath, width: float) -> QPainterPath:
 _ICONS: dict[str, Callable[[QPainterPath], None]] = {
     "play": _play, "pause": _pause, "step_on": _step_on, "step_back": _step_back, "rewind": _rewind,
     "record": _record, "stop": _stop, "snapshot": _snapshot, "loop": _loop, "full_screen": _full_screen,
-    "panel": _panel, "theme": _theme, "refresh": _refresh,
+    "panel": _panel, "theme": _theme, "refresh": _refresh, "render": _render,
 }  # fmt: skip
 
 

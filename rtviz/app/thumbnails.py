@@ -346,8 +346,9 @@ class LayerColumn(QWidget):
             self._line_up()
         fitting = fit(result.settings, maps)
         if not maps.has_attention:
-            size, name = self.tiles.tile_size(), f"column of {fitting.cam}"
-            stages = maps.cams.get(fitting.cam, ())
+            method = fitting.cam_method(maps.has_attention)
+            size, name = self.tiles.tile_size(), f"column of {method}"
+            stages = maps.cams.get(method, ())
             if len(stages) != maps.layers:  # Grad-CAM has the map of one stage
                 stages = maps.cams["activation"]
             self.tiles.show_images(

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QEvent, QPoint, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication, QMenu
 
 from rtviz.app.commands import Commands
+from rtviz.app.finder import Finder
+from rtviz.app.header import fill_when_opened
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
@@ -22,12 +24,14 @@ from rtviz.app.messages import cards
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
-from rtviz.app.panels import Finder
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
+from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
+from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
+from rtviz.app.transport import clock
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, LiveSession
 from rtviz.models import WEIGHTS_SUFFIXES
@@ -66,8 +70,11 @@ class Window(Layout):
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
+        self.rendering = Rendering(self, self.fallback.settings, self.commands.saving.videos_folder)
+        self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
-        self._mouse = PictureMouse(self.canvas, session, self.commands, show_settings)
+        self.references = ReferenceChoice(self, session, show_settings)
+        self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
@@ -90,7 +97,7 @@ class Window(Layout):
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
             asking.asked.connect(self.do)
-        self.header.tools["record"].customContextMenuRequested.connect(self._record_menu)
+        fill_when_opened(self.header.record_menu, self._fill_record_menu)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -120,9 +127,14 @@ class Window(Layout):
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
+            "reference_open": self.references.ask_for_file,
             "open_scene": lambda: self.opening.open("scene:"),
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
+            "render": self.rendering.open,
+            "mark_in": lambda: self._mark(start=self.session.status().position_seconds),
+            "mark_out": lambda: self._mark(end=self.session.status().position_seconds),
+            "clear_part": self._clear_part,
             "presets": self.presets.open,
             "save_preset": self.presets.ask_for_name,
             "cancel_loading": self.fallback.cancel_loading,
@@ -180,7 +192,7 @@ class Window(Layout):
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
-            self.commands.live()
+            self.commands.playback.live()
         elif self.picture_only:
             self._hide_all()
         elif self.isFullScreen():
@@ -196,15 +208,25 @@ class Window(Layout):
     def _quit(self) -> None:
         self.close()
 
-    def _record_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
+    def _mark(self, **ends: float) -> None:
+        timeline = self.transport.timeline
+        if not timeline.markable:
+            self.canvas.toast("in and out points are of a file that can be sought", 3.0)
+            return
+        timeline.mark(**ends)
+        self.canvas.toast(f"{'in' if 'start' in ends else 'out'} point {clock(next(iter(ends.values())))}")
+
+    def _clear_part(self) -> None:
+        self.transport.timeline.clear_part()
+        self.canvas.toast("no in and out point")
+
+    def _fill_record_menu(self, menu: QMenu) -> None:
         for what in RECORDED:
             chosen = menu.addAction(f"record {what}")
             if chosen is not None:
                 chosen.setCheckable(True)
-                chosen.setChecked(what == self.commands.record_what)
-                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands, "record_what", what))
-        menu.popup(self.header.tools["record"].mapToGlobal(at))
+                chosen.setChecked(what == self.commands.saving.record_what)
+                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands.saving, "record_what", what))
 
     # --- timers ------------------------------------------------------------------------------------------------------
 
@@ -241,6 +263,7 @@ class Window(Layout):
         dismissed = status.model_sentence == self.fallback.dismissed
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])
         self.model_choice.show_state()
+        self.rendering.show_status(status)
         self.opening.note(status)
         self.idle.tick()
 
@@ -288,6 +311,9 @@ class Window(Layout):
         event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self.asks_before_quitting and not self.rendering.may_quit():
+            event.ignore()
+            return
         self.commands.sweep.stop()  # its settings are not to be remembered
         self._poll_timer.stop()
         self._refresh_timer.stop()
@@ -295,6 +321,7 @@ class Window(Layout):
         if app is not None:
             app.removeEventFilter(self._keyboard)
         self.hide()  # at once, however long the devices take to close
+        self.rendering.queue.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
         self._remember()

@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     except RtvizError as error:
         if debug:
             raise
-        say(f"error: {error}")
+        say(error, "error: ")
         return error.exit_status
     except KeyboardInterrupt:
         say("interrupted")

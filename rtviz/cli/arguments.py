@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rtviz import views
 from rtviz.cli import completion
 from rtviz.errors import SettingsError
-from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option
+from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option, ReferencesOption
 from rtviz.settings import MODEL_FIELDS, OutputSettings, Settings, load_preset, presets
 from rtviz.words import one_line
 
@@ -92,11 +92,12 @@ def add_options(
             continue
         metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.metavar)
         several = several_models and option.name == "model"
+        together = isinstance(option, MarksOption | ReferencesOption)  # given again, they add up
         if several:
             text += "; given again, one more to compare it with"
         added = group.add_argument(
             option.flag, type=option.parse, default=argparse.SUPPRESS, help=text.replace("%", "%%"), metavar=metavar,
-            action="append" if several else "extend" if isinstance(option, MarksOption) else _OneModel
+            action="append" if several else "extend" if together else _OneModel
             if option.name == "model" else "store",
         )  # fmt: skip
         if choices:
@@ -148,6 +149,7 @@ _METAVARS = {
     "model": "NAME",
     "compare": "A,B,C",
     "track": "X,Y[,WIDTH,HEIGHT]",
+    "reference": "PICTURE@X,Y[,WIDTH,HEIGHT]",
     "weights": "FILE",
     "device": "DEVICE",
     "resolution": "PIXELS",
@@ -170,6 +172,8 @@ def given_settings(parsed: argparse.Namespace) -> dict[str, Any]:
     given = _given(parsed, Settings.options())
     if "track" in given:
         given["view"] = given.get("view", views.MARKS)
+    if "reference" in given:
+        given["view"] = given.get("view", views.REFERENCES)
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]

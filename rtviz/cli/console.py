@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rtviz.cli.remedies import with_remedy
+from rtviz.errors import RtvizError
 from rtviz.words import one_line
 
 Progress = Callable[[str, int, int | None], None]  # (what, done, total)
 
 
-def say(text: str) -> None:
-    """Print a message, in one line."""
-    print(f"rtviz: {one_line(text)}", file=sys.stderr, flush=True)
+def say(message: str | RtvizError, prefix: str = "") -> None:
+    """Print a message with its remedy, in one line."""
+    print(f"rtviz: {prefix}{one_line(with_remedy(message))}", file=sys.stderr, flush=True)
 
 
 def notices(quiet: bool) -> Callable[[str], None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtviz import views
+from rtviz.cli import completion
 from rtviz.cli.arguments import (
     MODEL_INPUT,
     STILL_RESOLUTION,
@@ -24,6 +25,7 @@ from rtviz.cli.arguments import (
     unread_flags,
 )
 from rtviz.cli.console import download_bars, no_bar, notices, say
+from rtviz.cli.progress import ProgressLines
 from rtviz.errors import RtvizError, SettingsError
 from rtviz.settings import OutputSettings, Settings, load_preset
 from rtviz.words import counted
@@ -53,9 +55,34 @@ def add(commands: Commands) -> None:
     export = commands.add("export", partial(_run, exporting=True), "write the raw maps of all layers and heads")
     _add_inputs(export)
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
+    export.add_argument(
+        "--what", type=_what, default=("attention",), metavar="A,B,...",
+        help="attention (of the query's rows), tokens (of the patches, after each layer and the last norm), cls (the "
+        "same of CLS and the registers), keys, norms (of every token after each layer): attention if not given",
+    )  # fmt: skip
+    export.add_argument("--layers", type=_layers, metavar="all|N,N,...", help="which layers: all if not given")
     add_settings(export, MODEL_INPUT, "model and query")
     add_output_settings(export, ("start", "end", "every", "video_stream", "batch", "overwrite"), "input and output")
     _add_job_options(export)
+
+
+def _what(text: str) -> tuple[str, ...]:
+    from rtviz.sinks.base import EXPORTED
+
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names or not set(names) <= EXPORTED.keys():
+        raise SettingsError("what", text, EXPORTED)
+    return names
+
+
+def _layers(text: str) -> tuple[int, ...] | None:
+    if text == "all":
+        return None
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        allowed = "all, or numbers from 0, with commas between; negative from the end"
+        raise SettingsError("layers", text, allowed) from None
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +103,11 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="with --ray: how many at once")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no notices, no closing line")
     parser.add_argument("--json", action="store_true", help="print a report as JSON at the end")
+    progress = parser.add_argument(
+        "--progress", choices=("bar", "json"), default="bar", metavar="bar|json",
+        help="json prints the progress for another program, an object a line on stdout, instead of a bar (bar)",
+    )  # fmt: skip
+    completion.offer(progress, partial(list, ("bar", "json")))
 
 
 def _run(parsed: argparse.Namespace, exporting: bool) -> int:
@@ -83,9 +115,12 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
     from rtviz.offline.tasks import shared_floats, tasks_for
+    from rtviz.sinks.base import Exported
     from rtviz.sources import skipped
 
     settings, output_settings = settings_of(parsed)
+    if parsed.progress == "json" and parsed.json:
+        raise SettingsError("progress", "json", "without --json: its last line has the report")
     tasks = tasks_for(
         parsed.inputs, parsed.output, scene_seconds=parsed.seconds,
         suffix=".zarr" if exporting else None, codec=output_settings.codec,
@@ -99,7 +134,8 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
         settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     preset = load_preset(parsed.config)[0] if parsed.config else {}
     stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    config = JobConfig(settings, output_settings, exporting, stills, shared_floats(tasks))
+    exported = Exported(parsed.what, parsed.layers) if exporting else None
+    config = JobConfig(settings, output_settings, exported, stills, shared_floats(tasks))
     devices = gpus_for(len(tasks), settings.device) if parsed.ray is None else []
     if parsed.ray is not None or devices:
         reports = _run_in_processes(parsed, tasks, config, devices)
@@ -109,14 +145,19 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
 
 
 def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConfig) -> list[dict[str, Any]]:
-    from rtviz.offline.jobs import JobRunner, failed
+    from rtviz.offline.jobs import JobRunner, failed, plain
     from rtviz.offline.tasks import check_outputs
 
     if parsed.workers is not None:
         raise SettingsError("workers", parsed.workers, "only with --ray")
     check_outputs(tasks, config.output, config.exporting)
-    with download_bars(parsed.quiet) as progress:
-        runner = JobRunner(config, progress)
+    lines = ProgressLines() if parsed.progress == "json" else None
+    if lines is not None:
+        lines.loading()
+        runner = JobRunner(config, lines.download)
+    else:
+        with download_bars(parsed.quiet) as progress:
+            runner = JobRunner(config, progress)
     for model in runner.models:
         if model.notice:
             notices(parsed.quiet)(model.notice)
@@ -126,18 +167,22 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
     reports: list[dict[str, Any]] = []
     for task in tasks:
         try:
-            report = _run_one(task, runner, config, parsed.quiet)
+            report = _run_one(task, runner, config, parsed.quiet, lines)
         except Exception as error:  # the edge of one input: the others go on
             if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
             reports.append(failed(task, error))
-            say(f"error: {reports[-1]['error']}")
+            say(reports[-1]["error"], "error: ")
         else:
             reports.append(report.to_mapping())
+        if lines is not None:
+            lines.end(plain(reports[-1:])[0])
     return reports
 
 
-def _run_one(task: Task, runner: JobRunner, config: JobConfig, quiet: bool) -> Report:
+def _run_one(
+    task: Task, runner: JobRunner, config: JobConfig, quiet: bool, lines: ProgressLines | None = None
+) -> Report:
     from tqdm import tqdm
 
     from rtviz.sinks import leftover
@@ -148,16 +193,19 @@ def _run_one(task: Task, runner: JobRunner, config: JobConfig, quiet: bool) -> R
         say(f"an earlier run was cut off; what it had written is in {cut_off} and plays up to the cut")
     with config.open(task.place) as source:
         expected = source.info.expected_frames(output.start, output.end, output.every)
+        total = None if expected is None else max(1, round(expected))
+        if lines is not None:
+            lines.begin(task, total)
         with tqdm(
-            total=None if expected is None else max(1, round(expected)),
+            total=total,
             desc=Path(source.info.name).name,
             unit="frame",
-            disable=no_bar(quiet),
+            disable=no_bar(quiet or lines is not None),
             dynamic_ncols=True,
             smoothing=0.1,
         ) as bar:
             try:
-                report = runner.run(source, task.output, bar.update)
+                report = runner.run(source, task.output, bar.update if lines is None else lines.count)
             except (KeyboardInterrupt, RtvizError):
                 bar.close()
                 rest = leftover(task.output)
@@ -200,21 +248,29 @@ def _run_in_processes(
             from rtviz.offline.ray_cluster import on_ray
 
             new = on_ray(left, config, parsed.ray or None, parsed.workers)
-        _collect(new, reports, manifest, len(tasks), parsed.quiet)
+        lines = ProgressLines() if parsed.progress == "json" else None
+        _collect(new, reports, manifest, len(tasks), parsed.quiet, lines)
     return reports
 
 
 def _collect(
-    new: Iterable[dict[str, Any]], reports: list[dict[str, Any]], manifest: Any, inputs: int, quiet: bool
+    new: Iterable[dict[str, Any]],
+    reports: list[dict[str, Any]],
+    manifest: Any,
+    inputs: int,
+    quiet: bool,
+    lines: ProgressLines | None,
 ) -> None:
     """Add reports to a list and to the manifest as they come, and print what they say."""
     from tqdm import tqdm
 
+    from rtviz.offline.jobs import plain
     from rtviz.offline.pipeline import Report
 
     with tqdm(
-        total=inputs, initial=len(reports), desc="inputs", unit="input", disable=no_bar(quiet), dynamic_ncols=True
-    ) as bar:
+        total=inputs, initial=len(reports), desc="inputs", unit="input",
+        disable=no_bar(quiet or lines is not None), dynamic_ncols=True,
+    ) as bar:  # fmt: skip
         frames, failures, start = 0, 0, time.monotonic()
         for report in new:
             if manifest is not None:
@@ -226,14 +282,16 @@ def _collect(
             bar.set_postfix_str(f"{frames} frames at {rate:.1f}/s, {failures} failed", refresh=False)
             bar.update()
             if "error" in report:
-                say(f"error: {report['error']}")
+                say(report["error"], "error: ")
             else:
                 _say_done(Report.from_mapping(report), quiet)
+            if lines is not None:
+                lines.end(plain([report])[0])
 
 
 def _say_done(report: Report, quiet: bool) -> None:
     for warning in report.warnings:
-        say(f"warning: {warning}")
+        say(warning, "warning: ")
     if quiet:
         return
     if report.size is not None:

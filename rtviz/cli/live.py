@@ -24,6 +24,9 @@ def add(commands: Commands) -> None:
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)
     parser.add_argument("--kiosk", action="store_true", help="for a stand: full screen, no panels, nothing stored")
+    parser.add_argument(
+        "--stream", metavar="ADDRESS", help="send the picture to a live output too, as `rtviz stream` does"
+    )  # fmt: skip
 
 
 def start(parsed: argparse.Namespace, parse: Callable[[Sequence[str]], argparse.Namespace]) -> int:
@@ -55,7 +58,7 @@ def _live(parsed: argparse.Namespace) -> int:
         place, left_out = gather(parsed.source)
         if left_out:
             raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
-    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk)
+    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
 
 
 __all__ = ["add", "start"]

@@ -6,11 +6,11 @@ import argparse
 from functools import partial
 
 from rtviz._version import __version__
-from rtviz.cli import bench, elevator, facts, figure, jobs, live, models, score, shell
+from rtviz.cli import bench, elevator, facts, figure, jobs, live, models, pca_basis, score, shell, stream
 from rtviz.cli.arguments import Commands, Parser
 
 # In the order of the help. To add a command, write a file with `add(commands)` and name it here.
-_GROUPS = (live, jobs, figure, elevator, facts, bench, score, models, shell)
+_GROUPS = (live, jobs, stream, figure, elevator, facts, pca_basis, bench, score, models, shell)
 
 _EXAMPLES = """\
 examples:
@@ -21,6 +21,7 @@ examples:
   rtviz render *.mp4 -o overlays/                   several inputs into a folder
   rtviz render *.mp4 -o overlays/ --ray             the same on a cluster, or in several processes
   rtviz render scene: --seconds 8 -o demo.mp4       the built-in moving scene: needs no input
+  rtviz stream 0                                    camera 0 with attention, to watch in a browser
   rtviz export clip.mp4 -o maps.zarr                the raw maps of all layers and heads
   rtviz models                                      the models, and which weights are on this machine
 """

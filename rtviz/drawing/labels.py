@@ -106,6 +106,18 @@ def say(picture: Pixels, *texts: str) -> None:
     label(picture, next(fitting, texts[-1]), Box(0, 0, *size), height)
 
 
+def remark(picture: Pixels, *texts: str) -> None:
+    """Write on a small pill in the upper right corner the first of these texts that takes at most half of the width;
+    nothing, if none does."""
+    size: Size = (picture.shape[0], picture.shape[1])
+    height = max(9, round(0.75 * text_size(size)))
+    for text in texts:
+        extent = pill_extent(text, height)
+        if extent[1] <= size[1] // 2:
+            label(picture, text, Box(0, size[1] - extent[1], *extent), height)
+            return
+
+
 def paragraph(picture: Pixels, text: str) -> None:
     """Write a text of any length on a pill in the middle, in as many lines as it takes."""
     size: Size = (picture.shape[0], picture.shape[1])

@@ -13,7 +13,7 @@ import numpy as np
 from rtviz.cv import cv2
 from rtviz.drawing import blend, geometry, labels, palette, resample
 from rtviz.drawing.geometry import Box
-from rtviz.frame import Frame, Pane, Pixels, Result
+from rtviz.frame import Frame, Masks, Pane, Pixels, Result
 from rtviz.settings import Settings
 
 # What the joined pictures are made to fit together on a screen, when there is a hurry.
@@ -63,12 +63,27 @@ def smaller(frame: Frame, count: int) -> Frame:
     if scale > 0.95:
         return frame
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    masks = frame.masks
-    if masks is not None:
-        masks = np.stack([cv2.resize(mask.astype(np.uint8), size[::-1]) > 0 for mask in masks]) if len(masks) else masks
-        if not len(masks):
-            masks = np.zeros((0, *size), np.bool_)
-    return replace(frame, pixels=resample.thumbnail(frame.pixels, size), masks=masks)
+    return replace(frame, pixels=resample.thumbnail(frame.pixels, size), masks=_masks_at(frame, size))
+
+
+def larger(frame: Frame, room: tuple[int, int]) -> Frame:
+    """A small frame enlarged to fit in a (height, width), so that a mosaic of it has tiles that show something; itself
+    if it is not smaller."""
+    height, width = frame.size
+    scale = min(room[0] / height, room[1] / width)
+    if scale < 1.05:
+        return frame
+    size = (round(height * scale), round(width * scale))
+    pixels = cv2.resize(frame.pixels, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return replace(frame, pixels=pixels, masks=_masks_at(frame, size))
+
+
+def _masks_at(frame: Frame, size: tuple[int, int]) -> Masks | None:
+    if frame.masks is None:
+        return None
+    if not len(frame.masks):
+        return np.zeros((0, *size), np.bool_)
+    return np.stack([cv2.resize(mask.astype(np.uint8), size[::-1]) > 0 for mask in frame.masks])
 
 
 def join(
@@ -189,4 +204,4 @@ def _shorter(shown: Sequence[str], remarks: Sequence[str]) -> list[tuple[str, st
     return [(shown[one], remarks[other]) for one, other in pairs]
 
 
-__all__ = ["Titled", "arrange", "join", "smaller"]
+__all__ = ["Titled", "arrange", "join", "larger", "smaller"]

@@ -19,6 +19,7 @@ from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
 from rtviz.models import Model, Progress
+from rtviz.notices import Notice, Remedy
 from rtviz.settings import Settings
 from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
@@ -67,8 +68,10 @@ class Comparison:
     @property
     def notices(self) -> list[str]:
         """Messages for the user, also if a Jaccard index was requested and no object is known."""
-        said = ["there was no Jaccard index to show: no object is marked (--track X,Y)"] if self._unmeasured else []
-        return [*(notice for engine in self.engines for notice in engine.notices), *said]
+        notices = [notice for engine in self.engines for notice in engine.notices]
+        if self._unmeasured:
+            notices.append(Notice("there was no Jaccard index to show: no object is marked", Remedy.MARK_OBJECT))
+        return notices
 
     def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """As `Engine.compile`, for each model."""
@@ -90,7 +93,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Pane:
+class ModelPane:
     """One model's part of a picture of several.
 
     Attributes:
@@ -108,14 +111,14 @@ class Pane:
     explanation: str = ""
 
 
-def _engine_pane(engine: Engine, maps: Maps) -> Pane:
-    return Pane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
+def _engine_pane(engine: Engine, maps: Maps) -> ModelPane:
+    return ModelPane(lambda frame, settings: engine.draw(frame, maps, settings, substitute=True))
 
 
 def draw_panes(
     frame: Frame,
     measured: Frame,
-    panes: Sequence[Pane],
+    panes: Sequence[ModelPane],
     settings: Settings,
     *,
     focus: int = 0,
@@ -240,4 +243,4 @@ def titled(result: Result, requested: Settings, rate: str = "") -> Titled:
     return Titled(maps.model, title(maps, settings, requested, best), tuple(dict.fromkeys(remarks)), result)
 
 
-__all__ = ["Comparison", "Pane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]
+__all__ = ["Comparison", "ModelPane", "draw_panes", "on_objects", "outlined", "per_model", "titled"]

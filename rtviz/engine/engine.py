@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from rtviz import views
 from rtviz.analysis.tracking import Tracker
 from rtviz.engine import drawing
+from rtviz.engine.references import References
 from rtviz.errors import DeviceFailed
 from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.models import Progress, load
@@ -36,13 +38,19 @@ class Engine:
 
     Args:
         model: None serves only views that need no model.
+        features: what the maps hold beside what views need, as `Model.batch` knows them.
+        kept_layers: which layers the features "layer_tokens" and "layer_keys" are of.
     """
 
-    def __init__(self, model: Model | None = None) -> None:
+    def __init__(
+        self, model: Model | None = None, *, features: Collection[str] = (), kept_layers: Sequence[int] = ()
+    ) -> None:
         self.model = model
+        self._features, self._kept_layers = frozenset(features), tuple(kept_layers)
         self.notices: list[str] = []
         self._memory = views.Memory()
         self._tracker = Tracker()
+        self._references = References()
         self._largest_batch: int | None = None
         self._reported = self._notice()
         self._turn = threading.Lock()  # of passes side by side, which may meet the same trouble
@@ -85,6 +93,7 @@ class Engine:
 
         Raises:
             DeviceFailed: one frame is too much even for the CPU.
+            SourceMissing, SourceUnreadable: a reference picture cannot be read.
         """
         if self.model is None:
             raise ValueError("this engine has no model")
@@ -97,12 +106,13 @@ class Engine:
             found = self.model.batch(
                 [frame.pixels for frame in frames],
                 settings.query,
-                requirements.features(settings, self.model).union(features),
+                requirements.features(settings, self.model).union(features, self._features),
                 settings.resolution,
                 target=settings.target,
                 layer=settings.layer,
                 rollout=(settings.rollout, settings.discard),
                 mute=settings.muted_in(0),
+                kept_layers=self._kept_layers,
             )
         except DeviceFailed:
             with self._turn:
@@ -116,6 +126,8 @@ class Engine:
                     self.notices.append(f"{device} is out of memory: going on with the CPU, which is slower")
                     self.model = self.model.to("cpu")
             return self.predict(frames, settings, features)
+        if references := self._references.find(self.model, settings):
+            found = [replace(maps, references=references) for maps in found]
         with self._turn:
             if (notice := self._notice()) != self._reported:  # the number format was changed
                 self.notices.append(notice[len(self._reported) :].lstrip("; "))
@@ -134,7 +146,7 @@ class Engine:
             AttentionCaptureError: the settings require compiled passes, and compiling failed.
         """
         if self.model is not None:
-            features = requirements.features(settings, self.model)
+            features = requirements.features(settings, self.model) | self._features
             self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings, tracker: Tracker | None = None) -> Maps:

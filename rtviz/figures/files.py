@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.figures.style import style
+from rtviz.notices import Remedy
 from rtviz.sinks import check_folder
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check(path: str | Path, *, overwrite: bool = False) -> Path:
     if path.is_dir():
         raise OutputUnwritable(f"cannot write {path}: it is a folder")
     if path.exists() and not overwrite:
-        raise OutputExists(f"{path} exists; --overwrite replaces it")
+        raise OutputExists(f"{path} exists").mended_by(Remedy.OVERWRITE)
     check_folder(path)
     style()
     return path

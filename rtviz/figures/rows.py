@@ -71,8 +71,9 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> Row:
     fitting = fit(settings.replace(view="mask"), maps)
     held = positive(stage_map(maps, fitting))
     number = layer_of(maps, fitting)
-    remarks = ["no heads", f"{METHOD_TITLES[fitting.cam]} of its {'stage' if fitting.cam == 'grad' else 'stages'}"]
-    if settings.cam == "grad" and fitting.cam != "grad":
+    method = fitting.cam_method(maps.has_attention)
+    remarks = ["no heads", f"{METHOD_TITLES[method]} of its {'stage' if method == 'grad' else 'stages'}"]
+    if settings.cam == "grad" and method != "grad":
         remarks[1] += f" ({lacks_classifier(maps.model).removeprefix(maps.model).strip()})"
     if not -maps.layers <= settings.layer < maps.layers:
         remarks.append(
@@ -80,12 +81,12 @@ def _stages_row(frame: Frame, maps: Maps, settings: Settings) -> Row:
         )
     explained = maps.explained
     shown: list[tuple[tuple[str, ...], Floats]]
-    if fitting.cam == "grad" and explained is not None:
+    if method == "grad" and explained is not None:
         number = explained.layer
         name = explained.name or f"class {explained.number}"
         shown = [((f"stage {number}: {name}", name, f"stage {number}"), held)]
     else:
-        stages = maps.cams[fitting.cam]
+        stages = maps.cams[method]
         shown = [((f"stage {n}", f"{n}"), positive(values)) for n, values in enumerate(stages)]
     found = None if frame.masks is None else overlap(maps, fitting, frame.masks)
     if found is not None:

@@ -10,6 +10,7 @@ from rtviz.analysis.tracking import Tracker
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Pixels
 from rtviz.live.flight_recorder import RecordedFrame
+from rtviz.live.frames import Prediction
 from rtviz.live.inference import Inference
 from rtviz.live.panes import ModelPart, draw_models
 from rtviz.live.playback import Playback
@@ -36,6 +37,7 @@ def draw_past(
     renderers = [FrameRenderer(shared.note) for _ in slots]
     # The live stream goes on meanwhile, and its objects with it.
     trackers = [Tracker() for _ in slots]
+    newest: list[Prediction | None] = [None] * len(slots)
     playback = Playback(tuple(recorded), paused=True, resume=False)
     frames = playback.frames(mode)
     for place in frames:
@@ -50,13 +52,17 @@ def draw_past(
         ):
             playback.take_prediction(place.number, inference.predict(first, captured, settings, (), trackers[0]).maps)
         prediction = playback.prediction(place, lambda maps: first.answers_recorded(maps, settings))
-        predictions = [prediction]
-        for slot, tracker in zip(others, trackers[1:], strict=True):
-            runs = slot.engine is not None
-            predictions.append(inference.predict(slot, captured, settings, (), tracker) if runs else None)
+        # Of the others nothing is recorded. They run on the frames that the first one ran on, and are warped to the
+        # rest, as they were while it was live: on each frame an export would take minutes.
+        for number, slot in enumerate(others, 1):
+            if slot.engine is None:
+                newest[number] = None
+            elif place.maps is not None or newest[number] is None:
+                newest[number] = inference.predict(slot, captured, settings, (), trackers[number])
+        newest[0] = prediction
         models = [
             ModelPart(replace(slot.status(), attention_fps=0.0), renderer, one)
-            for slot, renderer, one in zip(slots, renderers, predictions, strict=True)
+            for slot, renderer, one in zip(slots, renderers, newest, strict=True)
         ]
         result = draw_models(captured, settings, models)
         yield result.overlay, Frame(captured.frame.pixels, place.index, place.captured_at - frames[0].captured_at)

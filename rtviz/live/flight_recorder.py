@@ -45,7 +45,7 @@ class RecordedFrame:
             return size
         maps = self.maps
         arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.values]
-        arrays += [maps.attended, maps.labels, maps.rollout]
+        arrays += [maps.attended, maps.labels, maps.rollout, maps.norms, maps.columns]
         if maps.unablated is not None:
             arrays += [maps.unablated.attention, maps.unablated.prefix]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
@@ -239,6 +239,8 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         attended=None if maps.attended is None else maps.attended.astype(kind),
         labels=None if maps.labels is None else maps.labels.astype(kind),
         rollout=None if maps.rollout is None else maps.rollout.astype(kind),
+        columns=None if maps.columns is None else maps.columns.astype(kind),
+        norms=None if maps.norms is None else maps.norms.astype(kind),
         unablated=None if maps.unablated is None else _with_type(maps.unablated, kind),
         rows=None,  # would keep every pass in the device's memory
     )

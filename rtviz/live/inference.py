@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Collection
 
 from rtviz.analysis.tracking import Tracker
@@ -11,6 +12,33 @@ from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.model_slot import ModelSlot
 from rtviz.live.shared import SharedState
 from rtviz.settings import Settings
+
+
+class Turns:
+    """A lock that threads get in the order in which they asked for it.
+
+    A plain one goes to the quickest, the thread that has just let go of it: an export would stop the live picture.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many threads have it or wait for it."""
+        return len(self._queue)
+
+    def __enter__(self) -> None:
+        own = object()
+        with self._changed:
+            self._queue.append(own)
+            self._changed.wait_for(lambda: self._queue[0] is own)
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._queue.popleft()
+            self._changed.notify_all()
 
 
 class Inference:
@@ -24,7 +52,7 @@ class Inference:
         self._shared = shared
         self._recorder = recorder
         self._turn = 0
-        self._running = threading.Lock()  # the export of the past runs models too
+        self._running = Turns()  # the export of the past runs models too
 
     def run(self) -> None:
         """Predict until the session closes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from rtviz.live.capture import Capture
@@ -67,9 +68,11 @@ class Presenter:
             shared.drawn_frames += not redrawn and not drawn.playback
             shared.drawn = drawn
             shared.recently_drawn.append(drawn)
+            at = time.monotonic() if redrawn or drawn.playback else drawn.captured_at
             if shared.recording is not None:
-                at = time.monotonic() if redrawn or drawn.playback else drawn.captured_at
                 shared.recording.put(drawn.result, at)
+            if shared.broadcast is not None:
+                shared.broadcast.put(drawn.result, at)
             shared.changed.notify_all()
 
     def _present(self) -> _Step:
@@ -122,12 +125,16 @@ class Presenter:
         with shared.changed:
             predictions = [prediction, *(slot.prediction_for(captured) for slot in slots[1:])]
             statuses = [slot.status() for slot in slots]
-            focus, screen = shared.focus, shared.screen
+            focus, screen, recording = shared.focus, shared.screen, shared.recording is not None
+        if recording:  # what is measured of the moment is not for those who see the video
+            statuses = [replace(status, attention_fps=0.0) for status in statuses]
         models = [
             ModelPart(status, slot.renderer, None if one is None else self._ask(slot, one, settings))
             for slot, status, one in zip(slots, statuses, predictions, strict=True)
         ]
-        result = draw_models(captured, settings, models, focus=focus, screen=screen)
+        result = draw_models(
+            captured, settings, models, focus=focus, marked=not recording, screen=screen, still=self._capture.still
+        )
         predicted_at = prediction.captured.captured_at if prediction is not None else None
         return _Step(DrawnFrame(result, captured.captured_at, predicted_at, playback), captured.number, None)
 

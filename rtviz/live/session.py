@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtviz.errors import OutputUnwritable, SettingsError, in_words
 from rtviz.frame import Result
+from rtviz.live.broadcast import Broadcast
 from rtviz.live.capture import Capture
 from rtviz.live.connection import Attempt, OpenSource, SourceTimeouts
 from rtviz.live.export import draw_past
@@ -123,10 +124,13 @@ class LiveSession:
         shared.to_predict.close()
         self._recorder.close()
         self.stop_recording()
+        broadcast = shared.broadcast
+        self.stop_stream()
         if not self._started:
             return True
         self._capture.tell_to_close()
         threads = [*self._threads, *self._recorder.threads, *self._capture.threads]
+        threads += broadcast.threads if broadcast is not None else []
         with shared.changed:
             threads += [thread for recording in shared.finishing for thread in recording.threads]
         for thread in threads:
@@ -320,7 +324,8 @@ class LiveSession:
             drawn = shared.drawn
         if before is not None:
             before.stop()
-        if drawn is not None:
+            shared.redraw()  # panes without rates, and without a sign of the one in focus
+        if drawn is not None and not drawn.result.panes:
             recorder.put(drawn.result, time.monotonic())
 
     def stop_recording(self) -> None:
@@ -332,6 +337,31 @@ class LiveSession:
                 shared.finishing.append(recorder)
         if recorder is not None:
             recorder.stop()
+
+    # --- a live output -----------------------------------------------------------------------------------------------
+
+    def start_stream(self, address: str) -> None:
+        """Send what is shown to a live output, as `rtviz.sinks.streams.open_stream` takes it, until `stop_stream`.
+
+        What fails there is a notice, and is tried again.
+
+        Raises:
+            OutputUnwritable: the address is none that can be streamed to.
+        """
+        shared, info = self._shared, self._capture.info
+        broadcast = Broadcast(address, info.fps if info is not None else None, shared.note)
+        with shared.changed:
+            before, shared.broadcast = shared.broadcast, broadcast
+        if before is not None:
+            before.stop()
+
+    def stop_stream(self) -> None:
+        """End the live output; returns at once."""
+        shared = self._shared
+        with shared.changed:
+            broadcast, shared.broadcast = shared.broadcast, None
+        if broadcast is not None:
+            broadcast.stop()
 
     def _recording_ended(self, sentence: str) -> None:
         shared = self._shared

@@ -19,6 +19,7 @@ from rtviz.settings import MODEL_FIELDS, Point, Settings
 if TYPE_CHECKING:
     from rtviz.engine import Engine
     from rtviz.errors import RtvizError
+    from rtviz.live.broadcast import Broadcast
     from rtviz.live.playback import Playback
     from rtviz.live.video_recorder import VideoRecorder
 
@@ -53,6 +54,7 @@ class SharedState:
         playback: the past while it is shown; written by callers, and capture ends it with its source.
         recording, finishing: the video that is written, and those that end; written by callers, and by a recorder when
             it ends.
+        broadcast: the live output, if there is one; written by callers.
         paints: what the canvas has painted; written by callers.
         notices: the last sentences for the user; appended by anyone.
         head_stats: of the model in focus; used by `status`, and replaced by capture with another page.
@@ -80,6 +82,7 @@ class SharedState:
 
         self.playback: Playback | None = None
         self.recording: VideoRecorder | None = None
+        self.broadcast: Broadcast | None = None
         self.finishing: list[VideoRecorder] = []
         self.paints = PaintLog()
         self.notices: deque[str] = deque(maxlen=20)

@@ -43,6 +43,8 @@ class LiveStatus:
         position_seconds: in the source, or in the past when rewound.
         page: (number from 0, count) of a source of pages; None of others.
         recording: the file that is being written.
+        streaming: the address of the live output; `streamed` pictures were sent there, and `stream_failure` says why no
+            more are, where it does not work.
         recorder_mb, recorder_seconds: what the flight recorder holds.
         past_seconds: how long before the newest recorded frame the shown one was captured; None when live.
         latency_ms_history: age of what was painted over the last minute, oldest first, about four values a second.
@@ -85,6 +87,9 @@ class LiveStatus:
     page: tuple[int, int] | None = None
     recording: str | None = None
     recording_seconds: float = 0.0
+    streaming: str | None = None
+    streamed: int = 0
+    stream_failure: str = ""
     recorder_mb: float = 0.0
     recorder_seconds: float = 0.0
     past_seconds: float | None = None
@@ -108,6 +113,7 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
     attempt = capture.attempt()
     with shared.changed:
         playback, recording, paints = shared.playback, shared.recording, shared.paints
+        broadcast = shared.broadcast
         slot = shared.slots[shared.focus]
         model, prediction = slot.model, slot.prediction
         first = shared.first
@@ -145,6 +151,9 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
             page=_page(capture.info, capture.position_seconds),
             recording=str(recording.path) if recording is not None else None,
             recording_seconds=recording.seconds if recording is not None else 0.0,
+            streaming=broadcast.address if broadcast is not None else None,
+            streamed=broadcast.sent if broadcast is not None else 0,
+            stream_failure=broadcast.failure if broadcast is not None else "",
             recorder_mb=recorder.megabytes,
             recorder_seconds=recorder.seconds,
             past_seconds=playback.seconds_ago if playback is not None else None,

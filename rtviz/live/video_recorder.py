@@ -119,7 +119,7 @@ def write_video(path: Path, pictures: Iterable[tuple[Pixels, Frame]], fps: float
                 height, width = picture.shape[:2]
                 size = (height, width)
                 sink = open_sink(path, size=size, fps=fps, output=OutputSettings(), origin=None)
-            sink.write(_fitted(picture, size), frame)
+            sink.write(fitted(picture, size), frame)
             written += 1
         if sink is None:
             return f"nothing was written to {path}: {NOT_SHOWN}"
@@ -149,7 +149,7 @@ def pick(result: Result, what: str) -> Pixels:
     return result.overlay
 
 
-def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
+def fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
     """The picture on black at the size of the video, where the source has changed its size midway."""
     if picture.shape[:2] == size:
         return picture
@@ -165,4 +165,4 @@ def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
     return canvas
 
 
-__all__ = ["RECORDED", "VideoRecorder", "pick", "write_video"]
+__all__ = ["RECORDED", "VideoRecorder", "fitted", "pick", "write_video"]

@@ -167,13 +167,17 @@ def last_norm(network: Any, tokens: Tensor) -> Tensor:
         network: a transformer of timm.
         tokens: [batch, tokens, width].
     """
-    if isinstance(network.norm, nn.Identity) and isinstance(getattr(network, "fc_norm", None), nn.Module):
-        normed: Tensor = network.fc_norm(tokens)
-        return normed
-    return tokens
+    return normed(network, tokens) if isinstance(network.norm, nn.Identity) else tokens
+
+
+def normed(network: Any, tokens: Tensor) -> Tensor:
+    """The last norm of what a block ends with, [batch, tokens, width], wherever the network has that norm."""
+    behind_average = isinstance(network.norm, nn.Identity) and isinstance(getattr(network, "fc_norm", None), nn.Module)
+    found: Tensor = (network.fc_norm if behind_average else network.norm)(tokens)
+    return found
 
 
 __all__ = [
     "WithoutInitialisation", "build", "build_convnet", "build_plain", "build_random", "classifier_weights",
-    "drop_classifier", "has_cls", "last_norm", "patch_embedding", "patch_size_of", "ready",
+    "drop_classifier", "has_cls", "last_norm", "normed", "patch_embedding", "patch_size_of", "ready",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from rtviz.models.compiled import Compiled
 
 KEPT = 6  # files
 # A file begins so; the number changes with what is compiled for the same network.
-_MAGIC = b"rtviz compiled 1\n".ljust(60)
+_MAGIC = b"rtviz compiled 2\n".ljust(60)
 _HEAD = len(_MAGIC) + 4  # and a checksum; weights stay where OpenVINO aligned them, to 64 bytes
 
 _log = logging.getLogger(__name__)

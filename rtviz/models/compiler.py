@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rtviz._version import __version__
 from rtviz.errors import AttentionCaptureError
-from rtviz.models import choices, compiled, compiled_cache, fidelity
+from rtviz.models import compiled, compiled_cache, fidelity, measurements
 from rtviz.models.compiled import Compiled
 from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
@@ -132,12 +132,12 @@ class Compiler:
     def _pays(self, x: Tensor, tokens: int, whole: bool, frames: float) -> bool:
         """Whether so many frames are worth a compiled pass; or finding out whether they are."""
         key = self._key(x, self._network)
-        known = choices.known_choice(key)
+        known = measurements.known_choice(key)
         if known is None:
             before = _number(key + _IN_TORCH) or 0
             if before + frames * tokens >= MANY_TOKENS:
                 return True
-            choices.keep_choice(key + _IN_TORCH, str(round(before + frames * tokens)))
+            measurements.keep_choice(key + _IN_TORCH, str(round(before + frames * tokens)))
             return False
         if known == "eager":
             return False
@@ -149,7 +149,7 @@ class Compiler:
         """What a choice is kept under: this machine, these weights, this size."""
         size = "x".join(map(str, x.shape[1:]))
         both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
-        return f"{choices.cpu_name()} | {self._name} {_fingerprint(network)} | {size} | {self._native} | {both}"
+        return f"{measurements.cpu_name()} | {self._name} {_fingerprint(network)} | {size} | {self._native} | {both}"
 
     def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
@@ -176,7 +176,7 @@ class Compiler:
     def _best(self, x: Tensor, probed: ProbedNetwork) -> tuple[str, Compiled] | None:
         """The compiled pass for such an input, if it is quick and accurate enough; measured once on a machine."""
         key = "" if self._always else self._key(x, probed.network)
-        known = choices.known_choice(key)
+        known = measurements.known_choice(key)
         if known == "eager":
             return None
         kept = _name_kept(key, x, probed.whole)
@@ -200,21 +200,21 @@ class Compiler:
                     "eager": lambda: probed(*given),
                     "compiled": lambda: one(*given),
                 }
-                spent = choices.in_turns(times, _TURNS)
+                spent = measurements.in_turns(times, _TURNS)
                 pays = spent["compiled"] * PAYS < spent["eager"]
                 true = pays and self._holds(x, probed, one, exact)
             found = ", ".join(f"{name} {taken * 1000:.1f} ms" for name, taken in spent.items())
             _log.debug("%s: %s%s", key, found, "; but its maps are too far from those of fp32" if pays > true else "")
             if not true:
                 # Another frame may be judged otherwise, and on a machine that is less busy it may pay.
-                if not pays and not choices.busy():
-                    choices.keep_choice(key, "eager")
+                if not pays and not measurements.busy():
+                    measurements.keep_choice(key, "eager")
                 return None
-            choices.keep_choice(key, self._native)
+            measurements.keep_choice(key, self._native)
             gain = (spent["eager"] - spent["compiled"]) / len(x)
-            choices.keep_choice(key + _COMPILED_PAYS, str(math.ceil(seconds / gain)))
+            measurements.keep_choice(key + _COMPILED_PAYS, str(math.ceil(seconds / gain)))
             compiled_cache.save(kept, one)
-            choices.keep_choice(key + _READ_PAYS, f"{max(1.0, self._seconds_to_read(kept, given) / gain):.0f}")
+            measurements.keep_choice(key + _READ_PAYS, f"{max(1.0, self._seconds_to_read(kept, given) / gain):.0f}")
         else:
             compiled_cache.save(kept, one)
         return self._native, one
@@ -246,7 +246,7 @@ _IN_TORCH, _COMPILED_PAYS, _READ_PAYS = " | tokens in torch", " | compiling pays
 
 
 def _number(key: str) -> float | None:
-    known = choices.known_choice(key)
+    known = measurements.known_choice(key)
     try:
         return None if known is None else float(known)
     except ValueError:  # somebody wrote into the file

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rtviz import threads
 from rtviz.models.card import DEFAULT, DEFAULTS, EMBEDDED_FILE, ModelCard
 from rtviz.models.safetensors_file import card_from_metadata
+from rtviz.notices import Notice, Remedy, joined
 
 if TYPE_CHECKING:
     from rtviz.models.model import Model
@@ -67,7 +68,7 @@ def load(
         described = path is not None and path.suffix == ".safetensors" and card_from_metadata(path)
         network = backbone.build_plain(card, path if path is not None and described else EMBEDDED_FILE)
     if path is not None and (note := fitting.load_into(network, path, card)):
-        notice = f"{notice}; {note}" if notice else note
+        notice = joined(notice, note)
     kind = ConvNet if card.kind == "convnet" else Transformer
     return kind(
         network, card, device=device, precision=precision, resolution=resolution, backend=backend, notice=notice
@@ -105,13 +106,9 @@ def _choose(name: str | None, weights: str | Path | None) -> tuple[ModelCard, Pa
             return card, None, None
     embedded = zoo.embedded_card()
     if embedded is not None:
-        return embedded, None, f"the small built-in model is used; {_better()}"
+        return embedded, None, Notice("the small built-in model is used", Remedy.FETCH_MODEL)
     card = zoo.find(DEFAULT).untrained()
-    return card, None, f"{_untrained_notice(card)}; {_better()}"
-
-
-def _better() -> str:
-    return "`rtviz models pull` fetches a real DINO"
+    return card, None, Notice(_untrained_notice(card), Remedy.FETCH_MODEL)
 
 
 def _untrained_notice(card: ModelCard) -> str:
@@ -140,10 +137,12 @@ def _card_of_file(path: Path) -> tuple[ModelCard, Path, str | None]:
         found = [one for one in found if fitting.fits(*one)] or found
     fitting_cards = [card for card, _ in found]
     if not fitting_cards:
-        raise UnknownModel(f"nothing in {path} says which model it is of; name it with --model")
+        raise UnknownModel(f"nothing in {path} says which model it is of").mended_by(Remedy.NAME_MODEL)
     card = fitting_cards[0]
     others = ", ".join(dict.fromkeys(other.name for other in fitting_cards[1:] if other is not card))
-    return card, path, f"{path.name} is taken for {card.name}; it could also be {others} (--model)" if others else None
+    if not others:
+        return card, path, None
+    return card, path, Notice(f"{path.name} is taken for {card.name}; it could also be {others}", Remedy.NAME_MODEL)
 
 
 def pull(

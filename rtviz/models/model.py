@@ -14,16 +14,29 @@ from torch import Tensor
 
 from rtviz.errors import SettingsError, no_heads
 from rtviz.frame import Frame, GradCamTarget, Grid, Maps, Pixels, explained_layer
-from rtviz.models import cams, choices, gradcam
+from rtviz.models import cams, devices, gradcam
 from rtviz.models.card import ModelCard
 from rtviz.models.memory import memory_errors
 from rtviz.models.probed_network import Overflow
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.resizing import resized, resized_on_device
+from rtviz.notices import joined
 from rtviz.options import WholeOption
 from rtviz.settings import HeadOf, Query, Rolled, Settings, Target
 
-FEATURES = frozenset({"tokens", "keys", "values", "rows", "rollout", "unablated", "grad"}) | cams.METHODS.keys()
+FEATURES = cams.METHODS.keys() | {
+    "tokens",
+    "keys",
+    "values",
+    "norms",
+    "columns",
+    "rows",
+    "rollout",
+    "unablated",
+    "grad",
+    "layer_tokens",
+    "layer_keys",
+}
 # More patches than these in one frame would keep a large GPU busy for seconds; it is nearly always a slip.
 MOST_PATCHES = 65536
 
@@ -42,6 +55,7 @@ class PassRequest:
         rolled: how attention is rolled out; None: it is not.
         muted: heads whose output counts as 0, their layers counted from 0.
         unablated: whether the maps without muted heads are wanted too.
+        kept_layers: which layers the features "layer_tokens" and "layer_keys" are of, counted from 0.
     """
 
     query: Query = "cls"
@@ -53,6 +67,7 @@ class PassRequest:
     rolled: Rolled | None = None
     muted: tuple[HeadOf, ...] = ()
     unablated: bool = False
+    kept_layers: tuple[int, ...] = ()
 
 
 class Model(ABC):
@@ -146,10 +161,10 @@ class Model(ABC):
             SettingsError: the name means no device.
             DeviceFailed: the device is absent, or the model is too large for it.
         """
-        target = choices.device_of(device)
+        target = devices.device_of(device)
         with memory_errors(str(target)), self._lock.writing():
             self.device = str(target)
-            self._set_precision(choices.precision_of(self._requested_precision, target))
+            self._set_precision(devices.precision_of(self._requested_precision, target))
         return self
 
     def compile_soon(self) -> None:  # noqa: B027 - nothing compiles a convolutional network
@@ -179,12 +194,12 @@ class Model(ABC):
         """
 
     def _set_precision(self, precision: str) -> None:
-        if precision == "fp16" and not choices.fits_fp16(self.network):
+        if precision == "fp16" and not devices.fits_fp16(self.network):
             self._leave_fp16("has weights that fp16 cannot hold; it runs in bf16")
             return
         self._native = self.precision = precision
         self.backend = "torch"
-        self._dtype = choices.DTYPES[precision]
+        self._dtype = devices.DTYPES[precision]
         self._move_network()
         mean, std = (
             torch.tensor(three, dtype=torch.float32, device=self.device) for three in (self.card.mean, self.card.std)
@@ -201,7 +216,7 @@ class Model(ABC):
         self._set_precision("bf16")
 
     def _add_notice(self, sentence: str) -> None:
-        self.notice = f"{self.notice}; {sentence}" if self.notice else sentence
+        self.notice = joined(self.notice, sentence)
 
     # --- sizes ---
 
@@ -269,7 +284,8 @@ class Model(ABC):
             frame: RGB uint8 [height, width, 3].
             query: whose attention: "cls", or the patch under a point (x, y), as fractions of width and height.
             features: what else is wanted: "tokens" (patch tokens after the last norm), "keys" (of the last layer, as
-                they enter the softmax), "values" (of the last layer, as the softmax weights them), "rows" (so
+                they enter the softmax), "values" (of the last layer, as the softmax weights them), "norms" (of each
+                token after every layer, the last one too), "columns" (what every token gives to the query), "rows" (so
                 that `Maps.ask` answers for any other query).
 
         Raises:
@@ -290,6 +306,7 @@ class Model(ABC):
         layer: int = -1,
         rollout: tuple[str, float] = ("mean", 0.9),
         mute: Sequence[tuple[int, int]] = (),
+        kept_layers: Sequence[int] = (),
     ) -> list[Maps]:
         """Run several frames through the network; those of one input size share a forward pass.
 
@@ -302,6 +319,8 @@ class Model(ABC):
                 "rollout" goes up to it.
             rollout: how the feature "rollout" fuses heads, and which share of the weakest values it discards.
             mute: (layer, head) whose output counts as 0. The feature "unablated" gives the maps without that too.
+            kept_layers: whose tokens and keys the features "layer_tokens" and "layer_keys" are; negative ones count
+                from the end.
 
         Returns:
             The maps of each frame, in order.
@@ -316,7 +335,7 @@ class Model(ABC):
             if self.classes:
                 gradcam.check_target(target, self.classes, self.name)
             else:  # something to show beside the message that there is no classifier
-                features = {"activation", *features}
+                features = {"eigen" if self.heads else "activation", *features}
         rolled = Rolled(*rollout, explained_layer(layer, self.layers, 0)) if "rollout" in features else None
         request = PassRequest(
             query=Settings.option("query").check(query),
@@ -328,6 +347,7 @@ class Model(ABC):
             rolled=rolled if self.heads else None,
             muted=self._muted(mute) if self.heads else (),
             unablated="unablated" in features,
+            kept_layers=self._layers_of(kept_layers),
         )
         by_size: dict[tuple[int, int], list[int]] = {}
         for place, frame in enumerate(frames):
@@ -348,6 +368,13 @@ class Model(ABC):
                     self._leave_fp16("leaves the range of fp16 on this input; it goes on in bf16")
             with self._lock.reading():
                 return self._predict(frames, request)
+
+    def _layers_of(self, layers: Sequence[int]) -> tuple[int, ...]:
+        """The layers, counted from 0."""
+        for layer in layers:
+            if not -self.layers <= layer < self.layers:
+                raise SettingsError("layers", layer, f"{-self.layers} to {self.layers - 1} ({self.name})")
+        return tuple(layer % self.layers for layer in layers)
 
     def _muted(self, mute: Sequence[tuple[int, int]]) -> tuple[HeadOf, ...]:
         """The heads to mute, their layers counted from 0, each once."""

@@ -52,6 +52,21 @@ class AttentionInputs:
         first = torch.zeros(1, dtype=torch.int64, device=self.query.device)
         return self.softmax(first)[:, :, 0].mean(dim=1)
 
+    def column(self, token: int, place: int) -> Tensor:
+        """What every token gives to one, each by its own softmax: float32 [heads, tokens]. It takes the whole matrix of
+        one picture, [heads, tokens, tokens].
+
+        Args:
+            place: of the picture in the batch.
+        """
+        mask = self.mask
+        if mask is not None and mask.ndim == 4 and len(mask) > 1:
+            mask = mask[place : place + 1]
+        alone = slice(place, place + 1)
+        one = AttentionInputs(self.query[alone], self.key[alone], self.value[alone], mask, self.scale)
+        every = torch.arange(self.query.shape[2], device=self.query.device)
+        return one.softmax(every)[0, ..., token].clone()
+
     def _of_each_head(self, held: Tensor) -> Tensor:
         held, heads = held.float(), self.query.shape[1]
         return held if held.shape[1] == heads else held.repeat_interleave(heads // held.shape[1], dim=1)

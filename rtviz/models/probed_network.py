@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rtviz.models import backbone
 from rtviz.models.probe import AttentionProbe, CapturedEnough
+from rtviz.models.token_norms import TokenNorms
 
 
 class Overflow(Exception):
@@ -20,12 +21,14 @@ class RawOutputs(NamedTuple):
 
     Attributes:
         attention: [batch, layers, heads, queries, tokens].
+        norms: [batch, layers, tokens], of each token after each layer that ran to its end: all but the last, or all.
         tokens: [batch, tokens, width], after the last norm; of a whole pass, as are the following.
         keys, values: [batch, heads, tokens, head width], of the last layer.
         attended: [batch, tokens], what the first token attends to in the last layer, mean over the heads.
     """
 
     attention: Tensor
+    norms: Tensor
     tokens: Tensor | None = None
     keys: Tensor | None = None
     values: Tensor | None = None
@@ -49,6 +52,7 @@ class ProbedNetwork(nn.Module):
         self.whole = whole
         self._elementwise = elementwise
         self.tokens, self._layers = tokens, layers
+        self._norms = TokenNorms.of(network, layers)
 
     def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         network: Any = self.network
@@ -56,15 +60,16 @@ class ProbedNetwork(nn.Module):
         probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, elementwise=self._elementwise)
         ended = None
         try:
-            with probe:
+            with probe, self._norms.taken() as found:
                 ended = network.forward_features(x)
         except CapturedEnough:
             pass
         attention = torch.stack(probe.attention, dim=1)
+        norms = self._norms.stacked(found, attention)
         last = probe.last
         if ended is None or last is None:
-            return (attention,)
-        return attention, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
+            return attention, norms
+        return attention, norms, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
 
 
 __all__ = ["Overflow", "ProbedNetwork", "RawOutputs"]

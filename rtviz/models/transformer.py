@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,12 +24,15 @@ from rtviz.models.probe import AttentionInputs, AttentionProbe, CapturedEnough
 from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
+from rtviz.models.token_norms import TokenNorms
 from rtviz.settings import Query, Rolled, Settings
 
 # What is there only at the end of a pass; attention is there before the last layer's own output.
-_AT_THE_END = frozenset({"tokens", "grad"}) | cams.METHODS.keys()
+_AT_THE_END = frozenset({"tokens", "norms", "grad", "layer_tokens"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what a fast pass gives only then
+_SLOW = frozenset({"columns", "layer_tokens", "layer_keys"})  # what no fast pass gives
 
+_Fields = dict[str, Any]  # of Maps
 FastPass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
 
 
@@ -44,6 +48,7 @@ class _Pass:
         fast: what ran it, if that was not the network itself.
         qk_inputs: what entered the softmax of each layer, if it was kept.
         evidence: of Grad-CAM.
+        layer_tokens: after each of the kept layers and the last norm: [batch, tokens, width].
     """
 
     x: Tensor
@@ -53,6 +58,7 @@ class _Pass:
     fast: FastPass | None = None
     qk_inputs: Sequence[AttentionInputs] = ()
     evidence: gradcam.Evidence | None = None
+    layer_tokens: Sequence[Tensor] = ()
 
 
 class Transformer(Model):
@@ -66,6 +72,7 @@ class Transformer(Model):
         self.has_cls = backbone.has_cls(network)
         # Everything that depends on the size of the input alone is made once for each size.
         self._positions = Positions(network, self.card.resampling)
+        self._norms = TokenNorms.of(network, self.layers)
         # In the last layer's own output no patch can speak for a class any more, if only CLS is read after it. So the
         # patch tokens are taken where they enter that layer's attention, as pytorch-grad-cam advises for ViTs.
         entrance = getattr(network.blocks[-1], "norm1", None)
@@ -107,7 +114,7 @@ class Transformer(Model):
         *,
         frames: float = math.inf,
     ) -> None:
-        if self._fast_passes is not None:
+        if self._fast_passes is not None and _SLOW.isdisjoint(features):
             x = self.prepare([frame] * count, resolution)
             whole = not _WHOLE.isdisjoint(features)
             self._fast_passes.make(x, self._layout_of(x).tokens, whole=whole, frames=frames)
@@ -115,7 +122,8 @@ class Transformer(Model):
     def _fast_pass(self, x: Tensor, request: PassRequest) -> FastPass | None:
         """What runs a pass for this input instead of the network, if anything does."""
         found = None
-        if self._fast_passes is not None and not (request.needs_gradients or request.rolled or request.muted):
+        slow = request.needs_gradients or request.rolled or request.muted or not _SLOW.isdisjoint(request.features)
+        if self._fast_passes is not None and not slow:
             whole = not _WHOLE.isdisjoint(request.features)
             found = self._fast_passes.find(x, self._layout_of(x).tokens, whole=whole)
         if found is None:
@@ -140,17 +148,22 @@ class Transformer(Model):
             if self.precision == "fp16":
                 checked = [*map(torch.from_numpy, found_cams.values())]
                 if done.fast is None:  # a CUDA graph checks the rest itself
-                    checked += [one for one in (*outputs[:3], outputs.values) if one is not None]
+                    held = (outputs.attention, outputs.norms, outputs.tokens, outputs.keys, outputs.values)
+                    checked += [one for one in held if one is not None]
                 if not all(one.isfinite().all() for one in checked):
                     raise Overflow
             rollout = None
             if request.rolled is not None:
                 rollout = self._rollout(done.qk_inputs, done.layout, done.row, request.rolled)
-        ask = self._other_queries(done, request.rolled) if "rows" in request.features else None
+            columns: list[_Fields] = [{} for _ in range(len(x))]
+            if "columns" in request.features:
+                columns = [self._columns(done.qk_inputs, done.layout, done.row, place) for place in range(len(x))]
+        ask = self._other_queries(done, request) if "rows" in request.features else None
         maps = [
             replace(
                 self._maps_of(place, request, done, outputs, found_cams),
                 rollout=None if rollout is None else rollout[place].copy(),
+                **columns[place],
                 rows=None if ask is None else partial(ask, place),
                 muted=request.muted if place >= muted_from else (),
             )
@@ -170,23 +183,33 @@ class Transformer(Model):
         if fast is not None:
             return _Pass(x, layout, row, fast(x, rows), fast)
         evidence, rows = None, rows.to(self.device)
+        ends: list[Tensor] | None = [] if "layer_tokens" in request.features else None
         if request.needs_gradients and self._tap is not None:
             with self._tap.at(0) as leaves:
-                attention, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
+                attention, norms, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
                 assert ended is not None
                 evidence = gradcam.Evidence.of(self.network.forward_head(ended), leaves[0], request.target)
         else:
-            attention, tokens, probe, _ = self._forward(x, rows, request, muted_from)
+            attention, norms, tokens, probe, _ = self._forward(x, rows, request, muted_from, ends)
         last = probe.last
         assert last is not None
         outputs = RawOutputs(
             attention,
+            norms,
             tokens,
             last.keys() if "keys" in request.features else None,
             last.values() if "values" in request.features else None,
             None if tokens is None else last.attended(),
         )
-        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence)
+        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence, self._after_layers(ends, request))
+
+    def _after_layers(self, ends: Sequence[Tensor] | None, request: PassRequest) -> list[Tensor]:
+        """What the kept layers end with, after the last norm; a block may hold several layers side by side."""
+        if not ends:
+            return []
+        per_block = max(1, self.layers // len(ends))
+        with self._no_grad():
+            return [backbone.normed(self.network, ends[layer // per_block]) for layer in request.kept_layers]
 
     def _forward(
         self,
@@ -194,9 +217,10 @@ class Transformer(Model):
         rows: Tensor,
         request: PassRequest,
         muted_from: int = 0,
+        ends: list[Tensor] | None = None,
         *,
         gradients: bool = False,
-    ) -> tuple[Tensor, Tensor | None, AttentionProbe, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor | None, AttentionProbe, Tensor | None]:
         """Run one pass of the network itself.
 
         Args:
@@ -204,11 +228,13 @@ class Transformer(Model):
             rows: int64 [queries], token indices, on the device.
             request: what else is wanted.
             muted_from: the first picture in which heads are muted.
+            ends: takes each block's output, if given.
             gradients: leave them to the caller; else there are none.
 
         Returns:
-            Attention float32 [batch, layers, heads, queries, tokens]; the output tokens [batch, tokens, width], None
-            unless requested; the probe, with what else it was to keep; and the input of the network's head.
+            Attention float32 [batch, layers, heads, queries, tokens]; the norms as RawOutputs has them; the output
+            tokens [batch, tokens, width], None unless requested; the probe, with what else it was to keep; and the
+            input of the network's head.
         """
         layout = self._layout_of(x)
         self._positions.fit(layout.grid)
@@ -217,14 +243,14 @@ class Transformer(Model):
             rows,
             tokens=layout.tokens,
             stop_after=None if to_the_end else self.layers,
-            keep_all=not {"rows", "rollout"}.isdisjoint(request.features),
+            keep_all=not {"rows", "rollout", "columns", "layer_keys"}.isdisjoint(request.features),
             muted={layer: [head for of, head in request.muted if of == layer] for layer, _ in request.muted},
             muted_from=muted_from,
         )
         tokens = ended = None
         with nullcontext() if gradients else self._no_grad():
             try:
-                with probe:
+                with probe, self._norms.taken(ends) as norms:
                     tokens = ended = self.network.forward_features(x)
             except CapturedEnough:
                 pass
@@ -235,7 +261,8 @@ class Transformer(Model):
                 )
             if tokens is not None and to_the_end:
                 tokens = backbone.last_norm(self.network, tokens.detach())
-            return torch.stack(probe.attention, dim=1), tokens if to_the_end else None, probe, ended
+            attention = torch.stack(probe.attention, dim=1)
+            return attention, self._norms.stacked(norms, attention), tokens if to_the_end else None, probe, ended
 
     # --- what a pass leaves ---
 
@@ -266,7 +293,8 @@ class Transformer(Model):
         attended = None
         if tokens is not None and outputs.attended is not None and self.has_cls:
             attended = done.layout.row_on_grid(outputs.attended).cpu()
-        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), tokens, keys, values, attended)
+        norms = outputs.norms.float().cpu()
+        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), norms, tokens, keys, values, attended)
 
     def _maps_of(
         self, place: int, request: PassRequest, done: _Pass, outputs: RawOutputs, found_cams: Mapping[str, Floats]
@@ -274,9 +302,13 @@ class Transformer(Model):
         """The maps of the frame at this place of its batch; copies, because a view would keep the whole batch alive."""
         layout = done.layout
         patches, prefix = layout.split(outputs.attention[place].numpy())
+        norms, prefix_norms = (one[0] for one in layout.split(outputs.norms[place : place + 1].numpy()))
         return Maps(
             attention=patches,
             prefix=prefix,
+            norms=norms,
+            prefix_norms=prefix_norms,
+            has_cls=self.has_cls,
             query=request.query,
             model=self.name,
             patch_size=self.patch_size,
@@ -286,12 +318,26 @@ class Transformer(Model):
             keys_layer=None if outputs.keys is None else self.layers - 1,
             values=None if outputs.values is None else layout.heads_on_grid(outputs.values[place]),
             attended=None if outputs.attended is None else outputs.attended[place].numpy().copy(),
+            **self._of_layers(place, request, done),
             discovery_features=self.card.discovery_features,
             cams={method: (maps[place].copy(),) for method, maps in found_cams.items()},
             noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
             explained=self._explained(request, done.evidence, place),
             rolled=request.rolled,
         )
+
+    def _of_layers(self, place: int, request: PassRequest, done: _Pass) -> dict[str, Any]:
+        """The fields of Maps that are of the kept layers."""
+        found: dict[str, Any] = {"kept_layers": request.kept_layers}
+        layout = done.layout
+        if done.layer_tokens:
+            tokens = torch.stack([one[place] for one in done.layer_tokens]).float().cpu()
+            found["layer_tokens"] = layout.heads_on_grid(tokens)
+            found["layer_prefix_tokens"] = tokens[:, : layout.prefix].numpy().copy()
+        if "layer_keys" in request.features:
+            keys = [layout.heads_on_grid(done.qk_inputs[layer].keys()[place].cpu()) for layer in request.kept_layers]
+            found["layer_keys"] = np.stack(keys)
+        return found
 
     def _rollout(self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, row: int, rolled: Rolled) -> Floats:
         """What each patch counts for a token: float32 [batch, rows, columns]."""
@@ -300,14 +346,21 @@ class Transformer(Model):
             found: Floats = layout.row_on_grid(along).cpu().numpy()
             return found
 
+    def _columns(self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, row: int, place: int) -> _Fields:
+        """What every token of the frame at a place of the batch gives to one: fields of Maps."""
+        with torch.inference_mode(), memory_errors(self.device):
+            found = torch.stack([layer.column(row, place) for layer in qk_inputs]).cpu().numpy()
+        patches, prefix = layout.split(found)
+        return {"columns": patches, "columns_prefix": prefix}
+
     # --- other queries ---
 
-    def _other_queries(self, done: _Pass, rolled: Rolled | None) -> Callable[[int, Query], dict[str, Floats]] | None:
+    def _other_queries(self, done: _Pass, request: PassRequest) -> Callable[[int, Query], dict[str, Floats]] | None:
         """What gives the fields of Maps for another query, in the frame at a place of the batch."""
         if done.fast is not None:  # it keeps nothing of a pass, and is quick enough for another one
             return partial(self._run_again, done.x, done.fast)
         if done.qk_inputs:
-            return partial(self._from_qk_inputs, done.qk_inputs, done.layout, rolled)
+            return partial(self._from_qk_inputs, done.qk_inputs, done.layout, request)
         return None
 
     def _run_again(self, x: Tensor, fast: FastPass, place: int, query: Query) -> dict[str, Floats]:
@@ -323,7 +376,7 @@ class Transformer(Model):
         return {"attention": patches, "prefix": prefix}
 
     def _from_qk_inputs(
-        self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, rolled: Rolled | None, place: int, query: Query
+        self, qk_inputs: Sequence[AttentionInputs], layout: TokenLayout, request: PassRequest, place: int, query: Query
     ) -> dict[str, Floats]:
         with torch.inference_mode(), memory_errors(self.device):
             row = self.row_of(query, layout.grid)
@@ -331,8 +384,10 @@ class Transformer(Model):
             attention = torch.stack([layer.softmax(rows)[place, :, 0] for layer in qk_inputs])
             patches, prefix = layout.split(attention.cpu().numpy())
         found = {"attention": patches, "prefix": prefix}
-        if rolled is not None:
-            found["rollout"] = self._rollout(qk_inputs, layout, row, rolled)[place]
+        if request.rolled is not None:
+            found["rollout"] = self._rollout(qk_inputs, layout, row, request.rolled)[place]
+        if "columns" in request.features:
+            found |= self._columns(qk_inputs, layout, row, place)
         return found
 
     # --- tensors in ---

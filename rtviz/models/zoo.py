@@ -22,6 +22,7 @@ from rtviz.models.card import (
     resampling_of,
 )
 from rtviz.models.safetensors_file import card_from_metadata
+from rtviz.notices import Remedy
 
 
 def _row(
@@ -218,7 +219,7 @@ def find(name: str) -> ModelCard:
         if name and name in (card.name, card.timm_name):  # the embedded model has no timm name
             return card
     if name == EMBEDDED:
-        raise UnknownModel(f"this build of rtviz has no embedded model; {_near(name)}")
+        raise _unknown(name, "this build of rtviz has no embedded model")
     return _card_from_timm(name)
 
 
@@ -233,25 +234,26 @@ def _card_from_timm(name: str) -> ModelCard:
     from rtviz.models.timm_import import timm
 
     if not timm.is_model(name):
-        raise UnknownModel(f"no model is called {name!r}; {_near(name)}")
+        raise _unknown(name, f"no model is called {name!r}")
     try:
         card = inspect(name)
     except ValueError as error:
         raise UnknownModel(f"no model is called {name!r}: {error}") from None
     if card is None:
-        raise UnknownModel(
+        raise _unknown(
+            name,
             f"{name!r} is not a vision transformer whose attention rtviz can show, one with layers in which all "
-            f"patches attend to all, and no convolutional network with stages either; {_near(name)}"
+            "patches attend to all, and no convolutional network with stages either",
         )
     return card
 
 
-def _near(name: str) -> str:
-    """The remedy in every message about an unknown name: close names first."""
+def _unknown(name: str, why: str) -> UnknownModel:
+    """What to raise for an unknown name; the message suggests close names."""
     names = [card.name for card in cards()]
     close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    suggestion = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{suggestion}`rtviz models` lists the names, and any ViT or convnet of timm is taken by its timm name"
+    suggestion = f"; did you mean {' or '.join(close)}?" if close else ""
+    return UnknownModel(why + suggestion).mended_by(Remedy.LIST_MODELS)
 
 
 __all__ = ["cards", "embedded_card", "find"]

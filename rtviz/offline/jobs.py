@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rtviz import threads
 from rtviz.errors import DeviceLost, RtvizError, in_words
 from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
     from rtviz.models import Model, Progress
@@ -38,7 +39,7 @@ class JobConfig:
     """What is done with every input.
 
     Attributes:
-        exporting: the raw maps are written, and nothing is drawn.
+        exported: what raw maps are written; None: pictures are drawn.
         stills: pictures are drawn at the resolution that shows most, because the user named none.
         floats: how the pictures of the job show floating-point levels, where there are several; see
             `rtviz.sources.pictures.float_range`.
@@ -46,7 +47,7 @@ class JobConfig:
 
     settings: Settings
     output: OutputSettings
-    exporting: bool = False
+    exported: Exported | None = None
     stills: bool = False
     floats: FloatRange | None = None
 
@@ -69,7 +70,13 @@ class JobConfig:
         settings.pop("device", None)
         stills = {"stills": True} if self.stills else {}
         floats = {"floats": asdict(self.floats)} if self.floats is not None else {}
-        return {"settings": settings, "output": output, "exporting": self.exporting, **stills, **floats}
+        exported = {"exported": self.exported.to_mapping()} if self.exported is not None else {}
+        return {"settings": settings, "output": output, **exported, **stills, **floats}
+
+    @property
+    def exporting(self) -> bool:
+        """Whether raw maps are written, and nothing is drawn."""
+        return self.exported is not None
 
 
 class JobRunner:
@@ -102,8 +109,12 @@ class JobRunner:
         from rtviz.offline import pipeline
 
         config = self._config
-        if config.exporting:
-            return pipeline.export(source, output, Engine(*self.models), config.settings, config.output, on_frame)
+        if config.exported is not None:
+            (model,) = self.models
+            wanted = config.exported
+            layers = range(model.layers) if wanted.layers is None else wanted.layers
+            exporter = Engine(model, features=wanted.features, kept_layers=layers)
+            return pipeline.export(source, output, exporter, config.settings, config.output, on_frame, wanted)
         engine = Comparison([Engine(model) for model in self.models]) if self._several_panes else Engine(*self.models)
         settings = config.settings_for(source.info, self.models)
         return pipeline.render(source, output, engine, settings, config.output, on_frame)

@@ -72,7 +72,7 @@ def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
     if settings.view not in possible(heads, anew):
         settings = settings.replace(view=views.fallback(bool(heads)))
     if not heads and settings.cam == "grad":  # which has the map of one stage
-        settings = settings.replace(cam="activation")
+        settings = settings.replace(cam="auto")
     return settings
 
 

@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rtviz import views
+from rtviz.drawing.panes import larger
 from rtviz.engine.comparison import Comparison
 from rtviz.engine.engine import Engine
 from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import holds_one, open_maps_sink, open_sink
+from rtviz.sinks.base import Exported
 from rtviz.sources import Source, nothing_there
 
 if TYPE_CHECKING:
@@ -75,6 +78,11 @@ class Report:
         size = (plain["height"], plain["width"]) if plain["height"] else None
         grid = tuple(plain["grid"]) if plain["grid"] else None
         return cls(**{**values, "grid": grid}, size=size)
+
+
+# A mosaic of a still is drawn so large, (height, width) in pixels, whatever the picture's own size: its tiles would be
+# stamps otherwise.
+_MOSAIC = (1440, 1920)
 
 
 class _Stopped(Exception):
@@ -309,9 +317,13 @@ def render(
     job = _Job(source, output, engine, settings, output_settings, on_frame)
     drawn: _BoundedQueue[Result] = _BoundedQueue(4, job.line.stop)
 
+    enlarging = source.info.still and views.find(settings.view).mosaic
+
     def draw() -> None:
         for frame, maps in job.seen:
             with job.line.busy("draw"):
+                if enlarging:
+                    frame = larger(frame, _MOSAIC)
                 result = engine.draw(frame, maps, settings)
             drawn.put(result)
         drawn.end()
@@ -349,8 +361,13 @@ def export(
     settings: Settings,
     output_settings: OutputSettings | None = None,
     on_frame: OnFrame | None = None,
+    exported: Exported | None = None,
 ) -> Report:
-    """Write the raw maps of every frame of a source: all layers and heads, float16, with timestamps.
+    """Write the raw maps of every frame of a source, with timestamps.
+
+    Args:
+        engine: its maps hold the features of `exported`.
+        exported: what is written; the attention of all layers and heads if not given.
 
     Raises:
         RtvizError: the source, the model or the sink failed; nothing then stands under the output's name.
@@ -361,7 +378,7 @@ def export(
     job = _Job(source, output, engine, settings, output_settings, on_frame)
 
     def write() -> None:
-        with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source) as sink:
+        with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source, exported=exported) as sink:
             for frame, maps in job.seen:
                 with job.line.busy("write"):
                     sink.write(maps, frame)

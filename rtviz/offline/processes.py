@@ -70,7 +70,7 @@ def gpus_for(inputs: int, device: str) -> list[str]:
     """
     if inputs < 2 or device not in ("auto", "cuda"):
         return []
-    from rtviz.models.choices import devices
+    from rtviz.models.devices import devices
 
     found = [name for name in devices() if name.startswith("cuda")]
     return found if len(found) > 1 else []

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
-from rtviz.settings import OutputSettings
+from rtviz.notices import Remedy
+from rtviz.settings import CODECS, OutputSettings
+from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
     from rtviz.sources import Source
@@ -78,6 +80,8 @@ _SINKS = {
     ".jpeg": _PICTURE,
     "": "rtviz.sinks.pictures:FolderSink",
 }
+# Suffix -> what a video of that name may be encoded with, where that is not every codec.
+_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _MAPS_SINKS = {".zarr": "rtviz.sinks.maps:ZarrSink", ".npz": "rtviz.sinks.maps:NpzSink"}
 
 
@@ -106,17 +110,38 @@ def open_sink(
     check_output(path, None, overwrite=output.overwrite)
     if output.codec != "auto" and _SINKS[path.suffix.lower()] != _VIDEO:
         raise SettingsError("codec", output.codec, f"auto, for {path.suffix or 'a folder of pictures'}")
+    if output.size is not None and 0 in output.size:
+        output = output.replace(size=_completed(output.size, size))
     return cast(Sink, _load(_SINKS, path)(path, size=size, fps=fps, output=output, origin=origin))
 
 
-def open_maps_sink(path: Path, *, overwrite: bool = False, origin: Source | None = None) -> MapsSink:
+def _completed(wanted: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """A (height, width) with a side of 0 in the shape of the pictures, that side even, as videos need it."""
+    height, width = wanted
+    scale = height / size[0] if height else width / size[1]
+    return height or max(2, 2 * round(size[0] * scale / 2)), width or max(2, 2 * round(size[1] * scale / 2))
+
+
+def open_maps_sink(
+    path: Path, *, overwrite: bool = False, origin: Source | None = None, exported: Exported | None = None
+) -> MapsSink:
     """Open an output for raw maps: .zarr, or .npz for a single picture.
+
+    Args:
+        exported: what it holds; the attention of all layers if not given.
 
     Raises:
         OutputExists, OutputUnwritable: it cannot be written.
     """
     check_output(path, None, overwrite=overwrite, maps=True)
-    return cast(MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin))
+    return cast(
+        MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin, exported=exported or Exported())
+    )
+
+
+def codecs_for(suffix: str) -> tuple[str, ...]:
+    """The codecs, without "auto", that an output of this suffix may be encoded with; none for one that is no video."""
+    return _CODECS.get(suffix, CODECS[1:]) if _SINKS.get(suffix) == _VIDEO else ()
 
 
 def holds_one(path: Path) -> bool:
@@ -153,7 +178,7 @@ def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool =
         raise OutputUnwritable(f"cannot write {path}: it is a folder")
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
-            raise OutputExists(f"{path} exists; --overwrite replaces it")
+            raise OutputExists(f"{path} exists").mended_by(Remedy.OVERWRITE)
         if path.is_dir() and not is_our_folder(path):
             what = "no zarr store" if suffix == ".zarr" else "no folder of frames that rtviz wrote"
             raise OutputUnwritable(f"{path} is there and is {what}: it is not replaced")

@@ -15,6 +15,7 @@ from rtviz.frame import Frame, Pixels
 from rtviz.settings import OutputSettings
 from rtviz.sinks import publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
+from rtviz.sinks.tracks import left_behind
 from rtviz.sinks.video import av  # the one door to PyAV in this room
 
 try:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # A GIF counts time in hundredths of a second, and browsers slow down what is shorter than two of them.
 _TICKS = Fraction(1, 100)
 _SHORTEST_TICKS = 3
+_LONGEST_TICKS = 2**16 - 1
+_MOST_REPEATED = 1000
 
 
 class GifSink(ClosingSink):
@@ -36,10 +39,15 @@ class GifSink(ClosingSink):
     def __init__(
         self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
     ) -> None:
-        self.warnings: list[str] = []
+        lost = left_behind(origin, ".gif")
+        self.warnings: list[str] = [lost] if lost else []
         self._path = path
         self.size = output.size or size
         self._last_ticks: int | None = None
+        self._default_duration = round(1 / ((fps or 25) * float(_TICKS)))
+        self._last_duration = 0  # ticks
+        self._newest: Pixels | None = None
+        self._durations: dict[int, int] = {}  # ticks -> ticks
         self._first_seconds: float | None = None
         self._left_out = 0
         height, width = self.size
@@ -76,13 +84,33 @@ class GifSink(ClosingSink):
         if self._last_ticks is not None and ticks < self._last_ticks + _SHORTEST_TICKS:
             self._left_out += 1
             return
+        self._hold(ticks)
         self._last_ticks = ticks
+        self._last_duration = round((frame.duration_seconds or 0) / float(_TICKS)) or self._default_duration
         if picture.shape[:2] != self.size:
             picture = cv2.resize(picture, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA)
-        pushed = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        self._newest = np.ascontiguousarray(picture)
+        self._push(ticks, self._last_duration)
+
+    def _push(self, ticks: int, duration: int) -> None:
+        assert self._newest is not None
+        # It counts for the last picture: each other one stands until the next.
+        self._durations[ticks] = min(max(_SHORTEST_TICKS, duration), _LONGEST_TICKS)
+        pushed = av.VideoFrame.from_ndarray(self._newest, format="rgb24")
         pushed.pts, pushed.time_base = ticks, _TICKS
         self._graph.push(pushed)
         self._drain()
+
+    def _hold(self, until: int) -> None:
+        """Repeat the newest picture, where it stands longer than a GIF can say."""
+        since = self._last_ticks
+        if since is None:
+            return
+        if until - since > _MOST_REPEATED * _LONGEST_TICKS:  # damaged times
+            days = (until - since) * float(_TICKS) / 86400
+            raise OutputUnwritable(f"cannot write {self._path}: a frame is to be shown for {days:.0f} days")
+        for ticks in range(since + _LONGEST_TICKS, until, _LONGEST_TICKS):
+            self._push(ticks, until - ticks)
 
     def _drain(self) -> None:
         while True:
@@ -91,7 +119,12 @@ class GifSink(ClosingSink):
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             with writing(self._path):
-                self._container.mux(self._stream.encode(drawn))
+                self._mux(self._stream.encode(drawn))
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, 0)
+            self._container.mux(packet)
 
     def close(self) -> None:
         """Finish, and put the file under its final name.
@@ -105,9 +138,10 @@ class GifSink(ClosingSink):
             if self._last_ticks is None:
                 raise OutputUnwritable(f"{self._path} was not written: no frame came")
             with writing(self._path):
+                self._hold(self._last_ticks + self._last_duration)
                 self._graph.push(None)
                 self._drain()
-                self._container.mux(self._stream.encode(None))
+                self._mux(self._stream.encode(None))
                 container, self._container = self._container, None
                 container.close()
         except BaseException:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.errors import MissingDependency, OutputUnwritable
+from rtviz.notices import Notice, Remedy
+from rtviz.words import counted
 
 try:
     import av
@@ -44,6 +46,8 @@ _SUBTITLES: dict[str, tuple[str, tuple[str, ...] | None]] = {
     ".mkv": ("subrip", None),
 }
 _TEXT = frozenset({"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
+# Sound whose decoder must know how long it is, and by copying does not: the last second of it is lost, or all.
+_NOT_COPIED = frozenset({"tta"})
 _LATE_SECONDS = 1.0
 _TRIED_PACKETS = 4
 # Layouts of so many channels that encoders know; a sound of other speakers is mixed to the one of as many.
@@ -61,6 +65,21 @@ def muxing_options(suffix: str) -> dict[str, str]:
     # edit list takes back the delay of the B-frames, and the first picture stands at 0. But then nothing is written
     # until the sound begins; where that is late, silence is put before it.
     return common | {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+
+
+def left_behind(origin: Any, suffix: str) -> str:
+    """The sentence about what a video file has beside its pictures, for an output that carries none of it; "" where
+    there is nothing.
+
+    Args:
+        suffix: of the output.
+    """
+    if not hasattr(origin, "zero_seconds"):  # only video files have
+        return ""
+    with open_file(origin.path) as source:
+        found = {"sound track": len(source.streams.audio), "subtitle track": len(source.streams.subtitles)}
+    said = ", ".join(counted(count, what) for what, count in found.items() if count)
+    return f"left out, because {suffix} does not carry it: {said}" if said else ""
 
 
 class Beside:
@@ -91,7 +110,7 @@ class Beside:
             data = [stream for stream in source.streams.data if stream.discard != Discard.all]
             lost += Counter({"attachment": attached, "data track": len(data)})
             if +lost:
-                said = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in (+lost).items())
+                said = ", ".join(counted(count, what) for what, count in (+lost).items())
                 warnings.append(f"left out, because {suffix} does not carry it: {said}")
         except BaseException:
             beside.close()
@@ -105,8 +124,8 @@ class Beside:
             return
         tracks = source.streams.audio
         if len(tracks) > 1:
-            chosen = "" if origin.audio_stream else "; --audio-stream takes another"
-            warnings.append(f"of {len(tracks)} sound tracks, one is kept: number {tracks.index(stream) + 1}{chosen}")
+            kept = f"of {len(tracks)} sound tracks, one is kept: number {tracks.index(stream) + 1}"
+            warnings.append(kept if origin.audio_stream else Notice(kept, Remedy.CHOOSE_SOUND_TRACK))
         if stream.codec_context is None or not stream.rate:
             warnings.append("the sound is left out: there is no decoder for it")
             return
@@ -118,12 +137,13 @@ class Beside:
         encoder, carried = _SOUND.get(suffix, _SOUND[".mp4"])
         codec = stream.codec_context.name.removesuffix("float")
         late = begins > _LATE_SECONDS and suffix in _MP4
-        described = f"{codec}, {stream.rate} Hz, {stream.layout.name}"
+        layout_name = counted(stream.channels, "channel") if "channels" in stream.layout.name else stream.layout.name
+        described = f"{codec}, {stream.rate} Hz, {layout_name}"
         if late and codec.startswith("pcm_") and carried is not None and codec in carried:
             # FFmpeg forgets where such a track began; with silence before it, nothing is lost.
             self._sound = _Sound(origin, source, stream, codec, _layout_for(codec, stream) or "stereo")
             return
-        if carried is not None and codec not in carried:
+        if codec in _NOT_COPIED or (carried is not None and codec not in carried):
             why = f"which {suffix} cannot carry"
         elif late:
             # Pictures are not to wait for the sound, and a head that is written before it puts its first packet at 0.
@@ -583,4 +603,4 @@ def _packet(data: bytes, out: Any, begins: int, ends: int) -> Any:
     return packet
 
 
-__all__ = ["FORMATS", "Beside", "muxing_options"]
+__all__ = ["FORMATS", "Beside", "left_behind", "muxing_options"]

@@ -14,8 +14,9 @@ import numpy as np
 from rtviz.cv import cv2
 from rtviz.errors import MissingDependency, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
-from rtviz.sinks import publish, temporary, writing
+from rtviz.sinks import codecs_for, publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
 from rtviz.sinks.tracks import FORMATS, Beside, muxing_options
 
@@ -39,10 +40,11 @@ _ENCODERS = {
     "vp9": ("libvpx-vp9", 60, 14),
 }
 _DEFAULT_CODECS = {".webm": "vp9"}
-_ALLOWED_CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _FALLBACK_TICKS = Fraction(1, 90000)
 _BT709 = 1  # by its number in ITU-T H.273
 _LARGEST_SIDE = 16384
+_LONGEST_TICKS = 2**30  # that one picture stands: an MP4 counts that in 31 bits
+_MOST_REPEATED = 1000
 _KEY_SECONDS = 1.0  # between key frames, which is what a kill can cost
 
 
@@ -70,6 +72,8 @@ class VideoSink(ClosingSink):
         self._last_pts = -1
         self._last_key_seconds = 0.0
         self._durations: dict[int, int] = {}
+        self._newest: Any = None  # the picture that came last, and for how many ticks it stands, if that is known
+        self._newest_duration = 0
         self._origin = origin
         self._container: Any = None
         self._stream: Any = None
@@ -78,13 +82,13 @@ class VideoSink(ClosingSink):
         self._refused = False  # the muxer has refused something: it is asked for nothing any more
         suffix = path.suffix.lower()
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
-        if self._codec not in _ALLOWED_CODECS.get(suffix, (self._codec,)):
-            raise SettingsError("codec", self._codec, f"{', '.join(_ALLOWED_CODECS[suffix])} in a {suffix} file")
+        if self._codec not in codecs_for(suffix):
+            raise SettingsError("codec", self._codec, f"{', '.join(codecs_for(suffix))} in a {suffix} file")
         if max(self.size) > _LARGEST_SIDE:
             raise OutputUnwritable(
                 f"cannot write {path}: pictures of {width}x{height} are too large for a video, which has at most "
-                f"{_LARGEST_SIDE} a side; --size makes them smaller"
-            )
+                f"{_LARGEST_SIDE} a side"
+            ).mended_by(Remedy.SHRINK_OUTPUT)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary(path)
@@ -138,17 +142,38 @@ class VideoSink(ClosingSink):
             dst_color_range=ColorRange.MPEG,
             dst_colorspace=Colorspace.ITU709,
         )
-        pts = self._pts(frame)
-        encoded.pts, encoded.time_base = pts, self._ticks
         encoded.color_range = ColorRange.MPEG
+        newest_pts, pts = self._last_pts, self._pts(frame)
+        self._hold(newest_pts, pts)
+        self._newest = encoded
+        self._newest_duration = round((frame.duration_seconds or 0) / float(self._ticks))
+        self._encode(pts, self._newest_duration)
+
+    def _encode(self, pts: int, duration: int) -> None:
+        """Encode the newest picture for this time."""
+        encoded = self._newest
+        encoded.pts, encoded.time_base = pts, self._ticks
         seconds = pts * float(self._ticks)
+        encoded.pict_type = PictureType.NONE
         if seconds - self._last_key_seconds >= _KEY_SECONDS:  # the rate may be uneven: not only every N frames
             encoded.pict_type = PictureType.I
             self._last_key_seconds = seconds
-        if frame.duration_seconds:
-            self._durations[pts] = round(frame.duration_seconds / float(self._ticks))
+        if duration:
+            self._durations[pts] = min(duration, _LONGEST_TICKS)
         with self._writing():
             self._mux(self._stream.encode(encoded))
+
+    def _hold(self, since: int, until: int) -> None:
+        """Repeat the newest picture, where it stands longer than a container takes."""
+        if self._newest is None:
+            return
+        if until - since > _MOST_REPEATED * _LONGEST_TICKS:  # damaged times
+            at, days = since * float(self._ticks), (until - since) * float(self._ticks) / 86400
+            raise OutputUnwritable(
+                f"cannot write {self.path}: the frame at {at:.1f} s is to be shown for {days:.0f} days"
+            )
+        for pts in range(since + _LONGEST_TICKS, until, _LONGEST_TICKS):
+            self._encode(pts, until - pts)
 
     def _fitted(self, picture: Pixels) -> Pixels:
         height, width = self._drawn_size
@@ -225,6 +250,7 @@ class VideoSink(ClosingSink):
         try:
             if self._last_pts < 0:
                 raise OutputUnwritable(f"{self.path} was not written: no frame came")
+            self._hold(self._last_pts, self._last_pts + self._newest_duration)
             with self._writing():
                 self._mux(self._stream.encode(None))
                 if self._beside is not None:

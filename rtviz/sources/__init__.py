@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 
 from rtviz.errors import SettingsError, SourceMissing, SourceUnreadable
 from rtviz.frame import Frame
+from rtviz.notices import Remedy
 from rtviz.sources.magic import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_animation, is_picture
 
 if TYPE_CHECKING:
@@ -82,9 +83,8 @@ def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
     """
     length = info.duration_seconds
     if length is not None and start >= length:
-        return SourceUnreadable(
-            f"{info.name} has no frame from second {start:g} on (--start): it is {length:.1f} s long"
-        )
+        error = SourceUnreadable(f"{info.name} has no frame from second {start:g} on: it is {length:.1f} s long")
+        return error.mended_by(Remedy.START_EARLIER)
     return SourceUnreadable(f"{info.name} holds no frames in the part that was asked for")
 
 

@@ -18,7 +18,7 @@ VIDEO_SUFFIXES = frozenset(
 RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".3fr", ".iiq"}
 )
-_CONCATENATED = frozenset({".mjpeg", ".mjpg", ".mjpegs"})  # JPEGs one behind the other are a video
+CONCATENATED_SUFFIXES = frozenset({".mjpeg", ".mjpg", ".mjpegs"})  # JPEGs one behind the other are a video
 
 # ISO/IEC 23008-12 and the AVIF specification: what the file type box says first.
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
@@ -43,12 +43,14 @@ def brand_of(data: bytes) -> str | None:
 def is_picture(path: Path) -> bool:
     """Whether a file is to be read as a picture: by how it begins, whatever its name, else by its suffix."""
     suffix = path.suffix.lower()
-    if suffix in _CONCATENATED:
+    if suffix in CONCATENATED_SUFFIXES:
         return False
-    start = _beginning(path, 128)
-    if start.startswith(_BEGINNINGS) or brand_of(start) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
-        return True
-    return suffix in PICTURE_SUFFIXES or suffix in RAW_SUFFIXES
+    return begins_like_picture(_beginning(path, 128)) or suffix in PICTURE_SUFFIXES or suffix in RAW_SUFFIXES
+
+
+def begins_like_picture(start: bytes) -> bool:
+    """Whether bytes are the beginning of a picture file, by its format's own mark; 128 of them are enough."""
+    return bool(start.startswith(_BEGINNINGS) or brand_of(start) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"))
 
 
 def may_be_float(path: Path) -> bool:
@@ -80,9 +82,11 @@ def _beginning(path: Path, length: int) -> bytes:
 
 
 __all__ = [
+    "CONCATENATED_SUFFIXES",
     "PICTURE_SUFFIXES",
     "RAW_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "begins_like_picture",
     "brand_of",
     "is_animation",
     "is_picture",

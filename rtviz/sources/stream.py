@@ -1,22 +1,59 @@
-"""Network streams: MJPEG over http, rtsp, and whatever else FFmpeg reads from an address."""
+"""Network streams: MJPEG over http, rtsp, and whatever else FFmpeg reads from an address; and pictures over http."""
 
 from __future__ import annotations
 
 import re
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from rtviz.errors import MissingDependency, SourceError, SourceLost, SourceMissing, SourceUnreadable
 from rtviz.frame import Pixels
-from rtviz.sources import SourceInfo
+from rtviz.sources import Source, SourceInfo
 from rtviz.sources.endless import EndlessSource
+from rtviz.sources.magic import CONCATENATED_SUFFIXES, begins_like_picture
 
 
-def open_stream(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> StreamSource:
-    """The stream at an address."""
-    return StreamSource(place, start=start, end=end, every=every)
+def open_stream(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
+    """The stream at an address, or the picture or animation.
+
+    Raises:
+        SourceMissing: nobody answers there.
+        SourceUnreadable: what answers is neither video nor picture.
+    """
+    source = StreamSource(place, start=start, end=end, every=every)
+    if source.file is None:
+        return source
+    source.close()
+    return _open_picture(place, source.file, start=start, end=end, every=every)
+
+
+def _open_picture(address: str, data: bytes, **part: Any) -> Source:
+    """A picture file that a server sent; it lies in a temporary folder as long as the source is there."""
+    from rtviz.sources.pictures import open_pictures
+
+    folder = tempfile.TemporaryDirectory(prefix="rtviz-")
+    called = re.sub(r"[^\w.-]", "_", PurePosixPath(urlsplit(address).path).name)[-80:].lstrip(".")
+    path = Path(folder.name) / (called or "picture")
+    name = _without_password(address)
+    try:
+        path.write_bytes(data)
+        source: Any = open_pictures(str(path), **part)
+    except SourceUnreadable as error:
+        folder.cleanup()
+        raise SourceUnreadable(str(error).replace(str(path), name)) from None
+    except BaseException:
+        folder.cleanup()
+        raise
+    weakref.finalize(source, folder.cleanup)
+    source.info = replace(source.info, name=name)
+    return cast("Source", source)
 
 
 class StreamSource(EndlessSource):
@@ -27,6 +64,9 @@ class StreamSource(EndlessSource):
         open_seconds: how long a connection and its first bytes are waited for.
         read_seconds: how long silence is borne.
         start, end, every: the part to take.
+
+    Attributes:
+        file: the picture file that is there instead of a stream; None where it is a stream.
 
     Raises:
         SourceMissing: nobody answers there.
@@ -54,10 +94,11 @@ class StreamSource(EndlessSource):
         self._av = av
         self._jpegs: Iterator[Any] | None = None  # pictures of a server that sends one JPEG after the other
         self._container: Any = None
+        self.file: bytes | None = None
         try:
             if address.startswith(("http://", "https://")):
                 self._open_jpegs((open_seconds, read_seconds))
-            if self._jpegs is None:
+            if self._jpegs is None and self.file is None:
                 self._open((open_seconds, read_seconds))
         except av.error.FFmpegError as error:
             if self._container is not None:
@@ -65,7 +106,7 @@ class StreamSource(EndlessSource):
             raise self._cannot_open(error) from None
 
     def _open_jpegs(self, timeout: tuple[float, float]) -> None:
-        """Begin with a server that sends one JPEG after the other, if this is one.
+        """Begin with a server that sends one JPEG after the other, or a picture file, if this is one.
 
         They are found by where a JPEG begins and ends. What stands between them is meant to be multipart, and differs
         from camera to camera: without a type or with a wrong length, under another boundary than was said, behind a
@@ -80,8 +121,13 @@ class StreamSource(EndlessSource):
         head = b""
         for piece in pieces:
             head += piece
-            if _begins_with_jpeg(head) is not None:
+            if _begins_with_jpeg(head) is not None and len(head) >= _MARK:
                 break
+        if begins_like_picture(head):
+            head, whole = self._read_file(head, pieces)
+            if whole:
+                self.file = head
+                return
         if not _begins_with_jpeg(head):
             self._container.close()
             return
@@ -91,6 +137,38 @@ class StreamSource(EndlessSource):
             self._container.close()
             raise SourceUnreadable(f"{self._name} sends JPEG pictures of which none can be decoded")
         self.info = self._described((self._first.height, self._first.width), None)
+
+    def _read_file(self, head: bytes, pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+        """What a server sends that began with a picture, and whether that is all: a file.
+
+        Bare JPEGs one after the other may be a stream, which says no length and goes on behind the first.
+        """
+        if urlsplit(self._address).path.lower().endswith(tuple(CONCATENATED_SUFFIXES)):
+            return head, False
+        may_go_on = head.startswith(_START) and self._container.size <= 0
+        finder, read, size, complete = JpegFinder(), [head], len(head), False
+        for piece in chain([b""], self._until_cut_off(pieces)):
+            if may_go_on and complete and piece:
+                return b"".join([*read, piece]), False
+            read.append(piece)
+            size += len(piece)
+            if size > _LARGEST:
+                raise SourceUnreadable(f"{self._name} sends a picture of more than {_LARGEST >> 20} MB")
+            complete = complete or any(finder.feed(piece or head))
+        return b"".join(read), True
+
+    def _until_cut_off(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Where a server says no length, FFmpeg takes the end of what it sends for a cut."""
+        while True:
+            try:
+                piece = next(pieces, None)  # not `yield from`, which would end the pieces where this is left early
+            except self._av.error.FFmpegError as error:
+                if isinstance(error, (self._av.error.ExitError, TimeoutError)):
+                    raise
+                return
+            if piece is None:
+                return
+            yield piece
 
     def _decoded(self, pieces: Iterable[bytes]) -> Iterator[Any]:
         decoder: Any = self._av.CodecContext.create("mjpeg", "r")
@@ -172,6 +250,7 @@ class StreamSource(EndlessSource):
 _START = b"\xff\xd8\xff"
 _LONGEST_HEAD = 1 << 16  # bytes of text that may stand before the first picture
 _LARGEST = 1 << 27  # bytes of one picture
+_MARK = 16  # bytes by which every format of pictures is known
 _TEXT = bytes({*range(32, 127), *b"\t\r\n"})
 
 

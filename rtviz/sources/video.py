@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz.errors import MissingDependency, SettingsError, SourceUnreadable
 from rtviz.frame import Frame
+from rtviz.notices import Notice, Remedy
 from rtviz.sources import SourceInfo
 from rtviz.sources.base import ClosingSource
 from rtviz.sources.files import LARGEST_SIDE, check_file
@@ -140,10 +141,8 @@ class VideoSource(ClosingSource):
     def _say_which(self) -> None:
         if len(self._tracks) > 1 and self._video_stream is None:
             number, context = self._tracks.index(self._stream) + 1, self._stream.codec_context
-            self.warnings.append(
-                f"of {len(self._tracks)} video tracks, number {number} is taken, of {context.width}x{context.height}; "
-                "--video-stream takes another"
-            )
+            taken = f"number {number} is taken, of {context.width}x{context.height}"
+            self.warnings.append(Notice(f"of {len(self._tracks)} video tracks, {taken}", Remedy.CHOOSE_VIDEO_TRACK))
 
     def _is_still(self) -> bool:
         """Whether it is one picture, of a format that FFmpeg decodes and Pillow does not."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtviz.errors import SettingsError, lacks
 from rtviz.views import registry
 from rtviz.views.base import FOLLOWED, NO_HEAD, Memory, Tile
-from rtviz.views.registry import FRAME, MARKS, SOME_READ, ViewInfo, fallback, find, names
+from rtviz.views.registry import FRAME, MARKS, REFERENCES, SOME_READ, ViewInfo, fallback, find, names
 
 if TYPE_CHECKING:
     from rtviz.frame import Frame, Maps, Pixels
@@ -38,8 +38,11 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         raise ValueError(f"the view {view.name} needs maps")
     if settings.head == "follow":
         settings = resolve_head(frame, maps, settings, memory)
-    picture: Pixels = import_module(f"rtviz.views.{view.name}").draw(frame, maps, settings, memory)
-    if settings.layout == "side-by-side":
+    module = import_module(f"rtviz.views.{view.name}")
+    picture: Pixels = module.draw(frame, maps, settings, memory)
+    if settings.layout == "side-by-side" and view.own_beside:
+        picture = module.beside(frame, maps, settings, memory, picture)
+    elif settings.layout == "side-by-side":
         from rtviz.drawing.blend import beside
 
         picture = beside(frame.pixels, picture)
@@ -104,6 +107,7 @@ __all__ = [
     "FRAME",
     "MARKS",
     "NO_HEAD",
+    "REFERENCES",
     "SOME_READ",
     "Memory",
     "Tile",

@@ -25,13 +25,14 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         SettingsError: the maps have no such stage.
     """
     stage = stage_map(maps, settings)
-    key = key_of(maps, settings, "cam", settings.cam, layer_of(maps, settings))
+    method = settings.cam_method(maps.has_attention)
+    key = key_of(maps, settings, "cam", method, layer_of(maps, settings))
     values = normalize(stage, frame, settings, memory, key)
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
-    if settings.cam == "grad":
+    if method == "grad":
         _name_class(picture, maps)
     elif np.ptp(stage) <= _ALIKE * np.abs(stage).max():
-        more = ": eigen tells them apart" if settings.cam == "activation" else ""
+        more = ": eigen tells them apart" if method == "activation" else ""
         labels.say(picture, f"all patches respond alike{more}", "all patches respond alike", "all alike")
     return picture
 
@@ -67,14 +68,15 @@ def stage_map(maps: Maps, settings: Settings) -> Floats:
         ValueError: the maps were made without this method, or for another class.
     """
     layer = layer_of(maps, settings)
-    if settings.cam == "grad" and not maps.explains(settings.target, settings.layer):
+    method = settings.cam_method(maps.has_attention)
+    if method == "grad" and not maps.explains(settings.target, settings.layer):
         raise ValueError(f"cam needs a map of the class {settings.target} in the layer {settings.layer}")
-    if settings.cam == "grad" and maps.explained is not None and maps.explained.number is None:
+    if method == "grad" and maps.explained is not None and maps.explained.number is None:
         raise no_classifier(maps.model)
-    if settings.cam not in maps.cams:
-        raise ValueError(f"cam needs the maps of the method {settings.cam}")
-    stages = maps.cams[settings.cam]
-    if settings.cam == "grad" and not maps.has_attention:
+    if method not in maps.cams:
+        raise ValueError(f"cam needs the maps of the method {method}")
+    stages = maps.cams[method]
+    if method == "grad" and not maps.has_attention:
         return stages[0]
     if len(stages) == maps.layers:
         return stages[layer]

@@ -10,6 +10,7 @@ from rtviz.drawing import blend, labels, palette, resample
 from rtviz.drawing.resample import Array, Bytes
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.settings import Settings
+from rtviz.views import outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
@@ -31,6 +32,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         picture = light(frame.pixels, values, settings, alone)
     if maps.query != "cls":
         blend.marker(picture, *maps.query)
+    outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
 
 

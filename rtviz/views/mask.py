@@ -13,6 +13,7 @@ from rtviz.drawing.masks import bounds, edge_tables, mask_pixels, outline_width,
 from rtviz.drawing.resample import Bytes
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Head, Settings
+from rtviz.views import outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import best_heads
@@ -49,6 +50,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
     if maps.query != "cls" and maps.has_attention:
         blend.marker(picture, *maps.query)
+    if maps.has_attention:
+        outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
 
 

@@ -7,6 +7,10 @@ To add a view, write a module here with the row's name and
 which returns a picture of the frame's size, and add a row to VIEWS. A mosaic also has
 
     def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
+
+and a view that puts something else than the frame beside its picture
+
+    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels
 """
 
 from __future__ import annotations
@@ -29,13 +33,17 @@ class ViewInfo:
         help: one sentence.
         key: the key that shows the view; a capital letter is typed with Shift.
         needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
-            objects in the model's family), "labels" (of marked objects, once there are any), "cam", "rollout",
-            "unablated". A view without needs runs without a model.
+            objects in the model's family), "labels" (of marked objects, once there are any), "references" (of the
+            pictures that the settings name), "cam", "rollout", "unablated", "norms",
+            "columns".
+            A view without needs runs without a model.
         headless: whether it can also show a model that has no attention heads.
         follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
         by_layer: whether each layer gives another picture.
         reads: which of SOME_READ change its picture.
         mosaic: whether it draws several copies of the frame, each under its own label; its module then has `tiles`.
+        own_beside: whether, in the layout side-by-side, something else than the frame stands beside its picture; its
+            module then has `beside`.
         best_heads: whether, while a Jaccard index is shown, it shows the heads that are measured.
         hover: what pointing at a patch shows: its share of the "attention", its outline alone ("patch"), or None.
         titles: what the picture shows, in words for its title, from the longest to the shortest. `{layer}`, `{heads}`,
@@ -55,6 +63,7 @@ class ViewInfo:
     by_layer: bool = False
     reads: frozenset[str] = frozenset()
     mosaic: bool = False
+    own_beside: bool = False
     best_heads: bool = False
     hover: Literal["attention", "patch"] | None = "patch"
     titles: tuple[str, ...] = _BY_HEAD
@@ -81,14 +90,19 @@ _TOKENS = frozenset({"attention", "tokens"})
 _KEYS = frozenset({"attention", "keys"})
 _FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
+_REFERENCES = frozenset({"attention", "tokens", "references"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _UNABLATED = frozenset({"attention", "unablated"})
+_COLUMNS = frozenset({"attention", "columns"})
+_NORMS = frozenset({"attention", "norms"})
 
 # The settings that only some views read; nearly all views read the others, such as colours and layout.
 SOME_READ = frozenset(
-    {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track"}
-)
+    {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
+     "matches", "mutual", "pca_component", "pca_figure",
+     "pca_basis"}
+)  # fmt: skip
 _HEAD = frozenset({"query", "head"})
 
 VIEWS = (
@@ -106,14 +120,22 @@ VIEWS = (
              titles=("rollout to layer {layer}", "rollout to L{layer}", "L{layer}")),
     ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _UNABLATED,
              reads=_HEAD, transient=True),
+    ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
+             by_layer=True, reads=_HEAD, mosaic=True,
+             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}")),
+    ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
+             titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer"),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
-             titles=("PCA",)),
+             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",)),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
              follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",)),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
              _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",)),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
              reads=frozenset({"track"}), titles=("Track",), transient=True),
+    ViewInfo("reference", "Reference", "where a marked place of another picture shows, with the best matches", "P",
+             _REFERENCES, reads=frozenset({"reference", "matches", "mutual", "features"}), titles=("Reference",),
+             own_beside=True, transient=True),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
              by_layer=True, reads=frozenset({"cam", "target"}), hover=None,
              titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}")),
@@ -123,6 +145,7 @@ VIEWS = (
 # Views that others ask for, by what they show.
 FRAME = "none"
 MARKS = "track"
+REFERENCES = "reference"
 
 
 def names(by_layer: bool = False) -> tuple[str, ...]:

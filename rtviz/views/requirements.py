@@ -22,7 +22,7 @@ def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
     view = registry.find(settings.view)
     if "features" not in view.reads:
         return view.needs
-    return view.needs - {"keys", "features"} | {compared_by(settings, discovery_features)}
+    return view.needs - {"keys", "tokens", "features"} | {compared_by(settings, discovery_features)}
 
 
 def compared_by(settings: Settings, discovery_features: str) -> str:
@@ -33,17 +33,20 @@ def compared_by(settings: Settings, discovery_features: str) -> str:
     """
     if settings.features != "auto":
         return settings.features
-    return discovery_features if "features" in registry.find(settings.view).needs else "keys"
+    needed = registry.find(settings.view).needs
+    if "features" in needed:
+        return discovery_features
+    return "tokens" if "tokens" in needed else "keys"
 
 
 def features(settings: Settings, model: Model) -> set[str]:
     """What the maps must hold beside attention, as `Model.batch` calls it; for a model without heads the method of its
     class activation map."""
     needed = needs(settings, model.card.discovery_features)
-    wanted = {settings.cam} if "cam" in needed or not model.heads else set()
+    wanted = {settings.cam_method(bool(model.heads))} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needed & {"tokens", "keys", "values", "rollout", "unablated"})
+    return wanted | (needed & {"tokens", "keys", "values", "norms", "columns", "rollout", "unablated"})
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
@@ -60,7 +63,7 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
     if not maps.has_attention and view.needs_heads:
         changes["view"] = registry.fallback(maps.has_attention)
     if ("cam" in view.needs or not maps.has_attention) and maps.cams:
-        if settings.cam not in maps.cams:
+        if settings.cam_method(maps.has_attention) not in maps.cams:
             changes["cam"] = next(iter(maps.cams))
         elif settings.cam == "grad" and maps.explained is not None and not has_features(maps, settings):
             # The map of another class or stage stays until the new one is there.
@@ -76,8 +79,11 @@ def has_features(maps: Maps, settings: Settings) -> bool:
     """Whether the maps hold what the view of the settings needs, made for these settings."""
     needed = registry.find(settings.view).needs
     if "cam" in needed or not maps.has_attention:
-        return maps.explains(settings.target, settings.layer) if settings.cam == "grad" else settings.cam in maps.cams
+        method = settings.cam_method(maps.has_attention)
+        return maps.explains(settings.target, settings.layer) if method == "grad" else method in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
+        return False
+    if "references" in needed and tuple(one.reference for one in maps.references) != settings.reference:
         return False
     if maps.muted != muted(settings, maps.layers, maps.heads):
         return False
@@ -96,7 +102,8 @@ def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     if "unablated" in needed and maps.muted and maps.unablated is None:
         return False
     wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
-    held = {**wide, "rollout": maps.rollout, "cam": maps.cams or None}
+    norms = maps.norms if maps.norms is not None and len(maps.norms) == maps.layers else None
+    held = {**wide, "norms": norms, "columns": maps.columns, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needed and there is None for name, there in held.items())
 
 

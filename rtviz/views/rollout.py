@@ -5,7 +5,7 @@ from __future__ import annotations
 from rtviz.drawing import blend, labels
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Settings
-from rtviz.views import heatmap
+from rtviz.views import heatmap, outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
 
@@ -24,7 +24,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     if maps.rollout is None:
         raise ValueError("the view rollout needs the feature rollout")
-    layer_of(maps, settings)  # a layer that is not there is refused here as everywhere
+    layer = layer_of(maps, settings)  # a layer that is not there is refused here as everywhere
     key = key_of(maps, settings, "rollout", *(maps.rolled or ()))
     values = normalize(maps.rollout, frame, settings, memory, key, top=_TOP)
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
@@ -32,6 +32,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         blend.marker(picture, *maps.query)
     elif not maps.rollout.any():
         discard = maps.rolled.discard if maps.rolled else settings.discard
-        said = f"nothing reaches CLS: {100 * discard:.0f} % is discarded (--discard)"
+        said = f"nothing reaches CLS: {100 * discard:.0f} % of the attention is discarded"
         labels.say(picture, said, "nothing reaches CLS")
+    outlier_remark.remark(picture, maps, maps.rollout, layer)
     return picture

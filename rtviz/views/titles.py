@@ -37,7 +37,7 @@ def title(maps: Maps, settings: Settings, requested: Settings, best: str = "") -
         "layer": explained_layer(settings.layer, maps.layers, 0),
         "heads": heads,
         "heads_short": short,
-        "cam": METHOD_TITLES[settings.cam],
+        "cam": METHOD_TITLES[settings.cam_method(maps.has_attention)],
         "objects": METHOD_TITLES[settings.objects],
         "stage": "layer" if maps.has_attention else "stage",
         "S": "L" if maps.has_attention else "S",

@@ -227,7 +227,7 @@ def test_features_of_another_shape_are_refused() -> None:
 
 def test_features_are_left_as_they_are() -> None:
     for dtype in (np.float16, np.float32, np.float64):
-        features = made_up(figure((7, 8), (2, 2, 5, 5))).astype(dtype)
+        features: Floats = made_up(figure((7, 8), (2, 2, 5, 5))).astype(dtype)
         kept = features.copy()
         features.flags.writeable = False
         for method in METHODS.values():
@@ -410,7 +410,7 @@ def test_the_object_is_tinted_and_boxed(name: str, upsampling: str) -> None:
     away = picture[210:, 220:].reshape(-1, 3)
     assert (away.max(axis=1) < 110).all()  # dimmed
     # The patches cover rows 100 to 180 and columns 80 to 200; the box lies just outside.
-    bright: Mask = (picture > 230).all(axis=2)
+    bright: Mask = np.all(picture > 230, axis=2)
     for line in (bright[85:112, 100:180].any(axis=0), bright[170:200, 100:180].any(axis=0)):
         assert line.mean() > 0.95
     for line in (bright[110:170, 68:92].any(axis=1), bright[110:170, 188:212].any(axis=1)):

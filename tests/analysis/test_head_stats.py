@@ -75,19 +75,22 @@ def test_prefix_shares_and_attention_add_up_to_1() -> None:
 
 
 def slow_agreement(maps: Maps) -> list[float]:
-    """The sums of squares between inside and outside of each mask, patch by patch."""
+    """The sums of squares between inside and outside of each mask, patch by patch; of the mean last, which each head
+    judges without its own part in it."""
     heads = [head.astype(float).ravel() / head.sum() for head in maps.attention[0]]
     roots = [[math.sqrt(share) for share in head] for head in heads]
     found = []
     for place, candidate in enumerate([*heads, maps.attention[0].mean(axis=0).astype(float).ravel()]):
-        inside: set[int] = set()
-        for patch in sorted(range(len(candidate)), key=lambda patch: -candidate[patch]):
-            if sum(candidate[one] for one in inside) >= 0.6 * sum(candidate):
-                break
-            inside.add(patch)
         judged = []
         for judge, values in enumerate(roots):
             if judge != place:
+                if place == len(heads):  # of the mean, without the judge's own part in it
+                    candidate = sum(head for one, head in enumerate(maps.attention[0]) if one != judge).ravel()
+                inside: set[int] = set()
+                for patch in sorted(range(len(candidate)), key=lambda patch: -candidate[patch]):
+                    if sum(candidate[one] for one in inside) >= 0.6 * sum(candidate):
+                        break
+                    inside.add(patch)
                 middle = sum(values) / len(values)
                 classes = ([v for p, v in enumerate(values) if (p in inside) is side] for side in (True, False))
                 judged.append(sum(len(one) * (sum(one) / len(one) - middle) ** 2 for one in classes))
@@ -117,6 +120,15 @@ def test_a_head_cannot_vouch_for_itself() -> None:
     assert (agreement(apart)[:3] < 0.05).all()
     together = np.repeat(apart[:1], 3, axis=0)
     assert (agreement(together)[:3] > 0.3).all()
+
+
+@pytest.mark.parametrize("side", [12, 24, 48])
+def test_heads_do_not_agree_with_their_own_noise_in_the_mean(side: int) -> None:
+    """The mean of heads that have nothing in common holds a part of each; no grid makes an agreement of that."""
+    noise = np.random.default_rng(side).exponential(size=(6, side, side)).astype(np.float32) ** 1.5
+    agreed = agreement(noise)
+    assert agreed.max() < 0.02
+    assert agreed[-1] == pytest.approx(agreed[:-1].mean(), abs=0.01)
 
 
 def test_foreground_is_what_heads_agree_on_and_background_what_avoids_it() -> None:

@@ -78,12 +78,18 @@ def test_features_are_carried_too() -> None:
     random = np.random.default_rng(2)
     tokens = random.random((15, 20, 6)).astype(np.float32)
     keys = random.random((2, 15, 20, 3)).astype(np.float32)
-    before = maps_of(random.random((1, 2, 15, 20)), tokens=tokens, keys=keys)
+    norms = np.ones((1, 15, 20), np.float32)
+    norms[0, 7, 9] = 10
+    before = maps_of(random.random((1, 2, 15, 20)), tokens=tokens, keys=keys, norms=norms, columns=norms[None])
     after = FlowWarper().warp(before, world(0, 0), world(16, 0))
     assert after.tokens is not None
     assert after.keys is not None
     assert np.abs(after.tokens[3:-3, 5:-3] - tokens[3:-3, 4:-4]).mean() < 0.12
     assert np.abs(after.keys[:, 3:-3, 5:-3] - keys[:, 3:-3, 4:-4]).mean() < 0.12
+    assert after.norms is not None
+    assert after.norms.argmax() == np.ravel_multi_index((0, 7, 10), after.norms.shape)
+    assert after.columns is not None
+    assert after.columns.argmax() == np.ravel_multi_index((0, 0, 7, 10), after.columns.shape)
 
 
 def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:

@@ -26,7 +26,7 @@ from rtviz.app.pointing import spot_at
 from rtviz.app.readouts import readings
 from rtviz.app.remembered import Remembered, apply_preset
 from rtviz.app.theme import THEMES, Theme
-from rtviz.app.transport import Timeline
+from rtviz.app.timeline import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.session import LiveStatus

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, QUICK, Engine, Model, Recording, by_name
+from live_fakes import LIMIT, Engine, Model, Recording, by_name
 from media import Part
 from PIL import Image
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
@@ -37,6 +37,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 from pytestqt.qtbot import QtBot
+from windows import GREY, Make, wait
 
 from rtviz import views
 from rtviz.app.keys import ACTIONS
@@ -46,11 +47,10 @@ from rtviz.app.process import starting_settings
 from rtviz.app.remembered import Remembered
 from rtviz.app.theme import DARK
 from rtviz.app.thumbnails import Tiles
-from rtviz.app.transport import Timeline
+from rtviz.app.timeline import Timeline
 from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
-from rtviz.live.session import LiveSession
 from rtviz.models import Row, zoo
 from rtviz.options import RealOption
 from rtviz.settings import Point, Settings
@@ -58,48 +58,6 @@ from rtviz.sources import Source, open_source
 from rtviz.sources.pages import as_pages
 
 pytestmark = pytest.mark.gui
-
-Make = Callable[..., Window]
-# A frame grey all over, so that what is bright is the view's; the engine sees one bright patch for a layer and head.
-GREY = Settings(colormap="gray", layout="alone", upsampling="nearest", normalization="frame", head=0, layer=0)
-
-
-@pytest.fixture
-def make(qtbot: QtBot, tmp_path: Path) -> Iterator[Make]:
-    """Makes windows that have shown attention, and closes them."""
-    windows: list[Window] = []
-
-    def make(
-        settings: Settings = GREY,
-        *,
-        kiosk: bool = False,
-        shown: bool = True,
-        told: Collection[str] = (),
-        **more: object,
-    ) -> Window:
-        remembered = Remembered.read(tmp_path)
-        remembered.note_given(settings, told)
-        remembered.window |= {"size": [1000, 700], "folder": str(tmp_path), **remembered.window}
-        source = Recording([number / 30 for number in range(90)], (120, 160))
-        options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "timeouts": QUICK}
-        session = LiveSession("fake:", settings, **{**options, **more})  # type: ignore[arg-type]
-        window = Window(session, remembered, kiosk=kiosk)
-        windows.append(window)
-        qtbot.addWidget(window)
-        window.show()
-        window.activateWindow()
-        if shown:
-            wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.maps is not None)
-            wait(qtbot, lambda: window.strip.count == 4 and window.layers.tiles.count == 3)
-        return window
-
-    yield make
-    for window in windows:
-        window.close()
-
-
-def wait(qtbot: QtBot, condition: Callable[[], object]) -> None:
-    qtbot.waitUntil(lambda: bool(condition()), timeout=int(LIMIT * 1000))
 
 
 def asked_for(window: Window) -> Settings:
@@ -973,7 +931,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     assert window.session.settings.query == pytest.approx((0.25, 0.75), abs=0.02)
     window.do("head_previous")
     assert window.session.settings.head == 1, "of two heads, as the model in focus has"
-    window.commands.choose_model("tiny")
+    window.commands.models.choose_model("tiny")
     assert window.session.settings.compare == ("tiny",)
     assert window.session.settings.model == "tiny"
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
@@ -1065,7 +1023,7 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
     engines = {name: Engine(Model(name)) for name in ("one", "two", "three", "four")}
     window = make(GREY.replace(model="one", compare=("two", "three")), load_engine=by_name(engines))
     wait(qtbot, lambda: window.presenter.status.model_name == "one")
-    window.commands._models_here = lambda: list(engines)
+    window.commands.models._models_here = lambda: list(engines)
     qtbot.keyClick(window.canvas, Qt.Key_M)
     assert window.session.settings.model == "four"
     wait(qtbot, lambda: window.presenter.status.first_name == "four")
@@ -1522,3 +1480,56 @@ def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:
     assert (box.minimum(), box.maximum()) == (-6, 5)
     box.setValue(3)
     assert window.session.settings.layer == 3
+
+
+# --- a place of another picture ---------------------------------------------------------------------------------------
+
+
+def test_a_mark_in_the_view_reference_is_what_to_find(
+    make: Make, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    window = make(GREY.replace(view="reference"))
+    shown = window.canvas.result
+    assert shown is not None
+    rect = window.canvas.picture_rect()
+    at = QPoint(round(rect.x() + 0.25 * rect.width()), round(rect.y() + 0.75 * rect.height()))
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at)
+    (reference,) = window.session.settings.reference
+    assert (reference.mark.x, reference.mark.y) == pytest.approx((0.25, 0.75), abs=0.01)
+    assert not window.session.settings.track
+    kept = np.asarray(Image.open(reference.path))
+    assert kept.shape == shown.frame.pixels.shape
+
+
+def test_a_picture_from_a_file_is_marked_in_a_dialog(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "cup.png"
+    Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(path)
+    window = make()
+    window.references.ask_for_place(str(path))
+    dialog = window.references.dialog
+    assert dialog is not None
+    picture = dialog.picture
+    qtbot.waitExposed(dialog)
+    rect = picture.picture_rect()
+
+    def place(x: float, y: float) -> QPoint:
+        return QPoint(round(rect.x() + x * rect.width()), round(rect.y() + y * rect.height()))
+
+    qtbot.mousePress(picture, Qt.LeftButton, pos=place(0.25, 0.25))
+    qtbot.mouseMove(picture, place(0.75, 0.5))
+    qtbot.mouseRelease(picture, Qt.LeftButton, pos=place(0.75, 0.5))
+    dialog.accept()
+    (reference,) = window.session.settings.reference
+    assert reference.path == str(path)
+    assert tuple(reference.mark) == pytest.approx((0.25, 0.25, 0.5, 0.25), abs=0.02)
+    assert window.session.settings.view == "reference"
+
+
+def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "cup.png"
+    path.write_bytes(b"nothing")
+    window = make()
+    window.references.ask_for_place(str(path))
+    assert "cup.png" in window.canvas.toast_text
+    assert window.references.dialog is None

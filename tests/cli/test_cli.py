@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,26 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return command
 
 
+def test_progress_for_another_program(
+    here: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = f"{tmp_path}/out/"
+    status = cli.run(["render", SCENE, SCENE.replace("96x64", "0x0"), "-o", out, *TINY, "--progress", "json"])
+    printed, said = capsys.readouterr()
+    assert status == 1
+    events = [json.loads(line) for line in printed.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "frames"] == ["loading", "begin", "end", "end"]
+    assert events[1]["frames"] == 15
+    assert all(0 < event["done"] <= 15 for event in events if event["event"] == "frames")
+    first, second = (event["report"] for event in events if event["event"] == "end")
+    assert first["frames_out"] == 15
+    assert "size" in second["error"]
+    assert f"error: {second['error']}" in said, "people read the same"
+    status, said = here("render", SCENE, "-o", tmp_path / "x.mp4", *TINY, "--progress", "json", "--json")
+    assert status == 2
+    assert "progress" in said
+
+
 CONVNET = ["--model", "random:resnet18", *TINY[2:]]
 STILL = "scene:?seed=3&size=96x64&seconds=0.03"
 
@@ -147,21 +168,28 @@ def test_an_option_that_changes_nothing_is_named(
         assert [told.removeprefix("rtviz: ") for told in err.splitlines() if "changes nothing" in told] == says
 
 
-def test_views_read_what_they_are_said_to_read() -> None:
+def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
     from rtviz import views
     from rtviz.engine.engine import Engine
     from rtviz.frame import Frame, Pixels
     from rtviz.settings import Muted, Settings
+    from rtviz.views.pca_basis import PcaBasis
 
     engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
     with open_source("scene:?seed=5&size=96x64") as source:
         frame = Frame(next(iter(source)).pixels)
+    still = tmp_path / "still.png"
+    Image.fromarray(frame.pixels).save(still)
+    of_view: dict[str, dict[str, object]] = {"reference": {"reference": f"{still}@0.3,0.3"}}
     others = {
-        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "eigen", "target": 5, "objects": "lost",
+        "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "activation", "target": 5, "objects": "lost",
         "features": "values",
-        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)],
+        "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)], "reference": f"{still}@0.7,0.7", "matches": 1,
+        "mutual": True, "pca_component": 2, "pca_figure": "component", "pca_basis": str(tmp_path / "basis.npz"),
     }  # fmt: skip
+    both = engine.predict([frame, Frame(frame.pixels[::-1])], Settings(view="pca", resolution=64))
+    PcaBasis.fit(both).save(tmp_path / "basis.npz")
     assert set(others) == views.SOME_READ
 
     def drawn(**values: Any) -> Pixels:
@@ -169,12 +197,13 @@ def test_views_read_what_they_are_said_to_read() -> None:
         return engine.render(frame, Settings(resolution=64, mute=(Muted(0, 1),), **values)).overlay
 
     for name in views.names():
-        reads, before = views.find(name).reads, drawn(view=name)
+        given = {"view": name, **of_view.get(name, {})}
+        reads, before = views.find(name).reads, drawn(**given)
         for option, value in others.items():
-            same = (drawn(view=name, **{option: value}) == before).all()
+            same = (drawn(**{**given, option: value}) == before).all()
             if (name, option) == ("cam", "target"):  # which is for classifiers, and here is none
                 continue
-            if (name, option) == ("objects", "objects"):  # two methods that may agree
+            if option in ("objects", "mutual") and option in reads:  # two ways that may agree
                 continue
             assert bool(same) is (option not in reads), (name, option)
 
@@ -218,6 +247,41 @@ def test_a_rollout_of_which_nothing_is_left_says_so() -> None:
         pictures[left] = views.draw(frame, maps, Settings(view="rollout"))
     assert pictures[0.0][:30, :200].std() > 5  # letters
     assert pictures[0.01][:30, :200].std() < 1
+
+
+def test_a_place_of_another_picture_is_found(tmp_path: Path, here: Any) -> None:
+    """Of a video's own frame at a time, the best match at that time is the place itself, with similarity 1."""
+    clip = tmp_path / "clip.mp4"
+    assert here("render", "scene:?seed=5&size=160x128&seconds=1", "-o", clip, "--view", "none")[0] == 0
+    with open_source(str(clip), start=0.5) as source:
+        frame = next(iter(source))
+    still = tmp_path / "still.png"
+    Image.fromarray(frame.pixels).save(still)
+    pictures = []
+    for place in (f"{clip}#t=0.5@0.3,0.4", f"{still}@0.3,0.4"):
+        line = ("render", clip, "-o", tmp_path / "out.png", "--overwrite", "--start", "0.5", "--end", "0.51", *TINY)
+        status, err = here(*line, "--reference", place)
+        assert status == 0, err
+        pictures.append(np.asarray(Image.open(tmp_path / "out.png")))
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2  # the same frame, by two names
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("nothing.png@0.5,0.5", "nothing.png"),
+        ("0.5,0.5", "no picture is named"),
+        ("cup.png@1.5,0.5", "1.5,0.5 is not on the frame"),
+        ("cup.png@0.5", "PICTURE@X,Y"),
+        ("@0.5,0.5", "no picture is named"),
+        ("a@0,0;b@0,0;c@0,0;d@0,0;e@0,0", "5 references"),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused_in_a_line(tmp_path: Path, here: Any, given: str, says: str) -> None:
+    status, err = here("render", STILL, "-o", tmp_path / "out.png", *TINY, "--reference", given)
+    assert status != 0
+    assert says in err
+    assert len([line for line in err.splitlines() if "error:" in line]) == 1
 
 
 @pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
@@ -432,6 +496,17 @@ def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path,
     assert (written(pictures / "a.png", "--config", tmp_path / "small.toml") == small).all(), "a preset's size counts"
     assert here("render", pictures, "-o", f"{tmp_path}/apart/", *QUICK, "--upsampling", "nearest")[0] == 0
     assert (np.asarray(Image.open(tmp_path / "apart" / "a.png")) == large).all(), "each picture of a folder is a still"
+
+
+@pytest.mark.parametrize(("view", "size"), [("heads", (1440, 1440)), ("grid", (1440, 1440)), ("heatmap", (60, 60))])
+def test_a_mosaic_of_a_small_picture_is_larger_than_the_picture(
+    tmp_path: Path, here: Command, view: str, size: tuple[int, int]
+) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
+    given = ["--view", view, "--resolution", "64", *QUICK]
+    assert here("render", picture, "-o", tmp_path / "out.png", *given)[0] == 0
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (*size, 3)
 
 
 def test_what_tells_of_one_picture_sees_it_at_the_same_size_too(

@@ -15,7 +15,7 @@ from live_fakes import LIMIT, Engine, Model, Recording, maps_of, session, until,
 import rtviz as package
 from rtviz import views
 from rtviz.drawing import labels, palette
-from rtviz.drawing.panes import Titled, arrange, join, smaller
+from rtviz.drawing.panes import Titled, arrange, join, larger, smaller
 from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
@@ -83,6 +83,18 @@ def test_a_large_frame_is_drawn_small_enough_for_a_screen_with_its_masks() -> No
     assert (small.index, small.pts_seconds) == (3, 1.5)
     assert smaller(grey(0).frame, 4) is not None
     assert smaller(frame, 1).size == (1080, 1920)
+
+
+def test_a_small_frame_is_enlarged_to_fit_in_a_room_with_its_masks() -> None:
+    masks = np.zeros((1, 30, 40), np.bool_)
+    masks[0, :15, :20] = True
+    frame = Frame(np.zeros((30, 40, 3), np.uint8), 3, 1.5, masks=masks)
+    for room, size in (((90, 400), (90, 120)), ((900, 120), (90, 120)), ((20, 400), (30, 40)), ((31, 41), (30, 40))):
+        large = larger(frame, room)
+        assert large.size == size
+        assert large.masks is not None
+        assert (large.masks.shape, large.masks.mean()) == ((1, *size), pytest.approx(0.25, abs=0.01))
+        assert (large.index, large.pts_seconds) == (3, 1.5)
 
 
 def test_where_there_is_little_room_the_score_stays_and_the_name_loses_its_middle(
@@ -325,7 +337,7 @@ def test_in_a_mosaic_objects_are_outlined_on_every_copy_of_the_frame() -> None:
         ({"view": "pca"}, "PCA", "PCA"),
         ({"view": "objects", "objects": "lost"}, "LOST", "LOST"),
         ({"view": "rollout", "layer": 1}, "rollout to layer 1", "L1"),
-        ({"view": "cam"}, "layer 2 · activation", "L2"),
+        ({"view": "cam"}, "layer 2 · EigenCAM", "L2"),
         ({"view": "difference", "mute": "0.1,1.2"}, "layer 2 · mean of heads · 0.1 muted · 1.2 muted", "L2"),
         ({"view": "none"}, "", ""),
     ],
@@ -463,6 +475,28 @@ def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
         live.focus(1)
         assert (live.status().model_name, live.status().heads) == ("b", 2)
         until_shown(live, lambda result: result.maps is not None and result.maps.model == "b")
+
+
+def test_a_recording_has_no_rates_and_no_sign_of_the_focus(tmp_path: Path) -> None:
+    models = zoo()
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare=("b",))) as live:
+        until(live, lambda status: all(pane.attention_fps > 0 for pane in status.panes))
+
+        def titles(result: Result) -> np.ndarray:
+            top, _, _, width = result.panes[0].box
+            return result.overlay[:top, :width]
+
+        until_shown(live, lambda result: all_looked(result) and has_accent(titles(result)))
+        live.start_recording(tmp_path / "out.mp4")
+        until_shown(live, lambda result: all_looked(result) and not has_accent(titles(result)))
+        live.stop_recording()
+        live.focus(1)
+        live.focus(0)
+        until_shown(live, lambda result: has_accent(titles(result)))
+
+
+def has_accent(picture: np.ndarray) -> bool:
+    return bool((np.abs(picture.astype(int) - palette.ACCENT).sum(axis=-1) < 30).any())
 
 
 def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -> None:

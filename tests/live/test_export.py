@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import islice
 
 import numpy as np
@@ -14,7 +15,7 @@ from rtviz.frame import Frame, Pixels
 from rtviz.live.export import draw_past
 from rtviz.live.flight_recorder import FlightRecorder, RecordedFrame
 from rtviz.live.frames import CapturedFrame
-from rtviz.live.inference import Inference
+from rtviz.live.inference import Inference, Turns
 from rtviz.live.shared import SharedState
 from rtviz.settings import Mark, Settings
 from rtviz.sources import open_source
@@ -54,3 +55,26 @@ def test_the_live_stream_does_not_disturb_the_objects_of_the_past(frames: list[F
     assert len(alone) == len(frames)
     for other in (SETTINGS, SETTINGS.replace(track=())):
         assert all(np.array_equal(*pair) for pair in zip(drawn(other), alone, strict=True))
+
+
+def test_an_export_takes_turns_with_the_live_picture() -> None:
+    turns, order = Turns(), []
+
+    def live() -> None:
+        for _ in range(5):
+            with turns:
+                order.append("live")
+
+    thread = threading.Thread(target=live)
+    with turns:
+        thread.start()
+        while turns.waiting < 2:
+            pass
+    for _ in range(50):
+        with turns:
+            order.append("past")
+            # Only now does the other thread have the time to ask again.
+            while thread.is_alive() and turns.waiting < 2:
+                pass
+    thread.join()
+    assert order[:10] == ["live", "past"] * 5

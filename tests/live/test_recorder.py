@@ -32,7 +32,8 @@ def captured(number: int, at: float, size: tuple[int, int] = (64, 96)) -> Captur
 
 def some_maps(number: int) -> Maps:
     attention = np.full((2, 2, 4, 6), number / 1000, np.float32)
-    return Maps(attention, np.zeros((2, 2, 1), np.float32), "cls", "tiny", 16, (64, 96))
+    norms = np.full((1, 4, 6), 500 + number, np.float32)
+    return Maps(attention, np.zeros((2, 2, 1), np.float32), "cls", "tiny", 16, (64, 96), norms=norms)
 
 
 # --- the flight recorder ---------------------------------------------------------------------------------------------
@@ -71,6 +72,9 @@ def test_maps_that_come_late_find_their_frame() -> None:
     assert maps is not None
     assert maps.attention.dtype == np.float32
     assert maps.attention == pytest.approx(0.004, rel=1e-3)
+    assert maps.norms is not None
+    assert maps.norms.dtype == np.float32
+    assert maps.norms == pytest.approx(504, rel=1e-3)
     again = kept[4].captured()
     assert (again.frame.index, again.frame.pts_seconds, again.stream) == (4, 0.4, 1)
     recorder.close()

@@ -45,6 +45,16 @@ def test_closing_a_mailbox_releases_those_who_wait() -> None:
     assert taken == [None]
 
 
+def test_a_mosaic_of_what_stands_still_is_drawn_as_large_as_the_canvas() -> None:
+    with session(Recording([0.0]), settings=Settings(view="heads")) as live:
+        live.shown_on((480, 700))
+        result: Any = until_shown(live, lambda result: result.maps is not None and result.overlay.shape[0] == 480)
+        assert (result.overlay.shape, result.frame.size) == ((480, 640, 3), (480, 640))
+        assert views.tiles(result.frame.size, result.maps, result.settings)[0].box.height > 100
+        live.update(Settings(view="heatmap"))
+        until_shown(live, lambda result: result.settings.view == "heatmap" and result.overlay.shape == (48, 64, 3))
+
+
 def test_a_camera_of_500_fps_and_a_slow_engine_hold_few_frames_and_show_the_newest() -> None:
     camera = FaultyCamera(fps=500, size=(48, 96))
     alive = most = 0

@@ -88,11 +88,49 @@ def test_every_layer_and_head_equals_the_explicit_softmax(model: Model, patches:
         assert (expected.amax((-1, -2)) / expected.mean((-1, -2))).median() > 1.3
 
 
+def test_columns_equal_those_of_the_explicit_softmax(model: Model) -> None:
+    """Of two frames in one pass, for the query and for another one that is asked for later."""
+    frames = [np.random.default_rng(seed).integers(0, 255, (64, 96, 3), np.uint8) for seed in range(2)]
+    first, later = Point(0.9, 0.4), Point(0.2, 0.8)
+    explicit = softmax_matrices(model, model.prepare(frames)).numpy()
+    prefix = model.prefix_tokens
+    for place, maps in enumerate(model.batch(frames, first, ("columns", "rows"))):
+        for asked in (maps, maps.ask(later)):
+            assert asked.columns is not None
+            assert asked.columns_prefix is not None
+            row, column = maps.grid.patch_at(first if asked is maps else later)
+            expected = explicit[place, ..., prefix + row * maps.grid.columns + column]  # [layers, heads, tokens]
+            found = asked.columns.reshape(*expected.shape[:2], -1)
+            np.testing.assert_allclose(found, expected[..., prefix:], rtol=0, atol=1e-5)
+            np.testing.assert_allclose(asked.columns_prefix, expected[..., :prefix], rtol=0, atol=1e-5)
+    assert model(frames[0], first).columns is None
+
+
 def test_the_prefix_tokens_get_the_rest(model: Model) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     maps = model(frame, Point(0.5, 0.5))
     assert maps.prefix.shape == (model.layers, model.heads, model.prefix_tokens)
     np.testing.assert_allclose(maps.attention.sum((2, 3)) + maps.prefix.sum(2), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["to the last attention", "to the end"])
+def test_norms_are_those_of_the_residual_stream(model, whole):
+    """Against the tokens that timm's own `forward_intermediates` gives, before any norm."""
+    frame = np.random.default_rng(0).integers(0, 255, (48, 96, 3), np.uint8)
+    maps = model(frame, Point(0.5, 0.5), ("norms",) if whole else ())
+    found: list[Tensor] = []  # [1, tokens, width] after each block
+    with torch.no_grad():
+        for block in model.network.forward_intermediates(
+            model.prepare([frame]), output_fmt="NLC", intermediates_only=True, return_prefix_tokens=True
+        ):
+            found.append(torch.cat(block[::-1], dim=1) if isinstance(block, tuple) else block)
+    expected = torch.cat(found).norm(dim=-1).numpy()
+    prefix = model.prefix_tokens
+    count = model.layers if whole else model.layers - 1
+    assert maps.norms.shape == (count, *maps.grid)
+    np.testing.assert_allclose(maps.norms, expected[:count, prefix:].reshape(count, *maps.grid), rtol=1e-5)
+    np.testing.assert_allclose(maps.prefix_norms, expected[:count, :prefix], rtol=1e-5)
+    assert maps.prefix_names[:1] == (("CLS",) if model.has_cls else ("R0",) if model.prefix_tokens else ())
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ import rtviz
 from rtviz import cli
 from rtviz.errors import AttentionCaptureError, DeviceFailed, MissingDependency, SettingsError
 from rtviz.frame import Maps
-from rtviz.models import choices, compiled, compiled_cache, compiler, fidelity
+from rtviz.models import compiled, compiled_cache, compiler, devices, fidelity, measurements
 from rtviz.models.model import Model
 from rtviz.models.probed_network import ProbedNetwork
 from rtviz.models.transformer import Transformer
@@ -35,7 +35,7 @@ PLACE = Point(0.7, 0.3)
 def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is found out about this machine stays in the test."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     return tmp_path / "cache" / "precision.json"
 
 
@@ -118,7 +118,7 @@ def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
 
 def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
     model, exact = load(precision="int8"), load(precision="fp32")
-    wanted = {"tokens", "keys", "values", "rows", "activation", "eigen"}
+    wanted = {"tokens", "keys", "values", "norms", "rows", "activation", "eigen"}
     found, true = (one.batch([picture(1), picture(2)], "cls", wanted) for one in (model, exact))
     assert model.backend == "openvino"
     for one, other in zip(found, true, strict=True):
@@ -126,6 +126,9 @@ def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> No
         assert apart(one.keys, other.keys) < 0.1
         assert apart(one.values, other.values) < 0.1
         assert apart(one.attended, other.attended) < 2e-2
+        assert len(one.norms) == model.layers
+        np.testing.assert_allclose(one.norms, other.norms, rtol=2e-2)
+        np.testing.assert_allclose(one.prefix_norms, other.prefix_norms, rtol=2e-2)
         assert np.corrcoef(one.cams["eigen"][0].ravel(), other.cams["eigen"][0].ravel())[0, 1] > 0.95
         assert one.keys_layer == other.keys_layer
         assert np.corrcoef(one.cams["activation"][0].ravel(), other.cams["activation"][0].ravel())[0, 1] > 0.98
@@ -140,7 +143,7 @@ def test_what_openvino_does_not_give_torch_does() -> None:
     for asked in ({"features": {"rollout"}}, {"mute": [HeadOf(0, 1)]}, {"features": {"grad"}}):
         (found,), (true,) = (one.batch([picture()], **asked) for one in (model, exact))  # type: ignore[arg-type]
         assert model.backend == "torch"
-        assert model.precision == choices.faster_on_cpu()
+        assert model.precision == devices.faster_on_cpu()
         assert apart(found.attention, true.attention) < 2e-2
         assert found.muted == true.muted
         assert (found.rollout is None) == (true.rollout is None)
@@ -177,17 +180,17 @@ def wait_for_compiler(model: Model) -> None:
 
 def clock(monkeypatch: pytest.MonkeyPatch, **milliseconds: float) -> None:
     """What measuring finds out."""
-    choices.faster_on_cpu()  # before
+    devices.faster_on_cpu()  # before
     monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
     spent = {name: one / 1000 for name, one in milliseconds.items()}
-    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: {name: spent[name] for name in runs})
+    monkeypatch.setattr(measurements, "in_turns", lambda runs, turns: {name: spent[name] for name in runs})
 
 
 @pytest.mark.parametrize(("eager", "compiled"), [(40, 36), (40, 30)])  # 15 % must be gained
 def test_what_is_quicker_and_holds_is_taken_and_kept(
     eager: float, compiled: float, monkeypatch: pytest.MonkeyPatch, own_memory: Path
 ) -> None:
-    native, taken = choices.faster_on_cpu(), compiled == 30
+    native, taken = devices.faster_on_cpu(), compiled == 30
     clock(monkeypatch, eager=eager, compiled=compiled)
     monkeypatch.setattr(fidelity, "SLACK", 0.05)
     expected = f"{native} openvino" if taken else native
@@ -199,8 +202,8 @@ def test_what_is_quicker_and_holds_is_taken_and_kept(
     assert model.runs_in == expected
 
     # Another process reads it, measures nothing and compiles nothing.
-    monkeypatch.setattr(choices, "_measured", {})
-    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: pytest.fail("it was measured before"))
+    monkeypatch.setattr(measurements, "_measured", {})
+    monkeypatch.setattr(measurements, "in_turns", lambda runs, turns: pytest.fail("it was measured before"))
     monkeypatch.setattr(torch.jit, "trace", lambda *_, **__: pytest.fail("it was compiled before"))
     other = load()
     other.compile(picture())
@@ -268,7 +271,7 @@ def test_few_frames_are_compiled_for_once_it_is_known_what_that_gains(monkeypatc
 
     def backend(frames: int) -> str:
         """Of a new process."""
-        monkeypatch.setattr(choices, "_measured", {})
+        monkeypatch.setattr(measurements, "_measured", {})
         model = load()
         model.compile(picture(), frames=frames)
         model(picture())
@@ -327,7 +330,7 @@ def test_other_weights_of_that_name_are_judged_anew(monkeypatch: pytest.MonkeyPa
     path = tmp_path / "other.pth"
     torch.save(network.float().state_dict(), path)
     measured: list[int] = []
-    monkeypatch.setattr(choices, "in_turns", lambda runs, turns: measured.append(1) or dict.fromkeys(runs, 1.0))
+    monkeypatch.setattr(measurements, "in_turns", lambda runs, turns: measured.append(1) or dict.fromkeys(runs, 1.0))
     load().compile(picture())
     assert not measured
     for _ in range(2):
@@ -379,7 +382,7 @@ def test_a_format_may_be_no_worse_than_allowed_or_than_torch(
 
 
 def test_it_is_measured_in_turns() -> None:
-    seconds = choices.in_turns({"slow": lambda: time.sleep(0.02), "quick": lambda: time.sleep(0.001)})
+    seconds = measurements.in_turns({"slow": lambda: time.sleep(0.02), "quick": lambda: time.sleep(0.001)})
     assert 0.019 < seconds["slow"] < 0.2
     assert 0.001 <= seconds["quick"] < seconds["slow"]
 

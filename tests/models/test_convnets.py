@@ -23,7 +23,7 @@ from rtviz.offline.pipeline import export
 from rtviz.settings import Point, Settings
 from rtviz.sources import open_source
 from rtviz.views.hover import hover
-from rtviz.views.requirements import fit
+from rtviz.views.requirements import features, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -109,7 +109,13 @@ def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with() -> None:
     assert alone.tokens is None
     np.testing.assert_array_equal(alone.cams["activation"][0], maps.cams["activation"][0])
     frame = Frame(noise(64, 96))
-    assert views.draw(frame, maps, Settings(view="cam")).shape == (64, 96, 3)
+    by_default, eigen, activation = (
+        views.draw(frame, maps, Settings(view="cam", **given))
+        for given in ({}, {"cam": "eigen"}, {"cam": "activation"})
+    )
+    np.testing.assert_array_equal(by_default, eigen)
+    assert (by_default != activation).any()
+    assert features(Settings(view="cam"), model) == {"eigen"}
     with pytest.raises(SettingsError, match=r"layer cannot be 3; allowed: -1 with the view cam"):
         views.draw(frame, maps, Settings(view="cam", layer=3))
     assert fit(Settings(view="cam", layer=3), maps).layer == -1
@@ -326,9 +332,9 @@ def test_a_map_that_is_even_everywhere_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("rtviz.drawing.labels.say", lambda picture, *texts: said.append(texts[0]))
     engine = Engine(rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32"))
     frame = Frame(noise(64, 96))
-    engine.render(frame, Settings(view="cam", resolution=64))
+    engine.render(frame, Settings(view="cam", cam="activation", resolution=64))
     assert said == ["all patches respond alike: eigen tells them apart"]
-    engine.render(frame, Settings(view="cam", cam="eigen", resolution=64))
+    engine.render(frame, Settings(view="cam", resolution=64))
     engine.render(frame, Settings(view="heatmap", resolution=64))
     assert len(said) == 1
 

@@ -226,7 +226,7 @@ def test_a_class_that_the_model_does_not_know_is_refused() -> None:
 
 # --- where there is no classifier -------------------------------------------------------------------------------------
 
-SAYS = "cam cannot be 'grad'; allowed: activation, eigen, which need no class "
+SAYS = "cam cannot be 'grad'; allowed: auto, activation, eigen, which need no class "
 
 
 @pytest.mark.parametrize("name", [DINO, "random:dino-resnet50"])
@@ -246,8 +246,8 @@ def test_a_stream_goes_on_without_and_says_it_once() -> None:
         (maps,) = engine.predict([shot.frame], settings)
         assert has_features(maps, settings)  # nothing more would come of another look
         drawn = renderer.draw(shot, Prediction(shot, maps, 0.0), settings)
-        assert drawn.settings.cam == "activation"
-    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing activation"]
+        assert drawn.settings.cam == "eigen"
+    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing eigen"]
 
 
 def test_of_several_models_each_shows_what_it_can() -> None:
@@ -256,8 +256,8 @@ def test_of_several_models_each_shows_what_it_can() -> None:
     ((frame, seen),) = comparison.predict_all([[Frame(noise(64, 64))]], settings)
     result = comparison.draw(frame, seen, settings)
     said = [titled(pane.result, pane.result.settings).remarks[0] for pane in result.panes]
-    assert said == ["", "no classifier: activation"]
-    assert [pane.result.settings.cam for pane in result.panes] == ["grad", "activation"]
+    assert said == ["", "no classifier: eigen"]
+    assert [pane.result.settings.cam for pane in result.panes] == ["grad", "eigen"]
 
 
 def test_another_class_is_another_pass_and_the_old_map_stays_till_then() -> None:
@@ -306,7 +306,7 @@ def test_live_another_class_or_stage_shows_also_on_a_paused_frame() -> None:
 def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_once() -> None:
     with contextlib.closing(live_on(DINO)) as live:
         live.start()
-        until_shown(live, lambda result: result.settings.cam == "activation")
+        until_shown(live, lambda result: result.settings.cam == "eigen")
         until(live, lambda status: any("has no classifier" in notice for notice in status.notices))
         live.pause()
         until(live, lambda status: status.paused)

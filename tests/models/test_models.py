@@ -20,11 +20,12 @@ from small import noise
 import rtviz
 from rtviz.errors import DeviceFailed, DeviceLost, SettingsError, UnknownModel
 from rtviz.frame import Frame, Grid
-from rtviz.models import choices, inspection, listing, resizing, zoo
+from rtviz.models import inspection, listing, measurements, resizing, zoo
 from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
 from rtviz.models.read_write_lock import ReadWriteLock
 from rtviz.models.timm_import import timm
+from rtviz.notices import Remedy
 from rtviz.settings import Point, Query
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,7 +122,7 @@ def test_names_are_found() -> None:
     ("name", "says"),
     [
         ("dino-vit16", "did you mean dino-vits16"),
-        ("", "`rtviz models` lists the names"),
+        ("", "no model is called ''"),
         ("random:nothing", "no model is called 'nothing'"),
         ("swin_tiny_patch4_window7_224", "not a vision transformer"),
         ("vit_tiny_patch16_224.nothing", "there are: augreg_in21k"),
@@ -132,6 +133,7 @@ def test_unknown_names_are_refused_in_one_line(name: str, says: str) -> None:
         rtviz.load(name)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert (caught.value.remedy is Remedy.LIST_MODELS) == ("there are:" not in says)
 
 
 def test_random_models_are_the_same_each_time_and_leave_the_generator_alone() -> None:
@@ -383,7 +385,7 @@ def test_moving_keeps_the_maps(tiny) -> None:
 
 def test_precision_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     chosen = rtviz.load(TINY, device="cpu").precision
     assert chosen in ("bf16", "fp32")
     file = tmp_path / "cache" / "precision.json"
@@ -393,11 +395,11 @@ def test_precision_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch, tm
     # Another process believes the file; the other answer shows that it is read.
     other = {"bf16": "fp32", "fp32": "bf16"}[chosen]
     file.write_text(json.dumps({key: other}))
-    monkeypatch.setattr(choices, "_measured", {})
+    monkeypatch.setattr(measurements, "_measured", {})
     assert rtviz.load(TINY, device="cpu").precision == other
     for rubbish in ("", "{", "[1, 2]", json.dumps({key: "fp3"})):
         file.write_text(rubbish)
-        monkeypatch.setattr(choices, "_measured", {})
+        monkeypatch.setattr(measurements, "_measured", {})
         assert rtviz.load(TINY, device="cpu").precision in ("bf16", "fp32")
 
 

@@ -21,6 +21,7 @@ import rtviz
 from rtviz.errors import SettingsError, UnknownModel, WeightsMissing, WeightsRefused
 from rtviz.models import backbone, describe, load, pull, zoo
 from rtviz.models.weights import fetching, places
+from rtviz.notices import Notice, Remedy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -296,7 +297,8 @@ def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path
     assert model.name == "dino-vits16"
     assert model.notice is not None
     assert "deit-vits16" in model.notice
-    assert "--model" in model.notice
+    assert isinstance(model.notice, Notice)
+    assert model.notice.remedy is Remedy.NAME_MODEL
     torch.save(state, tmp_path / "deit_small_patch16_224-cd65a155.pth")
     model = load(weights=tmp_path / "deit_small_patch16_224-cd65a155.pth", device="cpu", precision="fp32")
     assert model.name == "deit-vits16"
@@ -305,8 +307,9 @@ def test_a_file_of_ambiguous_shape_is_taken_for_the_first_with_a_notice(tmp_path
 
 def test_a_file_of_no_known_shape_asks_for_the_model(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
     torch.save(tiny, tmp_path / "w.pth")
-    with pytest.raises(UnknownModel, match="--model"):
+    with pytest.raises(UnknownModel, match="says which model it is of") as caught:
         load(weights=tmp_path / "w.pth", device="cpu")
+    assert caught.value.remedy is Remedy.NAME_MODEL
 
 
 @pytest.mark.parametrize("size", [{"image_size": "96"}, {"grid": "12x12"}])
@@ -368,7 +371,7 @@ def test_offline_one_message_says_what_to_do(tmp_path: Path) -> None:
     assert "\n" not in message
     assert f"{os.environ['HF_ENDPOINT']}/timm/vit_small_patch16_224.dino/resolve/main/model.safetensors" in message
     assert str(tmp_path / "by-hand" / "dino-vits16.safetensors") in message
-    assert "--weights" in message
+    assert caught.value.remedy is Remedy.CHOOSE_WEIGHTS
     assert "random:dino-vits16 (untrained)" in message
 
 
@@ -536,9 +539,9 @@ def test_without_a_name_an_untrained_model_looks_and_says_so(monkeypatch: pytest
     monkeypatch.setattr(zoo, "EMBEDDED_FILE", tmp_path / "absent.safetensors")
     model = rtviz.load(device="cpu", precision="fp32")
     assert model.name == "random:dino-vits16"
-    assert model.notice is not None
+    assert isinstance(model.notice, Notice)
     assert "untrained" in model.notice
-    assert "`rtviz models pull`" in model.notice
+    assert model.notice.remedy is Remedy.FETCH_MODEL
 
 
 def test_what_no_weights_file_should_hold_is_refused_in_a_line(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:

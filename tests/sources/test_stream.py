@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from live_fakes import LIMIT, Engine, loads, until, until_shown
+from PIL import Image
 
 from rtviz.cv import cv2
 from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
@@ -43,6 +47,21 @@ WAYS = {
 }
 
 
+def _still(form: str, **more: Any) -> bytes:
+    held = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 200, 200)).save(held, form, **more)
+    return held.getvalue()
+
+
+_MOVING = {"save_all": True, "append_images": [Image.new("RGB", (64, 48))], "duration": 200}
+FILES = {
+    "a.jpg": _still("JPEG"), "a.png": _still("PNG"), "a.webp": _still("WEBP"), "a.tif": _still("TIFF"),
+    "snapshot": _still("JPEG"), "moving.gif": _still("GIF", **_MOVING), "moving.png": _still("PNG", **_MOVING),
+    "phone.jpg": _still("JPEG") + _still("JPEG"),  # as phones write them: a smaller copy behind
+    "cut.png": _still("PNG")[:60], "clip.mjpeg": _still("JPEG") * 3,
+}  # fmt: skip
+
+
 class Server:
     """An MJPEG camera on the loopback: a grey level that goes up with each picture."""
 
@@ -62,6 +81,14 @@ class Server:
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body)
+                    return
+                name, _, how = self.path.removeprefix("/").partition("?")
+                if name in FILES:
+                    self.send_response(200)
+                    if how != "no-length":
+                        self.send_header("Content-Length", str(len(FILES[name])))
+                    self.end_headers()
+                    self.wfile.write(FILES[name])
                     return
                 way = WAYS.get(self.path.removeprefix("/"))
                 if way is None:
@@ -171,6 +198,32 @@ def test_what_is_no_stream_is_said(server: Server) -> None:
         port = free.getsockname()[1]
     with pytest.raises(SourceMissing, match="cannot be reached: Connection refused"):
         open_source(f"http://127.0.0.1:{port}/video")
+
+
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [("a.jpg", 1), ("a.png", 1), ("a.webp", 1), ("a.tif", 1), ("snapshot", 1), ("a.jpg?no-length", 1), ("phone.jpg", 1),
+     ("moving.gif", 2), ("moving.png", 2)],
+)  # fmt: skip
+def test_a_picture_over_http_is_a_picture(server: Server, name: str, frames: int) -> None:
+    with open_source(f"{server.address}/{name}") as source:
+        info = source.info
+        assert (info.name, info.live, info.size) == (f"{server.address}/{name}", False, (48, 64))
+        assert (info.frame_count, info.still) == (frames, frames == 1)
+        shown = list(source)
+    assert len(shown) == frames
+    assert shown[0].pixels.mean() == pytest.approx(200, abs=2)
+
+
+def test_a_picture_over_http_that_is_cut_off_is_named_by_its_address(server: Server) -> None:
+    with pytest.raises(SourceUnreadable, match=rf"^{re.escape(server.address)}/cut\.png is no picture"):
+        open_source(f"{server.address}/cut.png")
+
+
+def test_a_recording_of_jpegs_over_http_is_no_still(server: Server) -> None:
+    with open_source(f"{server.address}/clip.mjpeg") as source:
+        assert source.info.live
+        assert len(list(islice(source, 3))) == 3
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:

@@ -30,7 +30,7 @@ toy.tiles = lambda size, maps, settings: [Tile(Box(0, 32 * head, 48, 32), settin
 sys.modules[toy.__name__] = toy
 registry.VIEWS += (
     registry.ViewInfo(
-        "toy", "Toy", "what a toy shows", "N", frozenset({"attention"}),
+        "toy", "Toy", "what a toy shows", "U", frozenset({"attention"}),
         by_layer=True, mosaic=True, hover="attention", titles=("toy of layer {layer}", "toy"),
     ),
 )
@@ -38,7 +38,7 @@ registry.VIEWS += (
 from PyQt5.QtWidgets import QApplication
 from rtviz import cli, views
 from rtviz.app.keys import Bindings
-from rtviz.app.panels import ViewPanel
+from rtviz.app.panels.view import ViewPanel
 from rtviz.app.pointing import spot_at
 from rtviz.drawing.panes import join
 from rtviz.engine.comparison import titled
@@ -94,7 +94,7 @@ def test_a_new_view_is_a_module_and_a_row() -> None:
     assert shown["tile"] == [1, 1]
     assert "toy" in shown["sweep"]
     assert shown["button"] == "Toy"
-    assert [["Shift+N"], "toy"] in dict(shown["help sheet"])["View"]
+    assert [["Shift+U"], "toy"] in dict(shown["help sheet"])["View"]
 
 
 def names_tested(code: str) -> list[str]:

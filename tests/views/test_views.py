@@ -9,17 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typed import present
 
 from rtviz import views
 from rtviz.drawing import labels, palette
 from rtviz.errors import SettingsError
-from rtviz.frame import Floats, Frame, Maps
+from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.options import Head, Query
 from rtviz.settings import Point, Settings
+from rtviz.views import directions
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
-from rtviz.views.pca import Components, paint
+from rtviz.views.pca_components import Components, paint
 from rtviz.views.requirements import needs
 from rtviz.views.similarity import similarity
 
@@ -46,10 +48,13 @@ def maps_of(
     tokens = np.random.default_rng(seed + 1).normal(size=(*grid, 16)).astype(np.float32)
     keys = np.random.default_rng(seed + 2).normal(size=(heads, *grid, 8)).astype(np.float32)
     prefix = np.zeros((layers, heads, 1), np.float32)
-    cams = {"activation": (np.linalg.norm(tokens, axis=-1),)}
+    cams = {"activation": (np.linalg.norm(tokens, axis=-1),), "eigen": (tokens[..., 0],)}
+    norms = np.random.default_rng(seed + 3).uniform(40, 60, (layers, *grid)).astype(np.float32)
     return Maps(
-        attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams, rollout=attention[-1, 0]
-    )
+        attention, prefix, query, "random:tiny", 16, (96, 144), tokens, keys, layers - 1, cams,
+        rollout=attention[-1, 0], norms=norms, prefix_norms=np.full((layers, 1), 55, np.float32),
+        columns=attention[:, :, ::-1], columns_prefix=np.full((layers, heads, 1), 0.1, np.float32),
+    )  # fmt: skip
 
 
 def bright(maps: Maps, layer: int, head: int, row: int, column: int) -> Maps:
@@ -71,10 +76,13 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         "grid",
         "rollout",
         "difference",
+        "directions",
+        "norms",
         "pca",
         "similarity",
         "objects",
         "track",
+        "reference",
         "cam",
         "none",
     )
@@ -86,7 +94,11 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.name == name
         assert view.label
         assert view.help
-        assert view.needs <= {"attention", "tokens", "keys", "features", "labels", "cam", "rollout", "unablated"}
+        assert view.needs <= {
+            "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
+            "norms",
+            "columns",
+        }  # fmt: skip
 
 
 def test_an_unknown_view_is_named_with_what_is_allowed() -> None:
@@ -644,3 +656,85 @@ def test_similarity_without_a_marker_says_to_what() -> None:
     pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in queries)
     light = [int((picture[-40:, :200].min(axis=2) > 180).sum()) for picture in pictures]
     assert light[1] - light[0] > 50, "words in the lower left corner"
+
+
+# ---------------------------------------------------------------------------------------------- norms and outliers
+
+
+def planted(times: float = 10.0, row: int = 2, column: int = 5) -> Maps:
+    """Maps with one patch whose token has a norm of so many times the median, after every layer."""
+    maps = maps_of()
+    norms = present(maps.norms).copy()
+    norms[:, row, column] = times * np.median(norms)
+    return replace(maps, norms=norms)
+
+
+def outlined(picture: Pixels) -> NDArray[np.bool_]:
+    """Where a picture has exactly the colour of outlines."""
+    return (picture == np.array(palette.ACCENT, np.uint8)).all(axis=2)
+
+
+def test_outliers_are_outlined_and_the_others_keep_their_colours() -> None:
+    frame, settings = frame_of((192, 288)), Settings(view="norms", layout="alone", upsampling="nearest")
+    ten, twenty, none = (views.draw(frame, planted(times), settings) for times in (10, 20, 1))
+    patch = np.zeros(frame.size, bool)
+    patch[64:96, 160:192] = True
+    assert outlined(ten)[patch].sum() > 100
+    assert not outlined(ten)[:150][~patch[:150]].any()
+    assert not outlined(none)[:150].any()
+    np.testing.assert_array_equal(ten[:150], twenty[:150])
+
+
+def test_norms_are_of_the_layer_that_is_shown() -> None:
+    frame, maps = frame_of((192, 288)), maps_of()
+    for layer in range(3):
+        picture = views.draw(frame, maps, Settings(view="norms", layer=layer, layout="alone", upsampling="nearest"))
+        light = picture[16:150:32, 16::32].astype(int).sum(axis=2)  # the middle of each patch above the words
+        order = np.argsort(present(maps.norms)[layer][: light.shape[0]], axis=None)
+        assert (np.diff(light.ravel()[order]) >= -3).all()
+
+
+@pytest.mark.parametrize("view", ["heatmap", "mask", "rollout"])
+@pytest.mark.parametrize(("share", "said"), [(0.5, True), (0.1, False)])
+def test_attention_that_outliers_drive_is_said(view: str, share: float, said: bool) -> None:
+    frame, settings = frame_of((192, 288)), Settings(view=view, layer=1)
+    maps = planted()
+    attention = np.full_like(maps.attention, (1 - share) / 53)
+    attention[..., 2, 5] = share
+    maps = replace(maps, attention=attention, rollout=attention[1, 0])
+    without = replace(maps, norms=np.ones_like(present(maps.norms)))
+    differs = (views.draw(frame, maps, settings) != views.draw(frame, without, settings)).any(axis=2)
+    assert differs.any() == said
+    assert not differs[40:].any()
+    assert not differs[:, :144].any(), "only in the upper right corner"
+    first = settings.replace(layer=0)  # nothing is known of what enters it
+    np.testing.assert_array_equal(views.draw(frame, maps, first), views.draw(frame, without, first))
+
+
+# ---------------------------------------------------------------------------------------------- both directions
+
+
+def test_both_directions_are_shown_each_in_its_tile() -> None:
+    maps = maps_of(3, 4, query=Point(0.1, 0.1))
+    row, column = (np.full_like(maps.attention, 1e-4) for _ in range(2))
+    row[1, 2, 1, 7], column[1, 2, 4, 2] = 0.9, 0.9
+    maps = replace(maps, attention=row, columns=column)
+    settings = Settings(view="directions", layer=1, head=2, layout="alone", upsampling="nearest", colormap="gray")
+    frame = frame_of((240, 360))
+    picture = views.draw(frame, maps, settings)
+    boxes = directions.arrange(frame.size)
+    assert [tile.box for tile in views.tiles(frame.size, maps, settings)] == boxes[:3]
+    for box, patch in zip(boxes[:2], [(1, 7), (4, 2)], strict=True):
+        tile = picture[box.slices].astype(int).sum(axis=2)
+        for place in [(1, 7), (4, 2)]:
+            y, x = ((2 * at + 1) * side // (2 * count) for at, side, count in zip(place, box.size, (6, 9), strict=True))
+            assert (tile[y, x] > 700) == (place == patch)
+
+
+@pytest.mark.parametrize(("head", "expected"), [(1, [3, 6]), ("mean", [2, 4]), ("max", [3, 6])])
+def test_query_and_cls_are_compared_in_multiples_of_uniform(head: Head, expected: list[int]) -> None:
+    maps = maps_of(3, 2)
+    uniform = 1 / 55
+    prefix = np.tile(np.array([[[1], [3]]], np.float32) * uniform, (3, 1, 1))
+    maps = replace(maps, prefix=prefix, columns_prefix=2 * prefix)
+    np.testing.assert_allclose(directions.with_cls(maps, head), np.repeat([expected], 3, axis=0).T, rtol=1e-5)

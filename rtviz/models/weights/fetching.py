@@ -14,6 +14,7 @@ from rtviz.models.weights import licences, places
 from rtviz.models.weights.index import Index
 from rtviz.models.weights.watching import WayFailed
 from rtviz.models.weights.ways import Authors, Hub, Way
+from rtviz.notices import Remedy
 
 Progress = Callable[[str, int, int | None], None]  # (what, bytes done, bytes in all); may raise to cancel
 
@@ -38,7 +39,7 @@ def resolve(card: ModelCard, weights: str | Path | None = None, progress: Progre
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "is not there"
             raise WeightsMissing(
-                f"the weights file {path} {what}; --weights takes a file that ends in {', '.join(places.SUFFIXES)}",
+                f"the weights file {path} {what}; allowed: a file that ends in {', '.join(places.SUFFIXES)}",
                 model=card.name,
             )
         return path
@@ -70,11 +71,10 @@ def fetch(
     ways = ways_for(card)
     if not ways:
         raise WeightsMissing(
-            f"no trained weights of {card.name} are published that rtviz could fetch; pass a file with --weights, "
-            f"or look with {RANDOM + card.trained_name}, which is untrained",
+            f"no trained weights of {card.name} are published that rtviz could fetch; "
+            f"{RANDOM + card.trained_name} (untrained) needs none",
             model=card.name,
-            steps=["pass a file with --weights"],
-        )
+        ).mended_by(Remedy.CHOOSE_WEIGHTS)
     if way != "auto":
         chosen = [one for one in ways if one.name == way]
         if not chosen:
@@ -147,10 +147,9 @@ def _missing(models: Sequence[tuple[ModelCard, Sequence[Way]]], tried: _Tried) -
     absent = all(places.find_here(card) is None for card in cards)  # else they are here, but not by the way asked for
     return WeightsMissing(
         f"{what} {'are not on this machine, and ' if absent else ''}could not be fetched ({'; '.join(reasons)}): "
-        f"{'; or '.join(steps)}; or pass the file with --weights; "
+        f"{'; or '.join(steps)}; "
         f"{' and '.join(ready)} need{'s' if len(ready) == 1 else ''} no download",
         model=cards[0].name if alone else None,
         link=next((link for card, ways in models for way in ways if (link := way.link(card))), None),
-        steps=[*steps, "or choose the file with --weights"],
         failures=[(way.name, reason) for _, way, reason in tried],
-    )
+    ).mended_by(Remedy.CHOOSE_WEIGHTS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtviz.errors import LicenceNotAccepted
 from rtviz.models.card import ModelCard
+from rtviz.notices import Remedy
 
 _FILE = "licences.toml"
 
@@ -42,15 +43,14 @@ def require(card: ModelCard, accepted: bool) -> None:
         accept(card)
         return
     url = card.licence_url or ""
-    pull = f"rtviz models pull {card.trained_name} --accept-licence"
-    raise LicenceNotAccepted(
+    error = LicenceNotAccepted(
         f"the weights of {card.name} are not on this machine; they come without a form, under the {card.licence}, "
-        f"which you accept by fetching them: read {url}, then `{pull}`",
+        f"which you accept by fetching them: read {url}",
         model=card.name,
         licence=card.licence,
         licence_url=url,
-        steps=[f"read {url}", f"accept it with `{pull}`"],
     )
+    raise error.mended_by(Remedy.ACCEPT_LICENCE, card.trained_name)
 
 
 def _key(card: ModelCard) -> str:

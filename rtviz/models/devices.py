@@ -1,22 +1,16 @@
-"""The choice of a device and of a number format, by what the machine has and what measures quickest on it."""
+"""The choice of a device and of a number format."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import platform
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 
 from rtviz.errors import DeviceFailed, SettingsError
+from rtviz.models import measurements
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
 _log = logging.getLogger(__name__)
 
 
@@ -56,21 +50,18 @@ def precision_of(asked: str, device: torch.device) -> str:
     return faster_on_cpu() if device.type == "cpu" else "fp16"
 
 
-_measured: dict[str, str] = {}  # for this process, where the disk cannot be written
-
-
 def faster_on_cpu() -> str:
     """bf16 or fp32, whichever this CPU is faster with: measured once for each CPU and torch, and kept on disk.
 
     bf16 halves the time where the CPU has instructions for it (AVX512-BF16, AMX), and multiplies it elsewhere.
     """
-    key = f"{cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
-    kept = known_choice(key)
+    key = f"{measurements.cpu_name()} | {torch.backends.cpu.get_cpu_capability()} | torch {torch.__version__}"
+    kept = measurements.known_choice(key)
     if kept not in ("bf16", "fp32"):
-        seconds = in_turns({name: _block(DTYPES[name]) for name in ("fp32", "bf16")})
+        seconds = measurements.in_turns({name: _block(DTYPES[name]) for name in ("fp32", "bf16")})
         kept = min(seconds, key=lambda name: seconds[name])
         _log.debug("%s: %s", key, ", ".join(f"{name} {spent * 1000:.2f} ms" for name, spent in seconds.items()))
-        keep_choice(key, kept)
+        measurements.keep_choice(key, kept)
     return kept
 
 
@@ -89,66 +80,10 @@ def _block(dtype: torch.dtype) -> Callable[[], object]:
     return run
 
 
-def in_turns(runs: Mapping[str, Callable[[], object]], turns: int = 10) -> dict[str, float]:
-    """The seconds that each takes, the best of a few, in turns: a busy machine slows all of them."""
-    seconds = dict.fromkeys(runs, float("inf"))
-    for _ in range(turns):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
-
-
-def busy() -> bool:
-    """Whether others keep this machine so busy that times say little."""
-    with suppress(OSError, AttributeError):  # Windows has no load average
-        return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
-    return False
-
-
 def fits_fp16(network: torch.nn.Module) -> bool:
     """Whether fp16 can hold every weight of a network."""
     largest = torch.finfo(torch.float16).max
     return all(float(one.detach().abs().max()) <= largest for one in network.parameters() if one.numel())
 
 
-def known_choice(key: str) -> str | None:
-    """What was measured on this machine before; None if nothing was."""
-    if key not in _measured:
-        _read()
-    return _measured.get(key)
-
-
-def keep_choice(key: str, choice: str) -> None:
-    """Keep a choice on disk; without a cache folder it is measured again next time."""
-    _read()  # what other processes measured meanwhile
-    _measured[key] = choice
-    with suppress(ImportError, OSError):
-        file = _file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(_measured, indent=1))
-        partial.replace(file)
-
-
-def _read() -> None:
-    with suppress(ImportError, OSError, ValueError, TypeError):  # the first time, or something else wrote there
-        _measured.update({**json.loads(_file().read_text()), **_measured})
-
-
-def _file() -> Path:
-    import platformdirs  # a GPU asks for nothing of it
-
-    return Path(platformdirs.user_cache_dir("rtviz", False)) / "precision.json"
-
-
-def cpu_name() -> str:
-    """The CPU's model name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+__all__ = ["DTYPES", "device_of", "devices", "faster_on_cpu", "fits_fp16", "precision_of"]

@@ -1,0 +1,87 @@
+"""What panels are made of: a collapsible section, a row for an option, a faint label."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from rtviz.app.controls import Control, RealControl, control_for
+from rtviz.app.keys import Bindings
+from rtviz.settings import Settings
+
+# Which keys change a setting; the control's tooltip names them.
+_KEYS = {
+    "head": ("head_previous", "head_next"),
+    "layer": ("layer_down", "layer_up"),
+    "layout": ("layout_next",),
+    "opacity": ("opacity_down", "opacity_up"),
+    "threshold": ("threshold_down", "threshold_up"),
+    "colormap": ("colormap_next",),
+    "upsampling": ("upsampling_next",),
+    "query": ("query_cls",),
+}
+
+
+class Section(QWidget):
+    """A panel that collapses under its title."""
+
+    toggled = pyqtSignal(str, bool)
+
+    def __init__(self, name: str, title: str, content: QWidget) -> None:
+        super().__init__()
+        self.name, self.content = name, content
+        self.button = QToolButton()
+        self.button.setObjectName("section")
+        self.button.setText(title)
+        self.button.setCheckable(False)
+        self.button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        self.button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.button.setFocusPolicy(Qt.TabFocus)
+        self.button.setToolTip(f"Show or hide: {title.lower()}")
+        self.button.clicked.connect(lambda: self.open(not self.is_open))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.button)
+        content.setContentsMargins(8, 2, 8, 10)
+        column.addWidget(content)
+        self.open(True)
+
+    @property
+    def is_open(self) -> bool:
+        return not self.content.isHidden()
+
+    def open(self, opened: bool) -> None:
+        """Show the content, or only the title."""
+        self.content.setVisible(opened)
+        self.button.setArrowType(Qt.DownArrow if opened else Qt.RightArrow)
+        self.toggled.emit(self.name, opened)
+
+
+def faint(text: str = "") -> QLabel:
+    """A label of less weight, that wraps."""
+    label = QLabel(text)
+    label.setProperty("faint", True)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+    return label
+
+
+def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings: Bindings) -> None:
+    """A labelled row for an option, whose every part has the tooltip."""
+    option = Settings.option(name)
+    control = control_for(option)
+    help = option.help[:1].upper() + option.help[1:]
+    keys = "  ".join(shown for action in _KEYS.get(name, ()) if (shown := bindings.shown(action)))
+    tip = f"{help}  ({keys})" if keys else help
+    for part in (control, *control.findChildren(QWidget)):
+        part.setToolTip(tip)
+    label = QLabel(option.label)
+    label.setToolTip(tip)
+    if isinstance(control, RealControl):
+        control.setMinimumWidth(150)
+    form.addRow(label, control)
+    controls[name] = control
+
+
+__all__ = ["Section", "add_row", "faint"]

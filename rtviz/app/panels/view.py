@@ -1,0 +1,110 @@
+"""The panel of the view: a button for each view, and a control for each setting of the schema."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import (
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtviz import views
+from rtviz.app.controls import Control, HeadControl, LayerControl
+from rtviz.app.keys import Bindings
+from rtviz.app.panels.section import add_row
+from rtviz.app.remembered import MODEL_OPTIONS
+from rtviz.live.session import MODES
+from rtviz.settings import Settings
+
+
+class ViewPanel(QWidget):
+    """What is shown and how: a button for each view, and a control for each setting of the schema.
+
+    `changed` is emitted like a control's, `asked` with an action's name.
+    """
+
+    changed = pyqtSignal(str, object)
+    refused = pyqtSignal(str)
+    asked = pyqtSignal(str)
+
+    def __init__(self, bindings: Bindings) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setSpacing(8)
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        self.views: dict[str, QToolButton] = {}
+        for place, name in enumerate(views.names()):
+            info = views.find(name)
+            button = self._choice(info.label, f"view_{name}", bindings)
+            button.setProperty("dense", True)
+            button.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)  # a third of the panel each
+            self.views[name] = button
+            grid.addWidget(button, place // 3, place % 3)
+        column.addLayout(grid)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(QLabel("Attention"))
+        self.modes: dict[str, QToolButton] = {}
+        tips = {
+            "locked": "Locked: each frame waits for its own attention, and is never misaligned",
+            "smooth": "Smooth: every frame is shown, with the newest attention warped by optical flow",
+        }
+        for mode in MODES:
+            button = self._choice(mode, f"mode_{mode}", bindings)
+            button.setToolTip(bindings.tip("mode_next", tips[mode]))
+            self.modes[mode] = button
+            row.addWidget(button, 1)
+        column.addLayout(row)
+        form = QFormLayout()
+        form.setHorizontalSpacing(10)
+        form.setVerticalSpacing(6)
+        form.setLabelAlignment(Qt.AlignLeft)
+        self.controls: dict[str, Control] = {}
+        for option in Settings.options():
+            if option.name in MODEL_OPTIONS or option.name == "view":
+                continue
+            add_row(form, self.controls, option.name, bindings)
+            self.controls[option.name].changed.connect(self.changed)
+            self.controls[option.name].refused.connect(self.refused)
+        column.addLayout(form)
+
+    def _choice(self, label: str, action: str, bindings: Bindings) -> QToolButton:
+        button = QToolButton()
+        button.setText(label)
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.TabFocus)
+        button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        button.setToolTip(bindings.tip(action))
+        button.clicked.connect(lambda: self.asked.emit(action))
+        return button
+
+    def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:
+        # No QButtonGroup: in an exclusive one, Tab reaches only the button that is checked.
+        lacking = bool(layers and not heads)  # convolutional networks alone: there the window falls back to cam
+        shown = (
+            views.fallback(has_attention=False) if lacking and views.find(settings.view).needs_heads else settings.view
+        )
+        for name, button in self.views.items():
+            button.setChecked(name == shown)
+            button.setEnabled(not lacking or not views.find(name).needs_heads)
+        for name, button in self.modes.items():
+            button.setChecked(name == mode)
+        head = self.controls["head"]
+        if isinstance(head, HeadControl) and heads:
+            head.show_count(heads)
+        head.setEnabled(not lacking)
+        layer = self.controls["layer"]
+        if isinstance(layer, LayerControl) and layers:
+            layer.show_count(layers)
+        for name, control in self.controls.items():
+            control.show_value(getattr(settings, name))
+
+
+__all__ = ["ViewPanel"]

@@ -1,0 +1,31 @@
+"""Remedies in the words of the command line."""
+
+from __future__ import annotations
+
+from rtviz.errors import RtvizError, in_words
+from rtviz.notices import Remedy, worded
+
+WORDS = {
+    Remedy.FETCH_MODEL: "`rtviz models pull` fetches a real DINO",
+    Remedy.LIST_MODELS: "`rtviz models` lists the names, and any ViT or convnet of timm is taken by its timm name",
+    Remedy.NAME_MODEL: "name it with --model",
+    Remedy.CHOOSE_WEIGHTS: "or pass a file with --weights",
+    Remedy.ACCEPT_LICENCE: "then `rtviz models pull {} --accept-licence`",
+    Remedy.MARK_OBJECT: "mark one with --track X,Y",
+    Remedy.START_EARLIER: "--start takes an earlier part",
+    Remedy.CHOOSE_VIDEO_TRACK: "--video-stream takes another",
+    Remedy.CHOOSE_SOUND_TRACK: "--audio-stream takes another",
+    Remedy.SHRINK_OUTPUT: "--size makes it smaller",
+    Remedy.OVERWRITE: "--overwrite replaces it",
+}
+
+
+def with_remedy(said: str | RtvizError) -> str:
+    """A notice or an error as the command line prints it; an error about several models has a remedy for each."""
+    if isinstance(said, str):
+        return worded(said, WORDS)
+    text = worded(in_words(said), WORDS)
+    return f"{text}. Each of them: {'. '.join(map(with_remedy, said.causes))}" if said.causes else text
+
+
+__all__ = ["WORDS", "with_remedy"]

@@ -1,0 +1,40 @@
+"""The command that renders an input with given settings: what the app starts, and what its user can copy."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+from rtviz.options import FlagOption, Option
+from rtviz.settings import OutputSettings, Settings
+
+
+def render_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
+    """The arguments of `rtviz` that render an input so: the view always, other settings where they are not the default.
+
+    Args:
+        place, output: as on the command line.
+    """
+    place_argument = f"./{place}" if place.startswith("-") else place  # which is no option
+    arguments = ["render", place_argument, "-o", output, "--view", settings.view]
+    for schema in (settings, output_settings):
+        for option in schema.options():
+            value = getattr(schema, option.name)
+            if option.name != "view" and value != option.default:
+                arguments += _flag(option, value)
+    return arguments
+
+
+def _flag(option: Option, value: Any) -> list[str]:
+    return [option.flag] if isinstance(option, FlagOption) else [option.flag, str(option.plain(value))]
+
+
+def shell_line(arguments: list[str]) -> str:
+    """`rtviz` and its arguments as one line for this system's shell."""
+    words = ["rtviz", *arguments]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+__all__ = ["render_arguments", "shell_line"]

@@ -1,0 +1,36 @@
+"""The command that the app shows means the settings that it was made from."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from rtviz.cli.arguments import settings_of
+from rtviz.cli.parser import build_parser
+from rtviz.offline.command import render_arguments, shell_line
+from rtviz.settings import Mark, Muted, OutputSettings, Point, Settings
+
+UNLIKE = Settings(
+    model="dinov2-vits14", compare=("random:dino-vits16", "resnet50"), query=Point(0.25, 0.5), layer=-3, head="all",
+    view="mask", layout="side-by-side", threshold=0.35, jaccard=True, mute=(Muted(-1, 3), Muted(10, 0, 1)),
+    track=(Mark(0.1, 0.2), Mark(0.1, 0.2, 0.3, 0.4)), resolution=448,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [Settings(), UNLIKE, Settings(weights="my weights.pth", compare=("resnet50",))])
+@pytest.mark.parametrize(
+    "output", [OutputSettings(), OutputSettings(start=1.25, end=7.5, size=(720, 0), codec="av1", quality=90)]
+)
+def test_the_command_means_the_settings(settings: Settings, output: OutputSettings) -> None:
+    arguments = render_arguments("-it's a clip.mp4", "out put.mp4", settings, output)
+    assert shlex.split(shell_line(arguments)) == ["rtviz", *arguments]
+    parsed = build_parser().parse_args(arguments)
+    assert settings_of(parsed) == (settings, output)
+    assert parsed.inputs == ["./-it's a clip.mp4"]
+    assert parsed.output == "out put.mp4"
+
+
+def test_what_is_as_always_is_not_said() -> None:
+    arguments = render_arguments("clip.mp4", "out.mp4", Settings(), OutputSettings())
+    assert shell_line(arguments) == "rtviz render clip.mp4 -o out.mp4 --view heatmap"
