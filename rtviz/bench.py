@@ -50,8 +50,8 @@ class LiveFigures:
             shows.
         memory_mb, memory_growth_mb: resident at the end, and how much more than after warming up.
         cpu_cores: cores kept busy by the process.
-        load: of the machine, over the last minute, this process included; above the number of cores, other processes
-            slowed the measured one.
+        load: of the machine, over the last minute, this process included; above the number of cores, processes wait for
+            each other.
         compared: the other models, each with its predicted frames per second.
     """
 
