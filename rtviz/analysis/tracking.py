@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from rtviz.analysis.discovery import CUT, JUMP_SECONDS, likeness, parts
 from rtviz.analysis.marking import nearest, objects_of, unit_of
-from rtviz.analysis.propagation import Carried, Propagation
+from rtviz.analysis.propagation import PropagatedMasks, Propagation
 from rtviz.cv import cv2
 from rtviz.frame import Floats, Maps
 from rtviz.settings import Mark
 
-# An object is lost when its distance from how it looked at first is above _HOLD, and found again when it is at most
+# An object is lost when its distance from its first appearance is above _HOLD, and found again when it is at most
 # _FOUND (`_Reference`). scripts/score_track.py measures both; docs/pages/scores.md has the figures.
 _HOLD = 0.55
 _FOUND = 0.36
@@ -34,7 +34,7 @@ Mask = NDArray[np.bool_]  # [rows, columns]
 
 
 class _Reference:
-    """An object as it looked when it was marked. It never changes, so that no other object can become it bit by bit.
+    """An object's appearance when it was marked. It never changes, so that tracking cannot drift to another object.
 
     Args:
         patches: float32 [patches, width], the object's features, of unit length.
@@ -67,8 +67,8 @@ class _Group:
 
     Attributes:
         marks: where they were marked.
-        carried: where they are.
-        hidden: which of them are lost. They are looked for in the whole frame, as they were at first.
+        propagated: where they are.
+        hidden: which of them are lost. They are searched for in the whole frame, by their first appearance.
     """
 
     def __init__(self, tokens: Floats, marks: tuple[Mark, ...], masks: NDArray[np.bool_]) -> None:
@@ -77,20 +77,20 @@ class _Group:
         self._propagation = Propagation(tokens, masks)
         background = np.logical_not(np.logical_or.reduce(masks))
         labels = np.concatenate([background[None], masks]).astype(np.float32)
-        self.carried = Carried(labels, (1.0,) * len(masks), tuple(self.hidden.tolist()))
+        self.propagated = PropagatedMasks(labels, (1.0,) * len(masks), tuple(self.hidden.tolist()))
         self._mean = tokens.mean(axis=(0, 1), dtype=np.float32)
         self._references = [_Reference(self._features(tokens, mask)) for mask in masks]
 
     def next(self, tokens: Floats) -> None:
-        """Carry them on. What is no longer like an object is not taken for it, and what is lost is looked for."""
+        """Propagate them to the next frame; drop what no longer resembles its object, and search for what is lost."""
         if self.hidden.all():
-            labels = np.zeros_like(self.carried.labels)
+            labels = np.zeros_like(self.propagated.labels)
             self.begin_anew()
         else:
-            self.carried = self._propagation.next(tokens)
-            labels = self.carried.labels.copy()
-            for number, mask in enumerate(self.carried.masks):
-                away = self.carried.lost[number] or self._distance(number, tokens, mask) > _HOLD
+            self.propagated = self._propagation.next(tokens)
+            labels = self.propagated.labels.copy()
+            for number, mask in enumerate(self.propagated.masks):
+                away = self.propagated.lost[number] or self._distance(number, tokens, mask) > _HOLD
                 self.hidden[number] |= away
         if not self.hidden.any():
             return
@@ -103,15 +103,15 @@ class _Group:
                 labels[1 + number, mask] = recalled.labels[1 + number, mask]
                 self.hidden[number] = False
         labels[0] = 1 - labels[1:].sum(axis=0)
-        carried = self._propagation.amend(tokens, labels)
-        self.carried = replace(carried, lost=tuple(self.hidden.tolist()))
+        amended = self._propagation.amend(tokens, labels)
+        self.propagated = replace(amended, lost=tuple(self.hidden.tolist()))
 
     def begin_anew(self) -> None:
         """Go on from the first frame alone, as after a leap in time."""
         self._propagation.forget_context()
 
     def hide(self) -> None:
-        """Another scene begins: none of them is there until it is recognised."""
+        """After a cut: all are lost until they are recognised."""
         self.hidden[:] = True
 
     def _distance(self, number: int, tokens: Floats, mask: Mask) -> float:
@@ -132,7 +132,7 @@ class _Last:
 
 
 class Tracker:
-    """Carries the masks of the marks through one stream; feed it every frame that was looked at, in order."""
+    """Propagates the masks of the marks through one stream; feed it every predicted frame, in order."""
 
     def __init__(self) -> None:
         self._groups: list[_Group] = []
@@ -148,11 +148,11 @@ class Tracker:
         has not seen. They begin in its next frame, where the other model sees them now.
 
         Args:
-            marks: which objects. One that `maps` say nothing of, or that is lost, is not there until it is marked anew.
-            maps: what the other model said last, with labels; None if there is no other.
+            marks: which objects. One without labels in `maps`, or that is lost, is absent until it is marked again.
+            maps: the other model's last maps, with labels; None if there is no other.
         """
         for mark in marks:
-            self._given[mark] = _carried_in(maps, mark)
+            self._given[mark] = _mask_in(maps, mark)
 
     def follow(self, maps: Maps, marks: Sequence[Mark], index: int, pts_seconds: float, *, blank: bool = False) -> Maps:
         """The maps with the labels of the marked objects.
@@ -162,7 +162,7 @@ class Tracker:
             marks: which objects; one that was not there before begins in this frame.
             index, pts_seconds: of the frame. The same frame may come again; after a leap back the frames between are
                 no context any more. After a cut an object is lost until its patches are seen again.
-            blank: there is nothing to see in the frame: no object is there, and none begins.
+            blank: whether the frame is blank: then no object is in it, and none begins.
 
         Raises:
             ValueError: the maps hold no tokens.
@@ -179,7 +179,7 @@ class Tracker:
             last = None
         self._groups = [group for group in self._groups if set(group.marks) & set(marks)]
         if last is not None and self._groups:
-            self._carry_on(maps.tokens, last, (index, pts_seconds), blank)
+            self._advance(maps.tokens, last, (index, pts_seconds), blank)
         known = {mark for group in self._groups for mark in group.marks}
         new = tuple(dict.fromkeys(mark for mark in marks if mark not in known))
         if not blank:
@@ -191,7 +191,7 @@ class Tracker:
         self._last = _Last(index, pts_seconds, replace(maps, rows=None, unablated=None))
         return maps
 
-    def _carry_on(self, tokens: Floats, last: _Last, now: tuple[int, float], blank: bool) -> None:
+    def _advance(self, tokens: Floats, last: _Last, now: tuple[int, float], blank: bool) -> None:
         if now == (last.index, last.pts_seconds):  # the same frame again
             return
         assert last.maps.tokens is not None
@@ -209,8 +209,8 @@ class Tracker:
         # Where objects are not found by keys, all parts of one have patch tokens alike.
         whole = maps.discovery_features != "keys"
         given = [self._given.pop(mark, None) for mark in marks]
-        asked = [mark for mark, mask in zip(marks, given, strict=True) if mask is None]
-        found = iter(objects_of(maps.tokens, asked, whole=whole) if asked else ())
+        unknown = [mark for mark, mask in zip(marks, given, strict=True) if mask is None]
+        found = iter(objects_of(maps.tokens, unknown, whole=whole) if unknown else ())
         masks = np.stack([next(found) if mask is None else _resampled(mask, maps.grid) for mask in given])
         for number in range(1, len(masks)):  # taken over, and new ones: who was there first stays
             masks[number] &= ~masks[:number].any(axis=0)
@@ -224,8 +224,8 @@ class Tracker:
             for number, mark in enumerate(group.marks):
                 if mark in marks:
                     place = marks.index(mark)
-                    labels[1 + place] = group.carried.labels[1 + number]
-                    lost[place] = group.carried.lost[number]
+                    labels[1 + place] = group.propagated.labels[1 + number]
+                    lost[place] = group.propagated.lost[number]
         total = labels[1:].sum(axis=0)
         if (total > 1 + 1e-4).any():  # marked in different frames, and both are here: the later mark's
             latest = len(marks) - 1 - labels[:0:-1].argmax(axis=0)
@@ -238,7 +238,7 @@ class Tracker:
         return {"labels": labels, "lost": tuple(lost)}
 
 
-def _carried_in(maps: Maps | None, mark: Mark) -> Mask:
+def _mask_in(maps: Maps | None, mark: Mark) -> Mask:
     """Where another model sees a marked object: bool [rows, columns] of its own grid, empty if it does not."""
     if maps is None or maps.labels is None or mark not in maps.marks:
         return np.zeros((1, 1), np.bool_)

@@ -85,13 +85,13 @@ class Canvas(QWidget):
         self.ground = QColor(DARK.ground)
         self.result: Result | None = None
         self._image: QImage | None = None
-        self._told: Result | None = None
+        self._emitted: Result | None = None
         self._pointer: QPointF | None = None
         self._band: tuple[QPointF, Spot] | None = None  # where a box was begun
         self._toast, self._toast_at, self._toast_seconds = "", 0.0, _TOAST_SECONDS
         self._waiting: tuple[str, ...] = ()
         self._stands = False
-        self._looked = False
+        self._has_predicted = False
         self._began_at = time.monotonic()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -211,11 +211,11 @@ class Canvas(QWidget):
         if not self._stands:
             self._stands = True
             QTimer.singleShot(0, self.first_paint.emit)
-        if self.result is not None and self.result is not self._told:
-            self._told = self.result
+        if self.result is not None and self.result is not self._emitted:
+            self._emitted = self.result
             self.painted(self.result)
-            if self.result.maps is not None and not self._looked:
-                self._looked = True
+            if self.result.maps is not None and not self._has_predicted:
+                self._has_predicted = True
                 _log.debug("the first overlay is painted at %.3f", time.time())
 
     def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:

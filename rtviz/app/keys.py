@@ -106,6 +106,7 @@ def _rows() -> tuple[Action, ...]:
         Action("full_screen", "Window", "full screen", ("F", "F11")),
         Action("hide_all", "Window", "picture only", ("H",)),
         Action("panels", "Window", "side panel", ("F9",), kiosk=False),
+        Action("meaning", "Window", "what am I seeing? below the picture", ("Shift+H",)),
         Action("theme", "Window", "dark or light", ("Ctrl+T",)),
         Action("escape", "Window", "one step back", ("Esc",)),
         Action("help", "Window", "this help", ("?", "F1")),

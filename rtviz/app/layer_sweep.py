@@ -35,14 +35,14 @@ class LayerSweep:
             return False
         from rtviz.offline.layer_sweep import (  # it draws, and the window opens before what draws is loaded
             arrivals,
-            ridden,
+            sweep_settings,
         )
 
         self._before, self._was_paused = self._session.settings, status.paused
         if not status.paused:
             self._session.pause(True)
         self._began_at, self._times, self._layer = now, arrivals(status.layers), -1
-        self._session.update(ridden(self._before, status.heads))
+        self._session.update(sweep_settings(self._before, status.heads))
         self.tick(now)
         return True
 

@@ -16,7 +16,7 @@ from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.pagestrip import PageStrip
 from rtviz.app.panels.instruments import InstrumentsPanel
 from rtviz.app.panels.model import ModelPanel
-from rtviz.app.panels.section import Section
+from rtviz.app.panels.section import Section, faint
 from rtviz.app.panels.source import SourcePanel
 from rtviz.app.panels.view import ViewPanel
 from rtviz.app.readouts import Readouts
@@ -25,6 +25,7 @@ from rtviz.app.thumbnails import HeadStrip, LayerColumn
 from rtviz.app.transport import Transport
 
 _LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
+_LEAST_FOR_MEANING = 560  # pixels of height: below, the picture needs the room itself
 _FUSIONS = {
     "mean": "The mean of all heads",
     "max": "The maximum over all heads",
@@ -87,6 +88,9 @@ class Layout(QWidget):
         self.model_menu = ModelMenu(self)
         self.strip, self.layers = HeadStrip(), LayerColumn()
         self.pages = PageStrip()
+        self.meaning = faint()
+        self.meaning.setObjectName("meaning")
+        self.meaning.setContentsMargins(10, 4, 10, 2)
         self.transport = Transport(bindings)
         self.readouts = Readouts()
         self.source, self.models = SourcePanel(bindings), ModelPanel(bindings)
@@ -145,6 +149,7 @@ class Layout(QWidget):
         for box in (picture, left, main, middle):
             box.setSpacing(0)
         picture.addWidget(self.canvas, 1)
+        picture.addWidget(self.meaning)
         picture.addWidget(self.pages)
         picture.addWidget(self.transport)
         left.addWidget(self.layers)
@@ -193,6 +198,8 @@ class Layout(QWidget):
         share = 0.135 if self.isFullScreen() else 0.125
         low = int(min(max(72, self.height() * share), 190))
         self.heads.setFixedHeight(low)
+        roomy = self.height() >= _LEAST_FOR_MEANING and not self.bare
+        self.meaning.setVisible(roomy and bool(self.window_state.get("meaning", True)))
         self.place_instruments()
         self.layers.fit_height(self.height() - (0 if self.picture_only else low))
 

@@ -76,6 +76,8 @@ class Presenter:
         layout.fusion.show_head(head, bool(status.most_heads or not status.layers))
         layout.view.show_settings(settings, status.layers, status.heads or status.most_heads, status.mode)
         layout.models.show_settings(settings)
+        view = views.find(settings.view)
+        layout.meaning.setText(f"{view.meaning}  {view.paper}" if view.paper else view.meaning)
         self.show_hud()
 
     def _show_thumbnails(self) -> None:

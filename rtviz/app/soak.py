@@ -34,7 +34,7 @@ FAILING = (
     "&hang=300&false=600-620&black=750-810&frozen=950-1060&exception=1200&slow=1350-1380&resize=1550-1610"
 )
 # What waits for a person to answer, and what ends the window.
-_NOT_PRESSED = {"quit", "open", "open_address", "presets", "save_preset", "reference_open"}
+_NOT_PRESSED = {"quit", "open", "open_address", "presets", "save_preset", "reference_open", "render"}
 _KEYS_A_SECOND = 4
 _CLICKS = 0.15  # the share of clicks on the picture among them
 _RARE = "Keep"  # the group of keys that write files, for seconds each: a fifth as often as others

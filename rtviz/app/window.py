@@ -142,6 +142,7 @@ class Window(Layout):
             "full_screen": self._full_screen,
             "hide_all": self._hide_all,
             "panels": self._panels,
+            "meaning": self._meaning,
             "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
             "escape": self._escape,
             "help": self._help,
@@ -179,6 +180,10 @@ class Window(Layout):
 
     def _panels(self) -> None:
         self.window_state["panels"] = not self.window_state.get("panels", True)
+        self.arrange()
+
+    def _meaning(self) -> None:
+        self.window_state["meaning"] = not self.window_state.get("meaning", True)
         self.arrange()
 
     def _escape(self) -> None:

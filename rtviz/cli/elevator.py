@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from rtviz.offline.layer_sweep import check_view, ridden, save
+    from rtviz.offline.layer_sweep import check_view, save, sweep_settings
     from rtviz.sinks import check_output
 
     output = Path(parsed.output)
@@ -51,7 +51,7 @@ def _run(parsed: argparse.Namespace) -> int:
     engine, model = load_engine(settings, parsed.quiet)
     if "view" in given:
         check_view(settings.view, model.name, model.heads)
-    settings = still_settings(parsed, ridden(settings, model.heads, anew=True), model, frame)
+    settings = still_settings(parsed, sweep_settings(settings, model.heads, anew=True), model, frame)
     if not parsed.quiet:
         for sentence in unread_flags(parsed, settings, model.heads):
             say(sentence)

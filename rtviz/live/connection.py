@@ -1,4 +1,4 @@
-"""A place that frames were asked of: what is known of it and of its present opening."""
+"""A requested place: what is known of it and of its present opening."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Attempt:
     """Another place that is being opened while the present source goes on.
 
     Attributes:
-        place: what was asked for; None for the first camera that works.
+        place: what was requested; None for the first camera that works.
         sentence: what is being opened, or why it cannot be.
         failed: whether it could not be opened so far.
         retries: whether it is tried again by itself.
-        seconds: since it was asked for.
+        seconds: since it was requested.
     """
 
     place: str | None
@@ -60,16 +60,16 @@ class Left(Exception):
 
 
 class Connection:
-    """One place that frames were asked of; a supervisor keeps it open. The lock of `CaptureState` guards it.
+    """One requested place; a supervisor keeps it open. The lock of `CaptureState` guards it.
 
     Attributes:
-        place: what was asked for; None for the first of several that works.
+        place: what was requested; None for the first of several that works.
         opening: the present one.
         failure: why there is no picture, until there is one again.
         retry_at: when it is opened again by itself.
         given_up: it is not opened again by itself.
         delivered: it has had a picture.
-        again: somebody asked to open it again at once.
+        again: a caller wants it opened again at once.
         waits: its camera is closed for a moment, so that another one can be tried.
         over: nobody wants it any more.
     """

@@ -15,7 +15,7 @@ from rtviz.settings import Settings
 
 
 class Turns:
-    """A lock that threads get in the order in which they asked for it.
+    """A lock that threads get in the order of their requests.
 
     A plain one goes to the quickest, the thread that has just let go of it: an export would stop the live picture.
     """
@@ -69,10 +69,10 @@ class Inference:
                     self._retry()
                     continue
                 slot = self._next(captured)
-                asked, settings = shared.settings, shared.requested()
+                requested, settings = shared.settings, shared.requested()
                 shared.predicting = captured if slot is not None else None
             if slot is not None:
-                self._step(slot, captured, asked, settings)
+                self._step(slot, captured, requested, settings)
 
     def predict(
         self,
@@ -86,14 +86,14 @@ class Inference:
         with self._running:
             return slot.predict(captured, settings, features, tracker)
 
-    def _step(self, slot: ModelSlot, captured: CapturedFrame, asked: Settings, settings: Settings) -> None:
+    def _step(self, slot: ModelSlot, captured: CapturedFrame, requested: Settings, settings: Settings) -> None:
         shared = self._shared
         try:
             prediction = self.predict(slot, captured, settings)
         except Exception as error:  # the edge of the thread: the status says it, and the model is tried again
             with shared.changed:
                 shared.predicting = None
-                slot.note_failure(error, asked)
+                slot.note_failure(error, requested)
                 shared.predict_again_if_needed()  # by the others
                 shared.redraw()
             return

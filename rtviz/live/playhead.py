@@ -1,4 +1,4 @@
-"""How a recorded source is played: what was asked for, and when the next frame is due."""
+"""How a recorded source is played: what its callers want, and when the next frame is due."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Playhead:
         self._steps = 0
         self._anchor: tuple[float, float] | None = None  # (monotonic, pts_seconds) from which due times are counted
 
-    # --- what is asked for -----------------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Another source: play it from its beginning."""
@@ -159,7 +159,7 @@ class Playhead:
         return wait
 
     def next_page(self, opening: Opening, number: int, count: int) -> int:
-        """Waits until another page is asked for, or due in a slide show; takes the lock itself.
+        """Waits until another page is requested, or due in a slide show; takes the lock itself.
 
         Args:
             number: of the page that is shown.

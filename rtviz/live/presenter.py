@@ -97,11 +97,11 @@ class Presenter:
     def _past(self, playback: Playback) -> _Step:
         shared = self._shared
         with shared.changed:
-            asked, settings, mode = shared.settings, shared.requested(), shared.mode
+            requested, settings, mode = shared.settings, shared.requested(), shared.mode
             recorded, wait = playback.now(mode, self._capture.speed)
             slots = list(shared.slots)
         captured = playback.captured(recorded)
-        prediction = playback.prediction(recorded, lambda maps: slots[0].answers_recorded(maps, asked))
+        prediction = playback.prediction(recorded, lambda maps: slots[0].answers_recorded(maps, requested))
         with shared.changed:
             if shared.playback is playback and any(shared.wants(slot, captured) for slot in slots):
                 shared.to_predict.put(captured)
@@ -140,10 +140,10 @@ class Presenter:
 
     def _ask(self, slot: ModelSlot, prediction: Prediction, settings: Settings) -> Prediction:
         """The prediction for the query of the settings, from the same forward pass."""
-        asked = slot.ask(prediction, settings.query)
-        if asked is not prediction:
-            self._shared.replace_prediction(slot, prediction, asked)
-        return asked
+        answered = slot.ask(prediction, settings.query)
+        if answered is not prediction:
+            self._shared.replace_prediction(slot, prediction, answered)
+        return answered
 
 
 __all__ = ["Presenter"]

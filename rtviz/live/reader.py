@@ -120,13 +120,13 @@ class Reader:
     # --- a recording -----------------------------------------------------------------------------------------------
 
     def _play(self, source: Source) -> None:
-        """A recorded source at its own speed, with all that can be asked of a player."""
+        """A recorded source at its own speed, with a player's controls."""
         state, opening = self._state, self._opening
         frames = iter(source)
         upcoming = self._next(frames)
         if upcoming is None:
             source.close()
-            raise SourceUnreadable(f"{source.info.name} holds no frames in the part that was asked for")
+            raise SourceUnreadable(f"{source.info.name} holds no frames in the requested part")
         shown: Frame | None = None
         try:
             state.take_over(opening)
@@ -203,7 +203,7 @@ class Reader:
     # --- pages -----------------------------------------------------------------------------------------------------
 
     def _turn_pages(self, source: PageSource) -> None:
-        """Pictures that have nothing in common: each stays until another one is asked for, or, unless held, until the
+        """Pictures that have nothing in common: each stays until another one is requested, or, unless held, until the
         slide show goes on. Each is a stream of its own, so that nothing of it is used for the next."""
         state, opening = self._state, self._opening
         with source:

@@ -31,7 +31,7 @@ class FrameRenderer:
         self._memory = views.Memory()
         self._warper: FlowWarper | None = None
         self._stream = -1
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def forget(self) -> None:
         """Forget the range of the colours and what else views remember between frames."""
@@ -85,8 +85,8 @@ class FrameRenderer:
         return result
 
     def _notice_once(self, sentence: str) -> None:
-        if sentence not in self._told:
-            self._told.add(sentence)
+        if sentence not in self._reported:
+            self._reported.add(sentence)
             self._notice(sentence)
 
 

@@ -192,7 +192,7 @@ class LiveSession:
 
     @property
     def settings(self) -> Settings:
-        """The settings that were asked for last."""
+        """The settings that were requested last."""
         return self._shared.settings
 
     def update(self, settings: Settings) -> None:

@@ -39,7 +39,7 @@ class SharedState:
     that holds any of these never takes this one.
 
     Attributes:
-        settings, mode, pointer, focus, screen: what callers asked for last; written by callers alone, but that capture
+        settings, mode, pointer, focus, screen: what callers requested last; written by callers alone, but that capture
             removes the marks of a source that is gone from the settings.
         closing: the session ends; written by `LiveSession.close`.
         slots: the models, the first one first; the list is replaced by `request`, a slot's fields are written as
@@ -100,12 +100,12 @@ class SharedState:
             self.changed.notify_all()
 
     def note(self, sentence: str) -> None:
-        """Tell the user one sentence; the same one twice in a row is told once."""
+        """Give the user a notice; one that repeats the last is dropped."""
         with self.changed:
             if not self.notices or self.notices[-1] != sentence:
                 self.notices.append(sentence)
 
-    # --- what is asked for -----------------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------------------------
 
     def request(self, settings: Settings) -> None:
         """Show these settings: models that are loaded stay, others are loaded, the rest go."""

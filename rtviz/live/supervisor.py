@@ -74,7 +74,7 @@ class Supervisor:
             if connection.over:
                 return
             if opening.frames == 0 and len(remaining) > 1:
-                del remaining[0]  # nobody asked for this one by name: try the next
+                del remaining[0]  # this one was not requested by name: try the next
                 continue
             if not opening.frames and not alone and self._let_go_for(connection, opening.place):
                 alone = True
@@ -101,9 +101,9 @@ class Supervisor:
         self._changed.notify_all()
         self._changed.wait_for(lambda: connection.over or connection.again, pause)
         connection.retry_at = None
-        asked, connection.again = connection.again, False
-        connection.given_up = connection.given_up and not asked
-        return asked
+        requested, connection.again = connection.again, False
+        connection.given_up = connection.given_up and not requested
+        return requested
 
     def _waits_for_another(self, connection: Connection) -> bool:
         """Waits as long as another camera is tried instead; returns whether there was one."""

@@ -83,12 +83,12 @@ def listing() -> list[Row]:
 
 def _row(card: ModelCard) -> Row:
     from rtviz.models.weights import fetching, licences, places
-    from rtviz.models.weights.index import CARRIED
+    from rtviz.models.weights.index import PACKAGED
 
     path = places.find_here(card) or fetching.packed(card)
     origin = places.origin(path, card) if path is not None else None
     ways = tuple(way.name for way in fetching.ways_for(card))
-    carried = CARRIED.get(card.name)
+    packaged = PACKAGED.get(card.name)
     return Row(
         card=card,
         path=path,
@@ -96,7 +96,7 @@ def _row(card: ModelCard) -> Row:
         size=path.stat().st_size if path is not None else card.download_bytes or None,
         ways=ways,
         must_accept=bool(ways) and licences.must_accept(card),
-        remark=carried.remark if carried is not None and origin in (None, "index") else "",
+        remark=packaged.remark if packaged is not None and origin in (None, "index") else "",
     )
 
 

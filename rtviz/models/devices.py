@@ -43,10 +43,10 @@ def device_of(name: str) -> torch.device:
     return torch.device("cpu") if device.type == "cpu" else device
 
 
-def precision_of(asked: str, device: torch.device) -> str:
+def precision_of(requested: str, device: torch.device) -> str:
     """The number format that torch runs a model in; with int8, the format of everything that is not int8."""
-    if asked not in ("auto", "int8"):
-        return asked
+    if requested not in ("auto", "int8"):
+        return requested
     return faster_on_cpu() if device.type == "cpu" else "fp16"
 
 

@@ -65,7 +65,7 @@ class TokenNorms:
         if found is not None:
             if self._pass.outputs is not None:
                 self._pass.outputs.append(output.detach())
-            found.append(output.detach().float().square().sum(-1).sqrt())
+            found.append(torch.linalg.vector_norm(output.detach(), dim=-1, dtype=torch.float32))
 
 
 __all__ = ["TokenNorms"]

@@ -1,4 +1,4 @@
-"""The layer elevator: one frozen frame, seen through every layer from the first to the last."""
+"""The layer sweep: one frozen frame through all layers, from the first to the last."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import open_sink
 
-# A layer stays about so long, at both ends of the way longer, and the last one until one has looked at it.
+# How long a layer is shown: longer towards both ends of the sweep, and the last one longest.
 _LAYER_SECONDS, _SLOWER, _LAST_SECONDS = 0.35, 0.6, 1.4
 # How a layer becomes the next one in a file: so many pictures between, so far apart.
 _BETWEEN, _STEP_SECONDS = 3, 0.04
-# A GIF grows with its pixels: broader ones are made smaller, unless a size was asked for.
+# A GIF grows with its pixels: wider ones are made smaller, unless a size was given.
 _GIF_WIDTH = 640
 
 LayerPrediction = Callable[[Settings], Maps]
 
 
 def arrivals(layers: int) -> tuple[float, ...]:
-    """When each layer is reached, in seconds from the start, and at last when the ride is over."""
+    """When each layer is reached, in seconds from the start, and then when the sweep ends."""
     times = [0.0]
     for layer in range(layers - 1):
         place = 2 * (layer + 0.5) / (layers - 1) - 1  # -1 at the first layer, 1 at the last
@@ -63,7 +63,7 @@ def check_view(view: str, model: str, heads: int) -> None:
         raise SettingsError("view", view, f"{', '.join(allowed)} ({why})")
 
 
-def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
+def sweep_settings(settings: Settings, heads: int, anew: bool = False) -> Settings:
     """The settings with a view that tells layers apart; where theirs does not, it is heatmap, or cam without heads.
 
     Args:
@@ -79,18 +79,18 @@ def ridden(settings: Settings, heads: int, anew: bool = False) -> Settings:
 def sweep(
     frame: Frame, maps: Maps, settings: Settings, predict: LayerPrediction | None = None
 ) -> Iterator[tuple[Pixels, Frame]]:
-    """The pictures of the ride, with the times at which they are shown; each layer dissolves into the next, but for the
-    tiles of the view heads, whose labels would shine through each other.
+    """The pictures of the sweep, with the times at which they are shown. Each layer dissolves into the next, except for
+    the tiles of the view heads, whose labels would show through each other.
 
     Args:
         maps: of the frame; they have every layer's attention.
-        predict: gives the maps for other settings, where they have more to be asked for: the rollout up to each layer.
+        predict: gives the maps for other settings; called for each layer where the maps depend on it (rollout).
 
     Yields:
         RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
         and a frame with their index, time and duration.
     """
-    settings = ridden(settings, maps.heads, anew=predict is not None)
+    settings = sweep_settings(settings, maps.heads, anew=predict is not None)
     times = arrivals(maps.layers)
     before: Pixels | None = None
     view = views.find(settings.view)
@@ -134,10 +134,10 @@ def save(
     output: OutputSettings | None = None,
     predict: LayerPrediction | None = None,
 ) -> None:
-    """Write the ride to a GIF or a video. A GIF is at most 640 pixels broad, unless `output` says its size.
+    """Write the sweep to a GIF or a video. A GIF is at most 640 pixels wide, unless `output` says its size.
 
     Args:
-        frame, maps, settings, look: as for `sweep`.
+        frame, maps, settings, predict: as for `sweep`.
 
     Raises:
         SinkError: it cannot be written there, or exists.
@@ -169,4 +169,4 @@ def save(
         raise
 
 
-__all__ = ["arrivals", "check_view", "possible", "ridden", "save", "sweep"]
+__all__ = ["arrivals", "check_view", "possible", "save", "sweep", "sweep_settings"]

@@ -1,4 +1,4 @@
-"""From a source to a sink, with nothing skipped: decode | look in batches | draw | encode, one thread each."""
+"""From a source to a sink, with nothing skipped: decode | predict in batches | draw | encode, one thread each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 Item = TypeVar("Item")
-ProbedNetwork = Engine | Comparison
+Predictor = Engine | Comparison
 OnFrame = Callable[[int], object]  # how many more frames are finished
 
 
@@ -186,13 +186,13 @@ class _StageThreads:
 
 
 class _Job:
-    """One source on its way through the stages: decode in one thread, look in the caller's, the rest in their own."""
+    """One source on its way through the stages: decodes in one thread, predicts in the caller's, the rest in others."""
 
     def __init__(
         self,
         source: Source,
         output: Path,
-        engine: ProbedNetwork,
+        engine: Predictor,
         settings: Settings,
         output_settings: OutputSettings,
         on_frame: OnFrame | None,
@@ -205,7 +205,7 @@ class _Job:
             (batch_length(model, source.info.size, settings.resolution) for model in engine.models), default=1
         )
         self.line = _StageThreads()
-        self.seen: _BoundedQueue[tuple[Frame, Any]] = _BoundedQueue(2 * self.batch_length, self.line.stop)
+        self.predictions: _BoundedQueue[tuple[Frame, Any]] = _BoundedQueue(2 * self.batch_length, self.line.stop)
         self.report = Report(input=source.info.name, output=str(output))
         self._on_frame = on_frame
         # An output that holds one picture takes the first of several that a picture file holds.
@@ -214,13 +214,13 @@ class _Job:
         self._lost: SourceError | None = None
 
     def run(self, **stages: Callable[[], None]) -> Report:
-        """Run to the end; the stages take what was looked at from `seen`."""
+        """Run to the end; the stages take frames with their maps from `predictions`."""
         begin = time.perf_counter()
         decoded: _BoundedQueue[Frame] = _BoundedQueue(2 * self.batch_length, self.line.stop)
         self.line.start("decode", lambda: self._decode(decoded))
         for name, work in stages.items():
             self.line.start(name, work)
-        self.line.run(lambda: self._look(decoded))
+        self.line.run(lambda: self._predict(decoded))
 
         report = self.report
         report.seconds = time.perf_counter() - begin
@@ -269,7 +269,7 @@ class _Job:
                 return decoded.end()
 
     def _compiled(self, batches: Iterable[Sequence[Frame]]) -> Iterator[Sequence[Frame]]:
-        """The batches; before the first of many the passes that look at them are compiled, where that pays."""
+        """The batches; compiles their forward passes before the first of many, where that pays."""
         on_cpu = any(model.device == "cpu" for model in self.engine.models)
         expected = self._frames_expected()
         for number, batch in enumerate(batches):
@@ -282,25 +282,27 @@ class _Job:
         info, part = self.source.info, self._part
         return info.expected_frames(part.start, part.end, part.every) or 0.0 if info.fps else 0.0
 
-    def _look(self, decoded: _BoundedQueue[Frame]) -> None:
-        seen: Iterable[tuple[Frame, Any]]
+    def _predict(self, decoded: _BoundedQueue[Frame]) -> None:
+        predictions: Iterable[tuple[Frame, Any]]
         if not self.engine.models:
-            seen = ((frame, None) for frame in decoded)
+            predictions = ((frame, None) for frame in decoded)
         else:
             batches = self._compiled(_batches(decoded, self.batch_length))
-            seen = self.engine.predict_all(batches, self.settings, lambda spent: self.line.spent("forward", spent))
-        for pair in seen:
-            self.seen.put(pair)
+            predictions = self.engine.predict_all(
+                batches, self.settings, lambda spent: self.line.spent("forward", spent)
+            )
+        for pair in predictions:
+            self.predictions.put(pair)
         if not self.report.frames_in:
             self.check_whole()
             raise nothing_there(self.source.info, self._part.start)
-        self.seen.end()
+        self.predictions.end()
 
 
 def render(
     source: Source,
     output: Path,
-    engine: ProbedNetwork,
+    engine: Predictor,
     settings: Settings,
     output_settings: OutputSettings | None = None,
     on_frame: OnFrame | None = None,
@@ -320,7 +322,7 @@ def render(
     enlarging = source.info.still and views.find(settings.view).mosaic
 
     def draw() -> None:
-        for frame, maps in job.seen:
+        for frame, maps in job.predictions:
             with job.line.busy("draw"):
                 if enlarging:
                     frame = larger(frame, _MOSAIC)
@@ -379,7 +381,7 @@ def export(
 
     def write() -> None:
         with open_maps_sink(output, overwrite=output_settings.overwrite, origin=source, exported=exported) as sink:
-            for frame, maps in job.seen:
+            for frame, maps in job.predictions:
                 with job.line.busy("write"):
                     sink.write(maps, frame)
                 job.report.grid = maps.grid
@@ -415,7 +417,7 @@ _GPU_PIXELS = 32 * 1280 * 720
 
 
 def batch_length(model: Model, frame_size: tuple[int, int], resolution: int | None) -> int:
-    """How many frames of this (height, width) go into one forward pass where nothing else was asked for."""
+    """How many frames of this (height, width) go into one forward pass where the settings give no number."""
     if model.device == "cpu":
         return _CPU_FRAMES
     height, width = model.input_size(frame_size, resolution)

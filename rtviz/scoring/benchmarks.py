@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS = ("jaccard", "davis", "corloc")
 
-# Passes of one frame are as quick on a CPU as those of four, and after each of them is told that it is done.
+# On a CPU, passes of one frame are as quick as those of four, and progress is reported after each.
 _BATCH = {"cpu": 1}
 _BATCH_ON_GPU = 4
 _WIDTH_UNIT = 64
@@ -62,8 +62,8 @@ def scored(
 ) -> Iterator[BenchmarkReport]:
     """Score models on a data set, one after the other.
 
-    What can be wrong is looked for before the first is scored: every model is loaded, and every file that the data set
-    lists is there. Should one of them fail all the same, the report on those before it is there.
+    Before the first is scored, every model is loaded and every file that the data set lists is checked to exist. If a
+    model fails all the same, the reports of those before it have been yielded.
 
     Args:
         benchmark: one of BENCHMARKS.
@@ -76,8 +76,8 @@ def scored(
         seed: which drawn scenes, where the place is "scene:".
         objects: how `corloc` finds an object, one of `discovery.METHODS`.
         features: what it compares patches by: "keys", "values", "tokens"; "auto": as `ModelCard.discovery_features`.
-        progress: is told what is being done, and how far it is.
-        notice: is told what the user must know about a model.
+        progress: called with what is being done, and how far it is.
+        notice: called with what the user must know about a model.
 
     Yields:
         After each model the report on all that are scored so far.
@@ -156,8 +156,8 @@ def _batched(things: Iterable[T], model: Model) -> Iterator[list[T]]:
         yield batch
 
 
-def _telling(what: str, count: int, progress: Progress | None) -> Callable[[], None]:
-    """Says that there is so much to do, and then, at each call, that one more is done."""
+def _counter(what: str, count: int, progress: Progress | None) -> Callable[[], None]:
+    """Reports `count` steps to do, and one more as done at each call of what it returns."""
     if progress is None:
         return lambda: None
     progress(what, 0, count)
@@ -174,10 +174,10 @@ def _score(
     each: Sequence[Mapping[str, Any]],
     sample: Sequence[float] = (),
 ) -> Score:
-    """What is told of a model.
+    """The score of a model.
 
     Args:
-        measure: what the papers' figures are looked up by.
+        measure: the name under which the papers' figures are looked up.
         each: of every picture or clip.
         sample: what the first of the values, in percent, is the mean of, where that has a standard error.
     """
@@ -222,20 +222,20 @@ def jaccard(
         model: with a CLS token, or a convolutional network.
         data: from `datasets.segmented`.
         resolution: short side, in pixels; the data's own if not given. (The paper does not say which it took.)
-        progress: is told what is being done, and how far it is.
+        progress: called with what is being done, and how far it is.
     """
-    told = _telling(f"jaccard of {model.card.name}", len(data), progress)
+    advance = _counter(f"jaccard of {model.card.name}", len(data), progress)
     of_pictures: list[float] = []
     of_objects: list[float] = []
     of_mean_maps: list[float] = []
     of_followed: list[float] = []
     each: list[dict[str, Any]] = []
     for pictures in _batched(data, model):
-        looked = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
-        for picture, maps in zip(pictures, looked, strict=True):
+        predictions = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
+        for picture, maps in zip(pictures, predictions, strict=True):
             attention = looked_at(maps, Settings())
             best = best_heads(attention, picture.labels)
-            told()
+            advance()
             if not best:
                 continue
             if model.heads:
@@ -267,7 +267,7 @@ def jaccard(
 
 def _jaccard_baselines(data: DataSet[Segmented], progress: Progress | None = None) -> list[Score]:
     """What masks reach that no model has a part in: a disc in the middle, the whole picture."""
-    told = _telling("jaccard of baselines", len(data), progress)
+    advance = _counter("jaccard of baselines", len(data), progress)
     found: dict[str, list[list[float]]] = {name: [] for name in _MASKS}
     for picture in data:
         masks = np.stack([mask((picture.labels.shape[0], picture.labels.shape[1])) for mask in _MASKS.values()])
@@ -278,7 +278,7 @@ def _jaccard_baselines(data: DataSet[Segmented], progress: Progress | None = Non
         if of_objects:
             for name, values in zip(_MASKS, np.transpose(of_objects).tolist(), strict=True):
                 found[name].append(values)
-        told()
+        advance()
     return [
         Score(
             name,
@@ -343,7 +343,7 @@ def davis(
     """How well objects are followed through videos by the last layer's patch features alone: J&F.
 
     facebookresearch/dino, eval_video_segmentation.py: frames of 480 pixels on the short side, the long one cut down to
-    a multiple of 64; the first frame's masks are carried on by `rtviz.analysis.propagation`. Then davisvideochallenge/
+    a multiple of 64; the first frame's masks are propagated by `rtviz.analysis.propagation`. Then davisvideochallenge/
     davis2017-evaluation, semi-supervised: J (region) and F (boundary) of each object, mean over its frames without the
     first and the last, then over all objects; J&F is the mean of the two. Beside each mean stand, as there, the recall
     (of how many frames the measure is above a half) and the decay from the first quarter to the last. Void pixels are
@@ -354,14 +354,14 @@ def davis(
         model, data, resolution, progress: as for `jaccard`; data from `datasets.clips`.
     """
     frames = sum(clip.count for clip in data)
-    told = _telling(f"davis of {model.card.name}", frames, progress)
+    advance = _counter(f"davis of {model.card.name}", frames, progress)
     regions: list[Reals] = []
     boundaries: list[Reals] = []
     of_mean_maps: list[float] = []
     lost = 0
     each: list[dict[str, Any]] = []
     for clip in data:
-        region, outline, now_lost, of_mean_map = follow(model, clip, resolution or data.resolution or 480, told)
+        region, outline, now_lost, of_mean_map = follow(model, clip, resolution or data.resolution or 480, advance)
         of_mean_maps += list(of_mean_map)
         objects = [
             {"object": number + 1, **_rounded(_j_and_f([region[number]], [outline[number]]))}
@@ -384,7 +384,7 @@ def davis(
 def _davis_baselines(data: DataSet[Clip], progress: Progress | None = None) -> list[Score]:
     """What masks reach that no model has a part in: the first frame's, left where they are; a disc in the middle; the
     whole picture."""
-    told = _telling("davis of baselines", sum(clip.count for clip in data), progress)
+    advance = _counter("davis of baselines", sum(clip.count for clip in data), progress)
     names = ("static first masks", *_MASKS)
     regions: dict[str, list[Reals]] = {name: [] for name in names}
     boundaries: dict[str, list[Reals]] = {name: [] for name in names}
@@ -392,7 +392,7 @@ def _davis_baselines(data: DataSet[Clip], progress: Progress | None = None) -> l
         first: NDArray[np.bool_] | None = None
         compared: dict[str, list[tuple[list[float], list[float]]]] = {name: [] for name in names}
         for number, frame in enumerate(clip):
-            told()
+            advance()
             labels = _without_void(frame.labels)
             if first is None:
                 first = one_each(labels, int(labels.max()))
@@ -421,42 +421,44 @@ def _compared(found: Iterable[measures.Mask], true: Iterable[measures.Mask]) -> 
 
 
 def _j_and_f(regions: Iterable[Reals], boundaries: Iterable[Reals]) -> dict[str, float]:
-    """What DAVIS tells of objects, in percent and in its order, from J and F of each in its frames."""
-    told: dict[str, float] = {"j_and_f": 0.0}
+    """The figures DAVIS gives of objects, in percent and in its order, from J and F of each in its frames."""
+    means: dict[str, float] = {"j_and_f": 0.0}
     for name, of in (("j", list(regions)), ("f", list(boundaries))):
-        told[name] = 100 * float(np.mean([values.mean() for values in of]))
-        told[f"{name}_recall"] = 100 * float(np.mean([(values > 0.5).mean() for values in of]))
-        told[f"{name}_decay"] = 100 * float(np.mean([measures.decay(values) for values in of]))
-    return {**told, "j_and_f": (told["j"] + told["f"]) / 2}
+        means[name] = 100 * float(np.mean([values.mean() for values in of]))
+        means[f"{name}_recall"] = 100 * float(np.mean([(values > 0.5).mean() for values in of]))
+        means[f"{name}_decay"] = 100 * float(np.mean([measures.decay(values) for values in of]))
+    return {**means, "j_and_f": (means["j"] + means["f"]) / 2}
 
 
 def follow(
-    model: Model, clip: Clip, resolution: int, told: Callable[[], None] = lambda: None
+    model: Model, clip: Clip, resolution: int, advance: Callable[[], None] = lambda: None
 ) -> tuple[Reals, Reals, int, list[float]]:
     """J and F of each object in each frame of a clip but the first and the last, [objects, frames - 2] each; how many
     objects were lost at its end; and J&F of the mean map's mask with each object, nothing of a model without CLS.
-    `told` is called after each frame."""
+    `advance` is called after each frame."""
     regions: list[list[float]] = []
     boundaries: list[list[float]] = []
     of_mean_map: list[Reals] = []
-    warper: Propagation | None = None
+    propagation: Propagation | None = None
     objects = lost = 0
-    for number, (truth, maps) in enumerate(_looked(model, clip, resolution)):
+    for number, (truth, maps) in enumerate(_predictions(model, clip, resolution)):
         labels = _without_void(truth.labels)
         assert maps.tokens is not None
-        told()
-        if warper is None:
+        advance()
+        if propagation is None:
             objects = int(labels.max())
             if not objects:
                 raise SourceUnreadable(f"{clip.name} has no object in its first frame")
-            warper = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
+            propagation = Propagation(maps.tokens, one_each(sampled(labels, maps.grid), objects))
             continue
-        carried = warper.next(maps.tokens)
-        lost = sum(carried.lost)
+        propagated = propagation.next(maps.tokens)
+        lost = sum(propagated.lost)
         if number == clip.count - 1:
             break
         size, true = (labels.shape[0], labels.shape[1]), one_each(labels, objects)
-        region, outline = _compared(one_each(sampled(on_pixels(carried.labels, maps.input_size), size), objects), true)
+        region, outline = _compared(
+            one_each(sampled(on_pixels(propagated.labels, maps.input_size), size), objects), true
+        )
         regions.append(region)
         boundaries.append(outline)
         if model.has_cls:
@@ -465,19 +467,19 @@ def follow(
     return np.array(regions).T, np.array(boundaries).T, lost, list(np.mean(of_mean_map, axis=0)) if of_mean_map else []
 
 
-def _looked(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
+def _predictions(model: Model, clip: Clip, resolution: int) -> Iterator[tuple[Segmented, Maps]]:
     sizes = set()
     compiled = False
     for frames in _batched(clip, model):
         sizes |= {frame.pixels.shape for frame in frames}
         if len(sizes) > 1:
             raise SourceUnreadable(f"{clip.name} has frames of several sizes")
-        seen = [_narrowed(frame.pixels, resolution) for frame in frames]
+        inputs = [_narrowed(frame.pixels, resolution) for frame in frames]
         if not compiled:
-            model.compile(seen[0], len(seen), resolution, ("tokens",), frames=clip.count)
+            model.compile(inputs[0], len(inputs), resolution, ("tokens",), frames=clip.count)
             compiled = True
-        looked = model.batch(seen, _any_query(model), features=("tokens",), resolution=resolution)
-        yield from zip(frames, looked, strict=True)
+        predictions = model.batch(inputs, _any_query(model), features=("tokens",), resolution=resolution)
+        yield from zip(frames, predictions, strict=True)
 
 
 def _any_query(model: Model) -> Query:
@@ -514,7 +516,7 @@ def corloc(
 
     CorLoc, as LOST (Siméoni et al. 2021) and TokenCut (Wang et al. 2022) report it, by valeoai/LOST, main_lost.py, and
     YangtaoWANG95/TokenCut, main_tokencut.py: the pictures of trainval; all boxes count, difficult and truncated ones
-    too; the features are those of the last layer (of DINO the keys, of all heads together); pictures are looked at in
+    too; the features are those of the last layer (of DINO the keys, of all heads together); pictures are processed in
     their own size, filled up with the mean colour to whole patches at the right and below; an intersection over union
     of at least 0.5 is right. Beside it stand the shares of pictures in which nothing was found, and the whole picture.
 
@@ -528,7 +530,7 @@ def corloc(
         resolution: short side, in pixels; the data's own if not given, or else each picture's.
         progress: as for `jaccard`.
     """
-    told = _telling(f"corloc of {model.card.name}", len(data), progress)
+    advance = _counter(f"corloc of {model.card.name}", len(data), progress)
     resolution = resolution or data.resolution
     features = model.card.discovery_features if features == "auto" else features
     find = find or partial(_box, discovery.METHODS[method])
@@ -537,13 +539,13 @@ def corloc(
     whole: list[bool] = []
     each: list[dict[str, Any]] = []
     for picture in data:
-        seen = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
-        asked = resolution or min(seen.shape[:2])
-        maps = model.batch([seen], _any_query(model), features=(features,), resolution=asked)[0]
+        pixels = _filled_up(picture.pixels, model) if resolution is None else picture.pixels
+        short_side = resolution or min(pixels.shape[:2])
+        maps = model.batch([pixels], _any_query(model), features=(features,), resolution=short_side)[0]
         box = find(maps.patch_features(features))
         overlap, inside = 0.0, None
         if box is not None:
-            scale = np.array(seen.shape[:2]) / maps.grid
+            scale = np.array(pixels.shape[:2]) / maps.grid
             inside = np.minimum(np.asarray(box) * np.tile(scale, 2), np.tile(picture.pixels.shape[:2], 2))
             overlap = float(measures.box_overlap(inside, picture.boxes).max())
         right.append(overlap >= 0.5)
@@ -551,7 +553,7 @@ def corloc(
         whole.append(box is not None and tuple(box) == (0, 0, *maps.grid))
         sides = None if inside is None else [round(float(side), 1) for side in inside]
         each.append({"name": picture.name, "right": right[-1], "overlap": _percent(overlap), "box": sides})
-        told()
+        advance()
     shares = {"corloc": right, "empty": empty, "whole": whole}
     values, counts = {name: 100 * float(np.mean(share)) for name, share in shares.items()}, {"pictures": len(data)}
     return replace(_score(model, data, f"corloc {method}", values, counts, each, right), features=features)
@@ -559,7 +561,7 @@ def corloc(
 
 def _corloc_baselines(data: DataSet[Boxed], progress: Progress | None = None) -> list[Score]:
     """What boxes reach that no model has a part in: one in the middle, the whole picture."""
-    told = _telling("corloc of baselines", len(data), progress)
+    advance = _counter("corloc of baselines", len(data), progress)
     inset = (1 - math.sqrt(MIDDLE)) / 2
     boxes = {"middle box": (inset, inset, 1 - inset, 1 - inset), "whole picture": (0.0, 0.0, 1.0, 1.0)}
     right: dict[str, list[bool]] = {name: [] for name in boxes}
@@ -567,7 +569,7 @@ def _corloc_baselines(data: DataSet[Boxed], progress: Progress | None = None) ->
         sides = np.tile(picture.pixels.shape[:2], 2)
         for name, box in boxes.items():
             right[name].append(float(measures.box_overlap(np.array(box) * sides, picture.boxes).max()) >= 0.5)
-        told()
+        advance()
     return [
         Score(
             name,

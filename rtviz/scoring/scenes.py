@@ -253,7 +253,7 @@ def score_scenes(
         seed: which fresh scenes: the first has this number in SCORING_SEEDS.
         frames: length of the moving scene.
         device, precision, backend: as in `rtviz.load`.
-        progress: is told what is being done, and how far it is.
+        progress: called with what is being done, and how far it is.
 
     Raises:
         SettingsError: there are not so many scoring seeds.
@@ -261,7 +261,7 @@ def score_scenes(
     """
     if scenes < 1 or seed < 0 or seed + scenes > len(SCORING_SEEDS):
         raise SettingsError("scenes", f"{scenes} from {seed}", f"1 to {len(SCORING_SEEDS)} scenes, with their seeds")
-    told = progress or (lambda what, done, of: None)
+    report = progress or (lambda what, done, of: None)
     model = load(model_name, weights=weights, device=device, precision=precision, backend=backend, resolution=SIZE)
     if not model.heads:
         raise no_heads(model.name)
@@ -273,18 +273,18 @@ def score_scenes(
     drawn = []
     for number, scene_seed in enumerate(SCORING_SEEDS[seed : seed + scenes]):
         drawn.append(sample(scene_seed, SIZE))
-        told("drawing scenes", number + 1, scenes)
+        report("drawing scenes", number + 1, scenes)
     area = float(np.mean([truth.mean() for _, truth in drawn]))
     found, found_auc = _score_cues(drawn, area)
     return ScoreReport(
         scenes,
         SCORING_SEEDS[seed],
         area,
-        _score_model(model, drawn, told),
-        None if blank is None else _score_model(blank, drawn, told),
+        _score_model(model, drawn, report),
+        None if blank is None else _score_model(blank, drawn, report),
         found,
         found_auc,
-        _steadiness(model, SCORING_SEEDS[seed], frames, told),
+        _steadiness(model, SCORING_SEEDS[seed], frames, report),
     )
 
 
@@ -295,7 +295,7 @@ def _attention(model: Model, pictures: Sequence[Pixels]) -> Iterator[NDArray[np.
             yield maps.attention
 
 
-def _score_model(model: Model, drawn: Sequence[tuple[Pixels, Mask]], told: Progress) -> ModelScore:
+def _score_model(model: Model, drawn: Sequence[tuple[Pixels, Mask]], report: Progress) -> ModelScore:
     by_head, by_mean, areas, area_of_mean = [], [], [], []
     all_attention = _attention(model, [pixels for pixels, _ in drawn])
     for number, (attention, (_, truth)) in enumerate(zip(all_attention, drawn, strict=True)):
@@ -306,7 +306,7 @@ def _score_model(model: Model, drawn: Sequence[tuple[Pixels, Mask]], told: Progr
         patches = on_patches(truth, (attention.shape[-2], attention.shape[-1]))
         areas.append(area_under_curve(last, patches))
         area_of_mean.append(area_under_curve(last.mean(axis=0), patches))
-        told(f"scoring {model.card.name}", number + 1, len(drawn))
+        report(f"scoring {model.card.name}", number + 1, len(drawn))
     jaccards = np.stack(by_head)  # [pictures, layers, heads]
     best = jaccards.max(axis=2).mean(axis=0)
     return ModelScore(
@@ -334,7 +334,7 @@ def _score_cues(drawn: Sequence[tuple[Pixels, Mask]], area: float) -> tuple[dict
     )
 
 
-def _steadiness(model: Model, seed: int, frames: int, told: Progress) -> Steadiness:
+def _steadiness(model: Model, seed: int, frames: int, report: Progress) -> Steadiness:
     source = SceneSource(seed, (240, 320), fps=30.0, seconds=frames / 30)
     shown: list[Frame] = list(source)
     masks, truths = [], []
@@ -343,7 +343,7 @@ def _steadiness(model: Model, seed: int, frames: int, told: Progress) -> Steadin
         true = shown[number].masks
         assert true is not None
         truths.append(on_patches(np.asarray(true.any(axis=0)), (attention.shape[-2], attention.shape[-1])))
-        told("watching a moving scene", number + 1, frames)
+        report("watching a moving scene", number + 1, frames)
     stacked, true_masks = np.stack(masks), np.stack(truths)
     heads = jaccard(stacked[1:], stacked[:-1]).mean(axis=0)
     return Steadiness(

@@ -104,7 +104,7 @@ def open_sink(
 
     Raises:
         OutputExists, OutputUnwritable: it cannot be written.
-        SettingsError: a codec was asked for, and this output has none.
+        SettingsError: a codec was given, and this output has none.
     """
     output = output or OutputSettings()
     check_output(path, None, overwrite=output.overwrite)

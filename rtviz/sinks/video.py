@@ -79,7 +79,7 @@ class VideoSink(ClosingSink):
         self._stream: Any = None
         self._beside: Beside | None = None
         self._begun = False  # the header is written
-        self._refused = False  # the muxer has refused something: it is asked for nothing any more
+        self._refused = False  # the muxer has refused something, and is not called again
         suffix = path.suffix.lower()
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
         if self._codec not in codecs_for(suffix):
@@ -274,7 +274,7 @@ class VideoSink(ClosingSink):
         if self._container is not None:
             # The disk is full, perhaps: what is there is there.
             with suppress(OSError, av.error.FFmpegError, ValueError):
-                # A muxer that has refused a header or a packet, and is asked again, ends the process.
+                # A muxer that has refused a header or a packet aborts the process when it is called again.
                 if self._last_pts >= 0 and not self._refused:
                     self._mux(self._stream.encode(None))
             with suppress(OSError, av.error.FFmpegError, ValueError):
@@ -295,7 +295,7 @@ def _encoder_options(codec: str, keys: int, threads: int, reorder: bool) -> dict
     if codec == "h265":
         queue = f"bframes=2:rc-lookahead={min(10, keys // 2)}" if reorder else "bframes=0:rc-lookahead=0"
         threading = f"pools={threads}:frame-threads={min(2, threads)}"
-        # idr: a key frame that was asked for must be one that a player can begin with.
+        # idr: a requested key frame must be one that a player can begin with.
         parameters = f"log-level=none:keyint={keys}:{queue}:{threading}"
         return {"preset": "veryfast", "forced-idr": "1", "x265-params": parameters}
     if codec == "av1":

@@ -76,7 +76,7 @@ class SourceInfo:
 
 
 def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
-    """What to raise where a source has no frame in the part that was asked for.
+    """What to raise where a source has no frame in the requested part.
 
     Args:
         start: second at which that part begins.
@@ -85,7 +85,7 @@ def nothing_there(info: SourceInfo, start: float) -> SourceUnreadable:
     if length is not None and start >= length:
         error = SourceUnreadable(f"{info.name} has no frame from second {start:g} on: it is {length:.1f} s long")
         return error.mended_by(Remedy.START_EARLIER)
-    return SourceUnreadable(f"{info.name} holds no frames in the part that was asked for")
+    return SourceUnreadable(f"{info.name} holds no frames in the requested part")
 
 
 class Source(Protocol):
@@ -147,8 +147,8 @@ def open_source(
         SettingsError: it has no such track.
     """
     part: dict[str, Any] = {"start": start, "end": end, "every": every}
-    asked = {"video_stream": video_stream, "audio_stream": audio_stream}
-    tracks = {name: number for name, number in asked.items() if number is not None}
+    given = {"video_stream": video_stream, "audio_stream": audio_stream}
+    tracks = {name: number for name, number in given.items() if number is not None}
     if place.isdecimal() and not os.path.exists(place):
         place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():

@@ -86,9 +86,9 @@ def open_camera(place: str, *, start: float = 0.0, end: float | None = None, eve
         SourceError: it is absent, busy, forbidden, or sends no picture.
     """
     which, _, query = place.removeprefix("camera:").partition("?")
-    asked = parse_qs(query)
-    size = _SIZE.parse(asked["size"][0]) if "size" in asked else None
-    fps = _FPS.parse(asked["fps"][0]) if "fps" in asked else None
+    options = parse_qs(query)
+    size = _SIZE.parse(options["size"][0]) if "size" in options else None
+    fps = _FPS.parse(options["fps"][0]) if "fps" in options else None
     return CameraSource(find(which or "0"), size=size, fps=fps, start=start, end=end, every=every)
 
 
@@ -130,8 +130,8 @@ class CameraSource(EndlessSource):
         try:
             if not self._device.isOpened():
                 raise SourceUnreadable(f"{self._name} does not open: another program may be using it")
-            asked = size or _default_size()
-            self._ask_for(asked, fps or 30.0)
+            wanted = size or _default_size()
+            self._request(wanted, fps or 30.0)
             first = self._first_picture()
         except BaseException:
             self._device.release()
@@ -151,7 +151,7 @@ class CameraSource(EndlessSource):
             live=True,
         )
 
-    def _ask_for(self, size: tuple[int, int], fps: float) -> None:
+    def _request(self, size: tuple[int, int], fps: float) -> None:
         height, width = size
         fourcc = cv2.VideoWriter.fourcc(*"MJPG")
         self._device.set(cv2.CAP_PROP_FOURCC, fourcc)

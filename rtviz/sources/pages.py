@@ -1,4 +1,4 @@
-"""Pages: pictures that have nothing to do with each other, to be leafed through; each is read when it is asked for."""
+"""Pages: unrelated pictures to leaf through; each is read when it is requested."""
 
 from __future__ import annotations
 

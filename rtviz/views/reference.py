@@ -217,10 +217,16 @@ def _pixel(point: tuple[float, float], box: Box) -> tuple[int, int]:
 
 
 def _extent(one: ReferencePicture, grid: Grid, size: Size) -> Size:
-    """(height, width) in pixels of the frame that the mark has there, patch for patch; of a point, two patches."""
+    """(height, width) in pixels of the frame that the mark has there, patch for patch; of a point, a little more than
+    its patch."""
     own, mark = one.maps.grid, one.reference.mark
-    rows, columns = (mark.height * own.rows, mark.width * own.columns) if mark.width else (2.0, 2.0)
-    return round(rows * size[0] / grid.rows), round(columns * size[1] / grid.columns)
+    if not mark.width:
+        side = round(max(1.5 * size[0] / grid.rows, 0.09 * min(size)))
+        return side, side
+    return (
+        round(mark.height * own.rows * size[0] / grid.rows),
+        round(mark.width * own.columns * size[1] / grid.columns),
+    )
 
 
 def _insets(found: list[_Found], size: Size) -> list[Box]:

@@ -49,6 +49,8 @@ class ViewInfo:
         titles: what the picture shows, in words for its title, from the longest to the shortest. `{layer}`, `{heads}`,
             `{heads_short}`, `{cam}`, `{objects}`, `{stage}` (layer or stage) and `{S}` (L or S) are filled in.
         layer_word: what stands before a layer's number when the layers are shown one after the other.
+        meaning: what a newcomer sees there, in a sentence of plain words.
+        paper: where the idea comes from; empty where it is nobody's.
         transient: whether it shows what a user sets anew in each session (marks, muted heads), so that the app does not
             start with it.
     """
@@ -68,6 +70,8 @@ class ViewInfo:
     hover: Literal["attention", "patch"] | None = "patch"
     titles: tuple[str, ...] = _BY_HEAD
     layer_word: str = "layer"
+    meaning: str = ""
+    paper: str = ""
     transient: bool = False
 
     @property
@@ -107,42 +111,69 @@ _HEAD = frozenset({"query", "head"})
 
 VIEWS = (
     ViewInfo("heatmap", "Heatmap", "attention as light on the dimmed frame", "e", _ATTENTION,
-             by_layer=True, reads=_HEAD, hover="attention"),
+             by_layer=True, reads=_HEAD, hover="attention",
+             meaning="Where the network looks: the brighter a patch, the more attention the query pays to it.",
+             paper="Caron et al., 2021"),
     ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True,
-             by_layer=True, reads=_HEAD | {"threshold"}, best_heads=True, hover="attention"),
+             by_layer=True, reads=_HEAD | {"threshold"}, best_heads=True, hover="attention",
+             meaning="The patches that together hold most of the attention: often the object, though nobody named it.",
+             paper="Caron et al., 2021"),
     ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION,
              by_layer=True, reads=_HEAD, mosaic=True, hover="attention",
-             titles=("layer {layer} · all heads", "L{layer} · all heads", "L{layer} all", "L{layer}")),
+             titles=("layer {layer} · all heads", "L{layer} · all heads", "L{layer} all", "L{layer}"),
+             meaning="Every head of a layer looks at something else: parts, the whole object, or the background.",
+             paper="Caron et al., 2021"),
     ViewInfo("grid", "Grid", "all layers and heads at once", "g", _ATTENTION, reads=_HEAD | {"threshold"},
-             mosaic=True, hover="attention", titles=("all layers and heads", "all layers")),
+             mosaic=True, hover="attention", titles=("all layers and heads", "all layers"),
+             meaning="From the first layer to the last: early heads look at places and edges, late ones at objects.",
+             paper="Caron et al., 2021"),
     ViewInfo("rollout", "Rollout", "what each patch counts for the query through all layers", "w", _ROLLOUT,
              by_layer=True, reads=frozenset({"query", "rollout", "discard"}), layer_word="up to layer",
-             titles=("rollout to layer {layer}", "rollout to L{layer}", "L{layer}")),
+             titles=("rollout to layer {layer}", "rollout to L{layer}", "L{layer}"),
+             meaning="Attention followed back through all layers: which patches the answer is made of.",
+             paper="Abnar and Zuidema, 2020"),
     ViewInfo("difference", "Difference", "what muting heads changes: more attention, less attention", "D", _UNABLATED,
-             reads=_HEAD, transient=True),
+             reads=_HEAD, transient=True,
+             meaning="What changes when heads are switched off: orange gains attention, blue loses it.",
+             paper="Michel et al., 2019"),
     ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
              by_layer=True, reads=_HEAD, mosaic=True,
-             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}")),
+             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}"),
+             meaning="Whom a patch looks at, and who looks at it: these need not be the same.",
+             paper="Vaswani et al., 2017"),
     ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
-             titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer"),
+             titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer",
+             meaning="How long each patch's vector is: large networks hide notes of their own in a few very long ones.",
+             paper="Darcet et al., 2024"),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
-             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",)),
+             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",),
+             meaning="Patches that the network finds alike have the same colour: parts of a body, or an object.",
+             paper="Oquab et al., 2023"),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
-             follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",)),
+             follows_pointer=True, reads=frozenset({"query", "features"}), titles=("Similarity",),
+             meaning="Point at a patch: what lights up looks alike to the network, even in another object.",
+             paper="Amir et al., 2021"),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
-             _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",)),
+             _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",),
+             meaning="The network was never told what an object is; its patches alone give one away.",
+             paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
-             reads=frozenset({"track"}), titles=("Track",), transient=True),
+             reads=frozenset({"track"}), titles=("Track",), transient=True,
+             meaning="A marked object, found again in each frame by its patches alone.", paper="Jabri et al., 2020"),
     ViewInfo("reference", "Reference", "where a marked place of another picture shows, with the best matches", "P",
              _REFERENCES, reads=frozenset({"reference", "matches", "mutual", "features"}), titles=("Reference",),
-             own_beside=True, transient=True),
+             own_beside=True, transient=True,
+             meaning="A place of another picture, found again here: the same part of another thing counts, too.",
+             paper="Amir et al., 2021"),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
              by_layer=True, reads=frozenset({"cam", "target"}), hover=None,
-             titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}")),
+             titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}"),
+             meaning="Which places excite the network most, also one without attention.",
+             paper="Zhou et al., 2016; Muhammad and Yeasin, 2020"),
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset(), titles=("",)),
 )  # fmt: skip
 
-# Views that others ask for, by what they show.
+# Views that other modules select, by what they show.
 FRAME = "none"
 MARKS = "track"
 REFERENCES = "reference"

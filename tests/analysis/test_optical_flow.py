@@ -97,8 +97,8 @@ def test_on_the_scene_flow_wins_back_most_of_what_age_costs() -> None:
     (figures,) = measure_warping(lags=(8,), seeds=(1_000_000, 1_000_001), frames=14)
     lost = figures.iou_fresh - figures.iou_still
     assert lost > 0.02
-    assert figures.iou_fresh - figures.iou_carried < 0.4 * lost
-    assert figures.error_carried < 0.75 * figures.error_still
+    assert figures.iou_fresh - figures.iou_warped < 0.4 * lost
+    assert figures.error_warped < 0.75 * figures.error_still
     assert "warped" in figures.line()
 
 

@@ -1533,3 +1533,45 @@ def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
     window.references.ask_for_place(str(path))
     assert "cup.png" in window.canvas.toast_text
     assert window.references.dialog is None
+
+
+# --- what a newcomer reads, and which controls there are --------------------------------------------------------------
+
+
+def test_a_line_under_the_picture_says_what_is_seen_and_names_the_paper(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    assert window.meaning.isVisible()
+    texts = set()
+    for key in ("e", "k", "p", "o"):
+        qtbot.keyClick(window.canvas, key)
+        wait(qtbot, lambda key=key: views.find(window.session.settings.view).key == key)
+        view = views.find(window.session.settings.view)
+        window.refresh()
+        assert view.meaning in window.meaning.text()
+        assert view.paper in window.meaning.text()
+        texts.add(window.meaning.text())
+    assert len(texts) == 4
+    qtbot.keyClick(window.canvas, "H", Qt.ShiftModifier)
+    assert window.meaning.isHidden()
+    assert window.window_state["meaning"] is False
+    qtbot.keyClick(window.canvas, "H", Qt.ShiftModifier)
+    assert window.meaning.isVisible()
+
+
+def test_only_the_controls_that_the_view_reads_are_shown(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    panel = window.view
+
+    def shown() -> set[str]:
+        return {name for name, control in panel.controls.items() if not control.isHidden()}
+
+    for name in ("mask", "rollout", "objects", "heatmap"):
+        window.change(view=name)
+        reads = views.find(name).reads
+        assert shown() & views.SOME_READ == reads & panel.controls.keys()
+        assert {"layout", "opacity", "upsampling"} <= shown()
+    assert panel.more.text().endswith("more settings")
+    panel.more.click()
+    assert shown() == set(panel.controls)
+    panel.more.click()
+    assert "rollout" not in shown()

@@ -255,10 +255,10 @@ def wheel(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Path, dict[str
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("carrier/model.onnx", onnx.ModelProto.SerializeToString(model))
     data = path.read_bytes()
-    carried = index.Carried(
+    packaged = index.PackagedWeights(
         "carrier==1.0", path.name, hashlib.sha256(data).hexdigest(), len(data), "carrier/model.onnx", "a remark", "MIT"
     )
-    monkeypatch.setitem(index.CARRIED, TINY, carried)
+    monkeypatch.setitem(index.PACKAGED, TINY, packaged)
     return path, state
 
 
@@ -293,12 +293,12 @@ def test_a_wheel_that_was_changed_is_not_unpacked(wheel: tuple[Path, dict[str, t
 
 
 def test_models_lists_a_wheel_that_lies_here(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    carried = replace(index.CARRIED["dinov2-vits14"], size=3)
-    monkeypatch.setitem(index.CARRIED, "dinov2-vits14", carried)
+    packaged = replace(index.PACKAGED["dinov2-vits14"], size=3)
+    monkeypatch.setitem(index.PACKAGED, "dinov2-vits14", packaged)
     folder.mkdir()
-    (folder / carried.wheel).write_bytes(b"abc")
+    (folder / packaged.wheel).write_bytes(b"abc")
     row = next(row for row in models.listing() if row.card.name == "dinov2-vits14")
-    assert (row.path, row.origin) == (folder / carried.wheel, "index")
+    assert (row.path, row.origin) == (folder / packaged.wheel, "index")
     assert row.cells()[-1] == "here, from index"
 
 

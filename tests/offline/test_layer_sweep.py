@@ -73,13 +73,13 @@ def test_tiles_do_not_dissolve_into_each_other() -> None:
         assert np.array_equal(picture, views.draw(FRAME, maps, settings.replace(layer=layer)))
 
 
-@pytest.mark.parametrize(("view", "heads", "ridden"), [("heatmap", 2, "heatmap"), ("heads", 2, "heads"),
+@pytest.mark.parametrize(("view", "heads", "swept"), [("heatmap", 2, "heatmap"), ("heads", 2, "heads"),
                                                        ("pca", 2, "heatmap"), ("grid", 2, "heatmap"),
                                                        ("cam", 2, "heatmap"), ("rollout", 2, "heatmap"),
                                                        ("heatmap", 0, "cam"), ("mask", 0, "mask")])  # fmt: skip
-def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str, heads: int, ridden: str) -> None:
-    assert layer_sweep.ridden(Settings(view=view), heads).view == ridden
-    assert layer_sweep.ridden(Settings(view="rollout"), 2, anew=True).view == "rollout"
+def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str, heads: int, swept: str) -> None:
+    assert layer_sweep.sweep_settings(Settings(view=view), heads).view == swept
+    assert layer_sweep.sweep_settings(Settings(view="rollout"), 2, anew=True).view == "rollout"
 
 
 def test_rollout_is_looked_at_anew_up_to_each_layer() -> None:
@@ -150,12 +150,12 @@ def test_the_command_line_makes_one_and_tells_the_facts(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     ("view", "more", "says"),
     [
-        ("pca", [], "allowed: heatmap, mask, heads, rollout, cam"),
-        ("cam", [], "allowed: heatmap, mask, heads, rollout (random:embedded"),
+        ("pca", [], "allowed: heatmap, mask, heads, rollout, directions, norms, cam"),
+        ("cam", [], "allowed: heatmap, mask, heads, rollout, directions, norms (random:embedded"),
         ("heads", ["--model", "random:resnet18"], "allowed: mask, cam (random:resnet18 has no attention heads)"),
     ],
 )
-def test_the_command_line_refuses_a_view_that_cannot_be_ridden(
+def test_the_command_line_refuses_a_view_that_is_the_same_for_every_layer(
     view: str, more: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     looking = more or ["--model", "random:embedded"]

