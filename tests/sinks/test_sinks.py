@@ -16,6 +16,7 @@ from media import Part, copy, make_signals, make_video, packet_times, pts_second
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 from rtviz.sinks import check_output, leftover, open_maps_sink, open_sink
 from rtviz.sinks.memory import MemorySink
@@ -421,8 +422,9 @@ def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path: Path, name: 
 def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "there.mp4").write_bytes(b"x")
     (tmp_path / "hard.mp4").hardlink_to(tmp_path / "there.mp4")
-    with pytest.raises(OutputExists, match="--overwrite"):
+    with pytest.raises(OutputExists, match=r"there\.mp4 exists") as refused:
         check_output(tmp_path / "there.mp4", None, overwrite=False)
+    assert refused.value.remedy is Remedy.OVERWRITE
     for other in ("there.mp4", "hard.mp4"):
         with pytest.raises(OutputUnwritable, match="the input"):
             check_output(tmp_path / other, str(tmp_path / "there.mp4"), overwrite=True)
