@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -1540,11 +1541,15 @@ def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
 
 def test_a_line_under_the_picture_says_what_is_seen_and_names_the_paper(make: Make, qtbot: QtBot) -> None:
     window = make()
+
+    def shows(key: str) -> bool:
+        return views.find(window.session.settings.view).key == key
+
     assert window.meaning.isVisible()
     texts = set()
     for key in ("e", "k", "p", "o"):
         qtbot.keyClick(window.canvas, key)
-        wait(qtbot, lambda key=key: views.find(window.session.settings.view).key == key)
+        wait(qtbot, partial(shows, key))
         view = views.find(window.session.settings.view)
         window.refresh()
         assert view.meaning in window.meaning.text()
