@@ -40,20 +40,19 @@ class LiveFigures:
     """Figures of a live session.
 
     Attributes:
-        seconds: how long it was measured, without warming up.
-        camera_fps, shown_fps, attention_fps: frames a second that came, that the canvas took, that the first
-            model predicted.
+        seconds: duration of the measurement, without warm-up.
+        camera_fps, shown_fps, attention_fps: frames per second captured, taken by the canvas, and predicted by the
+            first model.
         age_p50_ms, age_p95_ms: from capture until the canvas took the picture.
-        attention_age_p50_ms, attention_age_p95_ms: how much older the frame is that the attention was
-            predicted for.
+        attention_age_p50_ms, attention_age_p95_ms: how much older the attention's frame is than the picture's.
         draw_p95_ms: drawing one picture, warping included.
-        changes_p50_ms, changes_max_ms: from asking for another head, layer, query, view, threshold or colours until
-            it shows.
+        changes_p50_ms, changes_max_ms: from a change of head, layer, query, view, threshold or colours until it
+            shows.
         memory_mb, memory_growth_mb: resident at the end, and how much more than after warming up.
-        cpu_cores: cores that the process kept busy.
-        load: of the machine, over the last minute, this process included; above the number of cores it measures the
-            others too.
-        compared: the other models, each with the frames a second that it predicted.
+        cpu_cores: cores kept busy by the process.
+        load: of the machine, over the last minute, this process included; above the number of cores, processes wait for
+            each other.
+        compared: the other models, each with its predicted frames per second.
     """
 
     place: str
@@ -88,7 +87,7 @@ class LiveFigures:
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The figures in words, for a terminal."""
         model = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
         said = [sentence for sentence in (self.source_sentence, self.model_sentence) if sentence]
         return [
@@ -198,14 +197,14 @@ class _Watcher:
         wanted = itertools.cycle(_CHANGES)
         change: dict[str, Any] = {}
         last = None
-        asked_at: float | None = None
+        changed_at: float | None = None
         until, change_at = time.monotonic() + seconds, time.monotonic() + 1.0
         while (now := time.monotonic()) < until:
-            if now >= change_at and asked_at is None:
+            if now >= change_at and changed_at is None:
                 change = next(wanted)
                 self._settings = self._settings.replace(**change)
                 self._live.update(self._settings)
-                asked_at, change_at = now, now + 1.0
+                changed_at, change_at = now, now + 1.0
             result = self._live.latest()
             if result is not None and result is not last:
                 last = result
@@ -216,9 +215,9 @@ class _Watcher:
                 if status.attention_age_ms is not None:
                     self.attention_ages.append(status.attention_age_ms)
                 self.draws.append(result.timings_ms.get("draw", 0.0) + result.timings_ms.get("warp", 0.0))
-                if asked_at is not None and _shows(result, change):
-                    self.changes.append((time.monotonic() - asked_at) * 1000)
-                    asked_at = None
+                if changed_at is not None and _shows(result, change):
+                    self.changes.append((time.monotonic() - changed_at) * 1000)
+                    changed_at = None
             tick.wait(_CANVAS_SECONDS)
 
 
@@ -240,32 +239,32 @@ def _percentile(values: Sequence[float], share: float) -> float:
 class WarpFigures:
     """Error of an overlay whose attention is old, on the built-in scene.
 
-    The attention is the ground truth, the objects' masks on the patch grid: so the figures say what age costs and what
-    optical flow wins back, whatever the model.
+    The attention is the ground truth, the objects' masks on the patch grid: so the figures show what age costs and what
+    optical flow wins back, independent of the model.
 
     Attributes:
         lag_ms: age of the attention.
         iou_fresh: overlap of the outlined overlay with the objects' true masks at no age: what the patch grid allows.
         iou_still: the same with the old attention left where it was.
-        iou_carried: the same with the old attention warped by optical flow.
-        error_still, error_carried: misplaced attention, as a share of all.
+        iou_warped: the same with the old attention warped by optical flow.
+        error_still, error_warped: misplaced attention, as a share of all.
         warp_ms: duration of warping, median.
     """
 
     lag_ms: float
     iou_fresh: float
     iou_still: float
-    iou_carried: float
+    iou_warped: float
     error_still: float
-    error_carried: float
+    error_warped: float
     warp_ms: float
 
     def line(self) -> str:
-        """For people."""
+        """The figures in words, for a terminal."""
         return (
             f"{self.lag_ms:4.0f} ms old: overlap with the objects {self.iou_still:.3f} left where it was, "
-            f"{self.iou_carried:.3f} warped, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
-            f"{self.error_carried:.1%}; warping takes {self.warp_ms:.1f} ms"
+            f"{self.iou_warped:.3f} warped, {self.iou_fresh:.3f} fresh; misplaced {self.error_still:.1%} and "
+            f"{self.error_warped:.1%}; warping takes {self.warp_ms:.1f} ms"
         )
 
 
@@ -299,29 +298,29 @@ def measure_warping(
             for then, now in zip(scene[:-lag:2], scene[lag::2], strict=False):
                 still, fresh = _true_attention(then, grid), _true_attention(now, grid)
                 start = time.perf_counter()
-                carried = warper.warp_planes(still[None], then, now)[0]
+                warped = warper.warp_planes(still[None], then, now)[0]
                 took = (time.perf_counter() - start) * 1000
                 mass = max(float(fresh.sum()), 1e-6)
                 rows.append(
                     (
                         _overlap(fresh, now),
                         _overlap(still, now),
-                        _overlap(carried, now),
+                        _overlap(warped, now),
                         float(np.abs(still - fresh).sum()) / mass / 2,
-                        float(np.abs(carried - fresh).sum()) / mass / 2,
+                        float(np.abs(warped - fresh).sum()) / mass / 2,
                         took,
                     )
                 )
         table = np.array(rows)
-        fresh_iou, still_iou, carried_iou, still_error, carried_error = table[:, :5].mean(axis=0)
+        fresh_iou, still_iou, warped_iou, still_error, warped_error = table[:, :5].mean(axis=0)
         figures.append(
             WarpFigures(
                 lag / fps * 1000,
                 fresh_iou,
                 still_iou,
-                carried_iou,
+                warped_iou,
                 still_error,
-                carried_error,
+                warped_error,
                 float(np.median(table[:, 5])),
             )
         )
@@ -338,7 +337,7 @@ def _true_attention(frame: Frame, grid: tuple[int, int]) -> Any:
 
 
 def _overlap(attention: Any, frame: Frame) -> float:
-    """Returns the intersection over union of what an overlay outlines and the objects."""
+    """Returns the intersection over union of the overlay's outlined area and the objects."""
     from rtviz.cv import cv2
 
     assert frame.masks is not None

@@ -1,11 +1,16 @@
-"""The command line as a user runs it, in a process of its own."""
+"""The command line as a user runs it, in a process of its own or, quicker, in this one."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+
+from rtviz import cli, threads
 
 TINY = ["--model", "random:vit_tiny_patch16_224", "--resolution", "64", "--precision", "fp32", "--device", "cpu"]
 SCENE = "scene:?seed=3&size=96x64&seconds=0.5"
@@ -14,6 +19,42 @@ SCENE = "scene:?seed=3&size=96x64&seconds=0.5"
 def rtviz(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rtviz", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def render(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What `rtviz render` says on stderr, in this process."""
+    capsys.readouterr()
+    status = cli.run(["render", *map(str, words), "--view", "none"])
+    said = capsys.readouterr().err
+    assert status == 0, said
+    return said
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Command(Protocol):
+    """Runs a command with further words: its status, and what it says on stderr."""
+
+    def __call__(self, *line: str | Path) -> tuple[int, str]: ...
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """`rtviz ...` in this process, which keeps its signals and its threads: for what takes seconds is to start one."""
+    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    monkeypatch.setattr(threads, "draw_in_one_thread", lambda: None)
+
+    def command(*line: str | Path) -> Said:
+        capsys.readouterr()
+        status = cli.run([*map(str, line)])
+        return Said(status, *capsys.readouterr())
+
+    return command
 
 
 def one_line_error(done: subprocess.CompletedProcess[str], status: int, *says: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 
 import rtviz.engine.comparison  # noqa: F401  (imports torch: the limits here are for the session alone)
 from rtviz.analysis.tracking import Tracker
-from rtviz.frame import Frame, Maps
-from rtviz.live.connection import SourceTimeouts
+from rtviz.frame import Floats, Frame, Maps, Result
+from rtviz.live.connection import OpenSource, SourceTimeouts
+from rtviz.live.loader import LoadEngine, Progress
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.sources import SourceInfo
@@ -19,6 +21,7 @@ from rtviz.sources.faulty import FaultyCamera
 from rtviz.views.requirements import muted, needs
 
 LIMIT = 20.0  # seconds that anything may take here; on a good day all takes a fraction of one
+DEFAULT = Settings()
 QUICK = SourceTimeouts(
     stalled_seconds=0.15,
     lost_seconds=0.4,
@@ -70,7 +73,7 @@ class Engine:
     passes: int = 0
     peak: float = 0.9
     errors: list[Exception] = field(default_factory=list)
-    before: Callable[[], None] | None = None
+    before: Callable[[], object] | None = None
     followed: set[str] = field(default_factory=set)
     adopted: list[tuple[Settings, Maps | None]] = field(default_factory=list)
 
@@ -127,7 +130,7 @@ class Engine:
             rows=(lambda query: {"attention": attention, "prefix": prefix}) if "rows" in features else None,
         )
 
-    def _cams(self) -> tuple[np.ndarray, ...]:
+    def _cams(self) -> tuple[Floats, ...]:
         """A bright cell in each stage, in a grid twice as fine as the next one's; of a transformer the last layer's."""
         stages = []
         for stage in range(self.model.layers if not self.model.heads else 1):
@@ -176,18 +179,47 @@ class RecordingSource:
         self.close()
 
 
-def session(source: FaultyCamera | Recording, engine: Engine | None = None, **more: object) -> LiveSession:
+def by_name(engines: Mapping[str, Engine]) -> Callable[[Settings, Progress], Engine]:
+    """Loads the engine of the model that the settings name."""
+    return lambda settings, progress: engines[str(settings.model)]
+
+
+def loads(load: Callable[[Settings, Progress], Engine]) -> LoadEngine:
+    """A loader of fakes as the session's type says it: what a session asks of an engine, the fake has."""
+    return cast(LoadEngine, load)
+
+
+class SessionOptions(TypedDict, total=False):
+    """Of `LiveSession`'s arguments, those that tests hand on."""
+
+    mode: str
+    timeouts: SourceTimeouts
+    past_seconds: float
+    past_mb: float
+
+
+def session(
+    source: FaultyCamera | Recording,
+    engine: Engine | None = None,
+    *,
+    settings: Settings = DEFAULT,
+    place: str | None = "fake:",
+    open_source: OpenSource | None = None,
+    load_engine: Callable[[Settings, Progress], Engine] | None = None,
+    find_places: Callable[[], Sequence[str]] | None = None,
+    **more: Unpack[SessionOptions],
+) -> LiveSession:
     """A session on fakes, with short timeouts."""
     known = engine or Engine()
-    options: dict[str, object] = {
-        "open_source": source.open,
-        "load_engine": lambda settings, progress: known,
-        "timeouts": QUICK,
-        **more,
-    }
-    settings = options.pop("settings", Settings())
-    place = str(options.pop("place", "fake:"))
-    return LiveSession(place, settings, **options)  # type: ignore[arg-type]
+    options: SessionOptions = {"timeouts": QUICK}
+    return LiveSession(
+        place,
+        settings,
+        open_source=open_source or source.open,
+        load_engine=loads(load_engine or (lambda settings, progress: known)),
+        find_places=find_places,
+        **(options | more),
+    )
 
 
 def until(live: LiveSession, condition: Callable[[LiveStatus], object], seconds: float = LIMIT) -> LiveStatus:
@@ -196,7 +228,7 @@ def until(live: LiveSession, condition: Callable[[LiveStatus], object], seconds:
     return live.status()
 
 
-def until_shown(live: LiveSession, condition: Callable[[object], object]) -> object:
+def until_shown(live: LiveSession, condition: Callable[[Result], object]) -> Result:
     """Wait for a picture, or fail with the last one."""
 
     def fits(status: LiveStatus) -> bool:
@@ -204,4 +236,18 @@ def until_shown(live: LiveSession, condition: Callable[[object], object]) -> obj
         return result is not None and bool(condition(result))
 
     assert live.wait_for(fits, LIMIT), (live.latest(), live.status())
-    return live.latest()
+    return latest(live)
+
+
+def latest(live: LiveSession) -> Result:
+    """The picture that is shown; there must be one."""
+    result = live.latest()
+    assert result is not None
+    return result
+
+
+def maps_of(result: Result | None) -> Maps:
+    """The prediction that a picture was drawn from; there must be one."""
+    assert result is not None
+    assert result.maps is not None
+    return result.maps

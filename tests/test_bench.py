@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from live_fakes import QUICK, Engine, Model
+from live_fakes import QUICK, Engine, Model, loads
 
 from rtviz.bench import bench_live
 from rtviz.errors import SourceUnreadable
@@ -17,7 +17,7 @@ def test_the_figures_of_a_paced_camera() -> None:
     camera = FaultyCamera(fps=40, size=(96, 128))
 
     def session(place: str, settings: Any, **more: Any) -> LiveSession:
-        return LiveSession(place, settings, open_source=camera.open, load_engine=lambda *_: Engine(), **more)  # type: ignore[arg-type,return-value]
+        return LiveSession(place, settings, open_source=camera.open, load_engine=loads(lambda *_: Engine()), **more)
 
     figures = bench_live("faulty:", seconds=2.5, warm_up_seconds=0.2, session=session)
     assert 20 < figures.camera_fps < 45
@@ -35,7 +35,9 @@ def test_a_source_that_cannot_be_opened_is_said_and_not_waited_for() -> None:
         raise SourceUnreadable(f"{place} is no video")
 
     def session(place: str, settings: Any, **more: Any) -> LiveSession:
-        return LiveSession(place, settings, open_source=refuse, load_engine=lambda *_: Engine(), timeouts=QUICK, **more)  # type: ignore[arg-type,return-value]
+        return LiveSession(
+            place, settings, open_source=refuse, load_engine=loads(lambda *_: Engine()), timeouts=QUICK, **more
+        )
 
     figures = bench_live("clip.mp4", seconds=0.1, warm_up_seconds=0.0, session=session)
     assert figures.shown_fps == 0
@@ -47,8 +49,12 @@ def test_every_model_beside_the_first_has_its_own_rate() -> None:
 
     def session(place: str, settings: Any, **more: Any) -> LiveSession:
         return LiveSession(
-            place, settings, open_source=camera.open, load_engine=lambda one, _: Engine(Model(one.model)), **more
-        )  # type: ignore[arg-type,return-value]
+            place,
+            settings,
+            open_source=camera.open,
+            load_engine=loads(lambda one, _: Engine(Model(str(one.model)))),
+            **more,
+        )
 
     settings = Settings(model="tiny", compare=("small", "large"))
     figures = bench_live("faulty:", settings, seconds=1.5, warm_up_seconds=0.2, session=session)

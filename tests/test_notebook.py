@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from typing import Protocol, cast
 
 import numpy as np
 import pytest
@@ -14,23 +15,29 @@ import rtviz
 from rtviz import figures, notebook
 from rtviz.drawing.palette import colormap
 from rtviz.frame import Frame, Maps, Result
-from rtviz.settings import Point, Settings
+from rtviz.settings import Point, Query, Settings
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
 
 
-def opened(thing: object) -> np.ndarray:
+class Shown(Protocol):
+    """What a notebook shows as a picture."""
+
+    def _repr_png_(self) -> bytes: ...
+
+
+def opened(thing: Shown) -> np.ndarray:
     data = thing._repr_png_()
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB"))
 
 
-def maps_of(heads: int, grid: tuple[int, int] = (6, 8), layers: int = 2, **more: object) -> Maps:
+def maps_of(heads: int, grid: tuple[int, int] = (6, 8), layers: int = 2, query: Query = "cls") -> Maps:
     attention = np.zeros((layers, heads, *grid), np.float32)
     for head in range(heads):  # each head looks at a patch of its own
         attention[-1, head].ravel()[(5 * head + 3) % (grid[0] * grid[1])] = 1
-    return Maps(attention, np.zeros((layers, heads, 1), np.float32), more.pop("query", "cls"), "a model", 16, (96, 128))
+    return Maps(attention, np.zeros((layers, heads, 1), np.float32), query, "a model", 16, (96, 128))
 
 
 def test_a_frame_and_a_result_show_their_pixels() -> None:
@@ -89,7 +96,7 @@ def test_another_query_and_a_model_without_heads_are_shown_too() -> None:
 
 def test_a_figure_shows_itself_without_pyplot() -> None:
     figure = figures.compare(PIXELS, {"one": maps_of(3)})
-    picture = opened(figure)
+    picture = opened(cast(Shown, figure))
     width, height = figure.get_size_inches() * 150
     assert picture.shape[:2] == pytest.approx((height, width), abs=2)
     assert picture.std() > 10
@@ -98,6 +105,7 @@ def test_a_figure_shows_itself_without_pyplot() -> None:
 def test_nothing_is_loaded_for_it_before_it_is_shown() -> None:
     program = """
 import sys
+from typing import Protocol, cast
 import rtviz
 frame = rtviz.Frame
 print("rtviz.notebook" in sys.modules, "PIL" in sys.modules)

@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from live_fakes import QUICK, Engine
+from live_fakes import QUICK, Engine, loads
 from pytestqt.qtbot import QtBot
 
 from rtviz.app.soak import Sample, SoakFigures, soak
@@ -48,8 +48,8 @@ def test_random_keys_are_pressed_on_a_failing_camera_and_a_leak_is_seen(qtbot: Q
             place,
             settings,
             open_source=camera.open,
-            load_engine=lambda *_: Engine(),
-            timeouts=QUICK,  # type: ignore[arg-type,return-value]
+            load_engine=loads(lambda *_: Engine()),
+            timeouts=QUICK,
         )
 
     found = soak(

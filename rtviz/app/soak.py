@@ -28,35 +28,35 @@ from rtviz.settings import Settings
 from rtviz.sources.faulty import openings
 from rtviz.usage import give_back_free_memory, handle_count, resident_mb, thread_count
 
-# Every fault that the camera knows, again every minute.
+# Every fault of the fake camera, once a minute.
 FAILING = (
     "faulty:?fps=30&size=640x480&repeat=1800&hang_seconds=7"
     "&hang=300&false=600-620&black=750-810&frozen=950-1060&exception=1200&slow=1350-1380&resize=1550-1610"
 )
-# What waits for a person to answer, and what ends the window.
+# Actions that wait for a person's answer, or close the window.
 _NOT_PRESSED = {"quit", "open", "open_address", "presets", "save_preset", "reference_open", "render"}
 _KEYS_A_SECOND = 4
-_CLICKS = 0.15  # the share of clicks on the picture among them
-_RARE = "Keep"  # the group of keys that write files, for seconds each: a fifth as often as others
+_CLICKS = 0.15  # share of clicks on the picture among them
+_RARE = "Keep"  # the group of keys that write files for seconds each: pressed a fifth as often as others
 _WRITERS = ("rtviz-save", "rtviz-layers", "rtviz-snapshot", "rtviz-record", "rtviz-compile")
-_HOME_SECONDS = 600.0  # so long a window may take to be as at first: models may have to be loaded, on a busy machine
-_KEPT_SECONDS = 60.0  # what was recorded is deleted when it is so old
+_HOME_SECONDS = 600.0  # time to return to the first state: models may have to be loaded, on a busy machine
+_KEPT_SECONDS = 60.0  # age at which recordings are deleted
 
-# How much the last third may hold above the middle one, in the median. The first third is for warming up.
+# How much more the last third may hold than the middle one, in the median. The first third is warm-up.
 _LEAST_SAMPLES = 3
 MOST_MB, MOST_THREADS, MOST_HANDLES = 32.0, 2, 2
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the process held, back at its first settings.
+    """The resources of the process, back at its first settings.
 
     Attributes:
         seconds: since the start.
         memory_mb: held, without what the flight recorder holds, which has a bound of its own.
         resident_mb: held or freed, before what was freed was given back to the system.
         recorder_mb: what the flight recorder holds.
-        threads, handles: how many, of the whole process.
+        threads, handles: of the whole process.
     """
 
     seconds: float
@@ -67,7 +67,7 @@ class Sample:
     handles: int
 
     def line(self) -> str:
-        """For people."""
+        """In words, for a terminal."""
         return (
             f"{self.seconds:6.0f} s  memory {self.memory_mb:6.0f} MB held, {self.resident_mb:.0f} resident "
             f"({self.recorder_mb:.0f} of recorder)  "
@@ -77,11 +77,11 @@ class Sample:
 
 @dataclass
 class SoakFigures:
-    """What a soak was and what it found.
+    """The conditions of a soak and its findings.
 
     Attributes:
         seed: of the random keys; the same seed presses the same keys.
-        keys, clicks: how many were pressed.
+        keys, clicks: how many of each.
         frames: how many the camera delivered.
         looks: how many frames the model predicted.
         openings: how often the camera had to be opened; 0 of another source.
@@ -118,7 +118,7 @@ class SoakFigures:
         return "nothing grew, and nothing failed"
 
     def problems(self) -> list[str]:
-        """A sentence for each thing that is not as it should be."""
+        """A sentence for each failure and each resource that grew."""
         memory, threads, handles = self.growth()
         found = list(self.errors)
         if not self.samples:
@@ -167,17 +167,17 @@ def soak(
 
     Args:
         seconds: how long.
-        place: any source; `FAILING` is a camera that fails in every way that it knows, each minute.
-        settings: with what it begins, and to what it comes back.
-        seed: which keys.
+        place: any source; `FAILING` is a camera that fails in every way that it can, each minute.
+        settings: at the start, and again after each round.
+        seed: of the random keys.
         round_seconds: from one measurement to the next.
         settle_seconds: how long threads may take to end, before a measurement.
         session: the seam for tests.
         on_sample: called after each measurement.
     """
-    before = qInstallMessageHandler(lambda *_: None)  # what a platform without a screen cannot do, at each resizing
+    before = qInstallMessageHandler(lambda *_: None)  # warnings of a platform without a screen, at each resize
     try:
-        app = QApplication.instance() or QApplication(["rtviz"])  # it lives as long as somebody holds it
+        app = QApplication.instance() or QApplication(["rtviz"])  # keeps it alive
         with tempfile.TemporaryDirectory(prefix="rtviz-soak-") as folder:
             played = _Soak(Path(folder), place, settings or Settings(), seed, session, settle_seconds)
             return played.run(seconds, round_seconds, on_sample)
@@ -187,7 +187,7 @@ def soak(
 
 
 class _Soak:
-    """One window and the hand that plays with it."""
+    """One window, and the random input to it."""
 
     def __init__(
         self,
@@ -288,13 +288,13 @@ class _Soak:
                 )
                 return
             _let_run(0.1)
-        _let_run(self._settle_seconds)  # for threads that are ending
+        _let_run(self._settle_seconds)  # lets threads end
         for path in self._folder.iterdir():
             if path.is_file() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                 path.unlink()
 
     def _differences(self) -> list[str]:
-        """A phrase for each thing in which the window differs from the first one; none when it is back."""
+        """A phrase for each difference from the window's first state; none when it is back there."""
         status, result = self._session.status(), self._session.latest()
         writing = [thread.name for thread in threading.enumerate() if thread.name.startswith(_WRITERS)]
         found = {
@@ -324,7 +324,7 @@ class _Soak:
 
 
 def _let_run(seconds: float) -> None:
-    """The window's own timers and events, for so long."""
+    """Run the window's timers and events for so long."""
     loop = QEventLoop()
     QTimer.singleShot(round(1000 * seconds), loop.quit)
     loop.exec_()

@@ -65,7 +65,7 @@ class Tiles(QWidget):
         self.tags: Sequence[Tag] = ()
         self.colors: Sequence[tuple[int, int, int]] = ()
         self.tips: Sequence[str] = ()
-        self.struck: Collection[int] = ()  # tiles of what is muted
+        self.struck: Collection[int] = ()  # tiles of muted heads
         self.nothing = f"{word}s appear here with the first prediction"
         self._vertical = vertical
         self._images: list[QImage] = []
@@ -96,7 +96,7 @@ class Tiles(QWidget):
             self.update()
 
     def show_nothing(self, sentence: str) -> None:
-        """There are no tiles, and why."""
+        """Show no tiles, and say why."""
         self.nothing = sentence
         self.setAccessibleDescription(sentence)
         self.show_count(0, self._aspect)
@@ -312,8 +312,8 @@ class LayerColumn(QWidget):
         return QSize(88, 300)
 
     def fit_height(self, height: int) -> None:
-        """As broad as a dozen tiles get at such a height of the window: the picture beside them must not move when
-        another model with more layers, or with stages, comes into focus."""
+        """As wide as a dozen tiles at this height of the window: the picture beside them must not move when another
+        model with more layers, or with stages, gets the focus."""
         tile = (height - 60) / 12 - 6
         self.setFixedWidth(round(min(max(76, tile * 4 / 3 + 30), 0.16 * height)))
 

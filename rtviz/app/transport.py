@@ -11,7 +11,7 @@ from rtviz.app.theme import DARK, Theme, icon
 from rtviz.app.timeline import Timeline
 from rtviz.live.session import LiveStatus
 
-_NARROW = 640  # pixels: a row that is less wide shows the timeline rather than frame number, speed and loop
+_NARROW = 640  # pixels: a narrower row shows the timeline rather than frame number, speed and loop
 
 
 _UNSEEKABLE = "This file cannot be sought; its last seconds:"
@@ -115,7 +115,7 @@ class Transport(QWidget):
             self.sought.emit(seconds)
 
     def show_renders(self, percent: int | None) -> None:
-        """How far the render that runs is; None for none."""
+        """The progress of the current render; None for none."""
         self.render_button.setText("" if percent is None else f" {percent} %")
         self.render_button.setToolButtonStyle(Qt.ToolButtonIconOnly if percent is None else Qt.ToolButtonTextBesideIcon)
 
@@ -131,7 +131,7 @@ class Transport(QWidget):
             self._icons["pause"].setIcon(icon("pause" if playing else "play", self._theme))
         info = status.source_info
         duration = info.duration_seconds if info is not None and not info.live else None
-        # A file is sought on its own line; what has no end is gone through on the flight recorder's.
+        # A file is sought on its own timeline; an endless source is reviewed on the flight recorder's.
         self._past = status.past_seconds is not None or not (duration or status.page)
         if status.place != self._place:
             self._place = status.place

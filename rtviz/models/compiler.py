@@ -22,17 +22,17 @@ from rtviz.models import compiled, compiled_cache, fidelity, measurements
 from rtviz.models.compiled import Compiled
 from rtviz.models.probed_network import ProbedNetwork, RawOutputs
 
-PAYS = 1.15  # so many times as fast as torch must it be
-# So many tokens in torch, in this run and earlier ones, are worth finding out whether compiling pays: 300 frames of a
-# ViT-S/16 at 224. Then torch has taken about as long as finding out does, and at worst that doubles it.
+PAYS = 1.15  # the least speed-up over torch
+# After so many tokens in torch, in this run and earlier ones, it is measured whether compiling pays: 300 frames of a
+# ViT-S/16 at 224. By then torch has taken about as long as the measurement does, so at worst it doubles the time.
 MANY_TOKENS = 60_000
 _TURNS = 5
 _REMEMBERED = 6  # shapes of input; each holds the weights once more
-_FULL = 16  # frames of a batch, beyond which the last one of a video is not filled up
-_LARGEST = 200_000_000  # parameters: beyond, a copy in fp32 is too much to make unasked
+_FULL = 16  # frames; a video's last batch is padded only up to batches of this size
+_LARGEST = 200_000_000  # parameters: a larger network is not copied in fp32 unless the user wants it compiled
 
-# Two models that are compiled at once would be timed against each other; and the tracer's warnings are silenced for the
-# whole process.
+# Two models compiled at the same time would disturb each other's timings; and the tracer's warnings are silenced for
+# the whole process.
 _one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Compiler:
         precision: int8, bf16 or fp32; "auto" takes the native one where that pays and the maps hold, and never int8:
             of a trained DINOv2 its masks are further from those of float32 than `fidelity.holds` allows, and with AMX
             it is slower than bf16.
-        always: compile every pass, and at once; else only those that are asked for, where it pays.
+        always: compile every pass, and at once; else only where it pays.
         backend: which of OpenVINO's devices.
 
     Raises:
@@ -82,11 +82,11 @@ class Compiler:
         self._thread: threading.Thread | None = None
 
     def soon(self) -> None:
-        """From now on compile in the background what comes and is not compiled yet, where it pays."""
+        """From now on, compile new input sizes in the background, where it pays."""
         self._background = compiled.is_there()
 
     def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Pass] | None:
-        """The compiled pass for such an input, with its number format; None where the network itself is to run.
+        """The compiled pass for such an input, with its number format; None if the network itself must run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
@@ -114,10 +114,10 @@ class Compiler:
         return None
 
     def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Compiled] | None:
-        """As `find`, compiled now if it is not yet and pays. Takes a few seconds.
+        """As `find`, but compiles now what is not compiled yet, if that pays. Takes a few seconds.
 
         Args:
-            frames: how many are to come. Few pay only if an earlier measurement says what each gains.
+            frames: how many will follow. A few pay only if an earlier measurement says what each gains.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
@@ -220,8 +220,8 @@ class Compiler:
         return self._native, one
 
     def _seconds_to_read(self, kept: str, given: tuple[Tensor, Tensor]) -> float:
-        """How long a new process waits for its first maps of a pass that is kept, more than later. It is measured at
-        once, on a machine that is as busy as while the gain was measured."""
+        """How much longer a new process waits for the first maps of a kept pass than for later ones. It is measured at
+        once, so that the machine is as busy as when the gain was measured."""
         start = time.perf_counter()
         again = compiled_cache.load(kept, self._native, self._threads)
         if again is None:
@@ -230,7 +230,7 @@ class Compiler:
         return 2 * (time.perf_counter() - start)  # importing OpenVINO takes as long, which is here already
 
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
-        """Whether its maps may be shown, judged by the frame that is here, as it is, in a mirror and upside down."""
+        """Whether its maps are accurate enough, judged on this frame, also mirrored and upside down."""
         frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
         row = torch.zeros(1, dtype=torch.int64)
 
@@ -240,8 +240,8 @@ class Compiler:
         return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
 
 
-# What is kept beside a choice: tokens that torch has worked on so far; how many frames win back compiling a pass, and
-# reading one back.
+# What is kept beside a choice: the tokens that torch has processed so far; after how many frames compiling a pass, or
+# reading one from the disk, pays.
 _IN_TORCH, _COMPILED_PAYS, _READ_PAYS = " | tokens in torch", " | compiling pays after", " | reading pays after"
 
 
@@ -249,12 +249,12 @@ def _number(key: str) -> float | None:
     known = measurements.known_choice(key)
     try:
         return None if known is None else float(known)
-    except ValueError:  # somebody wrote into the file
+    except ValueError:  # the file was edited
         return None
 
 
 def _name_kept(key: str, x: Tensor, whole: bool) -> str:
-    """What a compiled pass is kept under."""
+    """The key of a compiled pass in the cache."""
     return f"{key} | {len(x)} frames, {'to the end' if whole else 'attention'}, rtviz {__version__}"
 
 
@@ -267,7 +267,7 @@ def _fingerprint(network: Any) -> str:
 
 
 def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
-    """Fill up a batch that is not full, as a video's last, and run it like the others: all maps are of one kind."""
+    """Pad an incomplete batch, such as a video's last, and run it like the others, so that all maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
     return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
 

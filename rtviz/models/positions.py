@@ -45,7 +45,7 @@ class Positions:
         self._network = network
         self._resampling = resampling
         self._embedding: Any = backbone.patch_embedding(network)
-        self._embedding.strict_img_size = False  # else timm refuses what is not of the size of training
+        self._embedding.strict_img_size = False  # else timm refuses any size but that of training
         self._trained: Fit = []
         self._embeddings: Tensor | None = None
         if getattr(network, "pos_embed", None) is not None:
@@ -74,7 +74,7 @@ class Positions:
         self._grid = None
 
     def fit(self, grid: tuple[int, int]) -> None:
-        """Ready the network for inputs of this patch grid, where it is and in the number format that it has."""
+        """Fit the network to this patch grid, on its device and in its number format."""
         with self._fitting:
             if grid == self._grid:
                 return
@@ -144,7 +144,7 @@ def resample(embeddings: Tensor, trained: tuple[int, int], grid: tuple[int, int]
         return embeddings
     planes = embeddings.mT.reshape(1, -1, *trained)
     if resampling == "offset":
-        # torch takes the places that it samples from this factor, and not from the two sizes.
+        # torch derives the sampled positions from this factor, not from the two sizes.
         factors = tuple((wanted + 0.1) / had for wanted, had in zip(grid, trained, strict=True))
         planes = interpolate(planes, scale_factor=factors, mode="bicubic")
     else:
@@ -198,7 +198,7 @@ def _offsets(grid: tuple[int, int]) -> int:
 
 
 def _kept(value: Any) -> Any:
-    """A copy that a later move of the network, or another fit, does not change."""
+    """A copy that stays as it is when the network is moved or fitted again."""
     if not isinstance(value, Tensor):
         return value
     value = value.detach().cpu()  # where timm resizes tables

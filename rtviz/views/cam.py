@@ -13,7 +13,7 @@ from rtviz.views import heatmap
 from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
 
-# Below such a share of the largest value differences are rounding. The tokens of an untrained ViT are all equally long
+# Differences below this share of the largest value are rounding. The tokens of an untrained ViT are all equally long
 # after the last norm.
 _ALIKE = 1e-3
 

@@ -1,4 +1,4 @@
-"""The view `difference`: how attention differs from that of the intact model while heads are muted."""
+"""The view `difference`: how attention differs from that of the unablated model while heads are muted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rtviz.views.selection import chosen, key_of, layer_of, normalize
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
-    """Where the chosen head attends more than in the intact model, in one colour, and where less, in another; in words
-    which share of the attention has moved. What rounding in the number format may have moved stays dark.
+    """Where the chosen head attends more than in the unablated model, in one colour, and where less, in another; the
+    share of the attention that has moved, in words. Differences within rounding of the number format stay dark.
 
     Raises:
         SettingsError: the maps have no such layer or head.
@@ -26,7 +26,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         return picture
     more, share = difference(maps, maps.unablated, settings)
     layer = layer_of(maps, settings)
-    above = layer > min(one.layer for one in maps.muted)  # attention is made before what a head says is heard
+    above = layer > min(one.layer for one in maps.muted)  # muting acts on a head's output, after its layer's attention
     real = _beyond_rounding(more, maps, maps.unablated, settings) if above else np.zeros_like(more)
     if real.any():
         key = key_of(maps, settings, "difference", layer, settings.head)
@@ -48,15 +48,15 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
 
 
 def _beyond_rounding(more: Floats, maps: Maps, unablated: Maps, settings: Settings) -> Floats:
-    """A difference [rows, columns] less what rounding may have made of it in each patch."""
+    """A difference [rows, columns], reduced by the rounding error possible in each patch."""
     fused = settings.replace(head="mean") if settings.head == "all" else settings
     noise = max(maps.noise, unablated.noise) * np.maximum(chosen(maps, fused), chosen(unablated, fused))
     return np.asarray(np.sign(more) * np.maximum(np.abs(more) - noise, 0), np.float32)
 
 
 def difference(maps: Maps, unablated: Maps, settings: Settings) -> tuple[Floats, float]:
-    """What the chosen map has more than the intact one, float32 [rows, columns], and the share of the attention that
-    has moved: half the sum of all differences (total variation), 0 to 1.
+    """The chosen map minus the unablated one, float32 [rows, columns], and the share of the attention that has
+    moved: half the sum of all differences (total variation), 0 to 1.
 
     Raises:
         SettingsError: the maps have no such layer or head.

@@ -1,4 +1,4 @@
-"""The view `heads`: all heads of one layer beside each other, with what they have in common where there is room."""
+"""The view `heads`: all heads of one layer side by side, with their mean and maximum where there is room."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rtviz.views.selection import check_head, fuse, key_of, layer_of, normalize
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
-    """A mosaic of labelled tiles; the one that is chosen in the settings has a bright border.
+    """A mosaic of labelled tiles; the head chosen in the settings has a bright border.
 
     Raises:
         SettingsError: the maps have no such layer or head.

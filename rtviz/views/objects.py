@@ -66,7 +66,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
 
 
 def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None = None) -> Discovery:
-    """The object of a frame; with a memory, the same one as in the frame before, as long as that can be had.
+    """The object of a frame; with a memory, the same one as in the frame before, while it can be found.
 
     Raises:
         ValueError: the maps do not hold the features that the settings compare patches by.
@@ -88,7 +88,7 @@ def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> B
 
 
 def _clear_away(mask: Bytes, found: Discovery) -> None:
-    """Guided by the frame, specks may come up far from the object: what is a patch or more outside its box goes."""
+    """Guided upsampling may leave specks far from the object: removes what is a patch or more outside its box."""
     if found.box is None:
         mask[:] = 0
         return
@@ -125,7 +125,7 @@ def _box(picture: Pixels, mask: Bytes, name: str) -> None:
     _line(picture, inner, palette.INK, thick)
     # Above the box if there is room, else in its upper corner.
     extent = labels.pill_extent(name, height)
-    if extent[1] > size[1] // 2:  # on a picture that small it would hide what it names
+    if extent[1] > size[1] // 2:  # on so small a picture the label would hide the object
         return
     top = box.top - extent[0] if box.top >= extent[0] else box.top + thick
     left = max(0, min(box.left, size[1] - extent[1]))

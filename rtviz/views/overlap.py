@@ -62,7 +62,7 @@ def _short(share: float) -> str:
 
 
 def looked_at(maps: Maps, settings: Settings) -> Floats:
-    """What is scored of a model: the attention of each head of the settings' layer, [heads, rows, columns]. Of a model
+    """The maps that are scored: the attention of each head of the settings' layer, [heads, rows, columns]. Of a model
     without heads it is one map: what its stage responds to.
 
     Raises:

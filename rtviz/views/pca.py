@@ -1,4 +1,4 @@
-"""The view `pca`: what the patches are like, as colours; figure first. Or one component alone, with its share."""
+"""The view `pca`: principal components of the patch tokens as colours, of the figure first; or one component alone."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _one(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
 
 def _lay(pixels: Pixels, projected: Floats, settings: Settings) -> Pixels:
     size, how = (pixels.shape[0], pixels.shape[1]), settings.upsampling
-    # At an outline the colour is the figure's, not something between it and what the ground happens to have.
+    # At an outline the colour is the figure's, not a mixture with the ground's.
     _, of_figure = paint(projected)
     weights = np.maximum(of_figure, np.float32(1e-3))
     along, weight, *weighted = resample.refine(

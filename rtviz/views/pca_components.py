@@ -153,12 +153,12 @@ def _turned(centred: Floats, directions: Floats) -> Floats:
 
 
 def _figure_share(along: Floats, spread: float) -> Floats:
-    """How far patches belong to the figure, by their place between ground and figure: a soft step in the middle."""
+    """How far patches belong to the figure, by their position between ground and figure: a soft step in the middle."""
     return np.asarray(1 / (1 + np.exp(-np.clip(6 * along / spread, -30, 30))), np.float32)
 
 
 def _range(centred: Floats, colors: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Where the colours begin and end: the 2nd and the 98th of a hundred parts along each, among the figure's rows."""
+    """Where the colours begin and end: the 2nd and 98th percentiles along each, among the figure's rows."""
     projected = centred @ colors
     inside = projected[weights > 0.5]
     low, high = np.percentile(inside if len(inside) > 3 else projected, (2, 98), axis=0)

@@ -173,7 +173,7 @@ VIEWS = (
     ViewInfo("none", "Frame", "the frame as it is", "n", frozenset(), titles=("",)),
 )  # fmt: skip
 
-# Views that others ask for, by what they show.
+# Views that other modules select, by what they show.
 FRAME = "none"
 MARKS = "track"
 REFERENCES = "reference"

@@ -50,7 +50,7 @@ def features(settings: Settings, model: Model) -> set[str]:
 
 
 def fit(settings: Settings, maps: Maps | None) -> Settings:
-    """The settings, with layer, head and view replaced where these maps do not have them: another model was chosen, or
+    """The settings with layer, head and view replaced where these maps lack them: another model was chosen, or
     the next forward pass has not delivered what a new view needs."""
     view = registry.find(settings.view)
     if maps is None:

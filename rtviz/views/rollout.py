@@ -9,9 +9,9 @@ from rtviz.views import heatmap, outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
 
-# Through the layers a few patches gather what belongs to no place, as DINOv2 without registers does it ("Vision
-# Transformers Need Registers", Darcet et al. 2024): with a trained ViT-S/14 one patch has 80 to 420 times the median of
-# a picture, and the eighth 8 to 17 times. Colours end below those few, or the rest is black.
+# Through the layers a few patches gather global information, as in DINOv2 without registers ("Vision Transformers
+# Need Registers", Darcet et al. 2024): with a trained ViT-S/14 the largest patch has 80 to 420 times the median of a
+# picture, and the eighth largest 8 to 17 times. The range of colours ends below those few, or the rest is black.
 _TOP = 0.98
 
 
@@ -24,7 +24,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     if maps.rollout is None:
         raise ValueError("the view rollout needs the feature rollout")
-    layer = layer_of(maps, settings)  # a layer that is not there is refused here as everywhere
+    layer = layer_of(maps, settings)  # a layer that is not there is an error here as everywhere
     key = key_of(maps, settings, "rollout", *(maps.rolled or ()))
     values = normalize(maps.rollout, frame, settings, memory, key, top=_TOP)
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")

@@ -14,7 +14,7 @@ from rtviz.settings import Settings
 from rtviz.views.base import FOLLOWED, Memory
 from rtviz.words import counted
 
-# Robust ends of a map's range: few patches of a map may be brighter than the colours go.
+# Robust ends of a map's range: a few patches of a map may exceed the colours' range.
 _LOW, _HIGH = 0.02, 0.995
 # How fast a steady range follows, in seconds: it widens at once, so that nothing is blinding, and narrows slowly.
 _WIDEN_SECONDS, _NARROW_SECONDS = 0.12, 2.0
@@ -90,7 +90,7 @@ def chosen(maps: Maps, settings: Settings) -> Floats:
 
 
 def fuse(heads: Floats, head: int | str) -> Floats:
-    """One map [rows, columns] from [heads, rows, columns]; "all" gives them back."""
+    """One map [rows, columns] from [heads, rows, columns]; "all" returns them as they are."""
     if isinstance(head, int):
         return np.asarray(heads[head])
     if head == "mean":
@@ -111,7 +111,7 @@ def normalize(
     key: Hashable = None,
     top: float = _HIGH,
 ) -> Floats:
-    """Maps brought to 0..1, each map for itself, with the gamma of the settings.
+    """Maps scaled to 0..1, each by its own range, with the gamma of the settings.
 
     "frame" takes the range from each frame alone. "steady" follows it over time, so that a video does not flicker: the
     range widens fast and narrows slowly, in seconds of the source, whatever the rate of frames.

@@ -1,4 +1,4 @@
-"""The view `similarity`: how similar each patch is to the query's."""
+"""The view `similarity`: the cosine similarity of each patch to the query's."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ def as_file(place: str, folder: Path) -> str:
     return str(path)
 
 
-def in_lanes(run: Callable[[], None], passes: int, model: Any) -> tuple[float, int]:
-    """(seconds, lanes) that so many passes take side by side, as a render arranges them."""
+def run_concurrently(run: Callable[[], None], passes: int, model: Any) -> tuple[float, int]:
+    """(seconds per pass, workers) of so many concurrent passes, as a render arranges them."""
     with InferencePool(model.device) as pool:
         passes = max(pool.count, passes)
         start = time.perf_counter()
@@ -69,8 +69,8 @@ def in_lanes(run: Callable[[], None], passes: int, model: Any) -> tuple[float, i
 
 
 def looks(options: argparse.Namespace) -> dict[str, Any]:
-    """How fast the frames of a video that lies in memory are looked at, as in a render, without decoding, drawing and
-    encoding: against the forward pass alone in the same batches, in turns."""
+    """How fast the frames of a video in memory are predicted, as in a render, without decoding, drawing and encoding:
+    against the forward pass alone in the same batches, in turns."""
     model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution)
     bare_model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution, backend="torch")
     width, height = options.frame or (640, 360)
@@ -88,13 +88,13 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
         start = time.perf_counter()
         seen = sum(1 for _ in Engine(model).predict_all(batches, settings))
         taken = (time.perf_counter() - start) / seen
-        alone, pool = in_lanes(run, len(batches), bare_model)
+        alone, pool = run_concurrently(run, len(batches), bare_model)
         if turn:  # the first warms up
             looked.append(taken)
             bare.append(alone / batch)
     return {
         "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size((height, width))}",
-        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {pool} lanes",
+        "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {pool} workers",
         "looked at, frames/s": round(1 / statistics.median(looked), 1),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(1 / statistics.median(bare), 1),
         "looked at / bare forward": round(1 / ratio(looked, bare), 3),
@@ -139,7 +139,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         for turn in range(options.rounds):
             floors.append(floor.flops * rate(floor.product, 5, 1) ** -1 / floor.product.flops)
             bare.append(rate(run_bare, max(1, len(frames) // alone), alone))
-            seconds, pool = in_lanes(run_arranged, len(frames) // batch, model)
+            seconds, pool = run_concurrently(run_arranged, len(frames) // batch, model)
             arranged.append(batch / seconds)
             with open_source(place, end=options.seconds) as source:
                 report = pipeline.render(
@@ -158,14 +158,14 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         "last layer, distance from the peer's": agrees,
         f"floor of the forward pass in {bare_model.precision}, ms a frame": milliseconds(floors),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(statistics.median(bare), 2),
-        f"the same in {pool} lanes of {batch}": round(statistics.median(arranged), 2),
+        f"the same on {pool} workers, {batch} a pass": round(statistics.median(arranged), 2),
         "render, frames/s": round(statistics.median(whole), 2),
         "render, ms a frame": milliseconds([1 / w for w in whole]),
         "peer, ms a frame": milliseconds(peer_seconds),
         "peer, stages, ms a frame": {stage: milliseconds([other[stage] for other in others]) for stage in others[0]},
         "render / bare forward (target 0.9)": round(statistics.median(ratios), 3),
         "ratio of each round": [round(each, 3) for each in ratios],
-        "render / forward in lanes": round(statistics.median(w / a for w, a in zip(whole, arranged, strict=True)), 3),
+        "render / concurrent forward": round(statistics.median(w / a for w, a in zip(whole, arranged, strict=True)), 3),
         "peer / render, a frame (target 3)": round(
             statistics.median(w * p for w, p in zip(whole, peer_seconds, strict=True)), 2
         ),

@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from typed import present
 
 import rtviz
 from rtviz import views
 from rtviz.analysis import discovery
-from rtviz.analysis.discovery import Discovery, Following, box_of, component, follow, lost, parts, tokencut
+from rtviz.analysis.discovery import (
+    Discovery,
+    Following,
+    Mask,
+    Method,
+    box_of,
+    component,
+    follow,
+    lost,
+    parts,
+    tokencut,
+)
 from rtviz.drawing import labels
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
-from rtviz.frame import Frame, Maps
+from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.models import zoo
+from rtviz.models.model import Model
 from rtviz.scoring.measures import box_overlap, jaccard, on_pixels
 from rtviz.settings import Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
 from rtviz.views import objects
 from rtviz.views.requirements import needs
 
-METHODS = {"tokencut": tokencut, "lost": lost}
+Box = tuple[int, int, int, int]
+Product = Callable[[NDArray[Any]], NDArray[Any]]
+METHODS: dict[str, Method] = {"tokencut": tokencut, "lost": lost}
 
 
-def figure(grid, box) -> np.ndarray:
+def figure(grid: tuple[int, int], box: Box) -> Mask:
     mask = np.zeros(grid, bool)
     mask[box[0] : box[2], box[1] : box[3]] = True
     return mask
 
 
-def made_up(mask, noise: float = 0.5, seed: int = 0, width: int = 24, common: float = 0.3, look: int = 0) -> np.ndarray:
+def made_up(
+    mask: Mask, noise: float = 0.5, seed: int = 0, width: int = 24, common: float = 0.3, look: int = 0
+) -> Floats:
     """Features of a figure before a ground: two directions, something in common, and noise."""
     directions = np.random.default_rng(1000 + look).normal(size=(3, width))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -45,7 +65,7 @@ def made_up(mask, noise: float = 0.5, seed: int = 0, width: int = 24, common: fl
 # ---------------------------------------------------------------------------------------------- the oracles
 
 
-def flood(mask, seed) -> np.ndarray:
+def flood(mask: Mask, seed: tuple[int, int]) -> Mask:
     found, waiting = np.zeros(mask.shape, bool), [seed]
     while waiting:
         row, column = waiting.pop()
@@ -55,7 +75,9 @@ def flood(mask, seed) -> np.ndarray:
     return found
 
 
-def slow_tokencut(features, tau: float = 0.2, epsilon: float = 1e-5):
+def slow_tokencut(
+    features: Floats, tau: float = 0.2, epsilon: float = 1e-5
+) -> tuple[Mask, tuple[int, int], Mask, NDArray[np.float64]]:
     """(foreground, seed, object, second smallest solution) by a full decomposition in double precision."""
     rows, columns, width = features.shape
     flat = features.reshape(-1, width).astype(np.float64)
@@ -75,7 +97,7 @@ def slow_tokencut(features, tau: float = 0.2, epsilon: float = 1e-5):
     return side, place, flood(side, place), y.reshape(rows, columns)
 
 
-def slow_lost(features, k: int = 100):
+def slow_lost(features: Floats, k: int = 100) -> tuple[Mask, tuple[int, int], Mask]:
     """(foreground, seed, object) by loops."""
     rows, columns, width = features.shape
     flat = features.reshape(-1, width).astype(np.float64)
@@ -98,7 +120,7 @@ SCENES = [
 
 
 @pytest.mark.parametrize(("grid", "box", "noise", "seed"), SCENES)
-def test_tokencut_is_what_a_full_decomposition_gives(grid, box, noise, seed) -> None:
+def test_tokencut_is_what_a_full_decomposition_gives(grid: tuple[int, int], box: Box, noise: float, seed: int) -> None:
     features = made_up(figure(grid, box), noise, seed)
     side, place, _, vector = slow_tokencut(features)
     distance = np.abs(vector - vector.mean()) / np.abs(vector).max()
@@ -112,14 +134,14 @@ def test_tokencut_is_what_a_full_decomposition_gives(grid, box, noise, seed) -> 
     found = tokencut(features)
     np.testing.assert_array_equal(found.foreground[sure], side[sure])
     assert np.abs(vector[found.seed]) > 0.99 * np.abs(vector[place])
-    np.testing.assert_array_equal(found.mask, flood(found.foreground, found.seed))
+    np.testing.assert_array_equal(found.mask, flood(found.foreground, present(found.seed)))
     assert found.box == box_of(found.mask)
     np.testing.assert_array_equal(found.values > 0, found.foreground)
 
 
 @pytest.mark.parametrize(("grid", "box", "noise", "seed"), SCENES[::2])
 @pytest.mark.parametrize("k", [1, 20, 100])
-def test_lost_is_what_the_loops_give(grid, box, noise, seed, k: int) -> None:
+def test_lost_is_what_the_loops_give(grid: tuple[int, int], box: Box, noise: float, seed: int, k: int) -> None:
     features = made_up(figure(grid, box), noise, seed, common=0.1)
     foreground, place, mask = slow_lost(features, k)
     found = lost(features, k=k)
@@ -134,9 +156,9 @@ def test_a_component_hangs_together_side_by_side() -> None:
     for seed in range(30):
         random = np.random.default_rng(seed)
         mask = random.random((int(random.integers(1, 14)), int(random.integers(1, 14)))) < 0.6
-        for place in np.argwhere(mask)[:5]:
-            np.testing.assert_array_equal(component(mask, tuple(place)), flood(mask, tuple(place)))
-        assert sum(part.astype(int) for part in parts(mask)).max(initial=0) <= 1
+        for row, column in np.argwhere(mask)[:5].tolist():
+            np.testing.assert_array_equal(component(mask, (row, column)), flood(mask, (row, column)))
+        assert np.sum([np.zeros_like(mask), *parts(mask)], axis=0).max(initial=0) <= 1
         np.testing.assert_array_equal(np.logical_or.reduce([*parts(mask), np.zeros_like(mask)]), mask)
         assert all(part.sum() >= 4 for part in parts(mask, 4))
     corners = np.array([[1, 0], [0, 1]], bool)
@@ -147,7 +169,7 @@ def test_a_component_hangs_together_side_by_side() -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("box", [(3, 4, 9, 9), (0, 0, 5, 5), (2, 10, 12, 16)])
-def test_a_clear_figure_is_found_exactly(name, box: tuple[int, int, int, int]) -> None:
+def test_a_clear_figure_is_found_exactly(name: str, box: Box) -> None:
     mask = figure((12, 16), box)
     found = METHODS[name](made_up(mask, noise=0.3, common=0.1))
     np.testing.assert_array_equal(found.mask, mask)
@@ -170,7 +192,7 @@ def test_of_two_figures_one_is_the_object_and_both_are_foreground() -> None:
 @pytest.mark.parametrize("method", METHODS.values())
 @pytest.mark.parametrize("grid", [(0, 0), (0, 4), (1, 1), (1, 2), (2, 1), (1, 7), (2, 2), (5, 6)])
 @pytest.mark.parametrize("kind", ["zeros", "constant", "noise", "nan", "one"])
-def test_any_features_give_an_answer(method, grid: tuple[int, int], kind: str) -> None:
+def test_any_features_give_an_answer(method: Method, grid: tuple[int, int], kind: str) -> None:
     features = np.zeros((*grid, 8), np.float32)
     if kind == "constant":
         features += 1
@@ -180,10 +202,10 @@ def test_any_features_give_an_answer(method, grid: tuple[int, int], kind: str) -
         features += np.nan
     elif kind == "one" and features.size:
         features[0, 0] = 1
-    before = None
+    before: Following | None = None
     for number in range(3):
         before = follow(method, features, number / 10, before)
-    for found in (method(features), before.found):
+    for found in (method(features), present(before).found):
         assert found.mask.shape == found.foreground.shape == found.values.shape == grid
         assert not (found.mask & ~found.foreground).any()
         assert (found.seed is None) == (found.box is None) == (not found.mask.any())
@@ -205,7 +227,7 @@ def test_features_of_another_shape_are_refused() -> None:
 
 def test_features_are_left_as_they_are() -> None:
     for dtype in (np.float16, np.float32, np.float64):
-        features = made_up(figure((7, 8), (2, 2, 5, 5))).astype(dtype)
+        features: Floats = made_up(figure((7, 8), (2, 2, 5, 5))).astype(dtype)
         kept = features.copy()
         features.flags.writeable = False
         for method in METHODS.values():
@@ -217,16 +239,17 @@ def test_features_are_left_as_they_are() -> None:
 
 
 @pytest.fixture(scope="module")
-def model():
+def model() -> Model:
     return rtviz.load("embedded", device="cpu", precision="fp32")
 
 
-def keys_of(model, frame) -> np.ndarray:
+def keys_of(model: Model, frame: Frame | Pixels) -> Floats:
+    """Of each patch, those of all heads: [rows, columns, width]."""
     maps = model(frame, features=("keys",))
-    return np.moveaxis(maps.keys, 0, 2).reshape(*maps.grid, -1)
+    return np.moveaxis(present(maps.keys), 0, 2).reshape(*maps.grid, -1)
 
 
-def test_the_objects_of_drawn_scenes_are_found(model) -> None:
+def test_the_objects_of_drawn_scenes_are_found(model: Model) -> None:
     scores: dict[str, list[tuple[float, float]]] = {name: [] for name in (*METHODS, "whole")}
     for seed in TUNING_SEEDS[300:316]:
         pixels, truth = sample(seed)
@@ -261,7 +284,7 @@ def test_a_cut_of_pooled_patches_is_the_cut_of_them_all(grid: tuple[int, int]) -
     assert not tokencut(np.ones((*grid, 8), np.float32), most=400).mask.any()
 
 
-def test_pooled_cuts_find_the_objects_of_drawn_scenes(model) -> None:
+def test_pooled_cuts_find_the_objects_of_drawn_scenes(model: Model) -> None:
     scores = []
     for seed in TUNING_SEEDS[300:316]:
         pixels, truth = sample(seed)
@@ -272,18 +295,18 @@ def test_pooled_cuts_find_the_objects_of_drawn_scenes(model) -> None:
     assert pooled > exact - 0.05
 
 
-def test_the_object_does_not_flip_while_it_moves(model) -> None:
+def test_the_object_does_not_flip_while_it_moves(model: Model) -> None:
     source = SceneSource(seed=11, size=(224, 224), objects=1)
-    before = dict.fromkeys(METHODS)
-    shown = {name: [] for name in METHODS}
+    before: dict[str, Following | None] = dict.fromkeys(METHODS)
+    shown: dict[str, list[Mask]] = {name: [] for name in METHODS}
     truths = []
     for index in range(0, 100, 5):
         frame = source.frame(index)
         keys = keys_of(model, frame)
-        truths.append(frame.masks[0])
+        truths.append(present(frame.masks)[0])
         for name, method in METHODS.items():
-            before[name] = follow(method, keys, frame.pts_seconds, before[name])
-            shown[name].append(before[name].found.mask)
+            now = before[name] = follow(method, keys, frame.pts_seconds, before[name])
+            shown[name].append(now.found.mask)
     for name in METHODS:
         masks = np.stack(shown[name])
         assert jaccard(masks[1:], masks[:-1]).min() > 0.6, name
@@ -296,7 +319,7 @@ def test_the_object_does_not_flip_while_it_moves(model) -> None:
 GRID = (10, 12)
 
 
-def halves(share, seed: int = 0, **named) -> np.ndarray:
+def halves(share: int, seed: int = 0, **named: Any) -> Floats:
     """A left and a right side; the smaller is TokenCut's foreground, and with noise either of two equal ones."""
     return made_up(figure(GRID, (0, 0, 10, share)), noise=0.7, seed=seed, **named)
 
@@ -347,8 +370,8 @@ def test_the_search_is_short_and_shorter_when_it_begins_at_the_last_frame(monkey
     products = [0]
     search = discovery._largest
 
-    def counted(times, start):
-        def one(z):
+    def counted(times: Product, start: NDArray[Any]) -> list[NDArray[Any]]:
+        def one(z: NDArray[Any]) -> NDArray[Any]:
             products[0] += 1
             return times(z)
 
@@ -365,7 +388,7 @@ def test_the_search_is_short_and_shorter_when_it_begins_at_the_last_frame(monkey
 # ---------------------------------------------------------------------------------------------- drawn
 
 
-def maps_with(features, heads: int = 2) -> Maps:
+def maps_with(features: Floats, heads: int = 2) -> Maps:
     rows, columns, width = features.shape
     keys = np.moveaxis(features.reshape(rows, columns, heads, width // heads), 2, 0).copy()
     attention = np.full((1, heads, rows, columns), 1 / rows / columns, np.float32)
@@ -379,7 +402,7 @@ GRAY = Frame(np.full((240, 320, 3), 120, np.uint8))
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("upsampling", ["nearest", "smooth", "guided"])
-def test_the_object_is_tinted_and_boxed(name, upsampling: str) -> None:
+def test_the_object_is_tinted_and_boxed(name: str, upsampling: str) -> None:
     maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
     picture = views.draw(GRAY, maps, Settings(view="objects", objects=name, upsampling=upsampling)).astype(int)
     inside = picture[115:165, 95:185].reshape(-1, 3)
@@ -387,7 +410,7 @@ def test_the_object_is_tinted_and_boxed(name, upsampling: str) -> None:
     away = picture[210:, 220:].reshape(-1, 3)
     assert (away.max(axis=1) < 110).all()  # dimmed
     # The patches cover rows 100 to 180 and columns 80 to 200; the box lies just outside.
-    bright = (picture > 230).all(axis=2)
+    bright: Mask = np.all(picture > 230, axis=2)
     for line in (bright[85:112, 100:180].any(axis=0), bright[170:200, 100:180].any(axis=0)):
         assert line.mean() > 0.95
     for line in (bright[110:170, 68:92].any(axis=1), bright[110:170, 188:212].any(axis=1)):
@@ -426,7 +449,12 @@ def test_the_label_says_which_method_and_when_nothing_is_found() -> None:
     written: list[str] = []
     label = labels.label
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(labels, "label", lambda picture, text, *rest: (written.append(text), label(picture, text, *rest)))
+
+        def noted(picture: Pixels, text: str, *rest: Any) -> None:
+            written.append(text)
+            label(picture, text, *rest)
+
+        patch.setattr(labels, "label", noted)
         maps = maps_with(made_up(figure((12, 16), (5, 4, 9, 10)), noise=0.3, common=0.1))
         for name in METHODS:
             views.draw(GRAY, maps, Settings(view="objects", objects=name))
@@ -500,7 +528,7 @@ def test_an_engine_looks_for_the_features_that_are_drawn(chosen: str, held: str)
     assert engine.render(GRAY, settings).overlay.shape == GRAY.pixels.shape
 
 
-def test_find_object_is_in_patches_and_pixels(model) -> None:
+def test_find_object_is_in_patches_and_pixels(model: Model) -> None:
     pixels, truth = sample(TUNING_SEEDS[301])
     found = rtviz.find_object(model, pixels)
     np.testing.assert_array_equal(found.mask, tokencut(keys_of(model, pixels)).mask)

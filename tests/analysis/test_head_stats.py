@@ -14,6 +14,7 @@ import rtviz
 from rtviz import views
 from rtviz.analysis.head_stats import HeadStatsTracker, agreement, foreground, head_statistics, standing_out
 from rtviz.frame import Frame, Maps
+from rtviz.options import Head
 from rtviz.scoring.measures import largest_mass, on_pixels
 from rtviz.settings import HeadOf, Point, Query, Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
@@ -190,7 +191,9 @@ def test_a_frame_that_stands_still_keeps_its_facts() -> None:
     assert watch.statistics(again, 0, 19.0, "second") is told
     assert told[1].stability is not None
     assert told[1].stability < 0.9
-    assert watch.statistics(again, 0, 20.0, "third")[1].stability > told[1].stability
+    later = watch.statistics(again, 0, 20.0, "third")[1].stability
+    assert later is not None
+    assert later > told[1].stability
     muted = replace(again, muted=(HeadOf(0, 0),))
     assert watch.statistics(muted, 0, 20.1, "third") is not told, "muting changes what there is to tell"
 
@@ -270,10 +273,14 @@ def test_the_head_that_stands_out_is_the_one_that_the_others_agree_with() -> Non
 
 def test_the_followed_head_is_drawn_like_its_own_number() -> None:
     frame = Frame(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8))
-    for maps, drawn in ((maps_of(spot(), blob(6, 8, 2), vague()), 2), (maps_of(*[ring()] * 3), "mean")):
+    followed_heads: list[tuple[Maps, Head]] = [
+        (maps_of(spot(), blob(6, 8, 2), vague()), 2),
+        (maps_of(*[ring()] * 3), "mean"),
+    ]
+    for maps, drawn in followed_heads:
         for view in ("heatmap", "mask", "heads", "grid"):
-            pictures = (views.draw(frame, maps, Settings(head=head, view=view)) for head in ("follow", drawn))
-            followed, named = pictures
+            followed = views.draw(frame, maps, Settings(head="follow", view=view))
+            named = views.draw(frame, maps, Settings(head=drawn, view=view))
             assert np.array_equal(followed, named)
 
 

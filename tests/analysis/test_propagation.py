@@ -8,20 +8,29 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 
 from rtviz.analysis import propagation
 from rtviz.analysis.propagation import Propagation, on_pixels, one_each, sampled
+from rtviz.frame import Floats, Masks
+
+Labels = NDArray[np.float64]  # [1 + objects, rows, columns]
 
 
-def fields(rows: int, columns: int, width: int = 16, seed: int = 0) -> np.ndarray:
+def fields(rows: int, columns: int, width: int = 16, seed: int = 0) -> Floats:
     return np.random.default_rng(seed).standard_normal((rows, columns, width)).astype(np.float32)
 
 
-def square(rows: int, columns: int, top: int, left: int, side: int = 3) -> np.ndarray:
+def square(rows: int, columns: int, top: int, left: int, side: int = 3) -> Masks:
     mask = np.zeros((1, rows, columns), bool)
     mask[0, top : top + side, left : left + side] = True
     return mask
+
+
+def with_ground(masks: Masks) -> Labels:
+    """The labels of a first frame: of what is no object, and of each object."""
+    return np.concatenate([~masks.any(axis=0, keepdims=True), masks]).astype(float)
 
 
 def test_a_copied_first_frame_stays() -> None:
@@ -45,7 +54,9 @@ def test_a_shifted_scene_is_followed() -> None:
         assert (masks == square(10, 14, 4, 10 - shift))[:, :, :seen].all(), shift
 
 
-def by_the_book(frames, first, context, reach, top, temperature: float = 0.1):
+def by_the_book(
+    frames: list[Floats], first: Labels, context: int, reach: int, top: int, temperature: float = 0.1
+) -> list[Labels]:
     """Every pair in a loop, contexts in a list, softmax over the largest few."""
     known = [(frames[0], first)]
     results = []
@@ -56,7 +67,9 @@ def by_the_book(frames, first, context, reach, top, temperature: float = 0.1):
     return results
 
 
-def by_the_book_once(features, used, reach, top, temperature: float = 0.1):
+def by_the_book_once(
+    features: Floats, used: list[tuple[Floats, Labels]], reach: int, top: int, temperature: float = 0.1
+) -> Labels:
     """One frame's labels, from frames whose labels are known."""
     labels = np.zeros_like(used[0][1])
     for row, column in np.ndindex(*features.shape[:2]):
@@ -79,7 +92,7 @@ def test_it_is_the_protocol(monkeypatch: pytest.MonkeyPatch, tiled: bool) -> Non
         monkeypatch.setattr(propagation, "_TILE", 4)
     frames = [fields(5, 7, 6, seed) for seed in range(5)]
     masks = np.concatenate([square(5, 7, 0, 0), square(5, 7, 2, 3)])
-    first = np.concatenate([~masks.any(axis=0)[None], masks]).astype(float)
+    first = with_ground(masks)
     warper = Propagation(frames[0], masks, context=2, neighbourhood=2, top=3)
     for features, right in zip(frames[1:], by_the_book(frames, first, 2, 2, 3), strict=True):
         assert warper.next(features).labels == pytest.approx(right, abs=1e-5)
@@ -108,7 +121,7 @@ def test_what_is_amended_is_what_the_frames_after_build_on() -> None:
     """As if the frame's labels had been others, by the protocol."""
     frames = [fields(5, 7, 6, seed) for seed in range(3)]
     masks = np.concatenate([square(5, 7, 0, 0), square(5, 7, 2, 3)])
-    first = np.concatenate([~masks.any(axis=0)[None], masks]).astype(float)
+    first = with_ground(masks)
     warper = Propagation(frames[0], masks, context=2, neighbourhood=2, top=3)
     labels = warper.next(frames[1]).labels.copy()
     labels[0] += labels[1]
@@ -135,7 +148,7 @@ def test_what_is_recalled_is_found_wherever_it_is_by_the_first_frame_alone(
     frames[1][2:5, 12:15] = frames[0][1:4, 1:4]
     masks = square(6, 15, 1, 1)
     warper, other = (Propagation(frames[0], masks, context=2, neighbourhood=2, top=3) for _ in range(2))
-    first = [(frames[0], np.concatenate([~masks.any(axis=0)[None], masks]).astype(float))]
+    first = [(frames[0], with_ground(masks))]
     recalled = warper.recall(frames[1])
     assert recalled.labels == pytest.approx(by_the_book_once(frames[1], first, 15, 3), abs=1e-5)
     assert recalled.masks[0, 2:5, 12:15].mean() > 0.5

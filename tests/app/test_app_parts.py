@@ -78,7 +78,7 @@ def test_every_line_of_the_help_is_seen_whole_and_large_enough(qapp: object, wid
         border = [(x, y) for x in range(width) for y in (0, 1, height - 2, height - 1)]
         border += [(x, y) for y in range(height) for x in (0, 1, width - 2, width - 1)]
         assert all(picture.pixelColor(x, y) == ground for x, y in border), "nothing is cut"
-        shown.add(bytes(picture.constBits().asstring(picture.sizeInBytes())))  # type: ignore[union-attr]
+        shown.add(bytes(picture.constBits().asstring(picture.sizeInBytes())))
         sheet.turn()
     assert len(shown) == len(pages)
     assert sheet.isHidden(), "after the last page it goes"
@@ -239,7 +239,8 @@ def test_every_tile_of_a_mosaic_is_found_where_it_was_drawn(view: str, layout: s
 
 
 def test_quick_steps_on_the_timeline_add_up(qapp: object) -> None:
-    timeline, sought = Timeline(), []
+    timeline = Timeline()
+    sought: list[float] = []
     timeline.show_time(2.0, 10.0)
     timeline.sought.connect(sought.append)
     for key in (Qt.Key_Right, Qt.Key_Right, Qt.Key_Left, Qt.Key_PageDown):

@@ -238,7 +238,7 @@ def test_the_dialog_shows_the_command_that_it_runs(make: Make, qtbot: QtBot, cli
     assert settings == window.session.settings.replace(layout="side-by-side", model="tiny")
     assert output == OutputSettings(start=0.5, end=2.25, size=(720, 0), codec="h265", quality=90)
     qtbot.mouseClick(dialog.copy, Qt.LeftButton)
-    assert QApplication.clipboard().text() == dialog.command.text()  # type: ignore[union-attr]
+    assert QApplication.clipboard().text() == dialog.command.text()
 
 
 def test_a_render_is_queued_shown_and_cancelled(make: Make, qtbot: QtBot, clip: Path, tmp_path: Path) -> None:

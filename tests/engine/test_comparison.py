@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import SCENE, rtviz
-from live_fakes import LIMIT, Engine, Model, Recording, session, until, until_shown
+from live_fakes import LIMIT, Engine, Model, Recording, maps_of, session, until, until_shown
 
 import rtviz as package
 from rtviz import views
@@ -20,7 +20,7 @@ from rtviz.engine.comparison import Comparison, on_objects, outlined, titled
 from rtviz.engine.engine import Engine as RealEngine
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.settings import Point, Settings
+from rtviz.settings import Mark, Point, Settings
 from rtviz.sources import open_source
 from rtviz.sources.faulty import FaultyCamera
 from rtviz.views.overlap import overlap
@@ -215,7 +215,7 @@ def test_what_was_marked_is_compared_with_and_not_what_the_scene_knows() -> None
     labels[1, :2, :3] = labels[2, 4:, 4:] = labels[1, 5, 0] = 1
     labels[0] = 1 - labels[1:].sum(axis=0)
     scene = Frame(np.zeros((96, 96, 3), np.uint8), masks=np.ones((1, 96, 96), np.bool_))
-    asked = Settings(jaccard=True, track="0.1,0.1;0.9,0.9")
+    asked = Settings(jaccard=True, track=(Mark(0.1, 0.1), Mark(0.9, 0.9)))
     plain = replace(marked("a", labels), labels=None)
     found = on_objects(scene, [None, plain, marked("b", labels, (False, True))], asked).masks
     assert found is not None
@@ -247,7 +247,7 @@ def test_objects_are_where_the_fittest_model_sees_them(names: tuple[str, ...], f
         labels[0] = 1 - labels[1]
         seen.append(marked(name, labels))
     frame = Frame(np.zeros((64, 64, 3), np.uint8))
-    objects = on_objects(frame, seen, Settings(jaccard=True, track="0.5,0.5")).masks
+    objects = on_objects(frame, seen, Settings(jaccard=True, track=(Mark(0.5, 0.5),))).masks
     assert objects is not None
     assert objects[0].any(axis=1).tolist() == [row == followed for row in range(4)]
 
@@ -299,7 +299,7 @@ def test_what_is_measured_by_is_outlined_where_it_is_measured() -> None:
         assert changed[16:48, 22:27].any(axis=1).all()
         assert not changed[24:40, 34:62].any()
         assert not changed[:10].any()
-        for settings in (Settings(), Settings(jaccard=True, view="track", track="0.5,0.5")):
+        for settings in (Settings(), Settings(jaccard=True, view="track", track=(Mark(0.5, 0.5),))):
             (same,) = outlined([replace(result, settings=settings)])
             assert (same.overlay == picture).all()
 
@@ -429,8 +429,8 @@ def test_models_on_the_command_line_are_compared_in_their_order(tmp_path: Any) -
 
 
 def test_more_models_than_there_is_room_for_are_refused() -> None:
-    assert Settings(compare="a, b ,c").compare == ("a", "b", "c")
-    assert Settings(compare="").compare == ()
+    assert Settings().replace(compare="a, b ,c").compare == ("a", "b", "c")
+    assert Settings().replace(compare="").compare == ()
     assert Settings.from_mapping(Settings(compare=("a", "b")).to_mapping()).compare == ("a", "b")
     for wrong in ("a,b,c,d", "a,,b", 7, ["a", 2]):
         with pytest.raises(SettingsError, match="compare"):
@@ -462,12 +462,11 @@ def all_looked(result: object) -> bool:
 
 def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
     models = zoo()
-    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b,c")) as live:
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare=("b", "c"))) as live:
         status = until(live, lambda status: all(engine.passes >= 5 for engine in models.engines.values()))
         passes = [engine.passes for engine in models.engines.values()]
         assert max(passes) - min(passes) <= 3
         result = until_shown(live, all_looked)
-        assert isinstance(result, Result)
         assert [pane.result.maps.model for pane in result.panes if pane.result.maps] == ["a", "b", "c"]
         assert result.panes[2].result.settings.view == "cam", "without heads, what it can show"
         assert [(pane.name, pane.state) for pane in status.panes] == [("b", "ready"), ("c", "ready")]
@@ -480,7 +479,7 @@ def test_models_take_turns_and_each_pane_has_its_own_maps_and_rate() -> None:
 
 def test_a_recording_has_no_rates_and_no_sign_of_the_focus(tmp_path: Path) -> None:
     models = zoo()
-    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare=("b",))) as live:
         until(live, lambda status: all(pane.attention_fps > 0 for pane in status.panes))
 
         def titles(result: Result) -> np.ndarray:
@@ -503,13 +502,12 @@ def has_accent(picture: np.ndarray) -> bool:
 def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -> None:
     models = zoo()
     still = Recording([0.0])
-    with session(still, load_engine=models, settings=Settings(model="a", compare="b")) as live:
+    with session(still, load_engine=models, settings=Settings(model="a", compare=("b",))) as live:
         live.pause()
         until_shown(live, all_looked)
         live.update(live.settings.replace(compare=("b", "c"), query=Point(0.5, 0.5)))
-        result = until_shown(live, lambda result: all_looked(result) and len(result.panes) == 3)
-        assert isinstance(result, Result)
-        until_shown(live, lambda result: result.panes[1].result.maps.query == Point(0.5, 0.5))
+        until_shown(live, lambda result: all_looked(result) and len(result.panes) == 3)
+        until_shown(live, lambda result: maps_of(result.panes[1].result).query == Point(0.5, 0.5))
         before = models.engines["b"].passes
         live.update(live.settings.replace(compare=("b",)))
         until_shown(live, lambda result: len(result.panes) == 2)
@@ -520,13 +518,14 @@ def test_a_paused_picture_is_seen_by_every_model_and_by_one_that_comes_later() -
 
 def test_a_model_that_cannot_be_had_says_so_and_the_others_go_on() -> None:
     models = zoo()
-    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="absent,b")) as live:
+    with session(
+        FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare=("absent", "b"))
+    ) as live:
         status = until(live, lambda status: len(status.panes) == 2 and status.panes[1].attention_fps > 0)
         assert status.panes[0].state == "failed"
         assert status.panes[0].sentence == "the weights of absent are not here"
         assert "weights of absent are not on this machine" in status.panes[0].explanation
         result = until_shown(live, lambda result: bool(result.panes) and result.panes[2].result.maps is not None)
-        assert isinstance(result, Result)
         height = result.panes[1].result.frame.size[0]
         written = result.panes[1].result.overlay[height // 3 : 2 * height // 3]
         assert written.max() > result.frame.pixels.max() / 2 + 60, "bright letters on the dimmed frame"
@@ -544,7 +543,7 @@ def test_a_head_is_muted_in_the_pane_that_it_was_muted_in() -> None:
     def muted_in(result: Any) -> list[Any]:
         return [pane.result.maps.muted if pane.result.maps else None for pane in result.panes]
 
-    settings = Settings(model="a", compare="b,c", mute="1:0.1,1.2,2:0.0,1:9.9")
+    settings = Settings().replace(model="a", compare=("b", "c"), mute="1:0.1,1.2,2:0.0,1:9.9")
     with session(Recording([0.0]), load_engine=models, settings=settings) as live:
         until_shown(live, lambda result: muted_in(result) == [((1, 2),), ((0, 1),), ()])
         live.update(live.settings.replace(mute="1:0.1,1:2.0"))
@@ -556,7 +555,7 @@ def test_a_head_is_muted_in_the_pane_that_it_was_muted_in() -> None:
 
 
 def test_each_models_muted_heads_are_told_apart_in_the_settings() -> None:
-    settings = Settings(model="a", compare="b,c", mute="3.1,1:-1.2,2:0.0")
+    settings = Settings().replace(model="a", compare=("b", "c"), mute="3.1,1:-1.2,2:0.0")
     assert [[str(of) for of in one.mute] for one in settings.per_model()] == [["3.1"], ["-1.2"], ["0.0"]]
     assert Settings.from_mapping(settings.to_mapping()) == settings
     for wrong in ("4:0.0", "-1:0.0", ":0", "1:0", "a:0.0", "1:0.0.0", [(0,)]):
@@ -566,7 +565,7 @@ def test_each_models_muted_heads_are_told_apart_in_the_settings() -> None:
 
 def test_a_slow_model_does_not_hold_up_the_picture() -> None:
     models = zoo()
-    with session(FaultyCamera(fps=100), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+    with session(FaultyCamera(fps=100), load_engine=models, settings=Settings(model="a", compare=("b",))) as live:
         until_shown(live, all_looked)
         held = threading.Event()
         models.engines["b"].go.clear()
@@ -585,13 +584,12 @@ def test_a_slow_model_does_not_hold_up_the_picture() -> None:
 
 def test_the_past_is_compared_too_and_saved_with_its_panes(tmp_path: Any) -> None:
     models = zoo()
-    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare="b")) as live:
+    with session(FaultyCamera(fps=60), load_engine=models, settings=Settings(model="a", compare=("b",))) as live:
         until_shown(live, all_looked)
         until(live, lambda status: status.recorder_seconds > 0.2)
         live.rewind(0.1)
         live.pause()
         shown = until_shown(live, lambda result: all_looked(result) and result is live.latest())
-        assert isinstance(shown, Result)
         live.save_past(tmp_path / "past.mp4")
         until(live, lambda status: any("wrote" in notice for notice in status.notices))
         with open_source(str(tmp_path / "past.mp4")) as source:

@@ -6,18 +6,23 @@ import io
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from command_line import Command, in_process
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from rtviz import cli, figures, threads
+from rtviz import figures
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, GradCamTarget, Maps
+from rtviz.frame import Frame, GradCamTarget, Maps, Pixels
 from rtviz.models import backbone
 from rtviz.settings import Point, Settings, load_preset
 from rtviz.views.overlap import overlap
@@ -30,12 +35,12 @@ def maps_of(layers: int, heads: int, seed: int = 0) -> Maps:
     return Maps(attention, np.zeros((layers, heads, 1), np.float32), "cls", f"model {seed}", 16, (96, 128))
 
 
-def tiles(figure) -> list:
+def tiles(figure: Figure) -> list[Any]:
     """The places of pictures, in the order in which they were put there; the colour bar is none."""
     return [axes for axes in figure.axes if axes.images and not axes.get_xticks().size]
 
 
-def pixels_of(figure) -> list[np.ndarray]:
+def pixels_of(figure: Figure) -> list[Pixels]:
     """What is really drawn of each tile, uint8 [height, width, 3]: the file's pixels, without its frame."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
@@ -52,11 +57,11 @@ def pixels_of(figure) -> list[np.ndarray]:
     ]
 
 
-def words(figure) -> list[str]:
+def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.texts]
 
 
-def bar(figure) -> list[str]:
+def bar(figure: Figure) -> list[str]:
     (axes,) = [axes for axes in figure.axes if axes.get_xticks().size]
     return [label.get_text() for label in axes.get_xticklabels()]
 
@@ -78,7 +83,7 @@ def at_centres(tile: np.ndarray, grid: tuple[int, int], edge: int = 4) -> np.nda
 @pytest.mark.parametrize("upsampling", ["smooth", "nearest"])
 @pytest.mark.parametrize("draw", [figures.layers_by_heads, figures.heads])
 def test_what_is_drawn_in_the_middle_of_a_patch_is_its_value_in_multiples_of_the_maps_mean(
-    draw, upsampling: str
+    draw: Callable[[Pixels, Maps, Settings], Figure], upsampling: str
 ) -> None:
     maps = maps_of(2, 3)
     figure = draw(PIXELS, maps, Settings(layer=1, colormap="gray", upsampling=upsampling, gamma=0.8))
@@ -154,7 +159,7 @@ def spots(*places: tuple[slice, slice], heads: int = 4) -> Maps:
 LEFT, MIDDLE, RIGHT = np.s_[1:4, 0:2], np.s_[2:4, 3:6], np.s_[2:5, 6:8]
 
 
-def covered(figure, tile: int) -> np.ndarray:
+def covered(figure: Figure, tile: int) -> NDArray[np.bool_]:
     """Where a mask dims nothing, judged by the pixels of a white picture: bool [rows, columns], at the patches."""
     picture = at_centres(pixels_of(figure)[tile], (6, 8))
     return picture.max(axis=2) > 185
@@ -168,6 +173,7 @@ def test_the_mask_is_of_the_head_that_covers_the_object_best_where_that_is_known
     maps = spots(LEFT, MIDDLE, RIGHT)
     figure = figures.compare(Frame(white, masks=masks[:1]), {"vit": maps}, settings)
     found = overlap(maps, settings, masks[:1])
+    assert found is not None
     assert found.heads == (2,)
     assert "head 2, top 60 %" in words(figure)
     assert any(f"Jaccard {found.jaccard:.2f}".replace("0.", ".") in text for text in words(figure))
@@ -202,7 +208,8 @@ def test_masks_of_several_heads_do_not_lie_over_each_other() -> None:
 
 
 def test_models_stand_below_each_other_under_their_names_and_of_what_is_not_here_that_is_said() -> None:
-    seen = {"small": maps_of(2, 3), "absent": "its weights are not here", "large": maps_of(4, 5, seed=1)}
+    large = maps_of(4, 5, seed=1)
+    seen: dict[str, Maps | str] = {"small": maps_of(2, 3), "absent": "its weights are not here", "large": large}
     figure = figures.compare(PIXELS, seen, Settings(layer=-1))
     assert len(tiles(figure)) == 1 + (1 + 3) + (1 + 5)  # the frame, once, and of each its mask and heads
     places = {text.get_text(): text.get_position()[1] for text in figure.texts}
@@ -212,7 +219,7 @@ def test_models_stand_below_each_other_under_their_names_and_of_what_is_not_here
         "layer 1; query: CLS",
         "layer 3; query: CLS",
     ]
-    smallest = min(text.get_fontsize() for text in figure.texts)
+    smallest = min(float(text.get_fontsize()) for text in figure.texts)
     assert smallest >= 6
 
 
@@ -267,14 +274,14 @@ def test_what_a_convolutional_network_falls_back_to_is_said() -> None:
 def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw: str, size: tuple[int, int], width: float) -> None:
     pixels, long = np.zeros((*size, 3), np.uint8), "a_very_long_name_of_a_model.with_its_training"
     maps = replace(maps_of(7, 12), model=long, input_size=size)
-    seen = {long: maps, "absent": "why " * 30, "convnet": replace(stages_of(), input_size=size)}
+    seen: dict[str, Maps | str] = {long: maps, "absent": "why " * 30, "convnet": replace(stages_of(), input_size=size)}
     figure = (
         figures.compare(pixels, seen, Settings(layer=-1), width)
         if draw == "compare"
         else getattr(figures, draw)(pixels, maps, width=width)
     )
     assert figure.get_figwidth() == width
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
     (scale,) = [axes for axes in figure.axes if axes.get_xticks().size]
     boxes += [label.get_window_extent(renderer) for label in scale.get_xticklabels()]
@@ -302,8 +309,9 @@ def test_what_cannot_be_drawn_is_said() -> None:
     with pytest.raises(SettingsError, match=r"at least \d\.\d inches for 40 heads"):
         figures.layers_by_heads(PIXELS, maps_of(1, 40), width=3)
     with pytest.raises(SettingsError, match="common, each"):
-        figures.heads(PIXELS, maps, scale="even")
-    for nothing in ({}, {"absent": "no weights"}):
+        figures.heads(PIXELS, maps, scale="even")  # type: ignore[arg-type]
+    nothings: list[dict[str, Maps | str]] = [{}, {"absent": "no weights"}]
+    for nothing in nothings:
         with pytest.raises(ValueError, match="at least one model"):
             figures.compare(PIXELS, nothing)
     for draw in (figures.heads, figures.layers_by_heads, lambda frame, maps: figures.compare(frame, {"it": maps})):
@@ -333,7 +341,7 @@ def test_matplotlibs_own_savefig_keeps_texts_and_size_too(tmp_path: Path) -> Non
         assert picture.width == round(6.9 * 300)
 
 
-def check_vectors(folder) -> None:
+def check_vectors(folder: Path) -> None:
     texts = {element.text for element in ElementTree.parse(folder / "a.svg").iter() if element.tag.endswith("text")}
     assert {"my model", "head 2", "input"} <= texts
     pdf = (folder / "a.pdf").read_bytes()
@@ -360,22 +368,23 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """`rtviz figure scene: ...` in this process, without a network or weights: status, and what it says."""
     for name, value in (("HF_HOME", "hf"), ("TORCH_HOME", "torch"), ("RTVIZ_WEIGHTS", "by-hand")):
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(cli, "_end_like_ctrl_c_on_sigterm", lambda: None)
-    monkeypatch.setattr(threads, "draw_in_one_thread", lambda: None)
+    run = in_process(monkeypatch, capsys)
 
-    def command(*line: str):
-        status = cli.run(["figure", "scene:", "-o", str(tmp_path / "figure.svg"), "--resolution", "64", *line])
-        return status, capsys.readouterr().err
+    def command(*line: str | Path) -> tuple[int, str]:
+        said = run("figure", "scene:", "-o", tmp_path / "figure.svg", "--resolution", "64", *line)
+        return said.status, said.err
 
     return command
 
 
-def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_not_here(figure, tmp_path: Path) -> None:
+def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_not_here(
+    figure: Command, tmp_path: Path
+) -> None:
     status, err = figure("--compare", "dino")
     assert status == 0, err
     preset, _ = load_preset("figure4")
@@ -388,7 +397,7 @@ def test_the_papers_comparison_has_a_name_and_goes_on_without_weights_that_are_n
     assert text.count("its weights are not on this machine") == len(absent)
 
 
-def test_without_any_weights_there_is_no_figure(figure, tmp_path: Path) -> None:
+def test_without_any_weights_there_is_no_figure(figure: Command, tmp_path: Path) -> None:
     status, err = figure("--compare", "deit-vits16,dino-vits16")
     assert status == 1
     assert "the weights of deit-vits16 and dino-vits16 are missing" in err
@@ -401,7 +410,7 @@ def test_without_any_weights_there_is_no_figure(figure, tmp_path: Path) -> None:
     assert "talk does not" in err
 
 
-def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path: Path) -> None:
+def test_a_convolutional_network_alone_shows_its_stages(figure: Command, tmp_path: Path) -> None:
     status, err = figure("--model", "random:resnet18")
     assert status == 0, err
     text = (tmp_path / "figure.svg").read_text()
@@ -410,7 +419,7 @@ def test_a_convolutional_network_alone_shows_its_stages(figure, tmp_path: Path) 
 
 
 def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_input_is(
-    figure, tmp_path: Path
+    figure: Command, tmp_path: Path
 ) -> None:
     status, err = figure("--model", "embedded", "--layer", "3")
     assert status == 2
@@ -426,14 +435,14 @@ def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory):
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file with weights of DeiT's and DINO's ViT-S/16: they have one shape."""
     path = tmp_path_factory.mktemp("weights") / "theirs.safetensors"
     save_file(backbone.build_random("vit_small_patch16_224.dino").state_dict(), path)
     return str(path)
 
 
-def test_a_weights_file_is_one_models(figure, weights, tmp_path: Path) -> None:
+def test_a_weights_file_is_one_models(figure: Command, weights: str, tmp_path: Path) -> None:
     status, err = figure("--compare", "dino-vits16,deit-vits16", "--weights", weights)
     assert status == 2
     assert "a file for one model, not for several; say with --model whose it is: dino-vits16, deit-vits16" in err
@@ -469,7 +478,7 @@ def test_a_weights_file_is_one_models(figure, weights, tmp_path: Path) -> None:
     ],
 )
 def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(
-    figure, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], said: str
+    figure: Command, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], said: str
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("the picture was opened")

@@ -200,7 +200,12 @@ def test_a_camera_gives_way_to_another_that_cannot_be_opened_beside_it(there: bo
             source = first.open(place)
             release = source.close
             running.append(place)
-            source.close = lambda: (running.clear(), release())  # type: ignore[method-assign,assign,return-value]
+
+            def close() -> None:
+                running.clear()
+                release()
+
+            source.close = close  # type: ignore[method-assign]
             return source
         alone.append(not running)
         if not (alone[-1] and there):

@@ -11,24 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, Recording, session, until, until_shown
+from live_fakes import LIMIT, Engine, Recording, loads, session, until, until_shown
 from picture_files import tiff
 from PIL import Image
 
 from rtviz.errors import SettingsError
 from rtviz.frame import Result
+from rtviz.live.connection import OpenSource
 from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
-from rtviz.sources import picture_file
+from rtviz.sources import Source, picture_file
 from rtviz.sources.pages import pages_of
 
 UNEVEN = [0.0, 0.04, 0.05, 0.09, 0.2, 0.21, 0.24, 0.3, 0.33, 0.4]
 
 
 def index_shown(live: LiveSession, index: int) -> Result:
-    shown = until_shown(live, lambda result: result.frame.index == index)
-    assert isinstance(shown, Result)
-    return shown
+    return until_shown(live, lambda result: result.frame.index == index)
 
 
 def test_steps_are_exact_in_both_directions_with_uneven_times() -> None:
@@ -47,10 +46,10 @@ def test_steps_are_exact_in_both_directions_with_uneven_times() -> None:
     assert recording.openings == recording.closings
 
 
-def opened_elsewhere_after(let_in: threading.Event, recording: Recording) -> Callable[..., object]:
+def opened_elsewhere_after(let_in: threading.Event, recording: Recording) -> OpenSource:
     """Opens a recording at once at its beginning, and anywhere else only when one is let in."""
 
-    def slow(place: str, **part: float) -> object:
+    def slow(place: str, **part: float) -> Source:
         if "start" in part:
             let_in.wait(LIMIT)
         return recording.open(place, **part)
@@ -105,10 +104,7 @@ def test_a_held_frame_gets_its_own_attention() -> None:
     with session(Recording(UNEVEN), mode="smooth") as live:
         live.pause()
         live.seek(UNEVEN[4])
-        shown = until_shown(
-            live, lambda result: result.frame.index == 4 and result.maps and result.maps.prefix[0, 0, 0] == 4
-        )
-        assert isinstance(shown, Result)
+        until_shown(live, lambda result: result.frame.index == 4 and result.maps and result.maps.prefix[0, 0, 0] == 4)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
@@ -153,7 +149,7 @@ def test_a_loop_never_says_that_it_has_ended() -> None:
     recording = Recording([number / 50 for number in range(5)])
     states: list[str] = []
 
-    def open_source(place: str, **part: float) -> object:
+    def open_source(place: str, **part: float) -> Source:
         if recording.openings:
             states.append(live.status().source_state)
         return recording.open(place, **part)
@@ -188,7 +184,7 @@ def test_one_picture_is_shown_and_predicted_once() -> None:
 def test_opening_another_place_replaces_the_first() -> None:
     first, second = Recording(UNEVEN), Recording([0.0, 0.1], size=(32, 32))
 
-    def open_source(place: str, **part: float) -> object:
+    def open_source(place: str, **part: float) -> Source:
         return (first if place == "fake:" else second).open(place, **part)
 
     with session(first, open_source=open_source) as live:
@@ -210,8 +206,8 @@ def test_a_real_file_is_sought_and_stepped_exactly(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.gop_size = 5
-        for level, tick in zip(levels, ticks, strict=True):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+        for grey, tick in zip(levels, ticks, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), grey, np.uint8), format="rgb24")
             frame.pts, frame.time_base = tick, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -219,7 +215,7 @@ def test_a_real_file_is_sought_and_stepped_exactly(tmp_path: Path) -> None:
     def level(result: Result) -> int:
         return round(float(result.frame.pixels.mean()) / 20)
 
-    with LiveSession(str(path), Settings(), load_engine=lambda settings, progress: Engine()) as live:  # type: ignore[arg-type,return-value]
+    with LiveSession(str(path), Settings(), load_engine=loads(lambda settings, progress: Engine())) as live:
         live.pause()
         until(live, lambda status: status.source_info is not None)
         for wanted in (6, 3, 11, 0):
@@ -294,7 +290,7 @@ def test_a_slide_show_turns_pages_on_request_and_skips_what_cannot_be_read(
         until_shown(live, lambda result: _page_of(result) == 0)
         live.pause(False)
         for page in (1, 3):
-            until_shown(live, lambda result, page=page: _page_of(result) == page)
+            until_shown(live, lambda result: _page_of(result) == page)  # noqa: B023
         status = until(live, lambda status: status.paused)  # at the end, without a loop
         assert status.page == (3, 4)
         assert any("2.png" in notice for notice in status.notices)
@@ -323,7 +319,12 @@ def test_a_folder_of_thousands_reads_the_first_picture_and_no_other(
         (tmp_path / f"{number}.png").symlink_to(tmp_path / "0.png")
     opened: list[Path] = []
     open_one = picture_file.PictureFile
-    monkeypatch.setattr(picture_file, "PictureFile", lambda path: opened.append(path) or open_one(path))
+
+    def counted(path: Path) -> picture_file.PictureFile:
+        opened.append(path)
+        return open_one(path)
+
+    monkeypatch.setattr(picture_file, "PictureFile", counted)
     with _live(tmp_path, Engine()) as live:
         until_shown(live, lambda result: result.maps is not None)
         assert live.status().page == (0, 3000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from rtviz.frame import Frame, Maps
 from rtviz.live.session import LiveSession
 from rtviz.offline import layer_sweep
 from rtviz.settings import OutputSettings, Settings
+
+if TYPE_CHECKING:
+    from rtviz.app.layer_sweep import LayerSweep
 
 # A slope of light with a dark square: noise would not survive a video's compression.
 _PIXELS = np.repeat(np.linspace(90, 230, 128)[None, :, None], 96, 0).repeat(3, 2).astype(np.uint8)
@@ -199,7 +203,7 @@ def test_the_facts_of_a_video_tell_how_steady_each_head_is(capsys: pytest.Captur
 # --- in a live session -----------------------------------------------------------------------------------------------
 
 
-def shown_layers(live: LiveSession) -> object:
+def shown_layers(live: LiveSession) -> LayerSweep:
     pytest.importorskip("PyQt5")
     from rtviz.app.layer_sweep import LayerSweep
 
@@ -211,26 +215,26 @@ def test_a_ride_freezes_the_frame_shows_every_layer_and_comes_back(paused: bool)
     engine = Engine()
     source = Recording([number / 30 for number in range(900)])
     with session(source, engine, settings=Settings(view="grid", layer=1), mode="locked") as live:
-        until_shown(live, lambda result: result.maps is not None)  # type: ignore[attr-defined]
+        until_shown(live, lambda result: result.maps is not None)
         live.pause(paused)
         until(live, lambda status: status.paused is paused)
         sweep = shown_layers(live)
-        assert sweep.start(100.0)  # type: ignore[attr-defined]
+        assert sweep.start(100.0)
         frozen = until(live, lambda status: status.paused)
         assert frozen.paused
-        passes = None
+        passes: list[int] = []
         seen = []
         times = layer_sweep.arrivals(3)
         for now in sorted({*times[:-1], *(time + 0.2 for time in times[:-1])}):
-            sweep.tick(100.0 + now + 1e-6)  # type: ignore[attr-defined]
+            sweep.tick(100.0 + now + 1e-6)
             layer = live.settings.layer
-            result = until_shown(live, lambda result, layer=layer: result.settings.layer == layer)  # type: ignore[attr-defined]
-            passes = engine.passes if passes is None else passes
-            seen.append((layer, result.settings.view))  # type: ignore[attr-defined]
+            result = until_shown(live, lambda result: result.settings.layer == layer)  # noqa: B023
+            passes.append(engine.passes)
+            seen.append((layer, result.settings.view))
         assert [key for key, _ in itertools.groupby(seen)] == [(0, "heatmap"), (1, "heatmap"), (2, "heatmap")]
-        assert engine.passes <= passes + 1, "the layers come out of the pass that was made; the held frame may need one"
-        sweep.tick(100.0 + times[-1] + 0.01)  # type: ignore[attr-defined]
-        assert not sweep.running  # type: ignore[attr-defined]
+        assert engine.passes <= passes[0] + 1, "the layers come out of one pass; the held frame may need another"
+        sweep.tick(100.0 + times[-1] + 0.01)
+        assert not sweep.running
         assert (live.settings.view, live.settings.layer) == ("grid", 1)
         until(live, lambda status: status.paused is paused)
 
@@ -238,17 +242,17 @@ def test_a_ride_freezes_the_frame_shows_every_layer_and_comes_back(paused: bool)
 def test_a_ride_that_is_ended_comes_back_at_once_and_none_begins_without_a_model() -> None:
     with session(Recording([number / 30 for number in range(900)]), settings=Settings(layer=-1)) as live:
         sweep = shown_layers(live)
-        until_shown(live, lambda result: result.maps is not None)  # type: ignore[attr-defined]
-        assert sweep.start(5.0)  # type: ignore[attr-defined]
+        until_shown(live, lambda result: result.maps is not None)
+        assert sweep.start(5.0)
         assert live.settings.layer == 0
-        sweep.stop()  # type: ignore[attr-defined]
-        sweep.stop()  # type: ignore[attr-defined]
+        sweep.stop()
+        sweep.stop()
         assert live.settings.layer == -1
-        sweep.tick(9.0)  # type: ignore[attr-defined]
+        sweep.tick(9.0)
         assert live.settings.layer == -1
     engine = Engine()
     engine.go.clear()
     with session(Recording([0.0]), engine) as live:
-        until_shown(live, lambda result: result.maps is None)  # type: ignore[attr-defined]
-        assert not shown_layers(live).start(5.0)  # type: ignore[attr-defined]
+        until_shown(live, lambda result: result.maps is None)
+        assert not shown_layers(live).start(5.0)
         engine.go.set()

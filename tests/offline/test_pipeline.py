@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ import torch
 import rtviz
 from rtviz.engine.engine import Engine
 from rtviz.errors import AttentionCaptureError, DeviceFailed, SourceLost, SourceUnreadable
-from rtviz.frame import Frame, Maps
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.models.model import Model
 from rtviz.offline.pipeline import export, render
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import SourceInfo, open_source
@@ -31,11 +34,12 @@ class Numbered:
         )
         self.warnings: list[str] = []
         self.delivered = 0
+        self._count = count
         self._fail_at = fail_at
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         pts_seconds = 0.0
-        for index in range(self.info.frame_count):
+        for index in range(self._count):
             if index == self._fail_at:
                 raise SourceLost(f"numbered stopped at frame {index}")
             self.delivered += 1
@@ -45,7 +49,7 @@ class Numbered:
     def close(self) -> None:
         pass
 
-    def __enter__(self):
+    def __enter__(self) -> Numbered:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -53,37 +57,41 @@ class Numbered:
 
 
 @pytest.fixture(scope="module")
-def model():
+def model() -> Model:
     return rtviz.load(TINY, device="cpu", precision="fp32", resolution=64)
 
 
 class Forgetful:
     """A model on a device whose memory holds `room` frames; everything else it leaves to the real model."""
 
-    def __init__(self, model, room: int, device: str = "cuda:0") -> None:
+    def __init__(self, model: Model, room: int, device: str = "cuda:0") -> None:
         self._model, self._room, self.device = model, room, device
         self.batches: list[int] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def batch(self, frames, *arguments, **more) -> list[Maps]:
+    def batch(self, frames: Sequence[Pixels], *arguments: Any, **more: Any) -> list[Maps]:
         if len(frames) > self._room:
             raise DeviceFailed("out of memory")
         self.batches.append(len(frames))
         return self._model.batch(frames, *arguments, **more)
 
-    def to(self, device: str):
+    def to(self, device: str) -> Forgetful:
         return Forgetful(self._model, 10**6, device)
 
 
-def grey_levels(path) -> list[int]:
+def forgetful_engine(model: Forgetful) -> Engine:
+    return Engine(cast(Model, model))
+
+
+def grey_levels(path: Path) -> list[int]:
     with open_source(str(path)) as source:
         return [round(float(frame.pixels.mean())) for frame in source]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path: Path, model, batch: int) -> None:
+def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path: Path, model: Model, batch: int) -> None:
     source = Numbered(20)
     report = render(
         source,
@@ -100,7 +108,7 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch(tmp_path: Path, 
     assert levels[-1] > levels[0] + 10
 
 
-def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(model) -> None:
+def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(model: Model) -> None:
     random = np.random.default_rng(0)
     sizes = [(48, 64), (48, 64), (48, 64), (64, 48), (48, 64), (48, 64), (40, 40)]
     batches = [[Frame(random.integers(0, 255, (*size, 3), np.uint8)) for _ in range(2)] for size in sizes]
@@ -112,15 +120,15 @@ def test_passes_side_by_side_see_what_one_pass_sees_in_order_while_sizes_change(
         np.testing.assert_allclose(maps.attention, model(frame).attention, atol=1e-5)
 
 
-def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model) -> None:
+def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_for(model: Model) -> None:
     class Failing(Forgetful):
-        def batch(self, frames, *arguments, **more):
+        def batch(self, frames: Sequence[Pixels], *arguments: Any, **more: Any) -> list[Maps]:
             if frames[0].max() == 7:
                 raise AttentionCaptureError("frame 7")
             return super().batch(frames, *arguments, **more)
 
     batches = ([Frame(np.full((48, 64, 3), level, np.uint8))] for level in range(12))
-    seen = Engine(Failing(model, 8, "cpu")).predict_all(batches, SETTINGS)
+    seen = forgetful_engine(Failing(model, 8, "cpu")).predict_all(batches, SETTINGS)
     assert [int(frame.pixels.max()) for frame, _ in itertools.islice(seen, 7)] == list(range(7))
     with pytest.raises(AttentionCaptureError, match="frame 7"):
         next(seen)
@@ -130,18 +138,20 @@ def test_a_pass_that_fails_beside_others_is_raised_where_the_frames_are_asked_fo
 @pytest.mark.parametrize("device", ["cuda:0", "cpu"])
 @pytest.mark.parametrize("room", [4, 2, 1])
 def test_out_of_device_memory_halves_the_batch_and_loses_no_frame(
-    tmp_path: Path, model, room: int, device: str
+    tmp_path: Path, model: Model, room: int, device: str
 ) -> None:
     cramped = Forgetful(model, room, device)
-    report = render(Numbered(17), tmp_path / "out.mkv", Engine(cramped), SETTINGS, OutputSettings(batch=8))
+    report = render(Numbered(17), tmp_path / "out.mkv", forgetful_engine(cramped), SETTINGS, OutputSettings(batch=8))
     assert report.frames_out == 17
     assert sum(cramped.batches) == 17
     assert max(cramped.batches) == room
     assert any("halv" in warning or "batches of" in warning for warning in report.warnings)
 
 
-def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path: Path, model) -> None:
-    report = render(Numbered(5), tmp_path / "out.mkv", Engine(Forgetful(model, 0)), SETTINGS, OutputSettings(batch=4))
+def test_with_no_device_memory_at_all_the_cpu_goes_on(tmp_path: Path, model: Model) -> None:
+    report = render(
+        Numbered(5), tmp_path / "out.mkv", forgetful_engine(Forgetful(model, 0)), SETTINGS, OutputSettings(batch=4)
+    )
     assert report.frames_out == 5
     assert report.device == "cpu"
     assert any("CPU" in warning for warning in report.warnings)
@@ -159,25 +169,26 @@ def test_a_number_format_that_overflows_is_left_between_passes_and_said(tmp_path
     assert sum("leaves the range of fp16" in warning for warning in report.warnings) == 1
 
 
-def test_passes_that_run_out_of_memory_together_move_the_model_once(model) -> None:
+def test_passes_that_run_out_of_memory_together_move_the_model_once(model: Model) -> None:
     together = threading.Barrier(2, timeout=20)
 
     class Full(Forgetful):
-        def batch(self, frames, *arguments, **more):
+        def batch(self, frames: Sequence[Pixels], *arguments: Any, **more: Any) -> list[Maps]:
             together.wait()
             return super().batch(frames, *arguments, **more)
 
-    engine = Engine(Full(model, 0))
+    engine = forgetful_engine(Full(model, 0))
     frames = [Frame(np.full((48, 64, 3), level, np.uint8)) for level in (40, 80)]
     seen = list(engine.predict_all([[frame] for frame in frames], SETTINGS))
     assert [frame for frame, _ in seen] == frames
-    assert engine.model.device == "cpu"
+    (moved,) = engine.models
+    assert moved.device == "cpu"
     assert len(engine.notices) == 1
 
 
 @pytest.mark.parametrize(("part", "frames"), [({}, 360), ({"end": 0.5}, 15), ({"every": 20}, 18)])
 def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(
-    tmp_path: Path, model, monkeypatch: pytest.MonkeyPatch, part: dict[str, float], frames: int
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch, part: dict[str, Any], frames: int
 ) -> None:
     asked = []
     monkeypatch.setattr(
@@ -185,14 +196,14 @@ def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(
         "compile",
         lambda frame, count, resolution, features, frames: asked.append((frame.any(), count, features, frames)),
     )
-    part = OutputSettings(batch=2, **part)
-    with open_source("scene:?seed=2&size=64x48&seconds=12", end=part.end, every=part.every) as source:
+    output = OutputSettings(batch=2, **part)
+    with open_source("scene:?seed=2&size=64x48&seconds=12", end=output.end, every=output.every) as source:
         settings = Settings(resolution=32, view="similarity")
-        render(source, tmp_path / "out.mp4", Engine(model), settings, part)
+        render(source, tmp_path / "out.mp4", Engine(model), settings, output)
     assert asked == [(True, 2, {"keys"}, frames)]
 
 
-def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path: Path, model) -> None:
+def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tmp_path: Path, model: Model) -> None:
     from rtviz.sinks import leftover
 
     with pytest.raises(SourceLost, match="frame 12"):
@@ -203,20 +214,20 @@ def test_a_source_that_stops_midway_leaves_no_final_file_but_what_was_written(tm
     assert len(grey_levels(rest)) == 12  # everything that came before the end
 
 
-def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path: Path, model) -> None:
+def test_an_empty_source_is_an_error_and_writes_nothing(tmp_path: Path, model: Model) -> None:
     with pytest.raises(SourceUnreadable, match="no frames"):
         render(Numbered(0), tmp_path / "out.mp4", Engine(model), SETTINGS)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_thread_outlives_a_job_that_failed(tmp_path: Path, model) -> None:
+def test_no_thread_outlives_a_job_that_failed(tmp_path: Path, model: Model) -> None:
     before = set(threading.enumerate())
     with pytest.raises(SourceLost):
         render(Numbered(200, fail_at=3), tmp_path / "out.mkv", Engine(model), SETTINGS)
     assert [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("rtviz")] == []
 
 
-def test_a_slow_end_holds_the_source_back(tmp_path: Path, model) -> None:
+def test_a_slow_end_holds_the_source_back(tmp_path: Path, model: Model) -> None:
     """Bounded memory: the source may be ahead of the writing by the belts' length and no more."""
     source = Numbered(120)
     ahead = []
@@ -240,15 +251,17 @@ def test_a_view_that_needs_no_model_runs_without_one(tmp_path: Path) -> None:
     assert report.model is None
 
 
-def test_export_holds_the_same_maps_as_the_model_gives(tmp_path: Path, model) -> None:
+def test_export_holds_the_same_maps_as_the_model_gives(tmp_path: Path, model: Model) -> None:
     import zarr
 
     export(Numbered(7), tmp_path / "maps.zarr", Engine(model), SETTINGS, OutputSettings(batch=3))
     stored = zarr.open_group(tmp_path / "maps.zarr", mode="r")
-    attention = stored["attention"]
+    attention, pts_seconds = stored["attention"], stored["pts_seconds"]
+    assert isinstance(attention, zarr.Array)
+    assert isinstance(pts_seconds, zarr.Array)
     assert attention.shape[0] == 7
     assert attention.dtype == np.float16
     for index in (0, 6):
         expected = model(np.full((48, 64, 3), index, np.uint8)).attention
-        np.testing.assert_allclose(attention[index], expected, atol=1e-3)
-    assert stored["pts_seconds"][6] == pytest.approx(4 / 30 + 2 / 10)
+        np.testing.assert_allclose(np.asarray(attention[index]), expected, atol=1e-3)
+    assert pts_seconds[6] == pytest.approx(4 / 30 + 2 / 10)

@@ -10,7 +10,7 @@ import pytest
 
 from rtviz.errors import SettingsError, UnknownModel
 from rtviz.scoring.measures import area_under_curve, jaccard, largest_mass, on_patches, on_pixels
-from rtviz.scoring.scenes import cues, score_scenes
+from rtviz.scoring.scenes import ScoreReport, cues, score_scenes
 from rtviz.sources.scene import SCORING_SEEDS, sample
 
 
@@ -83,15 +83,16 @@ def test_scenes_must_have_seeds() -> None:
 
 
 @pytest.fixture(scope="module")
-def report():
+def report() -> ScoreReport:
     told = []
     found = score_scenes(scenes=12, frames=10, precision="fp32", device="cpu", progress=lambda *what: told.append(what))
     assert ("drawing scenes", 12, 12) in told
     return found
 
 
-def test_the_embedded_model_is_far_above_its_untrained_twin(report) -> None:
+def test_the_embedded_model_is_far_above_its_untrained_twin(report: ScoreReport) -> None:
     assert report.model.name == "embedded"
+    assert report.untrained is not None
     assert report.untrained.name == "random:embedded"
     assert report.model.best_head > 2 * report.untrained.best_head
     assert report.model.fixed_heads[report.model.fixed_head] > report.untrained.best_head + 0.15
@@ -100,7 +101,7 @@ def test_the_embedded_model_is_far_above_its_untrained_twin(report) -> None:
     assert max(report.steadiness.heads) > 0.8
 
 
-def test_the_report_speaks_to_people_and_to_programs(report) -> None:
+def test_the_report_speaks_to_people_and_to_programs(report: ScoreReport) -> None:
     mapping = json.loads(json.dumps(report.to_mapping()))
     assert mapping["scenes"] == 12
     assert mapping["first_seed"] == SCORING_SEEDS.start
@@ -113,7 +114,7 @@ def test_the_report_speaks_to_people_and_to_programs(report) -> None:
     assert max(map(len, table.splitlines())) <= 120
 
 
-def test_best_head_is_measured_as_dino_does(report) -> None:
+def test_best_head_is_measured_as_dino_does(report: ScoreReport) -> None:
     """One picture, measured again by hand."""
     import rtviz
 

@@ -253,7 +253,7 @@ def test_all_goes_on_where_a_library_is_missing(
     def needs_av(options: Any) -> None:
         raise MissingDependency("av", "reading video")
 
-    given = {}
+    given: dict[str, Any] = {}
     broken = ModuleType("benches.broken")
     broken.render, broken.live = needs_av, lambda options: given.update(vars(options)) or {"frames": {"a": 1, "b": 2}}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "benches.broken", broken)

@@ -10,6 +10,7 @@ import io
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,9 @@ from rtviz.cv import cv2
 NOTEBOOK = Path(__file__).parents[2] / "scripts" / "three_things.ipynb"
 
 
-def cells() -> list[dict[str, object]]:
-    return json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+def cells() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return found
 
 
 def test_it_is_committed_small_and_without_outputs() -> None:
@@ -37,12 +39,14 @@ def test_it_is_committed_small_and_without_outputs() -> None:
             assert cell["execution_count"] is None
 
 
-def run(source: str, namespace: dict[str, object]) -> object:
+def run(source: str, namespace: dict[str, Any]) -> Any:
     """A cell's code; what its last line is worth, if that is an expression."""
     tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1]
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     exec(compile(tree, "cell", "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last is not None else None
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if isinstance(last, ast.Expr) else None
 
 
 def test_it_runs_from_top_to_bottom_with_nothing_downloaded(
@@ -54,7 +58,7 @@ def test_it_runs_from_top_to_bottom_with_nothing_downloaded(
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     shown = []
     for cell in cells():
         if cell["cell_type"] == "code":
@@ -73,7 +77,7 @@ def test_it_runs_from_top_to_bottom_with_nothing_downloaded(
     assert "4 drawn scenes" in printed
     overlaps = {name: namespace["overlap"](maps, rtviz.Settings(), namespace["frame"].masks).jaccard
                 for name, maps in namespace["seen"].items()}  # fmt: skip
-    assert max(overlaps, key=overlaps.get) == "embedded"
+    assert max(overlaps, key=lambda name: overlaps[name]) == "embedded"
     assert "random:resnet50 is untrained" in printed
     assert printed.count("rtviz models pull resnet50") == 2
     assert "no heads" in printed

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,12 +35,12 @@ def trainer() -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture
-def recipe(trainer):
+def recipe(trainer: Any) -> Any:
     return trainer.Recipe(64, (0.6, 1.0, 1.6, 3.0), 4, 8, 6, 16, composers=2, depth=2)
 
 
 @pytest.mark.parametrize("size", [96, 160])
-def test_the_network_is_timms(trainer, recipe, size: int) -> None:
+def test_the_network_is_timms(trainer: Any, recipe: Any, size: int) -> None:
     from rtviz.models.timm_import import timm
 
     torch.manual_seed(0)
@@ -56,7 +57,7 @@ def test_the_network_is_timms(trainer, recipe, size: int) -> None:
     assert rows[-1].shape == (2, 4, (size // 8) ** 2)
 
 
-def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path: Path) -> None:
+def test_a_step_always_has_the_same_views(trainer: Any, recipe: Any, tmp_path: Path) -> None:
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     stage = trainer.STAGES["small"][1]
     first, again = (trainer.batch_of(pool, recipe, stage, 0, 5) for _ in range(2))
@@ -70,7 +71,7 @@ def test_a_step_always_has_the_same_views(trainer, recipe, tmp_path: Path) -> No
     stream.close()
 
 
-def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path: Path) -> None:
+def test_two_views_share_the_object_and_not_the_place(trainer: Any, recipe: Any, tmp_path: Path) -> None:
     """Without objects, view i and view batch + i + 1 are crops of the same background."""
     pool = trainer.Pool(recipe, 0, tmp_path, quiet=True)
     for number, colour in enumerate(np.linspace(20, 230, len(pool.backgrounds))):
@@ -84,19 +85,19 @@ def test_two_views_share_the_object_and_not_the_place(trainer, recipe, tmp_path:
     assert len({round(float(value), 2) for value in here}) == 4
 
 
-def test_codes_that_match_cost_less(trainer) -> None:
+def test_codes_that_match_cost_less(trainer: Any) -> None:
     codes = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     others = torch.nn.functional.normalize(torch.randn(16, 2, 32), dim=-1)
     assert trainer.find_each_other(codes, codes) < trainer.find_each_other(codes, others) - 1
 
 
-def test_sinkhorn_uses_every_prototype_alike(trainer) -> None:
+def test_sinkhorn_uses_every_prototype_alike(trainer: Any) -> None:
     targets = trainer.sinkhorn(torch.randn(64, 8) * 0.1, 0.05, rounds=50)
     assert torch.allclose(targets.sum(1), torch.ones(64), atol=1e-4)
     assert torch.allclose(targets.sum(0), torch.full((8,), 8.0), atol=0.1)
 
 
-def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer) -> None:
+def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer: Any) -> None:
     figure, ground = torch.zeros(1, 10), torch.zeros(1, 10)
     figure[0, :4], ground[0, 4:] = 1 / 4, 1 / 6
     assert float(trainer.nothing_left(figure, ground)) == pytest.approx(0, abs=1e-5)
@@ -104,7 +105,7 @@ def test_nothing_is_left_when_figure_and_ground_complete_each_other(trainer) -> 
     assert float(trainer.nothing_left(figure, ground)) > 0.5
 
 
-def _train(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
+def _train(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, **more)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media import copy, make_signals, make_video, packet_times, signals, sound_packets
+from media import Part, copy, make_signals, make_video, packet_times, pts_seconds, signals, sound_packets
 
 from rtviz.cv import cv2
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, Maps
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 from rtviz.sinks import check_output, leftover, open_maps_sink, open_sink
 from rtviz.sinks.memory import MemorySink
@@ -38,9 +39,9 @@ def test_a_side_that_is_not_given_follows_the_other(
         assert next(iter(source)).size == expected
 
 
-def frames_by_another_decoder(path: Path) -> list[np.ndarray]:
+def frames_by_another_decoder(path: Path) -> list[Pixels]:
     capture = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[Pixels] = []
     while True:
         fine, frame = capture.read()
         if not fine:
@@ -136,14 +137,12 @@ def test_sound_that_the_container_cannot_carry_is_encoded_anew_and_said(tmp_path
         ("in.mkv", "libopus", "o.webm"),
     ],
 )
-def test_flash_and_beep_stay_together(
-    tmp_path: Path, given: str, sound: str, name: str, part: dict[str, float]
-) -> None:
+def test_flash_and_beep_stay_together(tmp_path: Path, given: str, sound: str, name: str, part: Part) -> None:
     make_signals(tmp_path / given, sound=sound)
     copy(tmp_path / given, tmp_path / name, **part)
     assert packet_times(tmp_path / name)[0] == 0
     flashes, beeps = signals(tmp_path / name)
-    seconds = range(int(part.get("start", 0)) + 1, int(np.ceil(part.get("end", 4))))
+    seconds = range(int(part.get("start", 0)) + 1, int(np.ceil(part.get("end") or 4)))
     first = np.ceil(part.get("start", 0) * 25 - 1e-6) / 25
     assert flashes == pytest.approx([at - first for at in seconds], abs=0.002)
     lag = signals(tmp_path / given)
@@ -176,7 +175,7 @@ def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path: Path, 
     with av.open(str(tmp_path / "whole.mkv")) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
-            if packet.size and (packet.stream.type == "video" or packet.pts * packet.time_base >= 3.5):
+            if packet.size and (packet.stream.type == "video" or pts_seconds(packet) >= 3.5):
                 packet.stream = streams[packet.stream.index]
                 container.mux(packet)
     with open_source(str(tmp_path / "in.mkv")) as source:
@@ -186,7 +185,9 @@ def test_sound_that_begins_late_does_not_hold_the_pictures_back(tmp_path: Path, 
         for frame in source:
             sink.write(frame.pixels, frame)
             if frame.index == 80:  # what a kill here would leave
-                shown_so_far = len(frames_by_another_decoder(leftover(tmp_path / "o.mp4")))
+                rest = leftover(tmp_path / "o.mp4")
+                assert rest is not None
+                shown_so_far = len(frames_by_another_decoder(rest))
         sink.close()
     assert shown_so_far >= 81 - 50
     assert packet_times(tmp_path / "o.mp4") == pytest.approx([0.04 * number for number in range(125)], abs=1e-3)
@@ -215,7 +216,7 @@ def test_a_key_frame_comes_every_second_however_uneven_the_rate(tmp_path: Path) 
                 sink.write(pixels, Frame(pixels, index, seconds))
         with av.open(str(path)) as container:
             packets = [packet for packet in container.demux(video=0) if packet.size]
-            keys = [float(packet.pts * packet.time_base) for packet in packets if packet.is_keyframe]
+            keys = [pts_seconds(packet) for packet in packets if packet.is_keyframe]
         assert len(packets) == len(times)
         assert max(np.diff([*keys, times[-1]])) <= 1.3
 
@@ -241,15 +242,17 @@ def test_the_colours_are_tagged(tmp_path: Path) -> None:
 
 def test_a_gif_moves_and_says_what_it_left_out(tmp_path: Path) -> None:
     from PIL import Image
+    from PIL.GifImagePlugin import GifImageFile
 
     make_video(tmp_path / "in.mp4", [20 * number for number in range(50)])
     warnings = copy(tmp_path / "in.mp4", tmp_path / "o.gif")
     assert any("left out" in warning for warning in warnings)
     with Image.open(tmp_path / "o.gif") as picture:
+        assert isinstance(picture, GifImageFile)
         assert picture.is_animated
         assert 15 < picture.n_frames < 50
         picture.seek(picture.n_frames - 1)
-        assert picture.convert("RGB").getpixel((60, 40))[0] > 200  # the last frames are bright
+        assert np.asarray(picture.convert("RGB"))[40, 60, 0] > 200  # the last frames are bright
 
 
 def test_a_gif_says_that_it_has_no_sound(tmp_path: Path) -> None:
@@ -284,11 +287,13 @@ def test_a_picture_that_is_to_stand_for_ever_is_refused_in_a_line(tmp_path: Path
 
 def test_the_last_picture_of_a_gif_stands_as_long_as_it_did(tmp_path: Path) -> None:
     from PIL import Image
+    from PIL.GifImagePlugin import GifImageFile
 
     drawn = [Image.new("RGB", (64, 48), (level,) * 3) for level in (0, 100, 200)]
     drawn[0].save(tmp_path / "in.gif", save_all=True, append_images=drawn[1:], duration=[100, 100, 2000])
     copy(tmp_path / "in.gif", tmp_path / "o.gif")
     with Image.open(tmp_path / "o.gif") as written:
+        assert isinstance(written, GifImageFile)
         times = []
         for number in range(written.n_frames):
             written.seek(number)
@@ -417,8 +422,9 @@ def test_a_full_disk_is_one_line_and_leaves_no_final_file(tmp_path: Path, name: 
 def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "there.mp4").write_bytes(b"x")
     (tmp_path / "hard.mp4").hardlink_to(tmp_path / "there.mp4")
-    with pytest.raises(OutputExists, match="--overwrite"):
+    with pytest.raises(OutputExists, match=r"there\.mp4 exists") as refused:
         check_output(tmp_path / "there.mp4", None, overwrite=False)
+    assert refused.value.remedy is Remedy.OVERWRITE
     for other in ("there.mp4", "hard.mp4"):
         with pytest.raises(OutputUnwritable, match="the input"):
             check_output(tmp_path / other, str(tmp_path / "there.mp4"), overwrite=True)
@@ -514,10 +520,13 @@ def test_raw_maps_stream_into_a_zarr_store(tmp_path: Path) -> None:
         for maps, frame in made:
             sink.write(maps, frame)
     stored = zarr.open_group(tmp_path / "maps.zarr", mode="r")
-    assert stored["attention"].shape == (300, 12, 6, 14, 18)
+    attention, pts = stored["attention"], stored["pts_seconds"]
+    assert isinstance(attention, zarr.Array)
+    assert isinstance(pts, zarr.Array)
+    assert attention.shape == (300, 12, 6, 14, 18)
     for index in (0, 200, 299):
-        np.testing.assert_allclose(stored["attention"][index], made[index][0].attention, atol=1e-3)
-        assert stored["pts_seconds"][index] == made[index][1].pts_seconds
+        np.testing.assert_allclose(np.asarray(attention[index]), made[index][0].attention, atol=1e-3)
+        assert pts[index] == made[index][1].pts_seconds
     assert dict(stored.attrs)["model"] == "made-up"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import copy, make_signals, make_video, packet_times, signals
+from media import Part, copy, make_signals, make_video, packet_times, pts_seconds, signals
 
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.sinks import tracks
@@ -121,7 +121,7 @@ def test_sound_is_copied_where_the_container_takes_its_rate_and_else_encoded(
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5])
-def test_tta_is_encoded_anew_where_a_copy_would_lose_its_end(tmp_path, start):
+def test_tta_is_encoded_anew_where_a_copy_would_lose_its_end(tmp_path: Path, start: float) -> None:
     make_sound(tmp_path / "in.mkv", "tta", 44100, "mono")
     assert any("tta" in warning for warning in copy(tmp_path / "in.mkv", tmp_path / "o.mkv", start=start))
     with av.open(str(tmp_path / "o.mkv")) as written:
@@ -167,10 +167,10 @@ def make_titled(path: Path) -> None:
                 packet.stream = stream
                 container.mux(packet)
         for at, text in ((3000, b"hello"), (7000, b"good bye")):
-            packet = av.Packet(text)
-            packet.pts = packet.dts = at
-            packet.duration, packet.time_base, packet.stream = 1000, Fraction(1, 1000), words
-            container.mux(packet)
+            line = av.Packet(text)
+            line.pts = line.dts = at
+            line.duration, line.time_base, line.stream = 1000, Fraction(1, 1000), words
+            container.mux(line)
 
 
 def read_of(path: Path) -> list[tuple[float, bytes]]:
@@ -182,7 +182,7 @@ def read_of(path: Path) -> list[tuple[float, bytes]]:
                 bytes(packet)[2:] if container.streams.subtitles[0].codec_context.name == "mov_text" else bytes(packet)
             )
             if packet.pts is not None and text.strip():
-                found.append((float(packet.pts * packet.time_base), text.partition(b"\0")[0]))
+                found.append((pts_seconds(packet), text.partition(b"\0")[0]))
         return found
 
 
@@ -201,7 +201,9 @@ def test_subtitles_and_chapters_are_kept_at_their_time(tmp_path: Path, name: str
         if kept:
             assert container.streams.subtitles[0].metadata["language"] == "deu"
         assert container.metadata["title"] == "A walk"
-        chapters = [(one["metadata"]["title"], float(one["start"] * one["time_base"])) for one in container.chapters()]
+        chapters = [
+            (one["metadata"]["title"], float(one["start"] * (one["time_base"] or 0))) for one in container.chapters()
+        ]
         assert len(container.streams.attachments) == (name == "o.mkv")
     assert chapters == [("part 0", 0.0), ("part 1", pytest.approx(4 - start, abs=0.01))]
     assert packet_times(tmp_path / name)[:2] == pytest.approx([0, 0.2], abs=1e-3)
@@ -279,11 +281,12 @@ def make_two(path: Path, default: int) -> None:
 def test_the_default_tracks_are_taken_and_others_by_their_number(tmp_path: Path, default: int) -> None:
     make_two(tmp_path / "in.mkv", default)
     sizes = [(48, 64), (96, 128)]
-    for part, number in (
+    parts: list[tuple[Part, int]] = [
         ({}, default),
         ({"video_stream": 1, "audio_stream": 1}, 0),
         ({"video_stream": 2, "audio_stream": 2}, 1),
-    ):
+    ]
+    for part, number in parts:
         with open_source(str(tmp_path / "in.mkv"), **part) as source:
             assert source.info.size == sizes[number]
             assert [frame.size for frame in source] == [sizes[number]] * 5
@@ -292,6 +295,7 @@ def test_the_default_tracks_are_taken_and_others_by_their_number(tmp_path: Path,
         (tmp_path / "o.mp4").unlink(missing_ok=True)
         copy(tmp_path / "in.mkv", tmp_path / "o.mp4", **part)
         assert sound_of(tmp_path / "o.mp4") == [("aac", number + 1)]
-    for name in ("video_stream", "audio_stream"):
+    beyond: list[Part] = [{"video_stream": 3}, {"audio_stream": 3}]
+    for part in beyond:
         with pytest.raises(SettingsError, match="track 3; allowed: 1 to 2"):
-            open_source(str(tmp_path / "in.mkv"), **{name: 3})
+            open_source(str(tmp_path / "in.mkv"), **part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
 from typing import Any
 
@@ -127,8 +129,8 @@ def test_cameras_are_found_by_number_and_by_name(monkeypatch: pytest.MonkeyPatch
 def test_a_forbidden_or_vanished_device_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceMissing, match="not plugged in any more"):
         CameraSource(Camera(97, "Gone", "/dev/video97"))
-    monkeypatch.setattr(cameras.os.path, "exists", lambda path: True)
-    monkeypatch.setattr(cameras.os, "access", lambda path, how: False)
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
+    monkeypatch.setattr(os, "access", lambda path, how: False)
     with pytest.raises(SourceUnreadable, match="may not read /dev/video97"):
         CameraSource(Camera(97, "Locked", "/dev/video97"))
 
@@ -137,8 +139,8 @@ def test_an_unplugged_device_ends_even_when_its_driver_repeats_the_last_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     present = [True]
-    monkeypatch.setattr(cameras.os.path, "exists", lambda path: present[0])
-    monkeypatch.setattr(cameras.time, "monotonic", iter(range(1000)).__next__)
+    monkeypatch.setattr(os.path, "exists", lambda path: present[0])
+    monkeypatch.setattr(time, "monotonic", iter(range(1000)).__next__)
     device = Device([picture() for _ in range(50)])
     source = CameraSource(Camera(1, "Desk", "/dev/video1"), open_device=lambda camera: device)
     frames = source.pictures()

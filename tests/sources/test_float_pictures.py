@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import render
+from media import grey, only, read
 from picture_files import exr, radiance, tiff
 from PIL import Image
-from test_pictures import grey, only, render
-from test_sources import read
 
 from rtviz.cli import run
 from rtviz.errors import SourceError

@@ -11,37 +11,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import read
+from command_line import render
+from media import grey, only, read
 from picture_files import animation, cornered, corners_of, deep_png, png, tiff
 from PIL import Image, ImageCms, ImageOps
 
-from rtviz.cli import run
 from rtviz.errors import RtvizError, SourceError
 from rtviz.sources import expand, open_source
 
 ROOT = Path(__file__).parents[2]
-
-
-def render(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """What the command says on stderr; in this process, for what takes seconds is to start one."""
-    capsys.readouterr()
-    status = run(["render", *map(str, words), "--view", "none"])
-    said = capsys.readouterr().err
-    assert status == 0, said
-    return said
-
-
-def only(place: Path) -> Any:
-    """The pixels of the one frame."""
-    ((frame,), _) = read(place)
-    return frame.pixels
-
-
-def grey(place: Path) -> list[int]:
-    """The levels of the first row of a grey picture."""
-    pixels = only(place)
-    assert (pixels == pixels[:, :, :1]).all()
-    return [int(level) for level in pixels[0, :, 0]]
 
 
 # --- HEIC ------------------------------------------------------------------------------------------------------------
@@ -199,14 +177,14 @@ def test_an_animation_becomes_a_video_and_its_first_frame_a_picture(
 
 
 def test_a_png_whose_own_picture_is_no_frame_and_frames_cut_out(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (32, 24), colour) for colour in ["white", *COLOURS]]
+    frames = [Image.new("RGB", (32, 24), colour) for colour in [(255, 255, 255), *COLOURS]]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=50, default_image=True)
     found, _ = read(tmp_path / "a.png")
     assert [frame.pixels[12, 16].tolist() for frame in found] == [list(colour) for colour in COLOURS]
 
     cut_out = [Image.new("RGBA", (32, 24), (0, 0, 0, 0)) for _ in range(2)]
-    for number, frame in enumerate(cut_out):
-        frame.paste((200, 0, 0, 255), (16 * number, 0, 16 * number + 16, 24))
+    for number, picture in enumerate(cut_out):
+        picture.paste((200, 0, 0, 255), (16 * number, 0, 16 * number + 16, 24))
     for name in ("b.gif", "b.webp", "b.png"):
         cut_out[0].save(tmp_path / name, save_all=True, append_images=cut_out[1:], duration=100, disposal=2,
                         kmin=1, kmax=1)  # fmt: skip
@@ -350,6 +328,7 @@ def test_modes_of_all_kinds(tmp_path: Path) -> None:
     lab = ImageCms.profileToProfile(
         red, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
     )
+    assert lab is not None
     lab.save(tmp_path / "lab.tif")
     np.testing.assert_allclose(only(tmp_path / "lab.tif")[4, 4], (255, 0, 0), atol=6)
 

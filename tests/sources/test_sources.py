@@ -7,18 +7,20 @@ import struct
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from media import make_video, make_yuv, read
+from media import Part, make_video, make_yuv, read, video_track
 from PIL import Image
 
 from rtviz.cv import cv2
 from rtviz.errors import SettingsError, SourceError, SourceMissing, SourceUnreadable
+from rtviz.frame import Frame
 from rtviz.sources import expand, open_source
 
 
-def number_of(frame) -> int:
+def number_of(frame: Frame) -> int:
     """The frame number that its grey level carries."""
     return round((float(frame.pixels[-8:, -8:].mean()) - 40) / 4)
 
@@ -49,13 +51,13 @@ def test_the_same_frames_as_another_decoder_finds(tmp_path: Path, name: str, cod
 
 @pytest.mark.parametrize("part", [{"start": 0.5}, {"end": 0.5}, {"start": 0.4, "end": 0.8}, {"every": 4},
                                   {"start": 0.3, "every": 3}])  # fmt: skip
-def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path, part: dict[str, float]) -> None:
+def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path, part: Part) -> None:
     make_video(tmp_path / "clip.mp4")
     whole, _ = read(tmp_path / "clip.mp4")
     expected = [
         frame
         for frame in whole
-        if part.get("start", 0) - 1e-6 <= frame.pts_seconds < part.get("end", 1e9) - 1e-6
+        if part.get("start", 0) - 1e-6 <= frame.pts_seconds < (part.get("end") or 1e9) - 1e-6
         and frame.index % part.get("every", 1) == 0
     ]
     frames, _ = read(tmp_path / "clip.mp4", **part)
@@ -150,14 +152,14 @@ def test_rotation_and_mirroring_are_applied_once(
         ({}, 0.299, 0.114, False),  # a small picture that says nothing
     ],
 )
-def test_colours_follow_the_tags(tmp_path: Path, tags: dict[str, int], red: float, blue: float, full: bool) -> None:
+def test_colours_follow_the_tags(tmp_path: Path, tags: dict[str, Any], red: float, blue: float, full: bool) -> None:
     """The coded levels are worked out here, from the definition of the matrices."""
     colour = np.array([180, 60, 30])
     r, g, b = colour / 255
     luma = red * r + (1 - red - blue) * g + blue * b
     chroma = (b - luma) / (2 * (1 - blue)), (r - luma) / (2 * (1 - red))
     planes = (luma * 255 if full else 16 + luma * 219), *(128 + part * (255 if full else 224) for part in chroma)
-    make_yuv(tmp_path / "clip.mkv", tuple(map(round, planes)), **tags)
+    make_yuv(tmp_path / "clip.mkv", (round(planes[0]), round(planes[1]), round(planes[2])), **tags)
     np.testing.assert_allclose(read(tmp_path / "clip.mkv")[0][0].pixels[16, 24], colour, atol=3)
 
 
@@ -527,11 +529,11 @@ def test_jpeg_frames_that_carry_exif_are_read_upright(tmp_path: Path, name: str,
         ("raw.ivf", "libvpx", Fraction(50)),
     ],
 )
-def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path: Path, name: str, codec: str, rate) -> None:
+def test_a_bare_stream_plays_at_the_rate_of_its_codec(tmp_path: Path, name: str, codec: str, rate: Fraction) -> None:
     import av
 
     with av.open(str(tmp_path / name), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options={"bf": "2", "x265-params": "log-level=none"})
+        stream = video_track(container, codec, {"bf": "2", "x265-params": "log-level=none"}, rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(20):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 + 4 * number, np.uint8), format="rgb24")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, until, until_shown
+from live_fakes import LIMIT, Engine, loads, until, until_shown
 from PIL import Image
 
 from rtviz.cv import cv2
@@ -245,7 +245,7 @@ def test_a_password_is_not_shown() -> None:
 def test_a_live_session_comes_back_after_a_cut(server: Server) -> None:
     timeouts = SourceTimeouts(0.3, 1.0, 10.0, 3.0, (0.1, 0.2))
     place = f"{server.address}/video"
-    live = LiveSession(place, Settings(), load_engine=lambda settings, progress: Engine(), timeouts=timeouts)  # type: ignore[arg-type,return-value]
+    live = LiveSession(place, Settings(), load_engine=loads(lambda settings, progress: Engine()), timeouts=timeouts)
     with live:
         until_shown(live, lambda result: result.maps is not None)
         server.cut.set()

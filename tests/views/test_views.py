@@ -9,11 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from typed import present
 
 from rtviz import views
 from rtviz.drawing import labels, palette
 from rtviz.errors import SettingsError
-from rtviz.frame import Frame, Maps
+from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.options import Head, Query
 from rtviz.settings import Point, Settings
 from rtviz.views import directions
 from rtviz.views import grid as grid_view
@@ -26,14 +29,19 @@ SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
 LAYOUTS = ("overlay", "alone", "side-by-side")
 
 
-def frame_of(size=(96, 132), pts_seconds: float = 0.0, seed: int = 0) -> Frame:
+def frame_of(size: tuple[int, int] = (96, 132), pts_seconds: float = 0.0, seed: int = 0) -> Frame:
     noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
     slope = np.linspace(40, 180, size[1])[None, :, None]
     return Frame((noise + slope).astype(np.uint8), pts_seconds=pts_seconds)
 
 
 def maps_of(
-    layers: int = 3, heads: int = 4, grid=(6, 9), query: str = "cls", seed: int = 0, scale: float = 1.0
+    layers: int = 3,
+    heads: int = 4,
+    grid: tuple[int, int] = (6, 9),
+    query: Query = "cls",
+    seed: int = 0,
+    scale: float = 1.0,
 ) -> Maps:
     attention = np.random.default_rng(seed).random((layers, heads, *grid)) ** 4 + 1e-4
     attention = (scale * attention / attention.sum(axis=(2, 3), keepdims=True)).astype(np.float32)
@@ -111,7 +119,7 @@ def test_the_registry_is_light() -> None:
 @pytest.mark.parametrize("view", views.names())
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_view_has_the_size_that_its_layout_promises(view, layout, size) -> None:
+def test_every_view_has_the_size_that_its_layout_promises(view: str, layout: str, size: tuple[int, int]) -> None:
     frame, before = frame_of(size), frame_of(size).pixels.copy()
     maps = maps_of()
     attention = maps.attention.copy()
@@ -128,7 +136,9 @@ def test_every_view_has_the_size_that_its_layout_promises(view, layout, size) ->
 @pytest.mark.parametrize("view", views.names())
 @pytest.mark.parametrize("size", [(2, 2), (16, 24), (31, 9), (240, 320), (40, 400)])
 @pytest.mark.parametrize("shape", [(24, 16), (1, 1), (2, 11)])
-def test_every_view_draws_at_any_size_and_for_any_model(view, size: tuple[int, int], shape: tuple[int, int]) -> None:
+def test_every_view_draws_at_any_size_and_for_any_model(
+    view: str, size: tuple[int, int], shape: tuple[int, int]
+) -> None:
     maps = maps_of(*shape, query=Point(0.9, 0.1))
     for upsampling in ("smooth", "nearest", "guided"):
         for head in (0, "all"):
@@ -188,7 +198,8 @@ def test_the_heatmap_lights_up_the_patch_that_is_attended() -> None:
 def test_one_head_mean_and_maximum_are_what_they_say() -> None:
     frame, maps = frame_of(), maps_of()
     last = maps.attention[-1]
-    for head, expected in ((2, last[2]), ("mean", last.mean(axis=0)), ("max", last.max(axis=0))):
+    heads: list[tuple[Head, Floats]] = [(2, last[2]), ("mean", last.mean(axis=0)), ("max", last.max(axis=0))]
+    for head, expected in heads:
         single = Maps(expected[None, None], maps.prefix[:1, :1], "cls", "x", 16, (96, 144))
         for view in ("heatmap", "mask"):
             drawn = views.draw(frame, maps, Settings(view=view, head=head, layout="alone", upsampling="nearest"))
@@ -394,7 +405,7 @@ def test_a_higher_threshold_keeps_more() -> None:
 
 @pytest.mark.parametrize(("heads", "extras"), [(3, 1), (4, 0), (6, 3), (12, 4), (16, 0), (24, 1), (1, 0)])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_mosaic_shows_every_head_once_in_order(heads: int, extras: int, size) -> None:
+def test_the_mosaic_shows_every_head_once_in_order(heads: int, extras: int, size: tuple[int, int]) -> None:
     tiles = heads_view.arrange(size, heads)
     assert [shown for shown, _ in tiles[:heads]] == list(range(heads))
     assert len(tiles) == heads + extras
@@ -413,6 +424,7 @@ def test_each_tile_shows_its_own_head() -> None:
         maps = bright(maps, 2, head, row=3 + head, column=2 * head + 2)
     picture = views.draw(frame, maps, Settings(view="heads", head=4, layout="alone", colormap="gray"))
     for shown, box in heads_view.arrange(frame.size, 6)[:6]:
+        assert isinstance(shown, int)
         tile = picture[box.slices][30:-6, 6:-6, :].astype(int).min(axis=2)
         y, x = np.unravel_index(np.argmax(tile), tile.shape)
         assert int((y + 30.5) * 12 / box.height) == 3 + shown
@@ -509,7 +521,7 @@ def test_the_grid_names_rows_and_columns_and_marks_what_is_chosen() -> None:
 # ---------------------------------------------------------------------------------------------- what features show
 
 
-def figure_and_ground(grid=(8, 12), width: int = 20, seed: int = 0) -> tuple[Maps, np.ndarray]:
+def figure_and_ground(grid: tuple[int, int] = (8, 12), width: int = 20, seed: int = 0) -> tuple[Maps, np.ndarray]:
     """Maps whose tokens are of two kinds, the figure's of three kinds more, and which patches are the figure."""
     random = np.random.default_rng(seed)
     figure = np.zeros(grid, bool)
@@ -527,8 +539,8 @@ def figure_and_ground(grid=(8, 12), width: int = 20, seed: int = 0) -> tuple[Map
 
 def test_the_colours_are_the_components_of_a_singular_value_decomposition() -> None:
     maps, parts = figure_and_ground()
-    tokens = maps.tokens.reshape(-1, 20)
-    components = Components.fit(tokens, maps.attended.ravel())
+    tokens = present(maps.tokens).reshape(-1, 20)
+    components = Components.fit(tokens, present(maps.attended).ravel())
     inside = tokens[parts.ravel() > 0]
     _, _, expected = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)
     # The figure alone spans the same space of colours; its soft border may turn the axes a little.
@@ -538,8 +550,8 @@ def test_the_colours_are_the_components_of_a_singular_value_decomposition() -> N
 @pytest.mark.parametrize("patches", [(8, 12), (3, 4), (1, 1)])
 def test_the_figure_is_what_is_attended_whatever_the_sign(patches: tuple[int, int]) -> None:
     maps, parts = figure_and_ground()
-    maps = replace(maps, tokens=-maps.tokens)
-    tokens, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
+    maps = replace(maps, tokens=-present(maps.tokens))
+    tokens, attended = present(maps.tokens).reshape(-1, 20), present(maps.attended).ravel()
     _, share = paint(Components.fit(tokens, attended).project(tokens))
     np.testing.assert_array_equal(share.reshape(parts.shape) > 0.5, parts > 0)
     few = tokens[: patches[0] * patches[1]]
@@ -554,9 +566,9 @@ def test_the_figure_is_what_cls_attends_to_even_where_something_else_varies_most
     ground = parts == 0
     apart = np.random.default_rng(7).normal(size=20).astype(np.float32)
     left = (np.arange(ground.shape[1]) < ground.shape[1] // 2) & ground
-    tokens = maps.tokens + 12 * apart * np.where(left, 1, -1)[..., None] * ground[..., None]
+    tokens = present(maps.tokens) + 12 * apart * np.where(left, 1, -1)[..., None] * ground[..., None]
     maps = replace(maps, tokens=tokens.astype(np.float32))
-    flat, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
+    flat, attended = present(maps.tokens).reshape(-1, 20), present(maps.attended).ravel()
     first = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][0]
     along = ((flat - flat.mean(axis=0)) @ first).reshape(parts.shape)
     assert min(np.mean((sign * along > 0) == (parts > 0)) for sign in (1, -1)) < 0.75, "a first component would not do"
@@ -568,16 +580,14 @@ def test_a_question_about_a_patch_changes_nothing_of_pca() -> None:
     maps, _ = figure_and_ground()
     asked = np.full_like(maps.attention, 1e-3)
     asked[..., 0, 0] = 1  # a patch of the ground attends to itself
-    pictures = [
-        views.draw(frame_of((96, 144)), one, Settings(view="pca"))
-        for one in (maps, replace(maps, query=Point(0.02, 0.02), attention=asked))
-    ]
-    np.testing.assert_array_equal(*pictures)
+    frame, other = frame_of((96, 144)), replace(maps, query=Point(0.02, 0.02), attention=asked)
+    plain, of_a_patch = (views.draw(frame, one, Settings(view="pca")) for one in (maps, other))
+    np.testing.assert_array_equal(plain, of_a_patch)
 
 
 def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it() -> None:
     maps, parts = figure_and_ground()
-    first, attended = maps.tokens.reshape(-1, 20), maps.attended.ravel()
+    first, attended = present(maps.tokens).reshape(-1, 20), present(maps.attended).ravel()
     components = Components.fit(first, attended, 0.0)
     before, _ = paint(components.project(first))
     random = np.random.default_rng(5)
@@ -587,7 +597,7 @@ def test_the_colours_of_a_stream_keep_their_meaning_and_follow_it() -> None:
     after, _ = paint(components.project(first))
     assert np.abs(after - before)[:, parts.ravel() > 0].mean() < 0.1
     other, _ = figure_and_ground(seed=9)
-    tokens = other.tokens.reshape(-1, 20)
+    tokens = present(other.tokens).reshape(-1, 20)
     for frame in range(90, 90 + 600):
         components = components.follow(tokens, attended, frame / 30)
     fresh = Components.fit(tokens, attended)
@@ -606,9 +616,9 @@ def test_pca_shows_colours_on_the_figure_and_none_on_the_ground() -> None:
 def test_similarity_is_the_cosine_of_keys() -> None:
     maps = maps_of(query=Point(0.7, 0.3))
     found = similarity(maps, maps.query)
-    asked = maps.keys[:, int(0.3 * 6), int(0.7 * 9)].ravel()
+    asked = present(maps.keys)[:, int(0.3 * 6), int(0.7 * 9)].ravel()
     for row, column in [(0, 0), (2, 5), (5, 8)]:
-        key = maps.keys[:, row, column].ravel()
+        key = present(maps.keys)[:, row, column].ravel()
         expected = key @ asked / np.linalg.norm(key) / np.linalg.norm(asked)
         assert found[row, column] == pytest.approx(expected, abs=1e-5)
     assert found[int(0.3 * 6), int(0.7 * 9)] == pytest.approx(1, abs=1e-5)
@@ -617,14 +627,14 @@ def test_similarity_is_the_cosine_of_keys() -> None:
 @pytest.mark.parametrize("features", ["values", "tokens"])
 def test_similarity_is_of_the_features_that_are_asked_for(features: str) -> None:
     maps = maps_of(query=Point(0.7, 0.3))
-    values = np.random.default_rng(8).normal(size=maps.keys.shape).astype(np.float32)
+    values = np.random.default_rng(8).normal(size=present(maps.keys).shape).astype(np.float32)
     maps = replace(maps, values=values, discovery_features="values")
-    patches = maps.tokens if features == "tokens" else np.concatenate(list(values), axis=-1)
+    patches = present(maps.tokens) if features == "tokens" else np.concatenate(list(values), axis=-1)
     unit = patches / np.linalg.norm(patches, axis=-1, keepdims=True)
     settings = Settings(view="similarity", features=features)
     np.testing.assert_allclose(similarity(maps, maps.query, features), unit @ unit[1, 6], atol=1e-5)
     frame, by_keys = frame_of((96, 144)), Settings(view="similarity")
-    other = replace(maps, keys=-maps.keys * 3 + 1)
+    other = replace(maps, keys=-present(maps.keys) * 3 + 1)
     assert (views.draw(frame, other, settings) == views.draw(frame, maps, settings)).all()
     assert (views.draw(frame, other, by_keys) != views.draw(frame, maps, by_keys)).any()
     assert needs(settings, "values") == {"attention", features}
@@ -642,7 +652,8 @@ def test_similarity_to_cls_is_similarity_to_what_it_attends_to() -> None:
 
 def test_similarity_without_a_marker_says_to_what() -> None:
     settings = Settings(view="similarity", layout="alone")
-    pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in (Point(0.9, 0.1), "cls"))
+    queries: tuple[Query, ...] = (Point(0.9, 0.1), "cls")
+    pictures = (views.draw(frame_of((192, 288)), maps_of(query=query), settings) for query in queries)
     light = [int((picture[-40:, :200].min(axis=2) > 180).sum()) for picture in pictures]
     assert light[1] - light[0] > 50, "words in the lower left corner"
 
@@ -650,20 +661,20 @@ def test_similarity_without_a_marker_says_to_what() -> None:
 # ---------------------------------------------------------------------------------------------- norms and outliers
 
 
-def planted(times=10.0, row=2, column=5, **more) -> Maps:
+def planted(times: float = 10.0, row: int = 2, column: int = 5) -> Maps:
     """Maps with one patch whose token has a norm of so many times the median, after every layer."""
-    maps = maps_of(**more)
-    norms = maps.norms.copy()
+    maps = maps_of()
+    norms = present(maps.norms).copy()
     norms[:, row, column] = times * np.median(norms)
     return replace(maps, norms=norms)
 
 
-def outlined(picture) -> np.ndarray:
+def outlined(picture: Pixels) -> NDArray[np.bool_]:
     """Where a picture has exactly the colour of outlines."""
     return (picture == np.array(palette.ACCENT, np.uint8)).all(axis=2)
 
 
-def test_outliers_are_outlined_and_the_others_keep_their_colours():
+def test_outliers_are_outlined_and_the_others_keep_their_colours() -> None:
     frame, settings = frame_of((192, 288)), Settings(view="norms", layout="alone", upsampling="nearest")
     ten, twenty, none = (views.draw(frame, planted(times), settings) for times in (10, 20, 1))
     patch = np.zeros(frame.size, bool)
@@ -674,24 +685,24 @@ def test_outliers_are_outlined_and_the_others_keep_their_colours():
     np.testing.assert_array_equal(ten[:150], twenty[:150])
 
 
-def test_norms_are_of_the_layer_that_is_shown():
+def test_norms_are_of_the_layer_that_is_shown() -> None:
     frame, maps = frame_of((192, 288)), maps_of()
     for layer in range(3):
         picture = views.draw(frame, maps, Settings(view="norms", layer=layer, layout="alone", upsampling="nearest"))
         light = picture[16:150:32, 16::32].astype(int).sum(axis=2)  # the middle of each patch above the words
-        order = np.argsort(maps.norms[layer][: light.shape[0]], axis=None)
+        order = np.argsort(present(maps.norms)[layer][: light.shape[0]], axis=None)
         assert (np.diff(light.ravel()[order]) >= -3).all()
 
 
 @pytest.mark.parametrize("view", ["heatmap", "mask", "rollout"])
 @pytest.mark.parametrize(("share", "said"), [(0.5, True), (0.1, False)])
-def test_attention_that_outliers_drive_is_said(view, share, said):
+def test_attention_that_outliers_drive_is_said(view: str, share: float, said: bool) -> None:
     frame, settings = frame_of((192, 288)), Settings(view=view, layer=1)
     maps = planted()
     attention = np.full_like(maps.attention, (1 - share) / 53)
     attention[..., 2, 5] = share
     maps = replace(maps, attention=attention, rollout=attention[1, 0])
-    without = replace(maps, norms=np.ones_like(maps.norms))
+    without = replace(maps, norms=np.ones_like(present(maps.norms)))
     differs = (views.draw(frame, maps, settings) != views.draw(frame, without, settings)).any(axis=2)
     assert differs.any() == said
     assert not differs[40:].any()
@@ -721,7 +732,7 @@ def test_both_directions_are_shown_each_in_its_tile() -> None:
 
 
 @pytest.mark.parametrize(("head", "expected"), [(1, [3, 6]), ("mean", [2, 4]), ("max", [3, 6])])
-def test_query_and_cls_are_compared_in_multiples_of_uniform(head, expected) -> None:
+def test_query_and_cls_are_compared_in_multiples_of_uniform(head: Head, expected: list[int]) -> None:
     maps = maps_of(3, 2)
     uniform = 1 / 55
     prefix = np.tile(np.array([[[1], [3]]], np.float32) * uniform, (3, 1, 1))
