@@ -60,7 +60,7 @@ def drawn(model: rtviz.Model, name: str) -> Pixels:
     place, start, more = ASKED.get(name, (PERSON, 1.0, {}))
     engine = rtviz.Engine(model)
     for frame in frames(place, start, 1.0 if name == "track" else 0.0):
-        picture = engine.render(frame, rtviz.Settings.from_mapping({"view": name, **more})).overlay
+        picture = engine.render(frame, rtviz.Settings.from_mapping({"view": name, "resolution": STILL, **more})).overlay
     return picture
 
 
@@ -104,6 +104,15 @@ def view_pictures() -> None:
         save(picture, f"view-{name}.jpg")
     save(drawn(model, "pca-component"), "view-pca-component.jpg")
     save(sheet(tiles, 4, 340), "views.jpg", 2000)
+
+
+def beyond() -> None:
+    """What no other viewer shows live: a place of another picture, both directions of attention, one component."""
+    model = rtviz.load(MODEL, resolution=STILL)
+    found = drawn(model, "reference")
+    save(found, "beyond-reference.jpg", 1200)
+    titles = {"directions": "whom a patch attends to, and who attends to it", "pca-component": "one component of PCA"}
+    save(sheet([(title, drawn(model, name)) for name, title in titles.items()], 2, 590), "beyond.jpg", 1200)
 
 
 def comparison() -> None:
@@ -205,7 +214,12 @@ class window:  # noqa: N801
             yield self.picture(0.2)
 
 
-MAKERS: dict[str, Callable[[], None]] = {"views": view_pictures, "comparison": comparison, "app": app_pictures}
+MAKERS: dict[str, Callable[[], None]] = {
+    "views": view_pictures,
+    "beyond": beyond,
+    "comparison": comparison,
+    "app": app_pictures,
+}
 
 
 def main() -> int:
