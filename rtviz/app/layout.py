@@ -16,7 +16,7 @@ from rtviz.app.modelmenu import ModelMenu
 from rtviz.app.pagestrip import PageStrip
 from rtviz.app.panels.instruments import InstrumentsPanel
 from rtviz.app.panels.model import ModelPanel
-from rtviz.app.panels.section import Section, faint
+from rtviz.app.panels.section import MeaningLine, Section
 from rtviz.app.panels.source import SourcePanel
 from rtviz.app.panels.view import ViewPanel
 from rtviz.app.readouts import Readouts
@@ -88,7 +88,7 @@ class Layout(QWidget):
         self.model_menu = ModelMenu(self)
         self.strip, self.layers = HeadStrip(), LayerColumn()
         self.pages = PageStrip()
-        self.meaning = faint()
+        self.meaning = MeaningLine()
         self.meaning.setObjectName("meaning")
         self.meaning.setContentsMargins(10, 4, 10, 2)
         self.transport = Transport(bindings)

@@ -77,7 +77,7 @@ class Presenter:
         layout.view.show_settings(settings, status.layers, status.heads or status.most_heads, status.mode)
         layout.models.show_settings(settings)
         view = views.find(settings.view)
-        layout.meaning.setText(f"{view.meaning}  {view.paper}" if view.paper else view.meaning)
+        layout.meaning.say(view.meaning, view.paper)
         self.show_hud()
 
     def _show_thumbnails(self) -> None:

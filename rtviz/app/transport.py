@@ -84,6 +84,14 @@ class Transport(QWidget):
         self._theme = DARK
         self._playing: bool | None = None
 
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        # Without what gives way, or a wide window could not be made narrow again.
+        hint, row = super().minimumSizeHint(), self.layout()
+        shown = [part for part in self._less if not part.isHidden()]
+        spacing = row.spacing() if row is not None else 0
+        width = sum(max(part.minimumWidth(), part.minimumSizeHint().width()) + spacing for part in shown)
+        return QSize(hint.width() - width, hint.height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         for part in self._less:
             part.setVisible(self.width() >= _NARROW)

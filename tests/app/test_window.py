@@ -1546,16 +1546,19 @@ def test_a_line_under_the_picture_says_what_is_seen_and_names_the_paper(make: Ma
         return views.find(window.session.settings.view).key == key
 
     assert window.meaning.isVisible()
-    texts = set()
+    texts, heights = set(), set()
     for key in ("e", "k", "p", "o"):
         qtbot.keyClick(window.canvas, key)
         wait(qtbot, partial(shows, key))
         view = views.find(window.session.settings.view)
         window.refresh()
-        assert view.meaning in window.meaning.text()
-        assert view.paper in window.meaning.text()
+        assert view.meaning in window.meaning.toolTip()
+        assert window.meaning.text().endswith(view.paper)
+        assert view.meaning.startswith(window.meaning.text().removesuffix(view.paper).strip().rstrip("…"))
         texts.add(window.meaning.text())
+        heights.add(window.canvas.height())
     assert len(texts) == 4
+    assert len(heights) == 1  # the picture keeps its place
     qtbot.keyClick(window.canvas, "H", Qt.ShiftModifier)
     assert window.meaning.isHidden()
     assert window.window_state["meaning"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from rtviz.app.controls import Control, RealControl, control_for
@@ -67,6 +68,33 @@ def faint(text: str = "") -> QLabel:
     return label
 
 
+class MeaningLine(QLabel):
+    """A sentence with its source, on one line whatever the width: where there is little room the sentence is cut short,
+    so that the picture above keeps its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("faint", True)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+        self._sentence, self._source = "", ""
+
+    def say(self, sentence: str, source: str) -> None:
+        """Show a sentence, and who it is from; the tooltip has both whole."""
+        if (sentence, source) != (self._sentence, self._source):
+            self._sentence, self._source = sentence, source
+            self.setToolTip(" ".join(filter(None, (sentence, source))))
+            self._fit()
+
+    def _fit(self) -> None:
+        margins, metrics = self.contentsMargins(), self.fontMetrics()
+        end = f"  {self._source}" if self._source else ""
+        room = self.width() - margins.left() - margins.right() - metrics.horizontalAdvance(end)
+        self.setText(metrics.elidedText(self._sentence, Qt.ElideRight, max(0, room)) + end)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._fit()
+
+
 def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings: Bindings) -> None:
     """A labelled row for an option, whose every part has the tooltip."""
     option = Settings.option(name)
@@ -84,4 +112,4 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     controls[name] = control
 
 
-__all__ = ["Section", "add_row", "faint"]
+__all__ = ["MeaningLine", "Section", "add_row", "faint"]
