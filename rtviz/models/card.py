@@ -88,6 +88,12 @@ class ModelCard:
         return self.name.removeprefix(RANDOM)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called: its own name, and timm's. What the hub does not have, timm has no name for: there its name
+        is that of an architecture; and the embedded model has none."""
+        return (self.name, self.timm_name) if self.repository and self.timm_name else (self.name,)
+
+    @property
     def licence_url(self) -> str | None:
         """The address of the licence, if it must be accepted before the weights are fetched."""
         return next((url for start, url in _TO_ACCEPT.items() if self.licence.lower().startswith(start)), None)

@@ -126,7 +126,7 @@ def _card_of_file(path: Path) -> tuple[ModelCard, Path, str | None]:
         if described is not None:
             return described, path, None
     for card in zoo.cards():
-        if path.name == card.official_filename or path.stem in (card.name, card.timm_name):
+        if path.name == card.official_filename or path.stem in card.names:
             return card, path, None
     found = [
         (card, network.tensors)

@@ -216,7 +216,7 @@ def find(name: str) -> ModelCard:
     if name.startswith(RANDOM):
         return find(name.removeprefix(RANDOM)).untrained()
     for card in cards():
-        if name and name in (card.name, card.timm_name):  # the embedded model has no timm name
+        if name and name in card.names:
             return card
     if name == EMBEDDED:
         raise _unknown(name, "this build of rtviz has no embedded model")
