@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rtviz import views
-from rtviz.analysis.tracking import Tracker
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Frame, Pixels
 from rtviz.live.flight_recorder import RecordedFrame
@@ -31,6 +30,8 @@ def draw_past(
     Raises:
         OutputUnwritable: the session was closed meanwhile.
     """
+    from rtviz.analysis.tracking import Tracker  # it loads OpenCV, which the first paint does without
+
     with shared.changed:
         settings, mode = shared.settings, shared.mode
         first, *others = slots = list(shared.slots)

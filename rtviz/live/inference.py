@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from rtviz.analysis.tracking import Tracker
 from rtviz.live.flight_recorder import FlightRecorder
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.model_slot import ModelSlot
 from rtviz.live.shared import SharedState
 from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.analysis.tracking import Tracker
 
 
 class Turns:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtviz.analysis.tracking import Tracker
 from rtviz.errors import RtvizError, WeightsMissing, in_words
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.rate import rate
@@ -17,6 +16,7 @@ from rtviz.settings import MODEL_FIELDS, Query, Settings
 from rtviz.views.requirements import answers, has_features, having
 
 if TYPE_CHECKING:
+    from rtviz.analysis.tracking import Tracker
     from rtviz.engine import Engine
     from rtviz.frame import Maps
     from rtviz.models import Model

@@ -354,7 +354,7 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> No
     with pytest.raises(SettingsError, match=r"\.png, \.pdf, \.svg"):
         figures.save(figure, tmp_path / "figure.docx")
     (tmp_path / "there.png").write_bytes(b"mine")
-    with pytest.raises(OutputExists, match="overwrite"):
+    with pytest.raises(OutputExists, match="exists"):
         figures.save(figure, tmp_path / "there.png")
     assert (tmp_path / "there.png").read_bytes() == b"mine"
     with pytest.raises(OutputUnwritable, match="is no folder"):

@@ -356,7 +356,8 @@ def test_one_pass_answers_any_query(tiny, query) -> None:
 
 def test_unknown_features_are_refused(tiny) -> None:
     with pytest.raises(
-        ValueError, match="allowed: activation, eigen, grad, keys, rollout, rows, tokens, unablated, values"
+        ValueError,
+        match="allowed: activation, columns, eigen, grad, keys, layer_keys",
     ):
         tiny(noise(32, 32), features={"queries"})
 
