@@ -260,8 +260,8 @@ def _in_box(centred: Floats, mark: Mark) -> Mask:
     At first these are the ones least like the surroundings, as Otsu's threshold parts them.
     """
     rows, columns = centred.shape[:2]
-    top, bottom = _span(mark.y, mark.height, rows)
-    left, right = _span(mark.x, mark.width, columns)
+    top, bottom = span(mark.y, mark.height, rows)
+    left, right = span(mark.x, mark.width, columns)
     box = np.zeros((rows, columns), np.bool_)
     box[top:bottom, left:right] = True
     ring = np.zeros_like(box)
@@ -287,7 +287,7 @@ def _in_box(centred: Floats, mark: Mark) -> Mask:
     return largest if np.count_nonzero(largest) >= _LEAST * np.count_nonzero(box) else box
 
 
-def _span(start: float, length: float, count: int) -> tuple[int, int]:
+def span(start: float, length: float, count: int) -> tuple[int, int]:
     """The patches that an interval of fractions covers by half or more; at least one."""
     first = min(round(start * count), count - 1)
     return first, max(first + 1, min(round((start + length) * count), count))
@@ -299,4 +299,4 @@ def nearest(likeness: Floats) -> Floats:
     return np.asarray(np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1))
 
 
-__all__ = ["nearest", "object_of", "objects_of", "unit_of"]
+__all__ = ["nearest", "object_of", "objects_of", "span", "unit_of"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtviz.analysis.marking import span, unit_of
 from rtviz.cv import cv2
 from rtviz.frame import Floats, Frame, Grid
 from rtviz.settings import Mark, Point, Query, Settings
@@ -44,16 +45,11 @@ def marked(mark: Mark, grid: Grid) -> NDArray[np.bool_]:
         patches[grid.patch_at(mark)] = True
         return patches
     (top, bottom), (left, right) = (
-        _span(start, length, count)
+        span(start, length, count)
         for start, length, count in ((mark.y, mark.height, grid.rows), (mark.x, mark.width, grid.columns))
     )
     patches[top:bottom, left:right] = True
     return patches
-
-
-def _span(start: float, length: float, count: int) -> tuple[int, int]:
-    first = min(round(start * count), count - 1)
-    return first, max(first + 1, min(round((start + length) * count), count))
 
 
 def similarity(features: Floats, reference: Floats, mark: Mark) -> Floats:
@@ -67,8 +63,8 @@ def similarity(features: Floats, reference: Floats, mark: Mark) -> Floats:
     Returns:
         float32 [rows, columns], -1 to 1.
     """
-    wanted = _unit(reference)[marked(mark, Grid(*reference.shape[:2]))].mean(axis=0)
-    return np.asarray(_unit(features) @ _unit(wanted), np.float32)
+    wanted = unit_of(reference)[marked(mark, Grid(*reference.shape[:2]))].mean(axis=0)
+    return np.asarray(unit_of(features) @ unit_of(wanted), np.float32)
 
 
 def find_peaks(likeness: Floats, count: int, radius: float) -> list[tuple[int, int]]:
@@ -93,7 +89,7 @@ def matches(features: Floats, reference: Floats, mark: Mark, count: int = 3, *, 
     """
     grid = Grid(*reference.shape[:2])
     chosen = marked(mark, grid)
-    own, other = _unit(features), _unit(reference)
+    own, other = unit_of(features), unit_of(reference)
     height, width = (int(chosen.any(axis=axis).sum()) for axis in (1, 0))
     # Around a box whose middle is a patch's edge there are two middles; the box filter takes the later one.
     likeness = cv2.boxFilter(similarity(features, reference, mark), -1, (width, height), borderType=cv2.BORDER_CONSTANT)
@@ -151,11 +147,6 @@ def _grown(patches: NDArray[np.bool_]) -> NDArray[np.bool_]:
     padded = np.pad(patches, 1)
     shifted = [padded[down : down + rows, right : right + columns] for down in range(3) for right in range(3)]
     return np.logical_or.reduce(shifted)
-
-
-def _unit(features: Floats) -> Floats:
-    length = np.linalg.norm(features, axis=-1, keepdims=True)
-    return np.asarray(features / np.maximum(length, 1e-12), np.float32)
 
 
 __all__ = ["Match", "find_matches", "find_peaks", "marked", "matches", "similarity"]

@@ -180,11 +180,10 @@ class Presenter:
             self._layout.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")
 
     def _show_notices(self) -> None:
-        notices, known = self.status.notices, self._notices
-        if notices == known:
+        notices, new = self.status.notices, self.status.notices_since(self._notices)
+        if notices == self._notices:
             return
         self._notices = notices
-        new = notices[len(known) :] if notices[: len(known)] == known else notices[-1:]
         # A card offers trained weights.
         new = tuple(one for one in new if not (isinstance(one, Notice) and one.remedy is Remedy.FETCH_MODEL))
         if new:

@@ -44,13 +44,13 @@ def _stream(parsed: argparse.Namespace) -> int:
     session.start_stream(parsed.output)
     until = None if parsed.seconds is None else time.monotonic() + parsed.seconds
     told = time.monotonic()
-    seen: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     with session:
         while until is None or time.monotonic() < until:
             status = session.status()
-            for notice in status.notices[len(seen) :] if status.notices[: len(seen)] == seen else status.notices[-1:]:
+            for notice in status.notices_since(known):
                 say(notice)
-            seen = status.notices
+            known = status.notices
             if status.source_state == "ended":
                 break
             if status.source_state == "failed":

@@ -102,6 +102,12 @@ class LiveStatus:
     notices: tuple[str, ...] = ()
     model_error: RtvizError | None = None
 
+    def notices_since(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The notices that are new beside those of an earlier status; where older ones were dropped, the last one."""
+        if self.notices == known:
+            return ()
+        return self.notices[len(known) :] if self.notices[: len(known)] == known else self.notices[-1:]
+
 
 def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, place: str | None) -> LiveStatus:
     """The status now; cheap enough for ten times a second.

@@ -89,9 +89,12 @@ class ModelCard:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is called: its own name, and timm's. What the hub does not have, timm has no name for: there its name
-        is that of an architecture; and the embedded model has none."""
-        return (self.name, self.timm_name) if self.repository and self.timm_name else (self.name,)
+        """What its weights are called: its own name, and timm's.
+
+        What the hub does not have, timm has no name for: there its name is that of an architecture.
+        """
+        own = self.trained_name
+        return (own, self.timm_name) if self.repository and self.timm_name else (own,)
 
     @property
     def licence_url(self) -> str | None:

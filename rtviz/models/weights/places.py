@@ -64,9 +64,7 @@ def _found(card: ModelCard) -> list[Path]:
     """All files with the weights of a model, the one to take first."""
     if card.name == EMBEDDED:
         return [EMBEDDED_FILE] if EMBEDDED_FILE.is_file() else []
-    # What the hub does not have, timm has no name for: there its name is that of an architecture.
-    own = (card.trained_name, card.timm_name if card.repository else card.trained_name)
-    names = [name + suffix for name in dict.fromkeys(own) for suffix in SUFFIXES]
+    names = [name + suffix for name in dict.fromkeys(card.names) for suffix in SUFFIXES]
     official = [card.official_filename] if card.official_filename else []
     candidates = [folder() / name for name in names + official]
     if card.repository:
