@@ -283,7 +283,7 @@ def test_a_folder_opens_as_pages_and_attention_never_crosses_from_one_to_the_nex
 def test_a_slide_show_turns_pages_on_request_and_skips_what_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.02)
+    monkeypatch.setattr("rtviz.live.playhead._SLIDE_SECONDS", 0.2)  # no page is over before it is seen
     _pictures(tmp_path, [(48, 64)] * 4)
     (tmp_path / "2.png").write_bytes(b"no picture")
     with _live(tmp_path, Engine()) as live:
