@@ -129,7 +129,9 @@ class ViewPanel(QWidget):
             layer.show_count(layers)
         for name, control in self.controls.items():
             control.show_value(getattr(settings, name))
-        unread = frozenset(requirements.unread(self.controls, settings.replace(view=shown), heads or int(not layers)))
+        # Ten times a second: a replaced value would have all be checked again.
+        seen = settings if shown == settings.view else settings.replace(view=shown)
+        unread = frozenset(requirements.unread(self.controls, seen, heads or int(not layers)))
         if unread != self._unread:
             self._unread = unread
             self._fold()
