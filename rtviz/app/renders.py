@@ -1,7 +1,7 @@
 """The queue of renders: each runs as `rtviz render` in a process of its own, one after the other.
 
-A render has a lower priority than the live view (nice 5, where the system has that): the view keeps its pace, and a
-render takes about a quarter of a fully busy machine, and nearly all of it while the view is paused.
+A render has a lower priority than the live view (nice 5, where the system has that), so that the view keeps its pace:
+on two cores 60 frames of a DINOv2 ViT-S/14 at 224 took 41 s beside a playing view, 10 s alone.
 """
 
 from __future__ import annotations
