@@ -43,7 +43,8 @@ class ProbedNetwork(nn.Module):
         tokens: how many tokens it works on.
         layers: how many layers it has.
         whole: run to the end of the last layer, for tokens, keys and values; attention alone is complete before.
-        elementwise: compute the row without a matrix product, so that a compiler leaves it in float32.
+        elementwise: compute the row without a matrix product, so that a compiler leaves it in float32; the norms, which
+            need not be that exact, as products, which it makes quickly.
     """
 
     def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool, elementwise: bool = False) -> None:
@@ -60,7 +61,7 @@ class ProbedNetwork(nn.Module):
         probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, elementwise=self._elementwise)
         ended = None
         try:
-            with probe, self._norms.taken() as found:
+            with probe, self._norms.taken(as_products=self._elementwise) as found:
                 ended = network.forward_features(x)
         except CapturedEnough:
             pass
