@@ -44,7 +44,7 @@ class TokenNorms:
         Args:
             outputs: takes each block's own output, [batch, tokens, width], if given.
             as_products: multiply each token with itself. Compilers are slow at reductions and quick at matrix products
-                (on a CPU, OpenVINO's pass takes 4 % longer with the first and none with the second), in which they may
+                (on a CPU, OpenVINO's pass takes 4 % longer with the first, 1 % with the second), in which they may
                 round to the number format: the norms are then off by up to 0.2 % in bf16.
         """
         self._pass.found, self._pass.outputs, self._pass.as_products = [], outputs, as_products
