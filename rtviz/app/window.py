@@ -124,6 +124,7 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self._mouse.actions(),
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
@@ -274,6 +275,7 @@ class Window(Layout):
 
     def _show_everything(self) -> None:
         self.help.hide()
+        self.canvas.show_whole()
         self.picture_only = False
         self.arrange()
 
