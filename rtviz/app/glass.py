@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PyQt5.QtCore import QEvent, QEventLoop, QObject, QRect, QRectF, Qt, QTimer
+from PyQt5.QtCore import QEvent, QEventLoop, QObject, QPoint, QRect, QRectF, Qt, QTimer
 from PyQt5.QtGui import QCloseEvent, QColor, QImage, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication, QLabel, QWidget
 
@@ -241,9 +241,8 @@ class GlassWindow(QWidget):
     def picture_box(self) -> screen_timer.Box:
         """Where the picture in rtviz's window is."""
         canvas = self._shown.canvas
-        rect = QRectF(canvas.picture_rect())
-        rect.translate(*(lambda at: (at.x(), at.y()))(canvas.mapTo(self, canvas.rect().topLeft())))
-        return rect.x(), rect.y(), rect.width(), rect.height()
+        corner, rect = canvas.mapTo(self, QPoint(0, 0)), canvas.picture_rect()
+        return corner.x() + rect.x(), corner.y() + rect.y(), rect.width(), rect.height()
 
     # --- Qt's events -------------------------------------------------------------------------------------------------
 
@@ -300,7 +299,7 @@ class GlassBench(QObject):
         session: Callable[..., LiveSession] = LiveSession,
     ) -> None:
         super().__init__()
-        self._place, self._mode, self._resolution = place, mode, settings.resolution
+        self._place, self._mode = place, mode
         self._folder = tempfile.TemporaryDirectory(prefix="rtviz-glass-")
         self._session = session(place, settings, mode=mode)
         remembered = Remembered(Path(self._folder.name), stored=False)
@@ -498,7 +497,7 @@ class GlassBench(QObject):
             model=status.model_name,
             device=status.device,
             precision=status.precision,
-            resolution=self._resolution,
+            resolution=status.resolution,
             seconds=took,
             frames_read=len(latencies),
             frames_unreadable=len(pairs) - len(latencies),
