@@ -11,11 +11,12 @@ from typing import Any
 
 from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
-from PyQt5.QtWidgets import QApplication, QMenu
+from PyQt5.QtWidgets import QApplication
 
 from rtviz.app.commands import Commands
+from rtviz.app.copying import Copying
 from rtviz.app.finder import Finder
-from rtviz.app.header import fill_when_opened
+from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
@@ -33,7 +34,7 @@ from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError
-from rtviz.live.session import RECORDED, LiveSession
+from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
 from rtviz.models import WEIGHTS_SUFFIXES
 
 _log = logging.getLogger("rtviz.app")
@@ -70,7 +71,8 @@ class Window(Layout):
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
-        self.rendering = Rendering(self, self.fallback.settings, self.commands.saving.videos_folder)
+        self.copying = Copying(self, session, self.fallback.named)
+        self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
@@ -97,7 +99,9 @@ class Window(Layout):
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
             asking.asked.connect(self.do)
-        fill_when_opened(self.header.record_menu, self._fill_record_menu)
+        saving = self.commands.saving
+        offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what")
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -124,6 +128,7 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self.copying.actions(),
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
@@ -224,14 +229,6 @@ class Window(Layout):
     def _clear_part(self) -> None:
         self.transport.timeline.clear_part()
         self.canvas.toast("no in and out point")
-
-    def _fill_record_menu(self, menu: QMenu) -> None:
-        for what in RECORDED:
-            chosen = menu.addAction(f"record {what}")
-            if chosen is not None:
-                chosen.setCheckable(True)
-                chosen.setChecked(what == self.commands.saving.record_what)
-                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands.saving, "record_what", what))
 
     # --- timers ------------------------------------------------------------------------------------------------------
 
