@@ -108,6 +108,7 @@ class Window(Layout):
         for panel in (self.models, self.view):
             panel.changed.connect(lambda name, value: self.change(**{name: value}))
             panel.refused.connect(lambda problem: self.canvas.toast(problem, 4.0))
+            panel.entered.connect(self.canvas.setFocus)
         self._poll_timer = QTimer(self)
         self._poll_timer.setTimerType(Qt.PreciseTimer)
         self._poll_timer.timeout.connect(self._poll)
