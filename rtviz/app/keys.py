@@ -77,6 +77,9 @@ def _rows() -> tuple[Action, ...]:
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
         Action("threshold_down", "View", "lower threshold", ("-",), "threshold of the mask"),
         Action("threshold_up", "View", "higher threshold", ("=", "+"), "threshold of the mask"),
+        Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
+        Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
+        Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -124,6 +127,7 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
+    ("View", ("wheel",), "zoom; middle drag moves"),
     ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )

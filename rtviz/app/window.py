@@ -129,6 +129,7 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self._mouse.actions(),
             **self.copying.actions(),
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
@@ -272,6 +273,7 @@ class Window(Layout):
 
     def _show_everything(self) -> None:
         self.help.hide()
+        self.canvas.show_whole()
         self.picture_only = False
         self.arrange()
 
