@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, Qt
-from PyQt5.QtWidgets import QApplication, QFileDialog
+from PyQt5.QtWidgets import QFileDialog
 
 from rtviz.app.cards import Card
+from rtviz.app.clipboard import copy_text
 from rtviz.app.commands import Commands
 from rtviz.app.fetching import Fetcher
 from rtviz.app.finder import Finder
@@ -170,9 +171,7 @@ class ModelChoice(QObject):
             self.fetcher.cancel()
             self._ask_about_licence(error.model or "", error.licence, error.licence_url)
         elif isinstance(error, WeightsMissing) and verb == "copy_link":
-            clipboard = QApplication.clipboard()
-            if clipboard is not None:
-                clipboard.setText(error.link or "")
+            copy_text(error.link or "")
             self._layout.canvas.toast(f"copied: {error.link}", 3.0)
         elif isinstance(error, WeightsMissing) and verb == "choose_file":
             self.ask_for_weights(error.model)

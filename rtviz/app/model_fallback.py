@@ -31,6 +31,12 @@ class ModelFallback:
         """What is shown now, with the model that loaded."""
         return self._session.settings.replace(**_model(self.working))
 
+    def named(self, status: LiveStatus) -> Settings:
+        """The same with the model's name: the default one depends on what is on a machine."""
+        settings = self.settings()
+        unnamed = settings.model is None and settings.weights is None and status.first_name is not None
+        return settings.replace(model=status.first_name) if unnamed else settings
+
     def learn(self, status: LiveStatus) -> None:
         """Note a requested model as loaded once the session has been ready with it for a moment."""
         now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from PyQt5.QtCore import Qt
@@ -98,8 +99,11 @@ class Presenter:
                 layout.layers.tiles.show_images([])
                 self._maps = None
             return
-        if result.maps is self._maps and result.settings == self._thumbnail_settings:
+        # A canvas that enlarges patches much does not change the thumbnails.
+        settings = result.settings.replace(upsampling=self._session.settings.upsampling)
+        if result.maps is self._maps and settings == self._thumbnail_settings:
             return
+        result = replace(result, settings=settings)
         self._maps, self._thumbnail_settings = result.maps, result.settings
         layout.strip.show_result(result)
         layout.layers.show_result(result)
