@@ -91,7 +91,7 @@ class ModelChoice(QObject):
     def _in_use(self) -> tuple[str, str | None]:
         """The model in the pane in focus, and its weights file if the weights are not its own."""
         status = self._session.status()
-        weights = self._session.settings.weights if not status.focus else None
+        weights = status.first_weights if not status.focus else None
         return status.model_name or "", str(Path(weights).resolve()) if weights else None
 
     def _take_models(self, rows: list[Row]) -> None:

@@ -253,13 +253,15 @@ class SharedState:
         """The next model to load."""
         return next((slot for slot in self.slots if slot.state == "waiting"), None)
 
-    def take_engine(self, slot: ModelSlot, engine: Engine, sentence: str, error: RtvizError | None) -> None:
+    def take_engine(
+        self, slot: ModelSlot, engine: Engine, weights: str | None, sentence: str, error: RtvizError | None
+    ) -> None:
         """A model has been loaded: it takes over the marked objects from the others, if any model has run."""
         with self.changed:
             marked = self._marked()
             if marked is not None or any(other.predictions for other in self.slots):
                 engine.take_over_tracks(self.settings, marked)
-            slot.take(engine, sentence, error)
+            slot.take(engine, weights, sentence, error)
             self.predict_again_if_needed()
             self.redraw()
 
