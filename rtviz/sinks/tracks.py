@@ -76,7 +76,7 @@ def left_behind(origin: Any, suffix: str) -> str:
     """
     if not hasattr(origin, "zero_seconds"):  # only video files have
         return ""
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         found = {"sound track": len(source.streams.audio), "subtitle track": len(source.streams.subtitles)}
     said = ", ".join(counted(count, what) for what, count in found.items() if count)
     return f"left out, because {suffix} does not carry it: {said}" if said else ""
@@ -100,7 +100,7 @@ class Beside:
         """
         if not hasattr(origin, "zero_seconds"):  # only video files have
             return None
-        source = open_file(origin.path)
+        source = open_file(origin.place)
         beside = cls(origin, suffix, source)
         try:
             beside._plan_sound(warnings)
@@ -302,7 +302,7 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
     """How long after the first picture the sound begins; None if none comes in the part that is taken."""
     begins = origin.zero_seconds + origin.start
     ends = float("inf") if origin.end is None else origin.zero_seconds + origin.end
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         try:
             if origin.start:
                 source.seek(int(begins * av.time_base))
@@ -322,7 +322,7 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
 def _try_sound(origin: Any, suffix: str, index: int) -> str | None:
     """Why the container does not take this sound as it is; None if it does. A header and some packets are written, in
     memory."""
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         sound = _Sound(origin, source, source.streams[index], None)
         try:
             with av.open(io.BytesIO(), "w", format=FORMATS[suffix], container_options=muxing_options(suffix)) as trial:
@@ -508,7 +508,7 @@ class _Subtitles(_Part):
     @classmethod
     def of(cls, origin: Any, suffix: str) -> tuple[_Subtitles | None, Counter[str]]:
         """The subtitles of the origin that the output takes, and the others, by kind."""
-        source = open_file(origin.path)
+        source = open_file(origin.place)
         subtitles = cls(origin, source, suffix)
         lost: Counter[str] = Counter()
         encoder, carried = _SUBTITLES.get(suffix, (None, ()))
