@@ -14,6 +14,8 @@ from rtviz.errors import RtvizError
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Point
 
+_STEP = 1.5  # the magnification of one press of a key
+
 
 class PictureMouse(QObject):
     """Connects the canvas to the session.
@@ -39,6 +41,15 @@ class PictureMouse(QObject):
         canvas.dragged.connect(self._dragged)
         canvas.hovered.connect(lambda spot: session.point(self._patch_of(spot)))
         canvas.marked.connect(self._marked)
+        canvas.crisp_changed.connect(session.show_true_patches)
+
+    def actions(self) -> dict[str, Callable[[], None]]:
+        """Action -> what does it."""
+        return {
+            "zoom_in": lambda: self._canvas.zoom_by(_STEP),
+            "zoom_out": lambda: self._canvas.zoom_by(1 / _STEP),
+            "zoom_whole": self._canvas.show_whole,
+        }
 
     def _pointed(self, spot: Spot) -> None:
         self._moves_query = spot.pane == self._session.status().focus

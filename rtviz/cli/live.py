@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)
+    parser.add_argument("--fresh", action="store_true", help="defaults for what is not named, not what was shown last")
     parser.add_argument("--kiosk", action="store_true", help="for a stand: full screen, no panels, nothing stored")
     parser.add_argument(
         "--stream", metavar="ADDRESS", help="send the picture to a live output too, as `rtviz stream` does"
@@ -58,7 +59,9 @@ def _live(parsed: argparse.Namespace) -> int:
         place, left_out = gather(parsed.source)
         if left_out:
             raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
-    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
+    named = shown | given
+    settings = Settings.from_mapping(named) if parsed.fresh else named
+    return app.launch(place, settings, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
 
 
 __all__ = ["add", "start"]
