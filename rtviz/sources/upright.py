@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -109,7 +108,7 @@ def _plausible(aspect: Fraction | None) -> float:
 def _stereo(frame: VideoFrame) -> int:
     """How a frame holds the pictures of both eyes, as FFmpeg numbers it; 0 where it says nothing."""
     said = frame.side_data.get("STEREO3D")
-    return int.from_bytes(bytes(said)[:4], sys.byteorder) if said is not None else 0
+    return int(np.frombuffer(cast(bytes, said), np.int32)[0]) if said is not None else 0
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
