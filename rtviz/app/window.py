@@ -25,6 +25,7 @@ from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
+from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
@@ -78,6 +79,8 @@ class Window(Layout):
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
         self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
+        if not kiosk:
+            self._picture_menu = PictureMenu(self.canvas, self.bindings, self._mouse, self.do)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
