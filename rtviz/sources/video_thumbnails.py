@@ -38,7 +38,7 @@ class VideoThumbnails(ClosingSource):
         self.path, self._side = Path(place), side
         check_file(self.path)
         try:
-            self._container: Any = open_file(self.path)
+            self._container: Any = open_file(str(self.path))
         except av.error.FFmpegError as error:
             raise SourceUnreadable(f"{self.path} is no video that can be read: {error.strerror}") from None
         tracks = [stream for stream in self._container.streams.video if not stream.disposition & NO_TRACK]
