@@ -33,6 +33,7 @@ from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
+from rtviz.app.tour import Tour
 from rtviz.app.transport import clock
 from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
@@ -77,6 +78,7 @@ class Window(Layout):
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
+        self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
         self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
         if not kiosk:
@@ -150,6 +152,7 @@ class Window(Layout):
             "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
             "escape": self._escape,
             "help": self._help,
+            "tour": self.tour.start,
             "quit": self._quit,
         }
 
@@ -157,7 +160,7 @@ class Window(Layout):
         """Do what an action's name says; an error that the user can meet becomes one line on the picture."""
         self.idle.touched()
         try:
-            self.action_table[action]()
+            (self.tour.instead(action) or self.action_table[action])()
         except RtvizError as error:
             self.canvas.toast(str(error), 4.0)
         self.refresh()
@@ -194,6 +197,8 @@ class Window(Layout):
         """One step back, out of whatever is most recent."""
         if self.help.isVisible():
             self.help.hide()
+        elif self.tour.stop is not None or self.tour.offers:
+            self.tour.end()
         elif self.presenter.status.attempt is not None:
             self.session.cancel_opening()
         elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
@@ -267,7 +272,12 @@ class Window(Layout):
         self.rendering.show_status(status)
         self.opening.note(status)
         self._size.note()
+        self.tour.tick(status)
         self.idle.tick()
+
+    def _place_cards(self) -> None:
+        self.messages.place()
+        self.tour.place()
 
     def _show_everything(self) -> None:
         self.help.hide()
@@ -284,7 +294,7 @@ class Window(Layout):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         self.arrange()
         self.help.cover()
-        QTimer.singleShot(0, self.messages.place)
+        QTimer.singleShot(0, self._place_cards)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         if event.type() == QEvent.WindowStateChange:
@@ -317,6 +327,7 @@ class Window(Layout):
         if self.asks_before_quitting and not self.rendering.may_quit():
             event.ignore()
             return
+        self.tour.end()
         self.commands.sweep.stop()  # its settings are not to be remembered
         self._poll_timer.stop()
         self._refresh_timer.stop()
