@@ -18,6 +18,7 @@ from windows import GREY, Make, wait
 
 from rtviz import views
 from rtviz.app.window import Window
+from rtviz.settings import Settings
 
 pytestmark = pytest.mark.gui
 
@@ -51,7 +52,10 @@ def test_the_keys_that_it_names_work_and_move_it_on(make: Make, qtbot: QtBot) ->
     window = make()
     window.tour.linger_seconds = 0.0
     take(window, qtbot)
-    settings = lambda: window.session.settings  # noqa: E731
+
+    def settings() -> Settings:
+        return window.session.settings
+
     steps: list[tuple[str, Callable[[], None], Callable[[], object]]] = [
         ("2", lambda: qtbot.keyClick(window.canvas, "2"), lambda: settings().head == 2),
         ("↓", lambda: qtbot.keyClick(window.canvas, Qt.Key_Down), lambda: settings().layer == 1),
