@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 import rtviz.app.remedies
 import rtviz.cli.remedies
 from rtviz.cli.remedies import with_remedy
-from rtviz.errors import LicenceNotAccepted, SourceUnreadable, WeightsMissing, in_words, weights_missing
-from rtviz.notices import Notice, Remedy, joined, worded
+from rtviz.errors import (
+    LicenceNotAccepted,
+    MissingDependency,
+    RtvizError,
+    SettingsError,
+    SourceUnreadable,
+    WeightsMissing,
+    in_words,
+    weights_missing,
+)
+from rtviz.notices import Notice, Remedy, from_json, joined, to_json, worded
 
 SURFACES = {"command line": rtviz.cli.remedies.WORDS, "app": rtviz.app.remedies.WORDS}
 
@@ -35,6 +46,34 @@ def test_a_notice_keeps_its_remedy_where_a_sentence_is_added_and_between_process
     assert notice == "it is untrained; it runs on the CPU"
     assert worded(pickle.loads(pickle.dumps(notice)), SURFACES["command line"]).endswith("fetches a real DINO")
     assert joined(None, "alone") == "alone"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingsError("head", 9, "0 to 2").mended_by(Remedy.LIST_MODELS),
+        MissingDependency("ray", "rendering on a cluster"),
+        LicenceNotAccepted("it has a licence", licence="L", model="m").mended_by(Remedy.ACCEPT_LICENCE, "m"),
+        weights_missing({"a": WeightsMissing("a is not here").mended_by(Remedy.FETCH_MODEL), "b": WeightsMissing("b")}),
+    ],
+)
+def test_an_error_of_another_process_is_as_it_was_there(error: RtvizError) -> None:
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found), with_remedy(found)) == (type(error), str(error), with_remedy(error))
+    differing = {name for name, value in vars(error).items() if name != "causes" and vars(found)[name] != value}
+    assert not differing
+
+
+def test_what_goes_to_another_process_as_json_keeps_its_remedies() -> None:
+    report = {
+        "error": Notice("it is there", Remedy.OVERWRITE),
+        "warnings": ["plain", Notice("x", Remedy.NAME_MODEL, "m")],
+    }
+    found = from_json(to_json(report))
+    assert found == report
+    assert [one.remedy for one in (found["error"], found["warnings"][1])] == [Remedy.OVERWRITE, Remedy.NAME_MODEL]
+    assert found["warnings"][1].subject == "m"
+    assert json.loads(to_json({"path": Path("a"), "count": 3})) == {"path": "a", "count": 3}
 
 
 def test_an_error_in_words_has_the_remedy_of_the_error() -> None:
