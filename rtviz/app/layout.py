@@ -7,6 +7,7 @@ from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
+    QAbstractSpinBox,
     QApplication,
     QComboBox,
     QHBoxLayout,
@@ -183,7 +184,9 @@ class Layout(QWidget):
             control
             for part in parts
             for control in (part, *part.findChildren(QWidget))
-            if control.focusPolicy() & Qt.TabFocus and not isinstance(control.parentWidget(), (QComboBox, QSpinBox))
+            if control.focusPolicy() & Qt.TabFocus
+            and control.window() is self  # and not of the list that a box opens
+            and not isinstance(control.parentWidget(), (QComboBox, QAbstractSpinBox))
         ]
         for one, other in pairwise(controls):
             QWidget.setTabOrder(one, other)
