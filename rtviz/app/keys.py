@@ -93,9 +93,11 @@ def _rows() -> tuple[Action, ...]:
         Action("mark_in", "Time", "in point here", ("Shift+I",), "in, out point of a part", kiosk=False),
         Action("mark_out", "Time", "out point here", ("Shift+O",), "in, out point of a part", kiosk=False),
         Action("clear_part", "Time", "clear in and out point", ("Shift+X",), kiosk=False),
+        Action("clip_previous", "Time", "previous video", ("Ctrl+PageUp",), "previous, next video"),
+        Action("clip_next", "Time", "next video", ("Ctrl+PageDown",), "previous, next video"),
         Action("slower", "Time", "play slower", ("<",), "play slower, faster"),
         Action("faster", "Time", "play faster", (">",), "play slower, faster"),
-        Action("loop", "Time", "loop", ("Ctrl+L",)),
+        Action("loop", "Time", "loop", ("Ctrl+L",), more="where it is off, the next of several videos follows"),
         Action("render", "Keep", "render the file to a video", ("Ctrl+Shift+E",), kiosk=False),
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
@@ -132,7 +134,8 @@ _MOUSE = (
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
 
-_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−"}
+_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−",
+           "PageUp": "PgUp", "PageDown": "PgDn"}  # fmt: skip
 _MODIFIERS = ("Ctrl", "Alt", "Meta", "Shift")
 
 

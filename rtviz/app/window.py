@@ -6,15 +6,15 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication
 
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
+from rtviz.app.dropping import Dropping
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
@@ -35,7 +35,6 @@ from rtviz.app.theme import DARK, LIGHT
 from rtviz.app.transport import clock
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
-from rtviz.models import WEIGHTS_SUFFIXES
 
 _log = logging.getLogger("rtviz.app")
 
@@ -66,11 +65,14 @@ class Window(Layout):
         self.presenter = Presenter(self, session, self.commands)
         show_settings = self.presenter.show_settings
         self.fallback = ModelFallback(session, remembered)
-        self.opening = Opening(self, session, remembered, self._finder, self.do)
+        self.opening = Opening(
+            self, session, remembered, self._finder, lambda paths: self.dropping.take(paths), self.do
+        )
         self.model_choice = ModelChoice(
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
+        self.dropping = Dropping(self, self.opening.open_files, self.model_choice.load_file, self.presets.use)
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
@@ -131,11 +133,9 @@ class Window(Layout):
             **self.model_choice.actions(),
             **self._mouse.actions(),
             **self.copying.actions(),
-            "open": self.opening.ask_for_files,
-            "open_folder": self.opening.ask_for_folder,
+            **self.opening.actions(),
             "open_address": self.show_address_line,
             "reference_open": self.references.ask_for_file,
-            "open_scene": lambda: self.opening.open("scene:"),
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
             "render": self.rendering.open,
@@ -265,6 +265,7 @@ class Window(Layout):
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch
         )
         dismissed = status.model_sentence == self.fallback.dismissed
+        self.presenter.numbered = self.opening.playlist.words(status.place)
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])
         self.model_choice.show_state()
         self.rendering.show_status(status)
@@ -295,25 +296,14 @@ class Window(Layout):
         super().changeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        data = event.mimeData()
-        if not self.kiosk and data is not None and (data.hasUrls() or data.hasText()):
-            event.acceptProposedAction()
+        if not self.kiosk:
+            self.dropping.enter(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self.dropping.sign.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        data = event.mimeData()
-        if data is None:
-            return
-        urls = [url.toLocalFile() or url.toString() for url in data.urls()] if data.hasUrls() else []
-        place = urls[0] if urls else data.text().strip()
-        if len(urls) > 1:
-            self.opening.open_files(urls)
-        elif place.lower().endswith(WEIGHTS_SUFFIXES):
-            self.model_choice.load_file(place)
-        elif place.endswith(".toml"):
-            self.presets.use(Path(place))
-        elif place:
-            self.opening.open(place)
-        event.acceptProposedAction()
+        self.dropping.drop(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.asks_before_quitting and not self.rendering.may_quit():
