@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 from PyQt5 import sip
-from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
+    QContextMenuEvent,
     QFontMetricsF,
     QImage,
     QMouseEvent,
@@ -70,6 +71,9 @@ class Canvas(QWidget):
     dragged = pyqtSignal(object)  # Spot: moved with the button down
     hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
+    menu_requested = pyqtSignal(
+        object, QPoint
+    )  # Spot, or None, and the point of the screen: the context menu is wanted
     crisp_changed = pyqtSignal(bool)  # patches are so large, or no longer, that they are to be drawn in one colour
     first_paint = pyqtSignal()  # the window is on screen
 
@@ -298,6 +302,9 @@ class Canvas(QWidget):
         self._pointer = None
         self.hovered.emit(None)
         self.update()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        self.menu_requested.emit(self.spot(QPointF(event.pos())), event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
         """Zoom around the pointer; sideways, or with Shift, move the picture."""

@@ -130,6 +130,7 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
     ("View", ("wheel",), "zoom; middle drag moves"),
+    ("Window", ("right click",), "what can be done there"),
     ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
@@ -178,6 +179,10 @@ class Bindings:
     def action_of(self, candidates: Sequence[str]) -> str | None:
         """The action that a key press means, given its names from the best to the worst."""
         return next((self._actions[name] for name in candidates if name in self._actions), None)
+
+    def offers(self, action: str) -> bool:
+        """Whether an action is in the table, and for a visitor of an exhibition too where this is one."""
+        return action in self._keys
 
     def keys_of(self, action: str) -> tuple[str, ...]:
         """The keys of an action, in their plain form; none for an action that is not offered."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QObject, Qt
 from PyQt5.QtWidgets import QFileDialog
 
+from rtviz.app.cards import Card
 from rtviz.app.clipboard import copy_text
 from rtviz.app.commands import Commands
 from rtviz.app.fetching import Fetcher
@@ -16,7 +17,6 @@ from rtviz.app.file_filters import WEIGHTS, offer
 from rtviz.app.finder import Finder
 from rtviz.app.layout import Layout
 from rtviz.app.licence import LicenceDialog
-from rtviz.app.messages import Card
 from rtviz.app.remembered import Remembered
 from rtviz.errors import LicenceNotAccepted, WeightsMissing, WeightsRefused
 from rtviz.live.session import LiveSession, LiveStatus

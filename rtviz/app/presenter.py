@@ -6,11 +6,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from PyQt5.QtCore import Qt
+
 from rtviz import views
 from rtviz.app import remedies
+from rtviz.app.cards import Card
 from rtviz.app.commands import Commands
 from rtviz.app.layout import Layout
-from rtviz.app.messages import Card
 from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
@@ -18,6 +20,7 @@ from rtviz.notices import Notice, Remedy, worded
 from rtviz.settings import Settings
 from rtviz.views.requirements import has_features, muted
 
+_WEIGHTS_NAME = 14  # lines' heights that the name of a weights file may be broad in the top bar
 _PATIENCE_SECONDS = 0.25  # a picture this late goes without a word
 
 
@@ -180,7 +183,10 @@ class Presenter:
         title = "   ·   ".join(filter(None, (name or source, self.numbered, f"{which} muted" if heads else "")))
         file = Path(status.first_weights).name if status.first_weights and not status.focus else ""
         model = status.model_name or "no model yet"
-        header.model_button.setText(f"{model}  ({file})  ▾" if file and status.model_name else f"{model}  ▾")
+        if file and status.model_name:
+            short = header.fontMetrics().elidedText(file, Qt.ElideMiddle, _WEIGHTS_NAME * header.fontMetrics().height())
+            model = f"{model}  ({short})"
+        header.model_button.setText(f"{model}  ▾")
         if title != header.title.text():
             header.title.setText(title)
             self._layout.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")
