@@ -65,7 +65,7 @@ class Window(Layout):
             session, remembered, self.bindings, self.toast_requested.emit, lambda: self.models.names_here
         )
         self.presenter = Presenter(self, session, self.commands)
-        show_settings = self.presenter.show_settings
+        show_settings = self._show_settings
         self.fallback = ModelFallback(session, remembered)
         self.opening = Opening(
             self, session, remembered, self._finder, lambda paths: self.dropping.take(paths), self.do
@@ -166,6 +166,11 @@ class Window(Layout):
         """Change settings, and show that in the controls at once."""
         self.idle.touched()
         self.commands.change(**changes)
+        self._show_settings()
+
+    def _show_settings(self) -> None:
+        """Settings have changed: that is a step that can be undone, and the controls show them."""
+        self.commands.note_settings()
         self.presenter.show_settings()
 
     def _dismiss_model(self) -> None:
@@ -257,6 +262,8 @@ class Window(Layout):
         self.session.shown_on((round(self.canvas.height() * ratio), round(self.canvas.width() * ratio)))
         status = self.session.status()
         self.fallback.learn(status)
+        self.commands.history.note_place((status.place, status.page), self.session.settings)
+        self.commands.note_settings()
         offer = None if self.kiosk or self.bare else self.model_choice.offer(status)
         shown = cards(
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch

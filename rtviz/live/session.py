@@ -321,6 +321,9 @@ class LiveSession:
     def start_recording(self, path: str | Path, what: str = "overlay") -> None:
         """Write what is shown to a video with its real timestamps: "overlay", "side-by-side" or "clean".
 
+        The video has the size of its first picture. What is shown later, panes that were added among it, is fitted into
+        that, with titles that can be read there.
+
         A disk that fills up ends the recording with a notice; what was written until then plays.
 
         Raises:
@@ -328,7 +331,8 @@ class LiveSession:
             SinkError: the file cannot be written, or exists.
         """
         shared, info = self._shared, self._capture.info
-        recorder = VideoRecorder(Path(path), what, info.fps if info is not None else None, self._recording_ended)
+        fps = info.fps if info is not None else None
+        recorder = VideoRecorder(Path(path), what, fps, self._recording_ended, shared.screen)
         with shared.changed:
             before, shared.recording = shared.recording, recorder
             drawn = shared.drawn
