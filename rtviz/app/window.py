@@ -16,6 +16,7 @@ from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
 from rtviz.app.dropping import Dropping
+from rtviz.app.figuring import Figuring
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
@@ -77,6 +78,7 @@ class Window(Layout):
         self.dropping = Dropping(self, self.opening.open_files, self.model_choice.load_file, self.presets.use)
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
+        self.figuring = Figuring(self, session, self.fallback.named, self.commands.saving.pictures_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
@@ -136,6 +138,7 @@ class Window(Layout):
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
             "render": self.rendering.open,
+            "figure": self.figuring.open,
             "mark_in": lambda: self._mark(start=self.session.status().position_seconds),
             "mark_out": lambda: self._mark(end=self.session.status().position_seconds),
             "clear_part": self._clear_part,
@@ -323,6 +326,7 @@ class Window(Layout):
         self._size.keep()
         self.hide()  # at once, however long the devices take to close
         self.rendering.queue.close()
+        self.figuring.worker.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
         self._remember()

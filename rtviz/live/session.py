@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtviz.errors import OutputUnwritable, SettingsError, in_words
-from rtviz.frame import Result
+from rtviz.errors import OutputUnwritable, RtvizError, SettingsError, in_words
+from rtviz.frame import Frame, Maps, Result
 from rtviz.live.broadcast import Broadcast
 from rtviz.live.capture import Capture
 from rtviz.live.connection import Attempt, OpenSource, SourceTimeouts
@@ -315,6 +315,26 @@ class LiveSession:
     def set_loop(self, loop: bool) -> None:
         """Whether the end of a file is followed by its beginning."""
         self._capture.set_loop(loop)
+
+    def predict_each(self, frame: Frame) -> dict[str, Maps | str]:
+        """What each model predicts for a frame with no head muted, by the models' names; a text says why there is
+        nothing. The forward passes run between those of the session, in the caller's thread.
+        """
+        from rtviz.analysis.tracking import Tracker  # it loads OpenCV, which the first paint does without
+
+        with self._shared.changed:
+            settings, slots = self._shared.settings.replace(mute=(), track=()), list(self._shared.slots)
+        captured = CapturedFrame(frame, time.monotonic(), -1, -1)
+        found: dict[str, Maps | str] = {}
+        for slot in slots:
+            if slot.model is None:
+                found[slot.name] = slot.status().explanation or slot.state
+                continue
+            try:
+                found[slot.name] = self._inference.predict(slot, captured, settings, (), Tracker()).maps
+            except RtvizError as error:
+                found[slot.name] = str(error)
+        return found
 
     # --- recording -------------------------------------------------------------------------------------------------
 
