@@ -17,6 +17,7 @@ from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
 from rtviz.app.dropping import Dropping
+from rtviz.app.figuring import Figuring
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
@@ -68,7 +69,7 @@ class Window(Layout):
             session, remembered, self.bindings, self.toast_requested.emit, lambda: self.models.names_here
         )
         self.presenter = Presenter(self, session, self.commands)
-        show_settings = self.presenter.show_settings
+        show_settings = self._show_settings
         self.fallback = ModelFallback(session, remembered)
         self.opening = Opening(
             self, session, remembered, self._finder, lambda paths: self.dropping.take(paths), self.do
@@ -80,6 +81,7 @@ class Window(Layout):
         self.dropping = Dropping(self, self.opening.open_files, self.model_choice.load_file, self.presets.use)
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
+        self.figuring = Figuring(self, session, self.fallback.named, self.commands.saving.pictures_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self)
         self.stand = Kiosk(self, session, self.idle, self._show_everything, self.set_theme) if kiosk else None
@@ -143,6 +145,7 @@ class Window(Layout):
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
             "render": self.rendering.open,
+            "figure": self.figuring.open,
             "mark_in": lambda: self._mark(start=self.session.status().position_seconds),
             "mark_out": lambda: self._mark(end=self.session.status().position_seconds),
             "clear_part": self._clear_part,
@@ -174,6 +177,11 @@ class Window(Layout):
         """Change settings, and show that in the controls at once."""
         self.idle.touched()
         self.commands.change(**changes)
+        self._show_settings()
+
+    def _show_settings(self) -> None:
+        """Settings have changed: that is a step that can be undone, and the controls show them."""
+        self.commands.note_settings()
         self.presenter.show_settings()
 
     def _dismiss_model(self) -> None:
@@ -268,6 +276,8 @@ class Window(Layout):
         self.session.shown_on((round(self.canvas.height() * ratio), round(self.canvas.width() * ratio)))
         status = self.session.status()
         self.fallback.learn(status)
+        self.commands.history.note_place((status.place, status.page), self.session.settings)
+        self.commands.note_settings()
         offer = None if self.kiosk or self.bare else self.model_choice.offer(status)
         shown = cards(
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch
@@ -344,6 +354,7 @@ class Window(Layout):
         self._size.keep()
         self.hide()  # at once, however long the devices take to close
         self.rendering.queue.close()
+        self.figuring.worker.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
         self.preview.reader.close()
