@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import threading
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -22,6 +23,7 @@ from rtviz.app.figuredialog import FigureDialog
 from rtviz.app.window import Window
 from rtviz.cli.arguments import given_settings
 from rtviz.cli.parser import build_parser
+from rtviz.frame import Frame, Maps
 from rtviz.offline.command import figure_arguments
 from rtviz.settings import FIGURE_FIELDS, MODEL_INPUT, Point, Settings
 
@@ -71,9 +73,9 @@ def test_what_is_saved_is_the_page_of_the_frame_that_was_taken(make: Make, qtbot
     threads: list[threading.Thread] = []
 
     class Watched(Engine):
-        def predict(self, *arguments: object, **named: object) -> object:
+        def predict(self, frames: Sequence[Frame], settings: Settings, features: Collection[str] = ()) -> list[Maps]:
             threads.append(threading.current_thread())
-            return super().predict(*arguments, **named)  # type: ignore[arg-type]
+            return super().predict(frames, settings, features)
 
     clip = tmp_path / "a clip.mp4"
     clip.write_bytes(b"")
