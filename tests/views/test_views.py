@@ -234,7 +234,7 @@ def test_the_heatmap_alone_has_only_colours_of_its_colormap() -> None:
 
 
 def test_the_scale_of_a_heatmap_is_in_multiples_of_uniform_attention() -> None:
-    ramp = np.linspace(1, 3, 100, dtype=np.float32).reshape(1, 1, 10, 10) / 200  # the mean is 2 / 200
+    ramp = (np.linspace(1, 3, 100).reshape(1, 1, 10, 10) / 200).astype(np.float32)  # the mean is 2 / 200
     maps = replace(maps_of(1, 1, (10, 10)), attention=ramp)
     with markup.collect() as found:
         views.draw(frame_of(), maps, Settings(view="heatmap", head=0, normalization="frame"))
