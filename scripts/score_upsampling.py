@@ -6,8 +6,8 @@
 Two kinds of maps go from the patch grid to the frame. "coverage": the share of each patch that the objects cover, so
 that what is wrong afterwards is the upsampling's alone: F of the outline (DAVIS's boundary measure), the Jaccard index,
 and the mean error of all pixels' values. "attention": the 60 % mask of the last layer's best head of each picture,
-whose own errors count too. Foreground is every object of a picture together; void pixels do not count. Times are CPU time in
-one thread, of one map.
+whose own errors count too. Foreground is every object of a picture together; void pixels do not count. Times are CPU
+time in one thread, of one map.
 """
 
 from __future__ import annotations

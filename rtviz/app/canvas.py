@@ -243,8 +243,8 @@ class Canvas(QWidget):
         )
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
-        asked = "cls" if result.maps is None else result.maps.query
-        place = None if asked == "cls" else Grid(found.rows, found.columns).patch_at(asked)
+        asked = None if result.maps is None else result.maps.query_place
+        place = None if asked is None else Grid(found.rows, found.columns).patch_at(asked)
         marked = place == (found.row, found.column)  # the view has put its own sign there
         for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
             painter.setPen(pen)

@@ -14,7 +14,7 @@ from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.notices import Notice, Remedy, worded
-from rtviz.settings import Settings
+from rtviz.settings import Settings, token_name
 from rtviz.views.requirements import has_features, muted
 
 _PATIENCE_SECONDS = 0.25  # a picture this late goes without a word
@@ -134,7 +134,7 @@ class Presenter:
             f"{status.page[0] + 1} / {status.page[1]}" if status.page else "",
             status.model_name or "",
             views.find(settings.view).label.lower(),
-            "query: CLS" if query == "cls" else "query: one patch",
+            f"query: {token_name(query, 'one patch')}",
         )
         return ["   ".join(filter(None, line)) for line in ((where, self._commands.describe("head")), second)]
 

@@ -126,7 +126,9 @@ def frame_box(picture: Pixels, box: Box, color: Color, thick: int) -> None:
     inner[:thick], inner[-thick:], inner[:, :thick], inner[:, -thick:] = color, color, color, color
 
 
-def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
+def marker(
+    picture: Pixels, x: float, y: float, box: Box | None = None, color: tuple[int, int, int] = (255, 255, 255)
+) -> None:
     """A ring round the query's point, given as fractions of the width and height of a box of the picture."""
     if not lettering.drawn():
         return
@@ -135,4 +137,4 @@ def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
     center = (box.left + min(box.width - 1, int(x * box.width)), box.top + min(box.height - 1, int(y * box.height)))
     thick = max(1, radius // 3)
     cv2.circle(picture, center, radius, (10, 11, 14), thick + 2, cv2.LINE_AA)
-    cv2.circle(picture, center, radius, (255, 255, 255), thick, cv2.LINE_AA)
+    cv2.circle(picture, center, radius, color, thick, cv2.LINE_AA)
