@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from rtviz.app.keys import Bindings
+from rtviz.app.shortened import ShortenedLabel
 from rtviz.app.theme import Theme, icon
 
 _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme": "theme", "full_screen": "full_screen"}
@@ -43,11 +44,10 @@ class Header(QWidget):
         self.presets_button = _menu_button("Presets", bindings.tip("presets"))
         row.addWidget(self.open_button)
         row.addWidget(self.presets_button)
-        self.title = QLabel()
-        self.title.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self.title = ShortenedLabel(Qt.ElideMiddle, Qt.AlignRight)
         self.title.setProperty("faint", True)
-        self.title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
-        row.addWidget(self.title, 1)
+        row.addStretch(1)
+        row.addWidget(self.title)
         self.model_button = self._tool("model_menu", bindings.tip("model_menu", "Models, and weights files"))
         self.model_button.setObjectName("model")
         row.addWidget(self.model_button)

@@ -78,6 +78,9 @@ def _rows() -> tuple[Action, ...]:
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
         Action("threshold_down", "View", "lower threshold", ("-",), "threshold of the mask"),
         Action("threshold_up", "View", "higher threshold", ("=", "+"), "threshold of the mask"),
+        Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
+        Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
+        Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -125,6 +128,8 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
+    ("View", ("wheel",), "zoom; middle drag moves"),
+    ("Window", ("right click",), "what can be done there"),
     ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
@@ -172,6 +177,10 @@ class Bindings:
     def action_of(self, candidates: Sequence[str]) -> str | None:
         """The action that a key press means, given its names from the best to the worst."""
         return next((self._actions[name] for name in candidates if name in self._actions), None)
+
+    def offers(self, action: str) -> bool:
+        """Whether an action is in the table, and for a visitor of an exhibition too where this is one."""
+        return action in self._keys
 
     def keys_of(self, action: str) -> tuple[str, ...]:
         """The keys of an action, in their plain form; none for an action that is not offered."""

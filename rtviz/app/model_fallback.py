@@ -50,12 +50,8 @@ class ModelFallback:
             self._steady_since = now
         elif now - self._steady_since > _STEADY_SECONDS:
             self.working = settings
-        if ready and not status.model_sentence and _model(settings) == _model(self.working):
-            self._note_weights(settings, status)
-
-    def _note_weights(self, settings: Settings, status: LiveStatus) -> None:
-        if settings.weights and status.first_name:
-            file = WeightsFile(str(Path(settings.weights).resolve()), status.first_name)
+        if status.first_weights and status.first_name:
+            file = WeightsFile(str(Path(status.first_weights).resolve()), status.first_name)
             if self._remembered.weights_files[:1] != [file]:
                 self._remembered.add_weights_file(file)
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication
 
+from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
 from rtviz.app.finder import Finder
@@ -21,10 +22,10 @@ from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
 from rtviz.app.layout import Layout
-from rtviz.app.messages import cards
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
+from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
@@ -33,6 +34,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
 from rtviz.app.transport import clock
+from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
 from rtviz.models import WEIGHTS_SUFFIXES
@@ -77,10 +79,12 @@ class Window(Layout):
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
         self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
+        if not kiosk:
+            self._picture_menu = PictureMenu(self.canvas, self.bindings, self._mouse, self.do)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
-        self._resize_within_screen()
+        self._size = WindowSize(self, self.window_state, fixed=kiosk)
         self.canvas.setFocus()
         self.set_theme(self.theme)
         show_settings()
@@ -115,13 +119,6 @@ class Window(Layout):
         self._refresh_timer = QTimer(self)
         self._refresh_timer.timeout.connect(self.refresh)
 
-    def _resize_within_screen(self) -> None:
-        size = self.remembered.window.get("size")
-        width, height = size if isinstance(size, list) and len(size) == 2 else (1280, 720)
-        screen = QApplication.primaryScreen()
-        room = screen.availableGeometry().size() if screen is not None else QSize(1280, 720)
-        self.resize(QSize(int(width), int(height)).boundedTo(room))
-
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def _action_table(self) -> dict[str, Callable[[], None]]:
@@ -129,6 +126,7 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self._mouse.actions(),
             **self.copying.actions(),
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
@@ -175,7 +173,7 @@ class Window(Layout):
 
     def _full_screen(self) -> None:
         if not self.kiosk:
-            self.showNormal() if self.isFullScreen() else self.showFullScreen()
+            self._size.toggle_full_screen()
 
     def _hide_all(self) -> None:
         self.picture_only = not self.picture_only
@@ -268,10 +266,12 @@ class Window(Layout):
         self.model_choice.show_state()
         self.rendering.show_status(status)
         self.opening.note(status)
+        self._size.note()
         self.idle.tick()
 
     def _show_everything(self) -> None:
         self.help.hide()
+        self.canvas.show_whole()
         self.picture_only = False
         self.arrange()
 
@@ -323,10 +323,12 @@ class Window(Layout):
         app = QApplication.instance()
         if app is not None:
             app.removeEventFilter(self._keyboard)
+        self._size.keep()
         self.hide()  # at once, however long the devices take to close
         self.rendering.queue.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
+        self.preview.reader.close()
         self._remember()
         self.session.close()
         event.accept()
@@ -335,8 +337,6 @@ class Window(Layout):
         state = self.window_state
         state["theme"], state["mode"] = self.theme.name, self.presenter.status.mode
         state["closed"] = [section.name for section in self.sections if not section.is_open]
-        if not self.isFullScreen() and not self.isMaximized():
-            state["size"] = [self.width(), self.height()]
         try:
             self.remembered.write(self.fallback.settings())
         except RtvizError as error:

@@ -213,6 +213,14 @@ class LiveSession:
             if shared.requested().query != before.query:
                 shared.redraw()
 
+    def show_true_patches(self, wanted: bool) -> None:
+        """Whether the canvas enlarges the picture so much that each patch is to be drawn in one colour; the settings
+        stay as they are."""
+        with self._shared.changed:
+            if wanted != self._shared.true_patches:
+                self._shared.true_patches = wanted
+                self._shared.redraw()
+
     def focus(self, pane: int) -> None:
         """Choose the model whose figures `status` has, of those that are compared: 0 is the first."""
         shared = self._shared

@@ -40,8 +40,8 @@ class SharedState:
     that holds any of these never takes this one.
 
     Attributes:
-        settings, mode, pointer, focus, screen: what callers requested last; written by callers alone, but that capture
-            removes the marks of a source that is gone from the settings.
+        settings, mode, pointer, true_patches, focus, screen: what callers requested last; written by callers alone,
+            but that capture removes the marks of a source that is gone from the settings.
         closing: the session ends; written by `LiveSession.close`.
         slots: the models, the first one first; the list is replaced by `request`, a slot's fields are written as
             `ModelSlot` says.
@@ -67,6 +67,7 @@ class SharedState:
         self.settings = settings
         self.mode = mode
         self.pointer: Point | None = None
+        self.true_patches = False
         self.focus = 0
         self.screen: tuple[int, int] | None = None
         self.closing = False
@@ -134,8 +135,11 @@ class SharedState:
             self.redraw()
 
     def requested(self) -> Settings:
-        """The settings, with the pointer's patch as the query of a view that follows it where they name no other."""
+        """The settings, with the pointer's patch as the query of a view that follows it where they name no other; on a
+        canvas that enlarges patches much, with these in one colour each, but not in what is recorded or sent."""
         settings, pointer = self.settings, self.pointer
+        if self.true_patches and settings.upsampling == "smooth" and self.recording is None and self.broadcast is None:
+            settings = settings.replace(upsampling="nearest")
         if pointer is None or settings.query != "cls" or not views.find(settings.view).follows_pointer:
             return settings
         return settings.replace(query=pointer)
@@ -249,13 +253,15 @@ class SharedState:
         """The next model to load."""
         return next((slot for slot in self.slots if slot.state == "waiting"), None)
 
-    def take_engine(self, slot: ModelSlot, engine: Engine, sentence: str, error: RtvizError | None) -> None:
+    def take_engine(
+        self, slot: ModelSlot, engine: Engine, weights: str | None, sentence: str, error: RtvizError | None
+    ) -> None:
         """A model has been loaded: it takes over the marked objects from the others, if any model has run."""
         with self.changed:
             marked = self._marked()
             if marked is not None or any(other.predictions for other in self.slots):
                 engine.take_over_tracks(self.settings, marked)
-            slot.take(engine, sentence, error)
+            slot.take(engine, weights, sentence, error)
             self.predict_again_if_needed()
             self.redraw()
 

@@ -42,7 +42,7 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
     """How long after the first picture the sound begins; None if none comes in the part that is taken."""
     begins = origin.zero_seconds + origin.start
     ends = float("inf") if origin.end is None else origin.zero_seconds + origin.end
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         try:
             if origin.start:
                 source.seek(int(begins * av.time_base))
@@ -62,7 +62,7 @@ def _first_sound_seconds(origin: Any, index: int) -> float | None:
 def _try_sound(origin: Any, suffix: str, index: int) -> str | None:
     """Why the container does not take this sound as it is; None if it does. A header and some packets are written, in
     memory."""
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         sound = Sound(origin, source, source.streams[index], None)
         try:
             with av.open(io.BytesIO(), "w", format=FORMATS[suffix], container_options=muxing_options(suffix)) as trial:

@@ -42,7 +42,7 @@ class Subtitles(TrackPackets):
     @classmethod
     def of(cls, origin: Any, suffix: str) -> tuple[Subtitles | None, Counter[str]]:
         """The subtitles of the origin that the output takes, and the others, by kind."""
-        source = open_file(origin.path)
+        source = open_file(origin.place)
         subtitles = cls(origin, source, suffix)
         lost: Counter[str] = Counter()
         encoder, carried = _SUBTITLES.get(suffix, (None, ()))

@@ -33,7 +33,7 @@ def left_behind(origin: Any, suffix: str) -> str:
     """
     if not hasattr(origin, "zero_seconds"):  # only video files have
         return ""
-    with open_file(origin.path) as source:
+    with open_file(origin.place) as source:
         found = {"sound track": len(source.streams.audio), "subtitle track": len(source.streams.subtitles)}
     said = ", ".join(counted(count, what) for what, count in found.items() if count)
     return f"left out, because {suffix} does not carry it: {said}" if said else ""
@@ -57,7 +57,7 @@ class Beside:
         """
         if not hasattr(origin, "zero_seconds"):  # only video files have
             return None
-        source = open_file(origin.path)
+        source = open_file(origin.place)
         beside = cls(origin, suffix, source)
         try:
             beside._sound = Sound.of(origin, suffix, source, warnings)
