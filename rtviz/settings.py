@@ -52,6 +52,9 @@ METHOD_TITLES = {
     "lost": "LOST",
 }
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
+MODEL_INPUT = (*MODEL_FIELDS, "resolution", "query")  # decide what a model predicts
+FIGURE_WIDTH = 6.9  # inches
+FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
 
 
 MOST_COMPONENTS = 8  # of a PCA that can be shown alone
@@ -452,9 +455,12 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 __all__ = [
     "CODECS",
     "COLORMAPS",
+    "FIGURE_FIELDS",
+    "FIGURE_WIDTH",
     "LAYOUTS",
     "METHOD_TITLES",
     "MODEL_FIELDS",
+    "MODEL_INPUT",
     "MOST_COMPARED",
     "MOST_COMPONENTS",
     "Head",

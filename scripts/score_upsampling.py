@@ -137,8 +137,8 @@ def main() -> int:
     for group, ways in found.items():
         for name, rows in ways.items():
             mean = Scores(*np.mean(rows, axis=0))
-            error, ms = f"{mean.coverage_error:.3f}".lstrip("0"), np.median([row.ms for row in rows])
-            coverage = f"{mean.coverage_f:.3f}, {mean.coverage_jaccard:.3f}, {error}"
+            mistake, ms = f"{mean.coverage_error:.3f}".lstrip("0"), np.median([row.ms for row in rows])
+            coverage = f"{mean.coverage_f:.3f}, {mean.coverage_jaccard:.3f}, {mistake}"
             attention = f"{mean.attention_f:.3f}, {mean.attention_jaccard:.3f}"
             print(f"| {group}, {len(rows)} pictures | {name} | {coverage} | {attention} | {ms:.1f} |")
     return 0

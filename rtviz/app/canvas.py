@@ -148,6 +148,25 @@ class Canvas(QWidget):
         if self.result is None or fading or (self._toast and now - self._toast_at > self._toast_seconds):
             self.update()
 
+    def seen(self) -> QImage | None:
+        """The picture as it is seen: with all its own pixels, or the part that is magnified, as large as on the
+        screen."""
+        if self.result is None or self._image is None:
+            return None
+        if self.zoom == Zoom():
+            return self._image
+        shown = self.picture_rect().intersected(QRectF(self.rect()))
+        ratio = self.devicePixelRatioF()
+        image = QImage(round(shown.width() * ratio), round(shown.height() * ratio), QImage.Format_RGB32)
+        image.fill(self.ground)
+        painter = QPainter(image)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform)
+        painter.scale(ratio, ratio)
+        painter.translate(-shown.topLeft())
+        self._paint_picture(painter, self.result, self._image)
+        painter.end()
+        return image
+
     # --- where things are ------------------------------------------------------------------------------------------
 
     def picture_rect(self) -> QRectF:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rtviz import views
 from rtviz.analysis.head_stats import standing_out
+from rtviz.app.history import History, differing
 from rtviz.app.keys import Bindings
 from rtviz.app.layer_sweep import LayerSweep
 from rtviz.app.model_commands import ModelCommands
@@ -18,8 +19,20 @@ from rtviz.app.saving_commands import SavingCommands
 from rtviz.errors import SettingsError, lacks
 from rtviz.live.session import MODES, LiveSession
 from rtviz.options import ChoiceOption, RealOption
-from rtviz.settings import COLORMAPS, LAYOUTS, Head, HeadOf, Mark, Muted, Register, Settings, token_name
+from rtviz.settings import (
+    COLORMAPS,
+    LAYOUTS,
+    MODEL_FIELDS,
+    Head,
+    HeadOf,
+    Mark,
+    Muted,
+    Register,
+    Settings,
+    token_name,
+)
 from rtviz.views.requirements import fit, muted
+from rtviz.words import counted
 
 _UPSAMPLINGS = Settings.option("upsampling", ChoiceOption).choices
 
@@ -52,6 +65,7 @@ class Commands:
         self.playback = PlaybackCommands(session, remembered, bindings, self._say)
         self.saving = SavingCommands(session, remembered, bindings, self._say)
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
+        self.history = History(session.settings)
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -81,6 +95,9 @@ class Commands:
             "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
             "upsampling_next": lambda: self._cycle("upsampling", _UPSAMPLINGS, 1),
             "refit": self._refit,
+            "undo": lambda: self._go_in_history(-1),
+            "redo": lambda: self._go_in_history(1),
+            "reset": self._reset,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
             "threshold_down": lambda: self._nudge("threshold", -1),
@@ -155,6 +172,33 @@ class Commands:
     def _refit(self) -> None:
         self.session.refit()
         self._say("colours refitted")
+
+    def note_settings(self) -> None:
+        """Make what has changed since the last time a step that can be undone."""
+        if not self.sweep.running:
+            self.history.note(self.session.settings, time.monotonic())
+
+    def _go_in_history(self, direction: int) -> None:
+        self.note_settings()
+        before, word = self.session.settings, "undo" if direction < 0 else "redo"
+        settings = self.history.undo() if direction < 0 else self.history.redo()
+        if settings is None:
+            self._say(f"nothing to {word}")
+            return
+        self.session.update(settings)
+        changed = differing(before, settings)
+        what = self.describe(changed[0]) if len(changed) == 1 else f"{len(changed)} settings"
+        self._say(f"{word}: {what}")
+
+    def _reset(self) -> None:
+        kept = ("compare", *MODEL_FIELDS)
+        settings = Settings(**{name: getattr(self.session.settings, name) for name in kept})
+        changed = len(differing(self.session.settings, settings))
+        self.session.update(settings)
+        undo = self.bindings.shown("undo")
+        self._say(
+            f"{counted(changed, 'setting')} reset   ({undo}: undo)" if changed else "all settings are the defaults"
+        )
 
     def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
         value = getattr(self.session.settings, name)

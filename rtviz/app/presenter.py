@@ -29,11 +29,13 @@ class Presenter:
 
     Attributes:
         status: the session's, of the last `show`.
+        numbered: which one of several places is open; empty for none.
     """
 
     def __init__(self, layout: Layout, session: LiveSession, commands: Commands) -> None:
         self._layout, self._session, self._commands = layout, session, commands
         self.status = LiveStatus()
+        self.numbered = ""
         self._maps: Maps | None = None
         self._thumbnail_settings: Settings | None = None
         self._notices: tuple[str, ...] = ()
@@ -179,7 +181,7 @@ class Presenter:
             name = name if page == name else f"{name}   ·   {page}"  # a document is one file
         heads = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in heads) if len(heads) <= 3 else f"{len(heads)} heads"
-        title = "   ·   ".join(filter(None, (name or source, f"{which} muted" if heads else "")))
+        title = "   ·   ".join(filter(None, (name or source, self.numbered, f"{which} muted" if heads else "")))
         file = Path(status.first_weights).name if status.first_weights and not status.focus else ""
         model = status.model_name or "no model yet"
         if file and status.model_name:
