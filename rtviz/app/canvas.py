@@ -11,6 +11,7 @@ from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyq
 from PyQt5.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFocusEvent,
     QFontMetricsF,
     QImage,
     QMouseEvent,
@@ -90,7 +91,8 @@ class Canvas(QWidget):
         self.awaited = ""
         self.covered = 0
         self.recording = ""
-        self.ground = QColor(DARK.ground)
+        self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
+        self._reached_by_tab = False
         self.result: Result | None = None
         self._image: QImage | None = None
         self._emitted: Result | None = None
@@ -115,6 +117,7 @@ class Canvas(QWidget):
     def set_theme(self, theme: Theme) -> None:
         stage = theme is DARK and self.window().isFullScreen()  # where nothing shines but the picture
         self.ground = QColor("black") if stage else QColor(theme.ground)
+        self.accent = QColor(theme.accent)
         self.update()
 
     def show_result(self, result: Result) -> None:
@@ -298,6 +301,15 @@ class Canvas(QWidget):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show the focus to whoever goes by Tab; a click would put a frame round every picture."""
+        self._reached_by_tab = event.reason() in (Qt.TabFocusReason, Qt.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        self._reached_by_tab = False
+        super().focusOutEvent(event)
+
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._pointer = None
         self.hovered.emit(None)
@@ -357,6 +369,10 @@ class Canvas(QWidget):
         self._paint_toast(painter, rect)
         if self.recording:
             self._paint_recording(painter, rect)
+        if self._reached_by_tab:
+            painter.setBrush(Qt.NoBrush)
+            painter.setPen(QPen(self.accent, 3))
+            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
         painter.end()
         if not self._stands:
             self._stands = True
@@ -463,7 +479,7 @@ class Canvas(QWidget):
     def _paint_waiting(self, painter: QPainter) -> None:
         """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
         dark = self.ground.lightness() < 128
-        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
+        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#545962"))
         middle, size = self.height() / 2, max(28, round(self.height() / 11))
         font = pills.font(self, size, bold=True)
         painter.setFont(font)

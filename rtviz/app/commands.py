@@ -145,7 +145,7 @@ class Commands:
         if name == "cam":
             return f"CAM: {settings.cam_method(bool(self.session.status().heads))}"
         if name == "view":
-            return views.find(value).label.lower()
+            return views.find(value).word
         if name == "query":
             if views.find(settings.view).follows_pointer and value == "cls":
                 return "query: the patch under the pointer"

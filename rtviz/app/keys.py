@@ -43,7 +43,7 @@ def _key_of(view: views.ViewInfo) -> str:
 def _rows() -> tuple[Action, ...]:
     heads = [Action(f"head_{n}", "Heads and layers", f"head {n}", (str(n),), "choose a head") for n in range(10)]
     shown = [
-        Action(f"view_{view.name}", "View", view.label.lower(), (_key_of(view),), more=view.help)
+        Action(f"view_{view.name}", "View", view.word, (_key_of(view),), more=view.help)
         for view in map(views.find, views.names())
     ]
     return (

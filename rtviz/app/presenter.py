@@ -128,7 +128,7 @@ class Presenter:
         if self._layout.isFullScreen() and not self._layout.picture_only and not view.mosaic:
             lines = self._hud_lines()
         self._commands.silent = ("head", "layer", "view", "query") if lines else ()
-        awaited = f"{view.label.lower()}: computing …" if self._awaited() else ""
+        awaited = f"{view.word}: computing …" if self._awaited() else ""
         covered = messages.geometry().bottom() if messages.isVisible() else 0
         if (lines, awaited, covered) != (canvas.hud, canvas.awaited, canvas.covered):
             canvas.hud, canvas.awaited, canvas.covered = lines, awaited, covered
@@ -143,7 +143,7 @@ class Presenter:
         second = (
             f"{status.page[0] + 1} / {status.page[1]}" if status.page else "",
             status.model_name or "",
-            views.find(settings.view).label.lower(),
+            views.find(settings.view).word,
             f"query: {token_name(query, 'one patch')}",
         )
         return ["   ".join(filter(None, line)) for line in ((where, self._commands.describe("head")), second)]

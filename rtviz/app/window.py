@@ -22,6 +22,7 @@ from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
+from rtviz.app.keys_file import open_keys_file
 from rtviz.app.kiosk import IdleWatch, Kiosk
 from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
@@ -161,6 +162,7 @@ class Window(Layout):
             "escape": self._escape,
             "help": self._help,
             "tour": self.tour.start,
+            "change_keys": lambda: self.canvas.toast(open_keys_file(self.remembered.folder), 8.0),
             "quit": self._quit,
         }
 

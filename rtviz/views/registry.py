@@ -84,6 +84,11 @@ class ViewInfo:
         return "head" in self.reads and not self.mosaic
 
     @property
+    def word(self) -> str:
+        """The label as it stands in a sentence; an abbreviation keeps its capitals."""
+        return self.label if self.label.isupper() else self.label.lower()
+
+    @property
     def subject(self) -> str:
         """What it shows, and a convolutional network does not have."""
         return "patch tokens" if self.needs & {"tokens", "keys", "features", "labels"} else "attention heads"

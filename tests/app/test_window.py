@@ -191,7 +191,7 @@ def test_a_view_that_needs_another_pass_says_so_until_it_is_there(make: Make, qt
     assert window.canvas.awaited == ""
     engine.go.clear()
     qtbot.keyClick(window.canvas, "p")
-    wait(qtbot, lambda: window.canvas.awaited == "pca: computing …")
+    wait(qtbot, lambda: window.canvas.awaited == "PCA: computing …")
     qtbot.keyClick(window.canvas, "e")  # which the maps that are here can show
     wait(qtbot, lambda: window.canvas.awaited == "")
     qtbot.keyClick(window.canvas, "p")
