@@ -157,16 +157,16 @@ class Canvas(QWidget):
         if self.result is None or self._image is None:
             return None
         if self.zoom == Zoom():
-            return self._image
+            return to_qimage(self.result.overlay)
         shown = self.picture_rect().intersected(QRectF(self.rect()))
         ratio = self.devicePixelRatioF()
         image = QImage(round(shown.width() * ratio), round(shown.height() * ratio), QImage.Format_RGB32)
         image.fill(self.ground)
         painter = QPainter(image)
-        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
         painter.scale(ratio, ratio)
         painter.translate(-shown.topLeft())
-        self._paint_picture(painter, self.result, self._image)
+        self._paint_result(painter, self.result, self._image)
         painter.end()
         return image
 
@@ -349,15 +349,7 @@ class Canvas(QWidget):
         painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
         rect = self.picture_rect().intersected(QRectF(self.rect()))
         if self.result is not None and self._image is not None:
-            self._paint_picture(painter, self.result, self._image)
-            markup_painter.paint(
-                painter,
-                self.result,
-                fitted(self.result, QRectF(self.rect())),
-                self._viewports(),
-                self.height(),
-                self.font(),
-            )
+            self._paint_result(painter, self.result, self._image)
             if self._band is not None and self._pointer is not None:
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
@@ -386,6 +378,12 @@ class Canvas(QWidget):
 
     def _tell_of_first_paint(self) -> None:
         self.first_paint.emit()
+
+    def _paint_result(self, painter: QPainter, result: Result, image: QImage) -> None:
+        """The picture with what is written and marked on it."""
+        self._paint_picture(painter, result, image)
+        whole = fitted(result, QRectF(self.rect()))
+        markup_painter.paint(painter, result, whole, self._viewports(), self.height(), self.font())
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
