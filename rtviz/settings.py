@@ -31,10 +31,12 @@ from rtviz.options import (
     RealOption,
     Reference,
     ReferencesOption,
+    Register,
     Target,
     TargetOption,
     TextOption,
     WholeOption,
+    token_name,
 )
 
 Kind = TypeVar("Kind", bound=Option)
@@ -183,7 +185,20 @@ class Settings(_Schema):
         maximum=4096,
         step=32,
     )
-    query: Query = _option(QueryOption, "cls", "Query", "whose attention is shown: cls, or the patch under X,Y")
+    query: Query = _option(
+        QueryOption, "cls", "Query", "whose attention is shown: cls, reg0 (the first register), or the patch under X,Y"
+    )
+    second: Query = _option(
+        QueryOption, "cls", "Second token",
+        "the token that the view directions follows beside the query through the layers: cls, reg0, or X,Y",
+    )  # fmt: skip
+    direction: str = _option(
+        ChoiceOption,
+        "both",
+        "Direction",
+        "which direction the view directions shows: to (whom the query attends to), from (who attends to it), or both",
+        choices=("both", "to", "from"),
+    )
     layer: int = _option(
         WholeOption,
         -1,
@@ -456,9 +471,11 @@ __all__ = [
     "Point",
     "Query",
     "Reference",
+    "Register",
     "Rolled",
     "Settings",
     "Target",
     "load_preset",
     "presets",
+    "token_name",
 ]  # fmt: skip

@@ -56,6 +56,7 @@ def _rows() -> tuple[Action, ...]:
         Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
         Action("elevator", "Heads and layers", "sweep through the layers", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
+        Action("query_register", "Heads and layers", "query the next register", ("Shift+Q",)),
         Action("model_next", "Models and objects", "next model on this machine", ("M",)),
         Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
         Action("pane_add", "Models and objects", "add a model beside it", ("Y",), more="a click chooses a pane"),

@@ -35,8 +35,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         uniform = float(attention.mean()) or 1.0
         ends = float(low) / uniform, float(high) / uniform
         put(Scale((0, 0, *frame.size), *ends, settings.gamma, settings.colormap))  # for a canvas alone
-    if maps.query != "cls":
-        blend.marker(picture, *maps.query)
+    if maps.query_place is not None:
+        blend.marker(picture, *maps.query_place)
     outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
 
