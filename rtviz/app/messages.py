@@ -114,12 +114,13 @@ class _CardFrame(QFrame):
             button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
             self.buttons.append(button)
             flow.addWidget(button)
-        self._offered.setVisible(bool(self.buttons))
         self._whole = QBoxLayout(QBoxLayout.LeftToRight, self)
         self._whole.setContentsMargins(12, 8, 10, 8)
         self._whole.setSpacing(8)
         self._whole.addLayout(self._said, 1)
         self._whole.addWidget(self._offered)
+        if not self.buttons:  # shown before it had a parent, it would be a window, and close the menu that is open
+            self._offered.hide()
 
     def show_card(self, card: Card, theme: Theme) -> None:
         color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
