@@ -106,11 +106,19 @@ def fill_when_opened(button: QToolButton, fill: Callable[[QMenu], None]) -> None
     menu.aboutToShow.connect(refill)
 
 
-def offer_choices(button: QToolButton, words: str, choices: Sequence[str], holder: object, attribute: str) -> None:
+def offer_choices(
+    button: QToolButton,
+    words: str,
+    choices: Sequence[str],
+    holder: object,
+    attribute: str,
+    more: tuple[str, Callable[[], None]] | None = None,
+) -> None:
     """Let a button's menu choose the value of an attribute.
 
     Args:
         words: of an entry, with {} for the choice.
+        more: the text of one more entry, and what it does.
     """
 
     def fill(menu: QMenu) -> None:
@@ -120,6 +128,11 @@ def offer_choices(button: QToolButton, words: str, choices: Sequence[str], holde
                 entry.setCheckable(True)
                 entry.setChecked(choice == getattr(holder, attribute))
                 entry.triggered.connect(lambda _=False, choice=choice: setattr(holder, attribute, choice))
+        if more is not None:
+            menu.addSeparator()
+            entry = menu.addAction(more[0])
+            if entry is not None:
+                entry.triggered.connect(lambda: more[1]())
 
     fill_when_opened(button, fill)
 

@@ -117,7 +117,8 @@ class Window(Layout):
             asking.asked.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
-        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what")
+        figure = f"Figure…\t{self.bindings.shown('figure')}", lambda: self.do("figure")
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", figure)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
