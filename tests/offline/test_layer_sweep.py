@@ -82,7 +82,7 @@ def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str,
     assert layer_sweep.sweep_settings(Settings(view="rollout"), 2, anew=True).view == "rollout"
 
 
-def test_rollout_is_looked_at_anew_up_to_each_layer() -> None:
+def test_rollout_is_predicted_anew_up_to_each_layer() -> None:
     model = rtviz.load("random:embedded", device="cpu", precision="fp32", resolution=64)
     engine = rtviz.engine.engine.Engine(model)
     settings = Settings(view="rollout", discard=0.0, head=3, resolution=64)
