@@ -219,7 +219,7 @@ def test_what_a_view_costs_a_live_session_is_told_beside_its_aim(
     common = ["--device", "cpu", "--model", "random:embedded", "--resolution", "32", "--json"]
     assert benches("bench").main(["costs", *common, "--seconds", "0.5", "--rounds", "1"]) == 0
     told = json.loads(capsys.readouterr().out)["costs"]
-    assert told["from look to look with the heatmap, ms"] > 0
+    assert told["between predictions with the heatmap, ms"] > 0
     assert -1 < told[f"{view}, of a frame's time (target 0.15)"] < 50
 
 
