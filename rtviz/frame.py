@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rtviz.errors import SettingsError
+from rtviz.settings import Point, token_name
+
 if TYPE_CHECKING:
     from rtviz.markup import Annotation
     from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
@@ -235,6 +238,11 @@ class Maps(_Shown):
             raise ValueError(f"these maps hold no {name}: the feature {name!r} was not requested")
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
 
+    @property
+    def query_place(self) -> Point | None:
+        """Where the query's patch is; None of CLS and registers, which are nowhere on the frame."""
+        return self.query if isinstance(self.query, Point) else None
+
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM ran for this class and this layer, which the model may not have."""
         wanted = (target, explained_layer(layer, self.layers, self.heads))
@@ -258,6 +266,18 @@ class Maps(_Shown):
         """What the prefix tokens are called, in their order: CLS, then the registers, R0 the first."""
         registers = self.prefix.shape[2] - (1 if self.has_cls else 0)
         return (*(("CLS",) if self.has_cls else ()), *(f"R{number}" for number in range(registers)))
+
+    def prefix_index(self, token: Query) -> int:
+        """Which of the prefix tokens CLS or a register is.
+
+        Raises:
+            SettingsError: the model has no such token.
+        """
+        names = self.prefix_names
+        name = token_name(token)
+        if name not in names:
+            raise SettingsError("token", str(token), f"{', '.join(names) or 'patches alone'}, which {self.model} has")
+        return names.index(name)
 
     @property
     def grid(self) -> Grid:

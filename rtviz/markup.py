@@ -66,11 +66,13 @@ class Ring:
     Attributes:
         center: (down, across), in pixels of the picture.
         radius, thick: in pixels.
+        color: RGB.
     """
 
     center: tuple[int, int]
     radius: int
     thick: int
+    color: Color = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,12 @@ from rtviz.options import (
     RealOption,
     Reference,
     ReferencesOption,
+    Register,
     Target,
     TargetOption,
     TextOption,
     WholeOption,
+    token_name,
 )
 
 Kind = TypeVar("Kind", bound=Option)
@@ -50,6 +52,9 @@ METHOD_TITLES = {
     "lost": "LOST",
 }
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
+MODEL_INPUT = (*MODEL_FIELDS, "resolution", "query")  # decide what a model predicts
+FIGURE_WIDTH = 6.9  # inches
+FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
 
 
 MOST_COMPONENTS = 8  # of a PCA that can be shown alone
@@ -180,7 +185,20 @@ class Settings(_Schema):
         maximum=4096,
         step=32,
     )
-    query: Query = _option(QueryOption, "cls", "Query", "whose attention is shown: cls, or the patch under X,Y")
+    query: Query = _option(
+        QueryOption, "cls", "Query", "whose attention is shown: cls, reg0 (the first register), or the patch under X,Y"
+    )
+    second: Query = _option(
+        QueryOption, "cls", "Second token",
+        "the token that the view directions follows beside the query through the layers: cls, reg0, or X,Y",
+    )  # fmt: skip
+    direction: str = _option(
+        ChoiceOption,
+        "both",
+        "Direction",
+        "which direction the view directions shows: to (whom the query attends to), from (who attends to it), or both",
+        choices=("both", "to", "from"),
+    )
     layer: int = _option(
         WholeOption,
         -1,
@@ -437,9 +455,12 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 __all__ = [
     "CODECS",
     "COLORMAPS",
+    "FIGURE_FIELDS",
+    "FIGURE_WIDTH",
     "LAYOUTS",
     "METHOD_TITLES",
     "MODEL_FIELDS",
+    "MODEL_INPUT",
     "MOST_COMPARED",
     "MOST_COMPONENTS",
     "Head",
@@ -450,9 +471,11 @@ __all__ = [
     "Point",
     "Query",
     "Reference",
+    "Register",
     "Rolled",
     "Settings",
     "Target",
     "load_preset",
     "presets",
+    "token_name",
 ]  # fmt: skip

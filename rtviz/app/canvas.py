@@ -11,6 +11,7 @@ from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyq
 from PyQt5.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFocusEvent,
     QFontMetricsF,
     QImage,
     QMouseEvent,
@@ -90,7 +91,8 @@ class Canvas(QWidget):
         self.awaited = ""
         self.covered = 0
         self.recording = ""
-        self.ground = QColor(DARK.ground)
+        self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
+        self._reached_by_tab = False
         self.result: Result | None = None
         self._image: QImage | None = None
         self._emitted: Result | None = None
@@ -115,6 +117,7 @@ class Canvas(QWidget):
     def set_theme(self, theme: Theme) -> None:
         stage = theme is DARK and self.window().isFullScreen()  # where nothing shines but the picture
         self.ground = QColor("black") if stage else QColor(theme.ground)
+        self.accent = QColor(theme.accent)
         self.update()
 
     def show_result(self, result: Result) -> None:
@@ -147,6 +150,25 @@ class Canvas(QWidget):
         fading = _fading(now - self._moved_at, _READOUT_SECONDS) or _fading(now - self._zoomed_at, _OVERVIEW_SECONDS)
         if self.result is None or fading or (self._toast and now - self._toast_at > self._toast_seconds):
             self.update()
+
+    def seen(self) -> QImage | None:
+        """The picture as it is seen: with all its own pixels, or the part that is magnified, as large as on the
+        screen."""
+        if self.result is None or self._image is None:
+            return None
+        if self.zoom == Zoom():
+            return to_qimage(self.result.overlay)
+        shown = self.picture_rect().intersected(QRectF(self.rect()))
+        ratio = self.devicePixelRatioF()
+        image = QImage(round(shown.width() * ratio), round(shown.height() * ratio), QImage.Format_RGB32)
+        image.fill(self.ground)
+        painter = QPainter(image)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
+        painter.scale(ratio, ratio)
+        painter.translate(-shown.topLeft())
+        self._paint_result(painter, self.result, self._image)
+        painter.end()
+        return image
 
     # --- where things are ------------------------------------------------------------------------------------------
 
@@ -279,6 +301,15 @@ class Canvas(QWidget):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show the focus to whoever goes by Tab; a click would put a frame round every picture."""
+        self._reached_by_tab = event.reason() in (Qt.TabFocusReason, Qt.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        self._reached_by_tab = False
+        super().focusOutEvent(event)
+
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._pointer = None
         self.hovered.emit(None)
@@ -318,15 +349,7 @@ class Canvas(QWidget):
         painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
         rect = self.picture_rect().intersected(QRectF(self.rect()))
         if self.result is not None and self._image is not None:
-            self._paint_picture(painter, self.result, self._image)
-            markup_painter.paint(
-                painter,
-                self.result,
-                fitted(self.result, QRectF(self.rect())),
-                self._viewports(),
-                self.height(),
-                self.font(),
-            )
+            self._paint_result(painter, self.result, self._image)
             if self._band is not None and self._pointer is not None:
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
@@ -338,6 +361,10 @@ class Canvas(QWidget):
         self._paint_toast(painter, rect)
         if self.recording:
             self._paint_recording(painter, rect)
+        if self._reached_by_tab:
+            painter.setBrush(Qt.NoBrush)
+            painter.setPen(QPen(self.accent, 3))
+            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
         painter.end()
         if not self._stands:
             self._stands = True
@@ -351,6 +378,12 @@ class Canvas(QWidget):
 
     def _tell_of_first_paint(self) -> None:
         self.first_paint.emit()
+
+    def _paint_result(self, painter: QPainter, result: Result, image: QImage) -> None:
+        """The picture with what is written and marked on it."""
+        self._paint_picture(painter, result, image)
+        whole = fitted(result, QRectF(self.rect()))
+        markup_painter.paint(painter, result, whole, self._viewports(), self.height(), self.font())
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
@@ -444,7 +477,7 @@ class Canvas(QWidget):
     def _paint_waiting(self, painter: QPainter) -> None:
         """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
         dark = self.ground.lightness() < 128
-        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
+        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#545962"))
         middle, size = self.height() / 2, max(28, round(self.height() / 11))
         font = pills.font(self, size, bold=True)
         painter.setFont(font)

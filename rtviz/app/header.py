@@ -69,7 +69,12 @@ class Header(QWidget):
 
     def _fill_help(self, menu: QMenu) -> None:
         key = self._bindings.shown("help")
-        for text, action in ((f"All keys\t{key}" if key else "All keys", "help"), ("Tour in five stops", "tour")):
+        entries = (
+            (f"All keys\t{key}" if key else "All keys", "help"),
+            ("Change keys…", "change_keys"),
+            ("Tour in five stops", "tour"),
+        )
+        for text, action in entries:
             entry = menu.addAction(text)
             if entry is not None:
                 entry.triggered.connect(lambda _=False, action=action: self.asked.emit(action))

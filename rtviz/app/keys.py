@@ -43,7 +43,7 @@ def _key_of(view: views.ViewInfo) -> str:
 def _rows() -> tuple[Action, ...]:
     heads = [Action(f"head_{n}", "Heads and layers", f"head {n}", (str(n),), "choose a head") for n in range(10)]
     shown = [
-        Action(f"view_{view.name}", "View", view.label.lower(), (_key_of(view),), more=view.help)
+        Action(f"view_{view.name}", "View", view.word, (_key_of(view),), more=view.help)
         for view in map(views.find, views.names())
     ]
     return (
@@ -56,6 +56,7 @@ def _rows() -> tuple[Action, ...]:
         Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
         Action("elevator", "Heads and layers", "sweep through the layers", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
+        Action("query_register", "Heads and layers", "query the next register", ("Shift+Q",)),
         Action("model_next", "Models and objects", "next model on this machine", ("M",)),
         Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
         Action("pane_add", "Models and objects", "add a model beside it", ("Y",), more="a click chooses a pane"),
@@ -63,7 +64,7 @@ def _rows() -> tuple[Action, ...]:
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
         Action("mute", "Heads and layers", "mute or unmute this head", ("Z",)),
         Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
-        Action("unmark", "Models and objects", "unmark the last object", ("Ctrl+Z",)),
+        Action("unmark", "Models and objects", "unmark the last object", ("Delete",)),
         Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
         Action("reference_open", "Models and objects", "find a place of another picture", ("Ctrl+R",), kiosk=False),
         *shown,
@@ -72,6 +73,9 @@ def _rows() -> tuple[Action, ...]:
         Action("layout_next", "View", "overlay, alone, side by side", ("B",)),
         Action("colormap_next", "View", "next colours", ("C",)),
         Action("upsampling_next", "View", "smooth, true patches, follow edges", ("U",)),
+        Action("undo", "View", "undo", ("Ctrl+Z",), "undo, redo a change of settings"),
+        Action("redo", "View", "redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "undo, redo a change of settings"),
+        Action("reset", "View", "reset all settings", ("Ctrl+Backspace",), more="but the model; Undo brings them back"),
         Action("refit", "View", "refit the colours", ("X",), more="the range of a heatmap, the components of PCA"),
         Action("opacity_down", "View", "less opaque", ("[",), "opacity"),
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
@@ -93,14 +97,17 @@ def _rows() -> tuple[Action, ...]:
         Action("mark_in", "Time", "in point here", ("Shift+I",), "in, out point of a part", kiosk=False),
         Action("mark_out", "Time", "out point here", ("Shift+O",), "in, out point of a part", kiosk=False),
         Action("clear_part", "Time", "clear in and out point", ("Shift+X",), kiosk=False),
+        Action("clip_previous", "Time", "previous video", ("Ctrl+PageUp",), "previous, next video"),
+        Action("clip_next", "Time", "next video", ("Ctrl+PageDown",), "previous, next video"),
         Action("slower", "Time", "play slower", ("<",), "play slower, faster"),
         Action("faster", "Time", "play faster", (">",), "play slower, faster"),
-        Action("loop", "Time", "loop", ("Ctrl+L",)),
+        Action("loop", "Time", "loop", ("Ctrl+L",), more="where it is off, the next of several videos follows"),
         Action("render", "Keep", "render the file to a video", ("Ctrl+Shift+E",), kiosk=False),
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
         Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
+        Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),
         Action("copy_command", "Keep", "copy the command that shows this", ("Ctrl+Shift+C",),
                "copy the picture, the command", kiosk=False),
@@ -133,7 +140,8 @@ _MOUSE = (
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
 
-_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−"}
+_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−",
+           "PageUp": "PgUp", "PageDown": "PgDn"}  # fmt: skip
 _MODIFIERS = ("Ctrl", "Alt", "Meta", "Shift")
 
 

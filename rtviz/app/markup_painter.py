@@ -40,7 +40,7 @@ def paint(
         painter.save()
         painter.setClipRect(seen)
         if isinstance(one, Ring):
-            _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0))
+            _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0), QColor(*one.color))
         elif isinstance(one, Outline):
             _outline(painter, box, one, min(max(one.thick * scale, 1.0), 4.0))
         elif one.radius is None:
@@ -59,9 +59,9 @@ def _fractions(place: Place, broad: int, tall: int) -> tuple[float, float, float
     return place[1] / broad, place[0] / tall, place[3] / broad, place[2] / tall
 
 
-def _ring(painter: QPainter, center: QPointF, radius: float) -> None:
+def _ring(painter: QPainter, center: QPointF, radius: float, color: QColor) -> None:
     painter.setBrush(Qt.NoBrush)
-    for pen in (QPen(_EDGE, 5.0), QPen(QColor("white"), 2.5)):
+    for pen in (QPen(_EDGE, 5.0), QPen(color, 2.5)):
         painter.setPen(pen)
         painter.drawEllipse(center, radius, radius)
 

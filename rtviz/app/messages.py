@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PyQt5.QtCore import QEvent, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QTextDocument, QTextOption, QWheelEvent
@@ -193,6 +194,9 @@ class Messages(QScrollArea):
                 frame.requested.connect(self.requested)
                 self._column.addWidget(frame)
                 self._frames.append(frame)
+            buttons = [button for frame in self._frames for button in frame.buttons]
+            for one, other in pairwise([self.parentWidget(), *buttons]):
+                QWidget.setTabOrder(one, other)  # Tab comes from the picture to what lies on it
         self.shown = list(cards)
         for frame, card in zip(self._frames, cards, strict=True):
             frame.show_card(card, self.theme)

@@ -91,8 +91,11 @@ class PictureMouse(QObject):
             self._set_query(spot)
 
     def _marked(self, mark: Mark) -> None:
-        takes = "references" in views.find(self._session.settings.view).needs
-        self._with_message(self._take_reference if takes else self._commands.mark, mark)
+        view = views.find(self._session.settings.view)
+        if "second" in view.reads:
+            self._change(second=Point(round(mark.x + mark.width / 2, 4), round(mark.y + mark.height / 2, 4)))
+            return
+        self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
 
     def _with_message(self, use: Callable[[Mark], None], mark: Mark) -> None:
         """Use a mark; an error becomes one line on the picture."""
@@ -113,7 +116,7 @@ class PictureMouse(QObject):
     def _is_pinned(self, spot: Spot) -> bool:
         """Whether a view that follows the pointer is pinned to the patch under a spot."""
         settings = self._session.settings
-        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+        if not isinstance(settings.query, Point) or not views.find(settings.view).follows_pointer:
             return False
         return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
 

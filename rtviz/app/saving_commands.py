@@ -52,6 +52,10 @@ class SavingCommands:
         """The user's folder for videos, which is there."""
         return self._folder(".mp4")
 
+    def pictures_folder(self) -> Path:
+        """The user's folder for pictures, which is there."""
+        return self._folder(".png")
+
     def _folder(self, suffix: str) -> Path:
         import platformdirs
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from rtviz import views
 from rtviz.cli.arguments import Commands, add_config, add_options, given_settings
 from rtviz.cli.console import say
-from rtviz.errors import SettingsError
 from rtviz.settings import Settings, load_preset
 
 
@@ -18,8 +17,8 @@ def add(commands: Commands) -> None:
     parser = commands.add("live", _live, "open the desktop app")
     parser.add_argument(
         "source", metavar="SOURCE", nargs="*",
-        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
-        "scene:; the first camera that works if not given",
+        help="a camera's number or name, videos, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; several videos play one after the other; the first camera that works if not given",
     )  # fmt: skip
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)
@@ -52,16 +51,14 @@ def _live(parsed: argparse.Namespace) -> int:
     given = given_settings(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     views.find(Settings.from_mapping(shown | given).view)
-    place = None
+    places: list[str] = []
     if parsed.source:
-        from rtviz.sources.pages import gather
+        from rtviz.sources.pages import places_of
 
-        place, left_out = gather(parsed.source)
-        if left_out:
-            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+        places, _ = places_of(parsed.source)
     named = shown | given
     settings = Settings.from_mapping(named) if parsed.fresh else named
-    return app.launch(place, settings, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
+    return app.launch(places or None, settings, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
 
 
 __all__ = ["add", "start"]

@@ -30,8 +30,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in range(maps.heads)])
     else:
         picture = light(frame.pixels, values, settings, alone)
-    if maps.query != "cls":
-        blend.marker(picture, *maps.query)
+    if maps.query_place is not None:
+        blend.marker(picture, *maps.query_place)
     outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
 

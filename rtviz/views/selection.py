@@ -67,7 +67,7 @@ def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None
     agreed = agreement(maps.attention[layer])
     if memory is None:
         return best_of(agreed)
-    of = (maps.model, maps.attention.shape, maps.query == "cls", layer)
+    of = (maps.model, maps.attention.shape, _kind_of_query(maps), layer)
     before = memory.get(FOLLOWED)
     if before is None or before[0] != of or frame.pts_seconds - before[3] <= -_JUMP_BACK_SECONDS:
         head = best_of(agreed)
@@ -98,9 +98,14 @@ def fuse(heads: Floats, head: int | str) -> Floats:
     return np.asarray(heads.max(axis=0)) if head == "max" else heads
 
 
+def _kind_of_query(maps: Maps) -> str:
+    """All patches are of one kind."""
+    return "patch" if maps.query_place is not None else str(maps.query)
+
+
 def key_of(maps: Maps, settings: Settings, *more: Hashable) -> Hashable:
     """What a running range is remembered under: ranges differ by model, layer, head, and kind of query."""
-    return ("range", maps.model, maps.grid, "cls" if maps.query == "cls" else "patch", *more)
+    return ("range", maps.model, maps.grid, _kind_of_query(maps), *more)
 
 
 def normalize(

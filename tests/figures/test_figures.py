@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -500,3 +501,17 @@ def test_the_command_draws_a_frame_of_a_scene(tmp_path: Path) -> None:
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "overwrite" in again.stderr
+
+
+@pytest.mark.parametrize("page", ["layers_by_heads", "heads", "compare"])
+def test_a_page_may_go_without_words_and_without_the_bar(page: str) -> None:
+    maps: Any = maps_of(2, 3)
+    draw = partial(getattr(figures, page), PIXELS, {"a": maps} if page == "compare" else maps)
+    whole, bare, barless = draw(), draw(labels=False), draw(bar=False)
+    assert words(whole)
+    assert not words(bare)
+    assert bar(bare) == bar(whole)
+    assert words(barless)
+    assert len(barless.axes) == len(whole.axes) - 1
+    assert bare.get_size_inches()[1] < whole.get_size_inches()[1]
+    assert not words(draw(labels=False, bar=False))
