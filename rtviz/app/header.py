@@ -77,7 +77,7 @@ class Header(QWidget):
         for text, action in entries:
             entry = menu.addAction(text)
             if entry is not None:
-                entry.triggered.connect(lambda _=False, action=action: self.asked.emit(action))
+                entry.triggered.connect(lambda _=False, action=action: self.requested.emit(action))
 
     def _tool(self, action: str, tip: str) -> QToolButton:
         button = _flat_button(tip)

@@ -94,7 +94,7 @@ class ViewPanel(QWidget):
         self.reset.setAutoRaise(True)
         self.reset.setToolTip(bindings.tip("reset"))
         self.reset.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
-        self.reset.clicked.connect(lambda: self.asked.emit("reset"))
+        self.reset.clicked.connect(lambda: self.requested.emit("reset"))
         last.addWidget(self.reset, 1)
         column.addLayout(last)
         self._unread: frozenset[str] = frozenset()
