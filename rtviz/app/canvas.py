@@ -38,6 +38,7 @@ _BAD = QColor(DARK.bad)
 _TOAST_SECONDS, _FADE_SECONDS = 1.3, 0.3
 _READOUT_SECONDS = 2.5  # how long the patch under a pointer that rests stays outlined
 _OVERVIEW_SECONDS = 1.6  # how long a change of the zoom shows
+_GRIP = 8.0  # pixels beside the border of a wipe that take hold of it
 _NOTCH = 1.2  # the magnification of one notch of the wheel
 _LEAST_CRISP = 1.5  # the magnification from which patches are drawn crisp
 
@@ -63,6 +64,9 @@ class Canvas(QWidget):
     Attributes:
         painted: called with a result after it was painted for the first time.
         hud: lines that are written large into a corner, for full screen; empty for none.
+        wipe: where a border stands that is dragged between two panes, or between the frame and what is drawn on it, in
+            fractions of the canvas's width; None for none.
+        shows_scale: whether it says what the colours of a heatmap mean.
         awaited: what is being computed while something else is shown, in a word or two; empty for nothing.
         covered: how many pixels at the top are covered by messages.
         recording: the text beside the red dot; empty for none.
@@ -89,6 +93,10 @@ class Canvas(QWidget):
         self.painted: Callable[[Result], None] = lambda result: None
         self.hud: list[str] = []
         self.awaited = ""
+        self.wipe: float | None = None
+        self.shows_scale = True
+        self._wiping = False  # its border is being dragged
+        self._frame_image: tuple[Result, QImage] | None = None
         self.covered = 0
         self.recording = ""
         self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
@@ -177,16 +185,39 @@ class Canvas(QWidget):
         if self.result is None:
             return QRectF(self.rect())
         found = self._viewports()
-        return found[0].content if len(found) == 1 else fitted(self.result, QRectF(self.rect()))
+        alone = len(found) == 1 or self._wipes_panes
+        return found[0].content if alone else fitted(self.result, QRectF(self.rect()))
 
     def spot(self, point: QPointF) -> Spot | None:
         """What a point of the canvas means."""
         if self.result is None:
             return None
-        return spot_at(self.result, *self._fractions(point))
+        number = self._viewport_at(point)
+        fractions = self._fractions(point, number)
+        if number is not None and not self._viewports()[number].content.contains(point):
+            return None  # beside a picture, not on the pane that lies there in the whole
+        return spot_at(self.result, *fractions)
 
     def _viewports(self) -> list[Viewport]:
-        return viewports(self.result, QRectF(self.rect()), self.zoom) if self.result is not None else []
+        if self.result is None:
+            return []
+        return viewports(self.result, QRectF(self.rect()), self.zoom, self.wipe)
+
+    @property
+    def _wipes_panes(self) -> bool:
+        return self.wipe is not None and self.result is not None and len(self.result.panes) > 1
+
+    @property
+    def can_wipe(self) -> bool:
+        """Whether there are two pictures to drag a border between: panes, or the frame under a picture of its size."""
+        result = self.result
+        if result is None or len(result.panes) > 1:
+            return result is not None
+        view = views.find(result.settings.view)
+        return bool(view.needs) and not view.mosaic and result.overlay.shape == result.frame.pixels.shape
+
+    def _near_wipe(self, point: QPointF) -> bool:
+        return self.wipe is not None and self.can_wipe and abs(point.x() - self.wipe * self.width()) <= _GRIP
 
     def _viewport_at(self, point: QPointF) -> int | None:
         """The number of the viewport in whose window a point is; None between them, and beside the picture."""
@@ -221,7 +252,7 @@ class Canvas(QWidget):
         at = at or self._pointer
         number = None if at is None else self._viewport_at(at)
         one = found[number or 0]
-        at = at if number is not None and at is not None else one.window.center()
+        at = at if number is not None and at is not None else one.room.center()
         self._set_zoom(one.magnified(self.zoom, factor, at, one.part.width() * self.result.overlay.shape[1]))
 
     def show_whole(self) -> None:
@@ -261,7 +292,9 @@ class Canvas(QWidget):
         holds = event.button() == Qt.MiddleButton or (
             event.button() == Qt.LeftButton and bool(event.modifiers() & Qt.ControlModifier)
         )
-        if holds:
+        if event.button() == Qt.LeftButton and not event.modifiers() and self._near_wipe(point):
+            self._wiping = True
+        elif holds:
             self._grip = point
             self.setCursor(Qt.ClosedHandCursor)
         elif event.button() == Qt.LeftButton:
@@ -274,10 +307,13 @@ class Canvas(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
         self._moved_at = time.monotonic()
-        if self._grip is not None:
+        if self._wiping:
+            self.wipe = min(max(self._pointer.x() / self.width(), 0.02), 0.98)
+        elif self._grip is not None:
             self._move(self._pointer - self._grip)
             self._grip = self._pointer
         elif self._band is None:
+            self._show_cursor(self._near_wipe(self._pointer))
             spot = self.spot(event.localPos())
             self.hovered.emit(spot)
             if spot is not None and event.buttons() & Qt.LeftButton:
@@ -288,6 +324,7 @@ class Canvas(QWidget):
         if self._grip is not None and event.button() in (Qt.MiddleButton, Qt.LeftButton):
             self._grip = None
             self.unsetCursor()
+        self._wiping = False
         band, self._band = self._band, None
         if band is not None and event.button() == Qt.LeftButton and self.result is not None:
             point, begun, spot, viewport = band
@@ -297,6 +334,12 @@ class Canvas(QWidget):
             mark = Mark(left, top, right - left, bottom - top) if wide else Mark(*ends[0])
             self.marked.emit(Mark(*(round(value, 4) for value in mark)))
         self.update()
+
+    def _show_cursor(self, splits: bool) -> None:
+        if splits and self.cursor().shape() != Qt.SplitHCursor:
+            self.setCursor(Qt.SplitHCursor)
+        elif not splits and self.cursor().shape() == Qt.SplitHCursor:
+            self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
@@ -382,30 +425,65 @@ class Canvas(QWidget):
     def _paint_result(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture with what is written and marked on it."""
         self._paint_picture(painter, result, image)
-        whole = fitted(result, QRectF(self.rect()))
-        markup_painter.paint(painter, result, whole, self._viewports(), self.height(), self.font())
+        self._paint_markup(painter, result)
+        if self.wipe is not None and self.can_wipe:
+            self._paint_wipe(painter, result, self.wipe)
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
         found = self._viewports()
-        if self.zoom == Zoom() or len(found) > 1:
+        wiped = self.wipe is not None and self.can_wipe
+        if not wiped and (self.zoom == Zoom() or len(found) > 1):
             painter.drawImage(fitted(result, QRectF(self.rect())), image)
-        if self.zoom == Zoom():
+        if not wiped and self.zoom == Zoom():
             return
         crisp = found[0].content.width() / (found[0].part.width() * image.width()) * self.devicePixelRatioF()
         painter.setRenderHint(QPainter.SmoothPixmapTransform, crisp < patch_readout.CRISP_PIXEL)
         for one in found:
-            seen = one.content.intersected(one.window)
-            left, top = one.fractions(seen.topLeft())
-            right, bottom = one.fractions(seen.bottomRight())
-            across, down = image.width(), image.height()
-            painter.drawImage(
-                seen, image, QRectF(left * across, top * down, (right - left) * across, (bottom - top) * down)
-            )
+            _draw(painter, one, image, one.content.intersected(one.window))
+        if wiped and not result.panes and self.wipe is not None:
+            room = QRectF(0, 0, self.wipe * self.width(), self.height())
+            _draw(painter, found[0], self._frame_of(result), found[0].content.intersected(room))
         painter.setRenderHint(QPainter.SmoothPixmapTransform)
         if self._crisp:
             for one in found:
                 patch_readout.paint_grid(painter, result, one)
+
+    def _frame_of(self, result: Result) -> QImage:
+        """The frame under a picture."""
+        if self._frame_image is None or self._frame_image[0] is not result:
+            self._frame_image = result, to_qimage(result.frame.pixels)
+        return self._frame_image[1]
+
+    def _paint_markup(self, painter: QPainter, result: Result) -> None:
+        found = self._viewports()
+        whole = fitted(result, QRectF(self.rect()))
+        base = None if self._wipes_panes else Viewport(QRectF(0, 0, 1, 1), whole, whole, whole)
+        scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
+        markup_painter.paint(painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale)
+
+    def _paint_wipe(self, painter: QPainter, result: Result, wipe: float) -> None:
+        """The border with its handle, and what is on both sides of it."""
+        x, middle = wipe * self.width(), self.height() / 2
+        for pen in (QPen(QColor(0, 0, 0, 150), 4), QPen(pills.INK, 2)):
+            painter.setPen(pen)
+            painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+        painter.setPen(QPen(QColor(0, 0, 0, 150), 1))
+        painter.setBrush(pills.INK)
+        painter.drawEllipse(QPointF(x, middle), 11, 11)
+        painter.setPen(QPen(QColor(20, 22, 26), 2))
+        for side in (-1, 1):
+            painter.drawPolyline(
+                QPointF(x + side * 3, middle - 4), QPointF(x + side * 7, middle), QPointF(x + side * 3, middle + 4)
+            )
+        names = [pane.result.maps.model if pane.result.maps is not None else "" for pane in result.panes[:2]]
+        font = pills.font(self, 13, bold=True)
+        for name, right in zip(
+            names or ["frame", views.find(result.settings.view).label.lower()], (x - 14, 0.0), strict=False
+        ):
+            if name:
+                size = pills.extent(font, name)
+                pills.pill(painter, font, name, right - size.width() if right else x + 14, self.height() - 44)
 
     def _paint_hover(self, painter: QPainter, result: Result) -> None:
         """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an
@@ -555,6 +633,14 @@ class Canvas(QWidget):
         painter.setFont(font)
         painter.setPen(pills.INK)
         painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
+
+
+def _draw(painter: QPainter, viewport: Viewport, image: QImage, seen: QRectF) -> None:
+    """Draw what a viewport shows of an image in a rectangle of the canvas."""
+    left, top = viewport.fractions(seen.topLeft())
+    right, bottom = viewport.fractions(seen.bottomRight())
+    across, down = image.width(), image.height()
+    painter.drawImage(seen, image, QRectF(left * across, top * down, (right - left) * across, (bottom - top) * down))
 
 
 def _fading(age: float, seconds: float) -> bool:

@@ -84,6 +84,8 @@ def _rows() -> tuple[Action, ...]:
         Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
         Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
         Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
+        Action("wipe", "View", "a divider to drag", ("Shift+W",), more="two models, or frame and overlay"),
+        Action("color_bar", "View", "colour bar, on or off", ("Shift+C",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -170,7 +172,7 @@ class Bindings:
                 changed[name] = tuple(plain(key) for key in keys if key.strip())
         self._keys |= changed
         self._actions: dict[str, str] = {}
-        # What the user bound takes a key away from what had it by default; of two wishes for one key the first wins.
+        # What the user bound takes a key away from what had it by default; of two bindings of one key the first wins.
         for name in (*changed, *(name for name in self._keys if name not in changed)):
             kept: list[str] = []
             for key in self._keys[name]:

@@ -49,7 +49,21 @@ class PictureMouse(QObject):
             "zoom_in": lambda: self._canvas.zoom_by(_STEP),
             "zoom_out": lambda: self._canvas.zoom_by(1 / _STEP),
             "zoom_whole": self._canvas.show_whole,
+            "wipe": self._wipe,
         }
+
+    def _wipe(self) -> None:
+        """Put a border between two pictures, to be dragged, or take it away."""
+        canvas = self._canvas
+        if canvas.wipe is not None:
+            canvas.wipe = None
+            canvas.toast("no divider")
+        elif canvas.can_wipe:
+            canvas.wipe = 0.5
+            canvas.toast("drag the divider")
+        else:
+            canvas.toast("a divider is between two models, or the frame and what is drawn on it", 4.0)
+        canvas.update()
 
     @property
     def asks_a_patch(self) -> bool:

@@ -233,6 +233,16 @@ def test_the_heatmap_alone_has_only_colours_of_its_colormap() -> None:
         assert {tuple(color) for color in picture.reshape(-1, 3).tolist()} <= allowed
 
 
+def test_the_scale_of_a_heatmap_is_in_multiples_of_uniform_attention() -> None:
+    ramp = (np.linspace(1, 3, 100).reshape(1, 1, 10, 10) / 200).astype(np.float32)  # the mean is 2 / 200
+    maps = replace(maps_of(1, 1, (10, 10)), attention=ramp)
+    with markup.collect() as found:
+        views.draw(frame_of(), maps, Settings(view="heatmap", head=0, normalization="frame"))
+    (scale,) = (one for one in found if isinstance(one, markup.Scale))
+    assert scale.low == pytest.approx(0.51, abs=0.01), "all but the lowest two of a hundred patches"
+    assert scale.high == pytest.approx(1.5, abs=0.01)
+
+
 def test_opacity_runs_from_the_frame_to_the_map() -> None:
     frame, maps = frame_of(), maps_of()
     untouched = views.draw(frame, maps, Settings(head=0, opacity=0))
