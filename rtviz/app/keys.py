@@ -172,7 +172,7 @@ class Bindings:
                 changed[name] = tuple(plain(key) for key in keys if key.strip())
         self._keys |= changed
         self._actions: dict[str, str] = {}
-        # What the user bound takes a key away from what had it by default; of two wishes for one key the first wins.
+        # What the user bound takes a key away from what had it by default; of two bindings of one key the first wins.
         for name in (*changed, *(name for name in self._keys if name not in changed)):
             kept: list[str] = []
             for key in self._keys[name]:
