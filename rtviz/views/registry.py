@@ -8,9 +8,9 @@ which returns a picture of the frame's size, and add a row to VIEWS. A mosaic al
 
     def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
 
-and a view that puts something else than the frame beside its picture
+and a view that puts something else than the frame beside its picture, for both together
 
-    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels
+    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
 """
 
 from __future__ import annotations
