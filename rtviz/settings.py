@@ -235,7 +235,7 @@ class Settings(_Schema):
         ChoiceOption,
         "auto",
         "CAM",
-        "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
+        "method of the view cam: activation (norm of the features), eigen (their first principal component), "
         "grad (Grad-CAM: what speaks for a class); auto: eigen for a ViT, activation for a convolutional network",
         choices=("auto", "activation", "eigen", "grad"),
     )
@@ -332,7 +332,7 @@ class Settings(_Schema):
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
 
     def cam_method(self, has_attention: bool) -> str:
-        """By which method the view cam looks: "activation", "eigen" or "grad".
+        """The method of the view cam: "activation", "eigen" or "grad".
 
         The default differs, because a ViT's patch tokens have passed its last norm: their length says little, and is
         often largest on sky and walls. A convolutional network's features are long where its stage responds.

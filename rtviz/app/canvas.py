@@ -24,14 +24,13 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from rtviz import views
-from rtviz.app import markup_painter, patch_readout, pills
+from rtviz.app import canvas_parts, markup_painter, patch_readout, pills
 from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
 from rtviz.frame import Pixels, Result
 from rtviz.settings import Mark
 
-_FAINT = QColor(176, 179, 186)
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
 _BAD = QColor(DARK.bad)
 
@@ -397,9 +396,17 @@ class Canvas(QWidget):
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
                 self._paint_hover(painter, self.result)
-            self._paint_overview(painter, self._image)
+            shows = _opacity(time.monotonic() - self._zoomed_at, _OVERVIEW_SECONDS)
+            if shows > 0:
+                found, zoom = self._viewports(), self.zoom
+                painter.setOpacity(shows)
+                alone = found[0] if len(found) == 1 and zoom != Zoom() else None
+                canvas_parts.paint_overview(painter, self, self._image, zoom.magnification, alone)
+                painter.setOpacity(1.0)
         else:
-            self._paint_waiting(painter)
+            waited = time.monotonic() - self._began_at
+            dark = self.ground.lightness() < 128
+            canvas_parts.paint_waiting(painter, self, self._waiting, waited, dark=dark)
         self._paint_hud(painter, rect)
         self._paint_toast(painter, rect)
         if self.recording:
@@ -427,7 +434,13 @@ class Canvas(QWidget):
         self._paint_picture(painter, result, image)
         self._paint_markup(painter, result)
         if self.wipe is not None and self.can_wipe:
-            self._paint_wipe(painter, result, self.wipe)
+            left, right = [
+                pane.result.maps.model if pane.result.maps is not None else "" for pane in result.panes[:2]
+            ] or (
+                "frame",
+                views.find(result.settings.view).label.lower(),
+            )
+            canvas_parts.paint_divider(painter, self, self.wipe * self.width(), (left, right))
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
@@ -462,29 +475,6 @@ class Canvas(QWidget):
         scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
         markup_painter.paint(painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale)
 
-    def _paint_wipe(self, painter: QPainter, result: Result, wipe: float) -> None:
-        """The border with its handle, and what is on both sides of it."""
-        x, middle = wipe * self.width(), self.height() / 2
-        for pen in (QPen(QColor(0, 0, 0, 150), 4), QPen(pills.INK, 2)):
-            painter.setPen(pen)
-            painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
-        painter.setPen(QPen(QColor(0, 0, 0, 150), 1))
-        painter.setBrush(pills.INK)
-        painter.drawEllipse(QPointF(x, middle), 11, 11)
-        painter.setPen(QPen(QColor(20, 22, 26), 2))
-        for side in (-1, 1):
-            painter.drawPolyline(
-                QPointF(x + side * 3, middle - 4), QPointF(x + side * 7, middle), QPointF(x + side * 3, middle + 4)
-            )
-        names = [pane.result.maps.model if pane.result.maps is not None else "" for pane in result.panes[:2]]
-        font = pills.font(self, 13, bold=True)
-        for name, right in zip(
-            names or ["frame", views.find(result.settings.view).label.lower()], (x - 14, 0.0), strict=False
-        ):
-            if name:
-                size = pills.extent(font, name)
-                pills.pill(painter, font, name, right - size.width() if right else x + 14, self.height() - 44)
-
     def _paint_hover(self, painter: QPainter, result: Result) -> None:
         """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an
         audience."""
@@ -508,40 +498,6 @@ class Canvas(QWidget):
             patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen)
         painter.restore()
 
-    def _paint_overview(self, painter: QPainter, image: QImage) -> None:
-        """After a change of the zoom, for a moment: how much it is, and of a picture without panes which part."""
-        shows = _opacity(time.monotonic() - self._zoomed_at, _OVERVIEW_SECONDS)
-        if shows <= 0:
-            return
-        found = self._viewports()
-        painter.setOpacity(shows)
-        margin = 12.0
-        font = pills.font(self, 13, bold=True)
-        text = f"{self.zoom.magnification:.1f} ×" if self.zoom != Zoom() else "whole picture"
-        x, bottom = self.width() - margin - pills.extent(font, text).width(), self.height() - margin
-        if len(found) == 1 and self.zoom != Zoom() and min(self.width(), self.height()) > 300:
-            small = QSize(image.width(), image.height()).scaled(180, 120, Qt.KeepAspectRatio)
-            box = QRectF(self.width() - margin - small.width(), bottom - small.height(), small.width(), small.height())
-            painter.drawImage(box, image)
-            painter.setPen(QPen(QColor(0, 0, 0, 160), 1))
-            painter.setBrush(QColor(0, 0, 0, 110))
-            content = found[0].content
-            seen = content.intersected(found[0].window)
-            part = QRectF(
-                box.x() + (seen.x() - content.x()) / content.width() * box.width(),
-                box.y() + (seen.y() - content.y()) / content.height() * box.height(),
-                seen.width() / content.width() * box.width(),
-                seen.height() / content.height() * box.height(),
-            )
-            painter.drawRect(box)
-            painter.drawImage(part, image, _scaled(part.translated(-box.x(), -box.y()), image.width() / box.width()))
-            painter.setBrush(Qt.NoBrush)
-            painter.setPen(QPen(_ACCENT, 1.5))
-            painter.drawRect(part)
-            bottom = box.top() - 6
-        pills.pill(painter, font, text, x, bottom - pills.extent(font, text).height())
-        painter.setOpacity(1.0)
-
     def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:
         """The box that is being drawn round an object."""
         painter.setBrush(QColor(_ACCENT.red(), _ACCENT.green(), _ACCENT.blue(), 30))
@@ -551,30 +507,6 @@ class Canvas(QWidget):
             painter.drawRect(QRectF(begun, pointer).normalized())
             painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing)
-
-    def _paint_waiting(self, painter: QPainter) -> None:
-        """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
-        dark = self.ground.lightness() < 128
-        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#545962"))
-        middle, size = self.height() / 2, max(28, round(self.height() / 11))
-        font = pills.font(self, size, bold=True)
-        painter.setFont(font)
-        painter.setPen(ink)
-        painter.drawText(QRectF(0, middle - 2.0 * size, self.width(), 1.3 * size), Qt.AlignCenter, "rtviz")
-        bar = QRectF(self.width() / 2 - 2.2 * size, middle - 0.25 * size, 4.4 * size, 3)
-        painter.setPen(Qt.NoPen)
-        painter.setBrush(QColor(faint.red(), faint.green(), faint.blue(), 70))
-        painter.drawRoundedRect(bar, 1.5, 1.5)
-        phase = (time.monotonic() - self._began_at) / 1.6 % 1.0
-        left = bar.x() + bar.width() * max(0.0, 1.3 * phase - 0.3)
-        right = bar.x() + bar.width() * min(1.0, 1.3 * phase)
-        painter.setBrush(_ACCENT if dark else QColor("#9a5b00"))
-        painter.drawRoundedRect(QRectF(left, bar.y(), right - left, bar.height()), 1.5, 1.5)
-        painter.setFont(pills.font(self, max(13, round(size * 0.36))))
-        painter.setPen(faint)
-        lines = "\n".join(sentence for sentence in self._waiting if sentence)
-        box = QRectF(self.width() * 0.1, middle + 0.25 * size, self.width() * 0.8, self.height() / 3)
-        painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
 
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
@@ -650,10 +582,6 @@ def _fading(age: float, seconds: float) -> bool:
 
 def _opacity(age: float, seconds: float) -> float:
     return min(1.0, max(0.0, seconds - age) / _FADE_SECONDS)
-
-
-def _scaled(rect: QRectF, factor: float) -> QRectF:
-    return QRectF(rect.x() * factor, rect.y() * factor, rect.width() * factor, rect.height() * factor)
 
 
 __all__ = ["Canvas", "to_qimage"]

@@ -108,6 +108,7 @@ def _rows() -> tuple[Action, ...]:
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
+        Action("save_pca_basis", "Keep", "save the components of PCA", ("Ctrl+B",), kiosk=False),
         Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
         Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),
@@ -172,7 +173,7 @@ class Bindings:
                 changed[name] = tuple(plain(key) for key in keys if key.strip())
         self._keys |= changed
         self._actions: dict[str, str] = {}
-        # What the user bound takes a key away from what had it by default; of two wishes for one key the first wins.
+        # What the user bound takes a key away from what had it by default; of two bindings of one key the first wins.
         for name in (*changed, *(name for name in self._keys if name not in changed)):
             kept: list[str] = []
             for key in self._keys[name]:

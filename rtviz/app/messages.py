@@ -76,7 +76,7 @@ class _Sentence(QTextEdit):
 class _CardFrame(QFrame):
     """One card: the word and the sentence side by side, buttons behind them, as far as there is room."""
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _CardFrame(QFrame):
             button.setToolTip(label)
             if place == 0 and card.tone != "bad" and len(card.offers) > 1:
                 button.setObjectName("primary")
-            button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
+            button.clicked.connect(lambda _=False, command=command: self.requested.emit(command))
             self.buttons.append(button)
             flow.addWidget(button)
         self._whole = QBoxLayout(QBoxLayout.LeftToRight, self)
@@ -160,7 +160,7 @@ def structure(card: Card) -> tuple[object, ...]:
 class Messages(QScrollArea):
     """The cards, one under the other, at the top of their parent."""
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -192,7 +192,7 @@ class Messages(QScrollArea):
             self._frames = []
             for card in cards:
                 frame = _CardFrame(card)
-                frame.asked.connect(self.asked)
+                frame.requested.connect(self.requested)
                 self._column.addWidget(frame)
                 self._frames.append(frame)
             buttons = [button for frame in self._frames for button in frame.buttons]

@@ -114,7 +114,7 @@ class Window(Layout):
             part.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
-            asking.asked.connect(self.do)
+            asking.requested.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
         figure = f"Figure…\t{self.bindings.shown('figure')}", lambda: self.do("figure")

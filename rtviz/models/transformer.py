@@ -45,7 +45,7 @@ class _Pass:
         x: its input.
         layout: of its tokens.
         row: the index of the query's token.
-        outputs: on the device. Beside attention they hold what was asked for, or what the fast pass gives anyway.
+        outputs: on the device. Beside attention they hold what was requested, or what the fast pass gives anyway.
         fast: what ran it, if that was not the network itself.
         qk_inputs: what entered the softmax of each layer, if it was kept.
         evidence: of Grad-CAM.

@@ -8,9 +8,9 @@ which returns a picture of the frame's size, and add a row to VIEWS. A mosaic al
 
     def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
 
-and a view that puts something else than the frame beside its picture
+and a view that puts something else than the frame beside its picture, for both together
 
-    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels
+    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ VIEWS = (
              paper="Amir et al., 2021"),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
              _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",),
-             meaning="The network was never told what an object is; its patches alone give one away.",
+             meaning="The network was never taught what an object is; its patches alone give one away.",
              paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
              reads=frozenset({"track"}), titles=("Track",), transient=True,
