@@ -108,6 +108,7 @@ def _rows() -> tuple[Action, ...]:
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
+        Action("save_pca_basis", "Keep", "save the components of PCA", ("Ctrl+B",), kiosk=False),
         Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
         Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),

@@ -57,6 +57,7 @@ from rtviz.options import RealOption
 from rtviz.settings import Point, Settings
 from rtviz.sources import Source, open_source
 from rtviz.sources.pages import as_pages
+from rtviz.views.pca_basis import load as load_basis
 
 pytestmark = pytest.mark.gui
 
@@ -365,6 +366,22 @@ def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, q
     wait(qtbot, lambda: window.canvas.result.maps.query == window.session.settings.query)  # type: ignore[union-attr]
     qtbot.keyClick(window.canvas, Qt.Key_Escape)
     assert asked_for(window).query == "cls"
+
+
+def test_the_components_of_pca_are_saved_and_stay(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make(GREY.replace(view="heatmap"))
+    qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
+    assert "where the view PCA shows them" in window.canvas.toast_text
+    assert not list(tmp_path.glob("*.npz"))
+    window.change(view="pca")
+    wait(qtbot, lambda: window.canvas.result.maps.tokens is not None)  # type: ignore[union-attr]
+    qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
+    (path,) = tmp_path.glob("*-pca.npz")
+    assert window.session.settings.pca_basis == str(path)
+    result = window.canvas.result
+    assert result is not None
+    assert result.maps is not None
+    assert load_basis(str(path), result.maps).model == result.maps.model
 
 
 def test_a_shifted_click_sets_the_second_token_where_the_view_has_one(make: Make, qtbot: QtBot) -> None:
