@@ -60,7 +60,7 @@ def test_quitting_maximised_comes_back_maximised(make: Make, qtbot: QtBot, full_
 
 # --- cards -----------------------------------------------------------------------------------------------------------
 
-_PATH = "/home/someone/videos/2024/a-very-long-folder-name-for-a-film/interview-with-the-teacher-take-12.mp4"
+_PATH = "/media/someone/videos/2024/a-very-long-folder-name-for-a-film/interview-with-the-teacher-take-12.mp4"
 _OFFERS = (("Try again", "open_again"), ("Open…", "open"), ("Built-in scene", "open_scene"))
 _CARDS = [
     Card("source", "bad", "no source", f"{_PATH}: there is no such file.", None, _OFFERS),
