@@ -108,6 +108,7 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     label.setToolTip(tip)
     if isinstance(control, RealControl):
         control.setMinimumWidth(150)
+    control.setContentsMargins(0, 3, 0, 3)
     form.addRow(label, control)
     controls[name] = control
 
