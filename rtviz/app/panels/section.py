@@ -108,7 +108,8 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     label.setToolTip(tip)
     if isinstance(control, RealControl):
         control.setMinimumWidth(150)
-    control.setContentsMargins(0, 3, 0, 3)
+    for part in (label, control):  # alike, or their texts would not stand in one line
+        part.setContentsMargins(0, 3, 0, 3)
     form.addRow(label, control)
     controls[name] = control
 
