@@ -49,7 +49,7 @@ def launch(
     Args:
         place: what to open, as `rtviz.sources.open_source` understands it; several are opened one after the other; None
             takes the first camera that works, else the built-in scene.
-        settings: a Settings is shown as it is; a mapping holds only what was asked for, and the rest is as it was when
+        settings: a Settings is shown as it is; a mapping holds only what was given, and the rest is as it was when
             the window was closed last.
         config: a preset's name or file, of which `settings` holds the settings already: its tables `[keys]` and
             `[window]` count besides the user's own config.toml, and what was shown last does not.

@@ -16,10 +16,21 @@ from rtviz.app.model_commands import ModelCommands
 from rtviz.app.playback_commands import PlaybackCommands
 from rtviz.app.remembered import Remembered
 from rtviz.app.saving_commands import SavingCommands
-from rtviz.errors import lacks
+from rtviz.errors import SettingsError, lacks
 from rtviz.live.session import MODES, LiveSession
 from rtviz.options import ChoiceOption, RealOption
-from rtviz.settings import COLORMAPS, LAYOUTS, MODEL_FIELDS, Head, HeadOf, Mark, Muted, Settings
+from rtviz.settings import (
+    COLORMAPS,
+    LAYOUTS,
+    MODEL_FIELDS,
+    Head,
+    HeadOf,
+    Mark,
+    Muted,
+    Register,
+    Settings,
+    token_name,
+)
 from rtviz.views.requirements import fit, muted
 from rtviz.words import counted
 
@@ -72,6 +83,7 @@ class Commands:
             "elevator": self._elevator,
             "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
             "query_cls": lambda: self.change(query="cls"),
+            "query_register": self._next_register,
             "jaccard": self._jaccard,
             "unmark": lambda: self._unmark(1),
             "clear_marks": lambda: self._unmark(len(self.session.settings.track)),
@@ -137,11 +149,25 @@ class Commands:
         if name == "query":
             if views.find(settings.view).follows_pointer and value == "cls":
                 return "query: the patch under the pointer"
-            return "query: CLS" if value == "cls" else "query: this patch"
+            return f"query: {token_name(value)}"
         if name == "model":
             return f"loading {value}" if value else "default model"
         label = Settings.option(name).label.lower()
         return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
+
+    def _next_register(self) -> None:
+        """After the last register, CLS again.
+
+        Raises:
+            SettingsError: the model has no registers.
+        """
+        status, query = self.session.status(), self.session.settings.query
+        if not status.registers:
+            raise SettingsError(
+                "query", "reg0", f"CLS or a patch ({lacks(status.model_name or 'the model', 'registers')})"
+            )
+        following = query.number + 1 if isinstance(query, Register) else 0
+        self.change(query=Register(following) if following < status.registers else "cls")
 
     def _refit(self) -> None:
         self.session.refit()

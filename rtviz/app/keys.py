@@ -56,6 +56,7 @@ def _rows() -> tuple[Action, ...]:
         Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
         Action("elevator", "Heads and layers", "sweep through the layers", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
+        Action("query_register", "Heads and layers", "query the next register", ("Shift+Q",)),
         Action("model_next", "Models and objects", "next model on this machine", ("M",)),
         Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
         Action("pane_add", "Models and objects", "add a model beside it", ("Y",), more="a click chooses a pane"),
@@ -83,6 +84,8 @@ def _rows() -> tuple[Action, ...]:
         Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
         Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
         Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
+        Action("wipe", "View", "a divider to drag", ("Shift+W",), more="two models, or frame and overlay"),
+        Action("color_bar", "View", "colour bar, on or off", ("Shift+C",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -105,6 +108,7 @@ def _rows() -> tuple[Action, ...]:
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
+        Action("save_pca_basis", "Keep", "save the components of PCA", ("Ctrl+B",), kiosk=False),
         Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
         Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),
@@ -169,7 +173,7 @@ class Bindings:
                 changed[name] = tuple(plain(key) for key in keys if key.strip())
         self._keys |= changed
         self._actions: dict[str, str] = {}
-        # What the user bound takes a key away from what had it by default; of two wishes for one key the first wins.
+        # What the user bound takes a key away from what had it by default; of two bindings of one key the first wins.
         for name in (*changed, *(name for name in self._keys if name not in changed)):
             kept: list[str] = []
             for key in self._keys[name]:

@@ -178,7 +178,7 @@ class ModelChoice(QObject):
     # --- the offer of a trained model --------------------------------------------------------------------------------
 
     def offer(self, status: LiveStatus) -> Card | None:
-        """A card that offers a trained DINO while a stand-in runs that nobody asked for."""
+        """A card that offers a trained DINO while a stand-in runs that nobody chose."""
         settings, name = self._session.settings, status.model_name or ""
         stand_in = name == "embedded" or name.startswith("random:")
         if settings.model or settings.weights or not stand_in or self._layout.window_state.get("no_offer"):

@@ -49,7 +49,21 @@ class PictureMouse(QObject):
             "zoom_in": lambda: self._canvas.zoom_by(_STEP),
             "zoom_out": lambda: self._canvas.zoom_by(1 / _STEP),
             "zoom_whole": self._canvas.show_whole,
+            "wipe": self._wipe,
         }
+
+    def _wipe(self) -> None:
+        """Put a border between two pictures, to be dragged, or take it away."""
+        canvas = self._canvas
+        if canvas.wipe is not None:
+            canvas.wipe = None
+            canvas.toast("no divider")
+        elif canvas.can_wipe:
+            canvas.wipe = 0.5
+            canvas.toast("drag the divider")
+        else:
+            canvas.toast("a divider is between two models, or the frame and what is drawn on it", 4.0)
+        canvas.update()
 
     @property
     def asks_a_patch(self) -> bool:
@@ -91,8 +105,11 @@ class PictureMouse(QObject):
             self._set_query(spot)
 
     def _marked(self, mark: Mark) -> None:
-        takes = "references" in views.find(self._session.settings.view).needs
-        self._with_message(self._take_reference if takes else self._commands.mark, mark)
+        view = views.find(self._session.settings.view)
+        if "second" in view.reads:
+            self._change(second=Point(round(mark.x + mark.width / 2, 4), round(mark.y + mark.height / 2, 4)))
+            return
+        self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
 
     def _with_message(self, use: Callable[[Mark], None], mark: Mark) -> None:
         """Use a mark; an error becomes one line on the picture."""
@@ -113,7 +130,7 @@ class PictureMouse(QObject):
     def _is_pinned(self, spot: Spot) -> bool:
         """Whether a view that follows the pointer is pinned to the patch under a spot."""
         settings = self._session.settings
-        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+        if not isinstance(settings.query, Point) or not views.find(settings.view).follows_pointer:
             return False
         return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
 

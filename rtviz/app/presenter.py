@@ -17,7 +17,7 @@ from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.notices import Notice, Remedy, worded
-from rtviz.settings import Settings
+from rtviz.settings import Settings, token_name
 from rtviz.views.requirements import has_features, muted
 
 _WEIGHTS_NAME = 14  # lines' heights that the name of a weights file may be broad in the top bar
@@ -144,7 +144,7 @@ class Presenter:
             f"{status.page[0] + 1} / {status.page[1]}" if status.page else "",
             status.model_name or "",
             views.find(settings.view).word,
-            "query: CLS" if query == "cls" else "query: one patch",
+            f"query: {token_name(query, 'one patch')}",
         )
         return ["   ".join(filter(None, line)) for line in ((where, self._commands.describe("head")), second)]
 

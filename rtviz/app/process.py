@@ -76,7 +76,7 @@ def application() -> QApplication:
 
 
 def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[str, Any]) -> Settings:
-    """What to show at first: a Settings as it is; otherwise what was asked for, over what is remembered.
+    """What to show at first: a Settings as it is; otherwise what was given, over what is remembered.
 
     Raises:
         SettingsError: a value is not allowed.

@@ -96,6 +96,7 @@ class Window(Layout):
         self.action_table = self._action_table()
         self._connect()
         self._size = WindowSize(self, self.window_state, fixed=kiosk)
+        self.canvas.shows_scale = self.window_state.get("color_bar") is not False
         self.canvas.setFocus()
         self.set_theme(self.theme)
         show_settings()
@@ -113,10 +114,11 @@ class Window(Layout):
             part.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
-            asking.asked.connect(self.do)
+            asking.requested.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
-        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what")
+        figure = f"Figure…\t{self.bindings.shown('figure')}", lambda: self.do("figure")
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", figure)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -158,6 +160,7 @@ class Window(Layout):
             "hide_all": self._hide_all,
             "panels": self._panels,
             "meaning": self._meaning,
+            "color_bar": self._color_bar,
             "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
             "escape": self._escape,
             "help": self._help,
@@ -207,6 +210,10 @@ class Window(Layout):
     def _meaning(self) -> None:
         self.window_state["meaning"] = not self.window_state.get("meaning", True)
         self.arrange()
+
+    def _color_bar(self) -> None:
+        self.window_state["color_bar"] = self.canvas.shows_scale = not self.canvas.shows_scale
+        self.canvas.toast("colour bar" if self.canvas.shows_scale else "no colour bar")
 
     def _escape(self) -> None:
         """One step back, out of whatever is most recent."""
@@ -308,7 +315,9 @@ class Window(Layout):
     def _show_everything(self) -> None:
         self.help.hide()
         self.canvas.show_whole()
+        self.canvas.wipe = None
         self.canvas.show_whole()
+        self.canvas.wipe = None
         self.picture_only = False
         self.arrange()
 

@@ -14,7 +14,7 @@ from rtviz.drawing import palette
 from rtviz.errors import SettingsError
 from rtviz.figures.style import STYLE, figure_class
 from rtviz.frame import Frame, Pixels
-from rtviz.settings import Query
+from rtviz.settings import Point, Query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,7 +231,7 @@ def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Axes], None]:
 
     def draw(place: Axes) -> None:
         place.imshow(pixels, aspect="auto")
-        if query != "cls":
+        if isinstance(query, Point):
             for color, broad in (("black", 2.0), ("white", 0.9)):
                 spot = query.x * pixels.shape[1] - 0.5, query.y * pixels.shape[0] - 0.5
                 place.plot(*spot, marker="+", markersize=6 + broad, markeredgewidth=broad, color=color)

@@ -8,9 +8,9 @@ which returns a picture of the frame's size, and add a row to VIEWS. A mosaic al
 
     def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
 
-and a view that puts something else than the frame beside its picture
+and a view that puts something else than the frame beside its picture, for both together
 
-    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels
+    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ _NORMS = frozenset({"attention", "norms"})
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
      "matches", "mutual", "pca_component", "pca_figure",
-     "pca_basis"}
+     "pca_basis", "second", "direction"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
 
@@ -142,8 +142,8 @@ VIEWS = (
              meaning="What changes when heads are switched off: orange gains attention, blue loses it.",
              paper="Michel et al., 2019"),
     ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
-             by_layer=True, reads=_HEAD, mosaic=True,
-             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}"),
+             by_layer=True, reads=_HEAD | {"second", "direction"}, mosaic=True,
+             titles=("layer {layer} · {heads} · directions", "L{layer} · directions", "L{layer}"),
              meaning="Whom a patch looks at, and who looks at it: these need not be the same.",
              paper="Vaswani et al., 2017"),
     ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
@@ -160,7 +160,7 @@ VIEWS = (
              paper="Amir et al., 2021"),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
              _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",),
-             meaning="The network was never told what an object is; its patches alone give one away.",
+             meaning="The network was never taught what an object is; its patches alone give one away.",
              paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
              reads=frozenset({"track"}), titles=("Track",), transient=True,

@@ -39,7 +39,10 @@ class Fitting(Model):
 
 def opened(window: Window, qtbot: QtBot) -> FigureDialog:
     """The dialog, with a preview."""
-    qtbot.keyClick(window.canvas, Qt.Key_F, Qt.ControlModifier | Qt.ShiftModifier)
+    menu = window.header.snapshot_menu.menu()
+    assert menu is not None
+    menu.aboutToShow.emit()
+    next(entry for entry in menu.actions() if entry.text() == "Figure…\tCtrl+Shift+F").trigger()
     dialog = window.figuring.dialog
     assert dialog is not None
     wait(qtbot, lambda: dialog.preview.pixmap() is not None)

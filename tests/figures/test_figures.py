@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -491,16 +489,19 @@ def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(
     assert "a bug in rtviz" not in err
 
 
-def test_the_command_draws_a_frame_of_a_scene(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rtviz", "figure", "scene:3", "--start", "1", "--resolution", "64"]
+def test_the_command_draws_a_frame_of_a_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = in_process(monkeypatch, capsys)
+    command = ["figure", "scene:3", "--start", "1", "--resolution", "64"]
     command += ["--compare", "random:embedded,embedded", "-o", str(tmp_path / "figure.svg")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "untrained" in done.stderr
+    done = run(*command)
+    assert done.status == 0, done.err
+    assert "untrained" in done.err
     assert "random:embedded" in (tmp_path / "figure.svg").read_text()
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 1
-    assert "overwrite" in again.stderr
+    again = run(*command)
+    assert again.status == 1
+    assert "overwrite" in again.err
 
 
 @pytest.mark.parametrize("page", ["layers_by_heads", "heads", "compare"])
