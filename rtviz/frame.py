@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Prompt, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -174,7 +174,8 @@ class Maps(_Shown):
         layer_prefix_tokens: float32 [kept layers, prefix tokens, width], the same of CLS (first) and the registers.
         layer_keys: float32 [kept layers, heads, rows, columns, head width], patch keys as they enter the softmax; on
             demand.
-        references: the reference pictures that the settings name, through the same model.
+        references: the marked places of pictures that the view shows in the frame, references or prompts, through the
+            same model.
     """
 
     attention: Floats
@@ -279,12 +280,12 @@ class ReferencePicture:
     """A picture with a marked place, as a model sees it.
 
     Attributes:
-        reference: where the picture is, and the mark.
+        reference: where the picture is, and the mark; of a prompt also the class.
         frame: the picture.
         maps: of the picture, with the features that patches are compared by.
     """
 
-    reference: Reference
+    reference: Reference | Prompt
     frame: Frame
     maps: Maps
 

@@ -205,7 +205,7 @@ def _run_one(
             smoothing=0.1,
         ) as bar:
             try:
-                report = runner.run(source, task.output, bar.update if lines is None else lines.count)
+                report = runner.run(source, task, bar.update if lines is None else lines.count)
             except (KeyboardInterrupt, RtvizError):
                 bar.close()
                 rest = leftover(task.output)

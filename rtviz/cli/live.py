@@ -50,7 +50,8 @@ def _live(parsed: argparse.Namespace) -> int:
 
     given = given_settings(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
-    views.find(Settings.from_mapping(shown | given).view)
+    settings = Settings.from_mapping(shown | given)
+    views.find(settings.view)
     place = None
     if parsed.source:
         from rtviz.sources.pages import gather
@@ -58,6 +59,8 @@ def _live(parsed: argparse.Namespace) -> int:
         place, left_out = gather(parsed.source)
         if left_out:
             raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
+        if Path(place).exists() or place.startswith("scene:"):
+            given["prompt"] = settings.with_prompts_on(place).prompt
     return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
 
 

@@ -57,11 +57,12 @@ class JobConfig:
 
         return open_source(place, **self.output.part(), floats=self.floats if Path(place).is_file() else None)
 
-    def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
+    def settings_for(self, place: str, source: SourceInfo, models: Sequence[Model]) -> Settings:
         """The settings for one input."""
         from rtviz.engine.engine import for_still
 
-        return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
+        settings = self.settings.with_prompts_on(place, self.output.start)
+        return for_still(settings, models, source.size) if self.stills and source.still else settings
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values; two configs with the same values make the same outputs."""
@@ -98,8 +99,8 @@ class JobRunner:
         engines = Comparison if self._several_panes else Engine
         self.models: Sequence[Model] = engines.for_settings(config.settings, progress).models
 
-    def run(self, source: Source, output: Path, on_frame: OnFrame | None = None) -> Report:
-        """Process one source; nothing is remembered of the sources before it.
+    def run(self, source: Source, task: Task, on_frame: OnFrame | None = None) -> Report:
+        """Process the source of a task; nothing is remembered of the sources before it.
 
         Raises:
             RtvizError: the source, a model or the sink failed.
@@ -114,10 +115,10 @@ class JobRunner:
             wanted = config.exported
             layers = range(model.layers) if wanted.layers is None else wanted.layers
             exporter = Engine(model, features=wanted.features, kept_layers=layers)
-            return pipeline.export(source, output, exporter, config.settings, config.output, on_frame, wanted)
+            return pipeline.export(source, task.output, exporter, config.settings, config.output, on_frame, wanted)
         engine = Comparison([Engine(model) for model in self.models]) if self._several_panes else Engine(*self.models)
-        settings = config.settings_for(source.info, self.models)
-        return pipeline.render(source, output, engine, settings, config.output, on_frame)
+        settings = config.settings_for(task.place, source.info, self.models)
+        return pipeline.render(source, task.output, engine, settings, config.output, on_frame)
 
 
 class Worker:
@@ -141,7 +142,7 @@ class Worker:
             return failed(task, self._runner)
         try:
             with self._config.open(task.place) as source:
-                report = self._runner.run(source, task.output)
+                report = self._runner.run(source, task)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # every later input of this process would fail too
                 os._exit(_DEVICE_LOST)

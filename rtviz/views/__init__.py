@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtviz.errors import SettingsError, lacks
 from rtviz.views import registry
 from rtviz.views.base import FOLLOWED, NO_HEAD, Memory, Tile
-from rtviz.views.registry import FRAME, MARKS, REFERENCES, SOME_READ, ViewInfo, fallback, find, names
+from rtviz.views.registry import FRAME, MARKS, PROMPTS, REFERENCES, SOME_READ, ViewInfo, fallback, find, names
 
 if TYPE_CHECKING:
     from rtviz.frame import Frame, Maps, Pixels
@@ -107,6 +107,7 @@ __all__ = [
     "FRAME",
     "MARKS",
     "NO_HEAD",
+    "PROMPTS",
     "REFERENCES",
     "SOME_READ",
     "Memory",

@@ -34,8 +34,8 @@ class ViewInfo:
         key: the key that shows the view; a capital letter is typed with Shift.
         needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
             objects in the model's family), "labels" (of marked objects, once there are any), "references" (of the
-            pictures that the settings name), "cam", "rollout", "unablated", "norms",
-            "columns".
+            pictures that the settings name), "prompts" (of those that their prompts name), "cam",
+            "rollout", "unablated", "norms", "columns".
             A view without needs runs without a model.
         headless: whether it can also show a model that has no attention heads.
         follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
@@ -95,6 +95,7 @@ _KEYS = frozenset({"attention", "keys"})
 _FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
 _REFERENCES = frozenset({"attention", "tokens", "references"})
+_PROMPTS = frozenset({"attention", "tokens", "prompts"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _UNABLATED = frozenset({"attention", "unablated"})
@@ -104,7 +105,7 @@ _NORMS = frozenset({"attention", "norms"})
 # The settings that only some views read; nearly all views read the others, such as colours and layout.
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
-     "matches", "mutual", "pca_component", "pca_figure",
+     "matches", "mutual", "prompt", "confidence", "pca_component", "pca_figure",
      "pca_basis"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
@@ -165,6 +166,10 @@ VIEWS = (
              own_beside=True, transient=True,
              meaning="A place of another picture, found again here: the same part of another thing counts, too.",
              paper="Amir et al., 2021"),
+    ViewInfo("prompts", "Prompts", "the patches of named classes, by examples of what they are and are not", "K",
+             _PROMPTS, reads=frozenset({"prompt", "confidence", "features"}), titles=("Prompts",), transient=True,
+             meaning="What is like the examples with a plus, and less like those with a minus, in the class's colour.",
+             paper="Caron et al., 2021"),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
              by_layer=True, reads=frozenset({"cam", "target"}), hover=None,
              titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}"),
@@ -176,6 +181,7 @@ VIEWS = (
 # Views that other modules select, by what they show.
 FRAME = "none"
 MARKS = "track"
+PROMPTS = "prompts"
 REFERENCES = "reference"
 
 

@@ -1,0 +1,58 @@
+"""The view `prompts`: the patches of named classes, each in its colour, by examples of what they are and are not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtviz.analysis.prompting import Example, classes_of, members, probabilities
+from rtviz.drawing import labels, palette
+from rtviz.drawing.masks import patches_pixels
+from rtviz.frame import Frame, Maps, Pixels
+from rtviz.settings import Prompt, Settings
+from rtviz.views.base import Memory, NamedMasks
+from rtviz.views.mask import all_heads
+from rtviz.views.requirements import compared_by
+
+
+def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """The classes tinted and outlined, with a legend that says how many examples each has."""
+    alone = settings.layout == "alone"
+    if not maps.references:
+        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
+        labels.say(picture, "no prompt: Shift+click what to find", "no prompt: Shift+click", "no prompt")
+        return picture
+    found = masks(frame, maps, settings, memory)
+    picture = all_heads(frame.pixels, found.pixels, settings.opacity, alone)
+    prompts = [one.reference for one in maps.references if isinstance(one.reference, Prompt)]
+    entries = [
+        (f"{name} {_count(prompts, name, True)}{_count(prompts, name, False)}", color)
+        for name, color in zip(found.names, found.colors, strict=True)
+    ]
+    labels.legend(picture, "class", entries)
+    return picture
+
+
+def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks:
+    """The masks of the classes on the frame; none without a prompt."""
+    features = compared_by(settings, maps.discovery_features)
+    examples = [
+        Example.of(one.maps.patch_features(features), one.reference)
+        for one in maps.references
+        if isinstance(one.reference, Prompt)
+    ]
+    names = classes_of(examples)
+    if not names:
+        return NamedMasks((), (), np.zeros((0, *frame.size), np.uint8))
+    probability = probabilities(maps.patch_features(features), examples)
+    patches = members(probability, settings.confidence)
+    # An outline runs where this crosses a half.
+    field = np.clip(probability - np.float32(settings.confidence - 0.5), 0, 1)
+    field = np.where(patches, np.maximum(field, 0.51), np.minimum(field, 0.49)).astype(np.float32)
+    pixels = patches_pixels(patches, field, frame.size, settings.upsampling, frame.pixels)
+    return NamedMasks(names, tuple(palette.head_color(number) for number in range(len(names))), pixels)
+
+
+def _count(prompts: list[Prompt], name: str, positive: bool) -> str:
+    """ "+2" or "−1": how many examples of a class there are of one kind; empty for none."""
+    count = sum(one.name == name and one.positive is positive for one in prompts)
+    return f"{'+' if positive else '−'}{count}" if count else ""
