@@ -17,15 +17,15 @@ from rtviz.views.requirements import compared_by
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The classes tinted and outlined, with a legend that says how many examples each has."""
     alone = settings.layout == "alone"
-    if not maps.references:
-        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        labels.say(picture, "no prompt: Shift+click what to find", "no prompt: Shift+click", "no prompt")
-        return picture
     found = masks(frame, maps, settings, memory)
+    if not found.names:
+        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
+        labels.say(picture, "nothing says what to find: Shift+click it", "Shift+click what to find", "no prompt")
+        return picture
     picture = all_heads(frame.pixels, found.pixels, settings.opacity, alone)
     prompts = [one.reference for one in maps.references if isinstance(one.reference, Prompt)]
     entries = [
-        (f"{name} {_count(prompts, name, True)}{_count(prompts, name, False)}", color)
+        (" ".join((name, *_counts(prompts, name))), color)
         for name, color in zip(found.names, found.colors, strict=True)
     ]
     labels.legend(picture, "class", entries)
@@ -52,7 +52,7 @@ def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -
     return NamedMasks(names, tuple(palette.head_color(number) for number in range(len(names))), pixels)
 
 
-def _count(prompts: list[Prompt], name: str, positive: bool) -> str:
-    """ "+2" or "−1": how many examples of a class there are of one kind; empty for none."""
-    count = sum(one.name == name and one.positive is positive for one in prompts)
-    return f"{'+' if positive else '−'}{count}" if count else ""
+def _counts(prompts: list[Prompt], name: str) -> list[str]:
+    """ "+2", "-1": how many examples of each kind a class has."""
+    signs = [prompt.positive for prompt in prompts if prompt.name == name]
+    return [f"{sign}{signs.count(kind)}" for sign, kind in (("+", True), ("-", False)) if kind in signs]
