@@ -320,6 +320,7 @@ class Result(_Shown):
         settings: what it was drawn with.
         timings_ms: milliseconds by stage: "forward", "draw".
         panes: where several models are compared, what each of them shows; then `maps` and `settings` are those of one.
+        frame_boxes: (top, left, height, width) of the frame in the overlay, in pixels, where it has places among panes.
     """
 
     overlay: Pixels
@@ -328,6 +329,7 @@ class Result(_Shown):
     settings: Settings
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     panes: tuple[Pane, ...] = ()
+    frame_boxes: tuple[tuple[int, int, int, int], ...] = ()
 
     def __repr__(self) -> str:
         height, width = self.overlay.shape[:2]

@@ -209,7 +209,7 @@ def grey(place: Path) -> list[int]:
     return [int(level) for level in pixels[0, :, 0]]
 
 
-def copy(source_path: Path, path: Path, output: OutputSettings | None = None, **part: Unpack[Part]) -> list[str]:
+def copy(source_path: str | Path, path: Path, output: OutputSettings | None = None, **part: Unpack[Part]) -> list[str]:
     """Through a source and a sink, unchanged; returns the sink's warnings."""
     with (
         open_source(str(source_path), **part) as source,

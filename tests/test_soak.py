@@ -39,6 +39,21 @@ def test_what_grows_is_told_and_what_is_flat_is_not() -> None:
     assert figures(handles=5).to_mapping()["growth"]["handles"] == 5
 
 
+def test_memory_is_compared_among_rounds_with_as_many_threads() -> None:
+    """Compiled passes come and go with the sizes of frames, each with weights and threads of its own."""
+    states = [(700, 13), (900, 16), (1400, 20)]
+    middle, last = [states[0], states[1], states[1]], [states[1], states[2], states[1]]
+
+    def problems(leaked: float) -> list[str]:
+        rounds = [*states, *middle, *((memory + leaked, threads) for memory, threads in last)]
+        return SoakFigures(
+            "faulty:", 0, samples=[Sample(0, memory, 0, 0, threads, 6) for memory, threads in rounds]
+        ).problems()
+
+    assert problems(0) == []
+    assert problems(40) == ["memory grew by 40.0 MB; allowed: 32"]
+
+
 def test_random_keys_are_pressed_on_a_failing_camera_and_a_leak_is_seen(qtbot: QtBot) -> None:
     camera = FaultyCamera(30, (96, 128), [Fault("false", 40, 44), Fault("exception", 60, 60)], repeat=80)
     leaked: list[int] = []

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
 
 from PyQt5 import sip
-from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
-    QFont,
+    QContextMenuEvent,
     QFontMetricsF,
     QImage,
     QMouseEvent,
+    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
     QPen,
+    QWheelEvent,
 )
-from PyQt5.QtWidgets import QWidget
+from PyQt5.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from rtviz import views
-from rtviz.app.pointing import Spot, result_at, spot_at
+from rtviz.app import patch_readout, pills
+from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
-from rtviz.frame import Grid, Pixels, Result
+from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
+from rtviz.frame import Pixels, Result
 from rtviz.settings import Mark
-from rtviz.views.hover import hover
 
-_PILL = QColor(10, 11, 14, 190)
-_INK = QColor(244, 244, 240)
 _FAINT = QColor(176, 179, 186)
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
 _BAD = QColor(DARK.bad)
 
 _TOAST_SECONDS, _FADE_SECONDS = 1.3, 0.3
+_READOUT_SECONDS = 2.5  # how long the patch under a pointer that rests stays outlined
+_OVERVIEW_SECONDS = 1.6  # how long a change of the zoom shows
+_NOTCH = 1.2  # the magnification of one notch of the wheel
+_LEAST_CRISP = 1.5  # the magnification from which patches are drawn crisp
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +71,10 @@ class Canvas(QWidget):
     dragged = pyqtSignal(object)  # Spot: moved with the button down
     hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
+    menu_requested = pyqtSignal(
+        object, QPoint
+    )  # Spot, or None, and the point of the screen: the context menu is wanted
+    crisp_changed = pyqtSignal(bool)  # patches are so large, or no longer, that they are to be drawn in one colour
     first_paint = pyqtSignal()  # the window is on screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -87,12 +95,19 @@ class Canvas(QWidget):
         self._image: QImage | None = None
         self._emitted: Result | None = None
         self._pointer: QPointF | None = None
-        self._band: tuple[QPointF, Spot] | None = None  # where a box was begun
+        self._moved_at = 0.0
+        # Where a box was begun: on the canvas, in fractions of the picture, what was there, and in which viewport.
+        self._band: tuple[QPointF, tuple[float, float], Spot, int] | None = None
+        self._zooms: dict[str, Zoom] = {}  # of the frame, and of each mosaic, in which the same place shows another one
+        self._zoomed_at = -_OVERVIEW_SECONDS
+        self._grip: QPointF | None = None  # where the picture is held while it is moved
+        self._crisp = False
         self._toast, self._toast_at, self._toast_seconds = "", 0.0, _TOAST_SECONDS
         self._waiting: tuple[str, ...] = ()
         self._stands = False
         self._has_predicted = False
         self._began_at = time.monotonic()
+        self.grabGesture(Qt.PinchGesture)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(960, 640)
@@ -107,6 +122,7 @@ class Canvas(QWidget):
         if result is not self.result:
             self.result = result
             self._image = to_qimage(result.overlay)
+            self._tell_crisp()
             self.update()
 
     def wait_for(self, *sentences: str) -> None:
@@ -127,18 +143,19 @@ class Canvas(QWidget):
 
     def tick(self) -> None:
         """Once for each poll: what moves by itself is painted again."""
-        if self.result is None or (self._toast and time.monotonic() - self._toast_at > self._toast_seconds):
+        now = time.monotonic()
+        fading = _fading(now - self._moved_at, _READOUT_SECONDS) or _fading(now - self._zoomed_at, _OVERVIEW_SECONDS)
+        if self.result is None or fading or (self._toast and now - self._toast_at > self._toast_seconds):
             self.update()
 
-    # --- the mouse -------------------------------------------------------------------------------------------------
+    # --- where things are ------------------------------------------------------------------------------------------
 
     def picture_rect(self) -> QRectF:
-        """Where the picture lies on the canvas."""
-        if self._image is None:
+        """Where the picture lies on the canvas: beyond it, where a picture without panes is zoomed."""
+        if self.result is None:
             return QRectF(self.rect())
-        scale = min(self.width() / self._image.width(), self.height() / self._image.height())
-        width, height = self._image.width() * scale, self._image.height() * scale
-        return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
+        found = self._viewports()
+        return found[0].content if len(found) == 1 else fitted(self.result, QRectF(self.rect()))
 
     def spot(self, point: QPointF) -> Spot | None:
         """What a point of the canvas means."""
@@ -146,18 +163,99 @@ class Canvas(QWidget):
             return None
         return spot_at(self.result, *self._fractions(point))
 
+    def _viewports(self) -> list[Viewport]:
+        return viewports(self.result, QRectF(self.rect()), self.zoom) if self.result is not None else []
+
+    def _viewport_at(self, point: QPointF) -> int | None:
+        """The number of the viewport in whose window a point is; None between them, and beside the picture."""
+        found = (number for number, one in enumerate(self._viewports()) if one.window.contains(point))
+        return next(found, None)
+
+    def _fractions(self, point: QPointF, number: int | None = None) -> tuple[float, float]:
+        """A point of the canvas in fractions of the picture's width and height.
+
+        Args:
+            number: of the viewport whose scale goes on beyond its window; None for the one at the point.
+        """
+        number = self._viewport_at(point) if number is None else number
+        if number is not None:
+            return self._viewports()[number].fractions(point)
+        rect = QRectF(self.rect()) if self.result is None else fitted(self.result, QRectF(self.rect()))
+        return (point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height()
+
+    # --- zoom ------------------------------------------------------------------------------------------------------
+
+    @property
+    def zoom(self) -> Zoom:
+        """What is seen of the picture, or of each of the panes."""
+        return self._zooms.get(self._zoom_key(), Zoom())
+
+    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+        """Magnify by a factor. What lies at a point of the canvas stays there: at the pointer, if none is given, or in
+        the middle."""
+        found = self._viewports()
+        if not found or self.result is None:
+            return
+        at = at or self._pointer
+        number = None if at is None else self._viewport_at(at)
+        one = found[number or 0]
+        at = at if number is not None and at is not None else one.window.center()
+        self._set_zoom(one.magnified(self.zoom, factor, at, one.part.width() * self.result.overlay.shape[1]))
+
+    def show_whole(self) -> None:
+        """Show all of the picture again, in every view."""
+        self._zooms.clear()
+        self._set_zoom(Zoom())
+
+    def _move(self, delta: QPointF) -> None:
+        found = self._viewports()
+        if found:
+            self._set_zoom(found[0].moved(self.zoom, delta))
+
+    def _set_zoom(self, zoom: Zoom) -> None:
+        if zoom != self.zoom:
+            self._zooms[self._zoom_key()] = zoom
+            self._zoomed_at = time.monotonic()
+            self._tell_crisp()
+            self.update()
+
+    def _zoom_key(self) -> str:
+        view = views.find(self.result.settings.view) if self.result is not None else None
+        return view.name if view is not None and view.mosaic else ""
+
+    def _tell_crisp(self) -> None:
+        crisp = self.result is not None and self.zoom.magnification >= _LEAST_CRISP
+        if crisp and self.result is not None:
+            crisp = patch_readout.patch_side(self.result, self._viewports()[0]) >= patch_readout.CRISP_PATCH
+        if crisp != self._crisp:
+            self._crisp = crisp
+            self.crisp_changed.emit(crisp)
+
+    # --- the mouse -------------------------------------------------------------------------------------------------
+
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.setFocus(Qt.MouseFocusReason)
-        if event.button() == Qt.LeftButton:
-            spot = self.spot(event.localPos())
+        point = event.localPos()
+        holds = event.button() == Qt.MiddleButton or (
+            event.button() == Qt.LeftButton and bool(event.modifiers() & Qt.ControlModifier)
+        )
+        if holds:
+            self._grip = point
+            self.setCursor(Qt.ClosedHandCursor)
+        elif event.button() == Qt.LeftButton:
+            spot = self.spot(point)
             if spot is not None and event.modifiers() & Qt.ShiftModifier:
-                self._band = event.localPos(), spot
+                self._band = point, self._fractions(point), spot, self._viewport_at(point) or 0
             elif spot is not None:
                 self.pointed.emit(spot)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
-        if self._band is None:
+        self._moved_at = time.monotonic()
+        if self._grip is not None:
+            self._move(self._pointer - self._grip)
+            self._grip = self._pointer
+        elif self._band is None:
             spot = self.spot(event.localPos())
             self.hovered.emit(spot)
             if spot is not None and event.buttons() & Qt.LeftButton:
@@ -165,20 +263,18 @@ class Canvas(QWidget):
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self._grip is not None and event.button() in (Qt.MiddleButton, Qt.LeftButton):
+            self._grip = None
+            self.unsetCursor()
         band, self._band = self._band, None
         if band is not None and event.button() == Qt.LeftButton and self.result is not None:
-            begun, spot = band
-            ends = [spot.place(*self._fractions(point)) for point in (begun, event.localPos())]
+            point, begun, spot, viewport = band
+            ends = [spot.place(*begun), spot.place(*self._fractions(event.localPos(), viewport))]
             (left, right), (top, bottom) = (sorted(values) for values in zip(*ends, strict=True))
-            wide = (event.localPos() - begun).manhattanLength() > 8 and right > left and bottom > top
+            wide = (event.localPos() - point).manhattanLength() > 8 and right > left and bottom > top
             mark = Mark(left, top, right - left, bottom - top) if wide else Mark(*ends[0])
             self.marked.emit(Mark(*(round(value, 4) for value in mark)))
         self.update()
-
-    def _fractions(self, point: QPointF) -> tuple[float, float]:
-        """A point of the canvas in fractions of the picture's width and height."""
-        rect = self.picture_rect()
-        return (point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
@@ -188,19 +284,46 @@ class Canvas(QWidget):
         self.hovered.emit(None)
         self.update()
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        self.menu_requested.emit(self.spot(QPointF(event.pos())), event.globalPos())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        """Zoom around the pointer; sideways, or with Shift, move the picture."""
+        turned = event.angleDelta()
+        if event.modifiers() & Qt.ShiftModifier or abs(turned.x()) > abs(turned.y()):
+            self._move(QPointF(turned.x() or turned.y(), 0) / 2)
+        elif turned.y() and self._band is None:
+            self.zoom_by(_NOTCH ** (turned.y() / 120), event.position())
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        """Pinches, of a touch pad and on a touch screen, beside what every widget gets."""
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.ZoomNativeGesture:
+            self.zoom_by(1 + event.value(), event.localPos())
+            return True
+        if isinstance(event, QGestureEvent):
+            pinch = event.gesture(Qt.PinchGesture)
+            if isinstance(pinch, QPinchGesture):
+                at = QPointF(self.mapFromGlobal(pinch.centerPoint().toPoint()))
+                self._move(pinch.centerPoint() - pinch.lastCenterPoint())
+                self.zoom_by(pinch.scaleFactor(), at)
+                return True
+        return super().event(event)
+
     # --- painting --------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
         painter.fillRect(self.rect(), self.ground)
         painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
-        rect = self.picture_rect()
-        if self._image is not None:
-            painter.drawImage(rect, self._image)
+        rect = self.picture_rect().intersected(QRectF(self.rect()))
+        if self.result is not None and self._image is not None:
+            self._paint_picture(painter, self.result, self._image)
             if self._band is not None and self._pointer is not None:
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
-                self._paint_hover(painter, rect)
+                self._paint_hover(painter, self.result)
+            self._paint_overview(painter, self._image)
         else:
             self._paint_waiting(painter)
         self._paint_hud(painter, rect)
@@ -218,54 +341,84 @@ class Canvas(QWidget):
                 self._has_predicted = True
                 _log.debug("the first overlay is painted at %.3f", time.time())
 
-    def _paint_hover(self, painter: QPainter, rect: QRectF) -> None:
-        """The patch under the pointer, outlined in black and white, and its value beside the pointer."""
-        if self._pointer is None or self.result is None:
+    def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
+        """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
+        found = self._viewports()
+        if self.zoom == Zoom() or len(found) > 1:
+            painter.drawImage(fitted(result, QRectF(self.rect())), image)
+        if self.zoom == Zoom():
             return
-        spot = self.spot(self._pointer)
-        if spot is None:
+        crisp = found[0].content.width() / (found[0].part.width() * image.width()) * self.devicePixelRatioF()
+        painter.setRenderHint(QPainter.SmoothPixmapTransform, crisp < patch_readout.CRISP_PIXEL)
+        for one in found:
+            seen = one.content.intersected(one.window)
+            left, top = one.fractions(seen.topLeft())
+            right, bottom = one.fractions(seen.bottomRight())
+            across, down = image.width(), image.height()
+            painter.drawImage(
+                seen, image, QRectF(left * across, top * down, (right - left) * across, (bottom - top) * down)
+            )
+        painter.setRenderHint(QPainter.SmoothPixmapTransform)
+        if self._crisp:
+            for one in found:
+                patch_readout.paint_grid(painter, result, one)
+
+    def _paint_hover(self, painter: QPainter, result: Result) -> None:
+        """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an
+        audience."""
+        shows = _opacity(time.monotonic() - self._moved_at, _READOUT_SECONDS)
+        if self._pointer is None or self._grip is not None or shows <= 0:
             return
-        result = result_at(self.result, spot)
-        if spot.head is not None and result.maps is not None:
-            head = spot.head if isinstance(spot.head, int) or spot.head in ("mean", "max", "all") else "mean"
-            layer = result.settings.layer if spot.layer is None else spot.layer
-            shown = result.settings.replace(head=head, layer=layer)
-            result = dataclasses.replace(result, settings=shown)
-        found = hover(result, spot.x, spot.y)
-        if found is None:
+        number, spot = self._viewport_at(self._pointer), self.spot(self._pointer)
+        found = patch_readout.hovered(result, spot) if spot is not None else None
+        if spot is None or found is None:
             return
-        left, top, width, height = spot.box
-        cell = QRectF(
-            rect.x() + (left + width * found.column / found.columns) * rect.width(),
-            rect.y() + (top + height * found.row / found.rows) * rect.height(),
-            width / found.columns * rect.width(),
-            height / found.rows * rect.height(),
-        )
-        painter.setBrush(Qt.NoBrush)
-        painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels
-        asked = "cls" if result.maps is None else result.maps.query
-        place = None if asked == "cls" else Grid(found.rows, found.columns).patch_at(asked)
-        marked = place == (found.row, found.column)  # the view has put its own sign there
-        for pen in () if marked else (QPen(QColor(0, 0, 0, 200), 3), QPen(QColor(255, 255, 255), 1)):
-            painter.setPen(pen)
-            painter.drawRect(cell)
-        painter.setRenderHint(QPainter.Antialiasing)
-        if views.find(result.settings.view).hover != "attention":  # its figures would be of what is not shown
+        one = self._viewports()[number] if number is not None else None
+        if one is None:
             return
-        text = f"{100 * found.share:.2f} %   {found.times_uniform:.1f} × uniform"
-        if spot.head is not None:
-            which = f"head {spot.head}" if isinstance(spot.head, int) else str(spot.head)
-            text = f"layer {spot.layer}  {which}   {text}"
-        size = max(12, min(20, round(self.height() / 42)))
-        font = _font(self, size)
-        broad = QFontMetricsF(font).horizontalAdvance(text) + size * 1.1
-        x = cell.right() + 10
-        if x + broad > min(rect.right(), self.width() - 6):
-            x = cell.left() - 10 - broad
-        if x < 6:  # beside neither side
-            x = max(6.0, self.width() - broad - 6)
-        y = max(6.0, min(cell.top() - size * 0.4, self.height() - size * 2.2))
-        _pill(painter, font, text, x, y)
+        seen = one.content.intersected(one.window)
+        painter.save()
+        painter.setClipRect(seen)
+        painter.setOpacity(shows)
+        cell = patch_readout.paint_outline(painter, result, spot, found, one)
+        if not self.window().isFullScreen():
+            font = pills.font(self, max(12, min(20, round(self.height() / 42))))
+            patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen)
+        painter.restore()
+
+    def _paint_overview(self, painter: QPainter, image: QImage) -> None:
+        """After a change of the zoom, for a moment: how much it is, and of a picture without panes which part."""
+        shows = _opacity(time.monotonic() - self._zoomed_at, _OVERVIEW_SECONDS)
+        if shows <= 0:
+            return
+        found = self._viewports()
+        painter.setOpacity(shows)
+        margin = 12.0
+        font = pills.font(self, 13, bold=True)
+        text = f"{self.zoom.magnification:.1f} ×" if self.zoom != Zoom() else "whole picture"
+        x, bottom = self.width() - margin - pills.extent(font, text).width(), self.height() - margin
+        if len(found) == 1 and self.zoom != Zoom() and min(self.width(), self.height()) > 300:
+            small = QSize(image.width(), image.height()).scaled(180, 120, Qt.KeepAspectRatio)
+            box = QRectF(self.width() - margin - small.width(), bottom - small.height(), small.width(), small.height())
+            painter.drawImage(box, image)
+            painter.setPen(QPen(QColor(0, 0, 0, 160), 1))
+            painter.setBrush(QColor(0, 0, 0, 110))
+            content = found[0].content
+            seen = content.intersected(found[0].window)
+            part = QRectF(
+                box.x() + (seen.x() - content.x()) / content.width() * box.width(),
+                box.y() + (seen.y() - content.y()) / content.height() * box.height(),
+                seen.width() / content.width() * box.width(),
+                seen.height() / content.height() * box.height(),
+            )
+            painter.drawRect(box)
+            painter.drawImage(part, image, _scaled(part.translated(-box.x(), -box.y()), image.width() / box.width()))
+            painter.setBrush(Qt.NoBrush)
+            painter.setPen(QPen(_ACCENT, 1.5))
+            painter.drawRect(part)
+            bottom = box.top() - 6
+        pills.pill(painter, font, text, x, bottom - pills.extent(font, text).height())
+        painter.setOpacity(1.0)
 
     def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:
         """The box that is being drawn round an object."""
@@ -280,9 +433,9 @@ class Canvas(QWidget):
     def _paint_waiting(self, painter: QPainter) -> None:
         """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
         dark = self.ground.lightness() < 128
-        ink, faint = (_INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
+        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
         middle, size = self.height() / 2, max(28, round(self.height() / 11))
-        font = _font(self, size, bold=True)
+        font = pills.font(self, size, bold=True)
         painter.setFont(font)
         painter.setPen(ink)
         painter.drawText(QRectF(0, middle - 2.0 * size, self.width(), 1.3 * size), Qt.AlignCenter, "rtviz")
@@ -295,7 +448,7 @@ class Canvas(QWidget):
         right = bar.x() + bar.width() * min(1.0, 1.3 * phase)
         painter.setBrush(_ACCENT if dark else QColor("#9a5b00"))
         painter.drawRoundedRect(QRectF(left, bar.y(), right - left, bar.height()), 1.5, 1.5)
-        painter.setFont(_font(self, max(13, round(size * 0.36))))
+        painter.setFont(pills.font(self, max(13, round(size * 0.36))))
         painter.setPen(faint)
         lines = "\n".join(sentence for sentence in self._waiting if sentence)
         box = QRectF(self.width() * 0.1, middle + 0.25 * size, self.width() * 0.8, self.height() / 3)
@@ -315,7 +468,7 @@ class Canvas(QWidget):
         lines = [(line, 20 if place == 0 else 36) for place, line in enumerate(self.hud)]
         for line, share in [*lines, *([(self.awaited, 36)] if self.awaited else [])]:
             size = max(14, round(self.height() / share))
-            _pill(painter, _font(self, size, bold=share == 20), line, max(rect.x(), 0) + margin, top)
+            pills.pill(painter, pills.font(self, size, bold=share == 20), line, max(rect.x(), 0) + margin, top)
             top += size * 1.75
 
     def _paint_toast(self, painter: QPainter, rect: QRectF) -> None:
@@ -324,10 +477,10 @@ class Canvas(QWidget):
             self._toast = ""
             return
         size = max(15, round(self.height() / 24))
-        font = _font(self, size, bold=True)
+        font = pills.font(self, size, bold=True)
         width = self.width() * 0.8
         if QFontMetricsF(font).horizontalAdvance(self._toast) > width:  # a sentence rather than a word
-            font = _font(self, max(13, round(size * 0.62)))
+            font = pills.font(self, max(13, round(size * 0.62)))
         bounds = QFontMetricsF(font).boundingRect(
             QRectF(0, 0, width, 1000), int(Qt.AlignHCenter | Qt.TextWordWrap), self._toast
         )
@@ -341,43 +494,36 @@ class Canvas(QWidget):
         painter.setBrush(QColor(10, 11, 14, 215))
         painter.drawRoundedRect(box, pad, pad)
         painter.setFont(font)
-        painter.setPen(_INK)
+        painter.setPen(pills.INK)
         painter.drawText(box, int(Qt.AlignCenter | Qt.TextWordWrap), self._toast)
         painter.setOpacity(1.0)
 
     def _paint_recording(self, painter: QPainter, rect: QRectF) -> None:
         size = max(14, round(self.height() / 36))
-        font = _font(self, size, bold=True)
+        font = pills.font(self, size, bold=True)
         width = QFontMetricsF(font).horizontalAdvance(self.recording) + size * 2.6
         box = QRectF(rect.right() - width - self.height() * 0.025, rect.y() + self.height() * 0.025, width, size * 1.7)
         painter.setPen(Qt.NoPen)
-        painter.setBrush(_PILL)
+        painter.setBrush(pills.GROUND)
         painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
         painter.setBrush(_BAD)
         painter.drawEllipse(QPointF(box.x() + size, box.center().y()), size * 0.36, size * 0.36)
         painter.setFont(font)
-        painter.setPen(_INK)
+        painter.setPen(pills.INK)
         painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
 
 
-def _font(widget: QWidget, pixels: int, bold: bool = False) -> QFont:
-    font = QFont(widget.font())
-    font.setPixelSize(max(1, pixels))
-    font.setBold(bold)
-    return font
+def _fading(age: float, seconds: float) -> bool:
+    """Whether something that shows for so long is about to go; a little longer, so that it goes for good."""
+    return seconds - _FADE_SECONDS < age < seconds + 0.2
 
 
-def _pill(painter: QPainter, font: QFont, text: str, x: float, y: float) -> None:
-    """Text on a dark rounded ground, readable on every picture."""
-    size = font.pixelSize()
-    width = QFontMetricsF(font).horizontalAdvance(text) + size * 1.1
-    box = QRectF(x, y, width, size * 1.55)
-    painter.setPen(Qt.NoPen)
-    painter.setBrush(_PILL)
-    painter.drawRoundedRect(box, size * 0.4, size * 0.4)
-    painter.setFont(font)
-    painter.setPen(_INK)
-    painter.drawText(box, Qt.AlignCenter, text)
+def _opacity(age: float, seconds: float) -> float:
+    return min(1.0, max(0.0, seconds - age) / _FADE_SECONDS)
+
+
+def _scaled(rect: QRectF, factor: float) -> QRectF:
+    return QRectF(rect.x() * factor, rect.y() * factor, rect.width() * factor, rect.height() * factor)
 
 
 __all__ = ["Canvas", "to_qimage"]

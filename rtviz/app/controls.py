@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PyQt5.QtCore import QEvent, QObject, QPointF, Qt, pyqtSignal
-from PyQt5.QtGui import QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from PyQt5.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,16 +22,20 @@ from PyQt5.QtWidgets import (
 from rtviz.errors import SettingsError
 from rtviz.options import ChoiceOption, FlagOption, HeadOption, Option, Point, RealOption, WholeOption
 
+_ENTER = (Qt.Key_Return, Qt.Key_Enter)
+
 
 class Control(QWidget):
     """What one setting is changed with.
 
     `changed` is emitted with a value that the option allows when the user has changed it; `refused` with the sentence
-    about one that it does not. `show_value` sets the value, and emits nothing.
+    about one that it does not; `entered` when what was typed has been taken with Enter. `show_value` sets the value,
+    and emits nothing.
     """
 
     changed = pyqtSignal(str, object)
     refused = pyqtSignal(str)
+    entered = pyqtSignal()
 
     def __init__(self, option: Option) -> None:
         super().__init__()
@@ -55,13 +59,25 @@ class Control(QWidget):
         if event is not None and event.type() == QEvent.Wheel and isinstance(watched, QWidget):
             event.ignore()
             return not watched.hasFocus()
+        entering = isinstance(event, QKeyEvent) and event.type() == QEvent.KeyPress and event.key() in _ENTER
+        if entering and isinstance(watched, (QLineEdit, QSpinBox)):
+            if self._take_typed():
+                self.entered.emit()
+            return True  # Qt would hand it on, to the window's own keys
         return False
 
-    def _emit(self, value: Any) -> None:
+    def _take_typed(self) -> bool:
+        """Take what is being typed; False where it is refused, and stays to be mended."""
+        return True
+
+    def _emit(self, value: Any) -> bool:
+        """Emit a value; False where it is not allowed."""
         try:
             self.changed.emit(self.option.name, self.option.check(value))
         except SettingsError as error:
             self.refused.emit(str(error))
+            return False
+        return True
 
 
 class Combo(QComboBox):
@@ -93,18 +109,12 @@ def _chevron(widget: QWidget, x: float, y: float, down: int) -> None:
 
 
 class ChoiceControl(Control):
-    def __init__(self, option: Option, choices: Sequence[str], editable: bool = False) -> None:
+    def __init__(self, option: Option, choices: Sequence[str]) -> None:
         super().__init__(option)
         self.box = Combo()
-        self.box.setEditable(editable)
         self.box.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.box.addItems(list(choices))
         self.box.setMinimumContentsLength(6)
-        if editable:
-            self.box.setInsertPolicy(QComboBox.NoInsert)
-            edit = self.box.lineEdit()
-            assert edit is not None
-            edit.editingFinished.connect(lambda: self._tell(self.box.currentText()))
         self.box.activated[str].connect(self._tell)
         self._shown = option.default
         self._hold(self.box)
@@ -116,12 +126,7 @@ class ChoiceControl(Control):
 
     def show_value(self, value: Any) -> None:
         self._shown = value
-        edit = self.box.lineEdit()
-        if edit is not None and not edit.hasFocus():
-            edit.setText(str(value))
         self.box.setCurrentIndex(self.box.findText(str(value)))
-        if edit is not None and self.box.currentIndex() < 0:
-            edit.setText(str(value))
 
 
 class RealControl(Control):
@@ -167,6 +172,10 @@ class WholeControl(Control):
         self.box.setSingleStep(int(option.step or 1))
         self.box.valueChanged.connect(self._emit)
         self._hold(self.box)
+
+    def _take_typed(self) -> bool:
+        self.box.interpretText()
+        return True
 
     def show_value(self, value: Any) -> None:
         if self.box.hasFocus() and self.box.value() != value:
@@ -220,16 +229,18 @@ class TextControl(Control):
         self.line.setPlaceholderText(
             "none" if option.default == () else "not given" if option.optional else str(option.default)
         )
-        self.line.editingFinished.connect(self._edited)
+        self.line.editingFinished.connect(self._take_typed)
         self._shown = ""
         self._hold(self.line)
 
-    def _edited(self) -> None:
+    def _take_typed(self) -> bool:
         text = self.line.text().strip()
-        if text != self._shown:
-            self._shown = text
-            if text or self.option.optional or self.option.default == ():
-                self._emit(text or self.option.default)
+        if text == self._shown:
+            return True
+        self._shown = text
+        if text or self.option.optional or self.option.default == ():
+            return self._emit(text or self.option.default)
+        return True
 
     def show_value(self, value: Any) -> None:
         if isinstance(value, Point):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from rtviz.app.keys import Bindings
+from rtviz.app.shortened import ShortenedLabel
 from rtviz.app.theme import Theme, icon
 
 _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme": "theme", "full_screen": "full_screen"}
@@ -18,6 +19,7 @@ class Header(QWidget):
 
     Attributes:
         title: the source and what is muted.
+        record_menu, snapshot_menu: what a recording, and what a snapshot holds.
         model_button: names the model in focus; opens the model menu.
         tools: icon name -> button.
     """
@@ -42,26 +44,23 @@ class Header(QWidget):
         self.presets_button = _menu_button("Presets", bindings.tip("presets"))
         row.addWidget(self.open_button)
         row.addWidget(self.presets_button)
-        self.title = QLabel()
-        self.title.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self.title = ShortenedLabel(Qt.ElideMiddle, Qt.AlignRight)
         self.title.setProperty("faint", True)
-        self.title.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
-        row.addWidget(self.title, 1)
+        row.addStretch(1)
+        row.addWidget(self.title)
         self.model_button = self._tool("model_menu", bindings.tip("model_menu", "Models, and weights files"))
         self.model_button.setObjectName("model")
         row.addWidget(self.model_button)
         row.addStretch(1)
         self.tools: dict[str, QToolButton] = {}
-        self.record_menu = _menu_button("", bindings.tip("record_what", "What is recorded"))
-        self.record_menu.setText("▾")
-        self.record_menu.setProperty("dense", True)
-        self.record_menu.setAccessibleName("What is recorded")
-        self.record_menu.setVisible(bool(bindings.keys_of("record")))
+        self.record_menu = _choices_button("What is recorded", "record_what", bindings)
+        self.snapshot_menu = _choices_button("What a snapshot holds", "snapshot_what", bindings)
+        menus = {"record": self.record_menu, "snapshot": self.snapshot_menu}
         for name, action in _TOOLS.items():
             self.tools[name] = self._tool(action, bindings.tip(action))
             row.addWidget(self.tools[name])
-            if name == "record":
-                row.addWidget(self.record_menu)
+            if name in menus:
+                row.addWidget(menus[name])
         help_button = self._tool("help", bindings.tip("help"))
         help_button.setText("?")
         row.addWidget(help_button)
@@ -93,6 +92,24 @@ def fill_when_opened(button: QToolButton, fill: Callable[[QMenu], None]) -> None
     menu.aboutToShow.connect(refill)
 
 
+def offer_choices(button: QToolButton, words: str, choices: Sequence[str], holder: object, attribute: str) -> None:
+    """Let a button's menu choose the value of an attribute.
+
+    Args:
+        words: of an entry, with {} for the choice.
+    """
+
+    def fill(menu: QMenu) -> None:
+        for choice in choices:
+            entry = menu.addAction(words.format(choice))
+            if entry is not None:
+                entry.setCheckable(True)
+                entry.setChecked(choice == getattr(holder, attribute))
+                entry.triggered.connect(lambda _=False, choice=choice: setattr(holder, attribute, choice))
+
+    fill_when_opened(button, fill)
+
+
 def _flat_button(tip: str) -> QToolButton:
     button = QToolButton()
     button.setProperty("flat", True)
@@ -111,4 +128,14 @@ def _menu_button(text: str, tip: str) -> QToolButton:
     return button
 
 
-__all__ = ["Header", "fill_when_opened"]
+def _choices_button(name: str, action: str, bindings: Bindings) -> QToolButton:
+    """A small one beside a tool, for what the tool does."""
+    button = _menu_button("", bindings.tip(action, name))
+    button.setText("▾")
+    button.setProperty("dense", True)
+    button.setAccessibleName(name)
+    button.setVisible(bool(bindings.keys_of(action)))
+    return button
+
+
+__all__ = ["Header", "fill_when_opened", "offer_choices"]

@@ -77,6 +77,9 @@ def _rows() -> tuple[Action, ...]:
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
         Action("threshold_down", "View", "lower threshold", ("-",), "threshold of the mask"),
         Action("threshold_up", "View", "higher threshold", ("=", "+"), "threshold of the mask"),
+        Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
+        Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
+        Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -97,6 +100,10 @@ def _rows() -> tuple[Action, ...]:
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
+        Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
+        Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),
+        Action("copy_command", "Keep", "copy the command that shows this", ("Ctrl+Shift+C",),
+               "copy the picture, the command", kiosk=False),
         Action("save_past", "Keep", "save the last 30 s as a video", ("Ctrl+S",), kiosk=False),
         Action("elevator_save", "Keep", "save the layer sweep as a GIF", ("Ctrl+E",), kiosk=False),
         Action("open", "Window", "open a file", ("Ctrl+O",), kiosk=False),
@@ -120,6 +127,8 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 # What the mouse does on the picture, for the help: group, what is pressed, what it does.
 _MOUSE = (
     ("Heads and layers", ("click",), "query a patch; choose a tile or pane"),
+    ("View", ("wheel",), "zoom; middle drag moves"),
+    ("Window", ("right click",), "what can be done there"),
     ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
 )
@@ -167,6 +176,10 @@ class Bindings:
     def action_of(self, candidates: Sequence[str]) -> str | None:
         """The action that a key press means, given its names from the best to the worst."""
         return next((self._actions[name] for name in candidates if name in self._actions), None)
+
+    def offers(self, action: str) -> bool:
+        """Whether an action is in the table, and for a visitor of an exhibition too where this is one."""
+        return action in self._keys
 
     def keys_of(self, action: str) -> tuple[str, ...]:
         """The keys of an action, in their plain form; none for an action that is not offered."""

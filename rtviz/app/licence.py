@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QApplication, QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from rtviz.app.clipboard import copy_text
 
 
 class LicenceDialog(QDialog):
@@ -37,7 +39,7 @@ class LicenceDialog(QDialog):
         row = QHBoxLayout()
         copy = QPushButton("Copy link")
         copy.setToolTip("Copy the licence's address")
-        copy.clicked.connect(lambda: _copy(url))
+        copy.clicked.connect(lambda: copy_text(url))
         row.addWidget(copy)
         row.addStretch(1)
         self.refuse = QPushButton("Not now")
@@ -53,12 +55,6 @@ class LicenceDialog(QDialog):
         row.addWidget(self.refuse)
         row.addWidget(self.accept_button)
         column.addLayout(row)
-
-
-def _copy(text: str) -> None:
-    clipboard = QApplication.clipboard()
-    if clipboard is not None:
-        clipboard.setText(text)
 
 
 __all__ = ["LicenceDialog"]

@@ -1,187 +1,109 @@
-"""Cards over the top of the picture: problems, loading, first steps."""
+"""Cards over the top of the picture: as broad as reads well, in more rows where there is little room, and scrolled
+where they are higher than the picture."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtCore import QEvent, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QTextDocument, QTextOption, QWheelEvent
+from PyQt5.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
-from rtviz.app.fetching import Fetch
+from rtviz.app.cards import Card
+from rtviz.app.flow import Flow
 from rtviz.app.theme import DARK, Theme
-from rtviz.errors import LicenceNotAccepted, RtvizError, WeightsMissing, WeightsRefused, in_words
-from rtviz.live.session import Attempt, LiveStatus
-from rtviz.models import WAYS
+
+_BESIDE = 2  # so many buttons at most stand beside the sentence
+_READABLE = 22  # so many characters of the sentence fit beside word and buttons, or these get rows of their own
+_MARGIN = 12  # pixels round the cards
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One matter.
+class _Sentence(QTextEdit):
+    """Text that can be selected, and breaks inside a word too: a path may be longer than a small window is broad."""
 
-    Attributes:
-        matter: what it is about; there is one card for a matter.
-        tone: "good", "warn" or "bad": the colour of the word.
-        word: the state, in one or two words.
-        sentence: the rest.
-        progress: (done, total or None) of something that takes time; None for no bar.
-        offers: (a button's text, the action it asks for).
-        more: the tooltip, where it is longer than the sentence.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("sentence")
+        self.setReadOnly(True)
+        self.setFrameStyle(QFrame.NoFrame)
+        self.setWordWrapMode(QTextOption.WrapAtWordBoundaryOrAnywhere)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setTextInteractionFlags(Qt.TextSelectableByMouse)
+        self.setFocusPolicy(Qt.NoFocus)
+        self._lines().setDocumentMargin(0)
+        policy = QSizePolicy(QSizePolicy.Expanding, QSizePolicy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
-    matter: str
-    tone: str
-    word: str
-    sentence: str
-    progress: tuple[int, int | None] | None = None
-    offers: tuple[tuple[str, str], ...] = ()
-    more: str = ""
+    def _lines(self) -> QTextDocument:
+        document = self.document()
+        assert document is not None
+        return document
 
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(_READABLE * self.fontMetrics().averageCharWidth(), self.fontMetrics().height())
 
-_BESIDE = 2  # so many buttons fit beside the sentence; more get a row of their own
-_QUICK_SECONDS = 1.0  # an opening as quick as this needs no card: large text on the picture announces it
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(0, self.fontMetrics().height())
 
-_SOURCE = {
-    "connecting": ("good", "connecting"),
-    "stalled": ("warn", "stalled"),
-    "reconnecting": ("warn", "reconnecting"),
-    "failed": ("bad", "no source"),
-    "live": ("warn", "notice"),
-}
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        lines = QTextDocument()  # not its own, which is laid out for the width that it has
+        lines.setDocumentMargin(0)
+        lines.setDefaultFont(self.font())
+        lines.setDefaultTextOption(self._lines().defaultTextOption())
+        lines.setPlainText(self.toPlainText())
+        lines.setTextWidth(max(1, width))
+        return math.ceil(lines.size().height())
 
-
-def cards(
-    status: LiveStatus, *, has_picture: bool, offer: Card | None = None, fetch: Fetch | None = None
-) -> list[Card]:
-    """The cards for a status, the most urgent first; none when all is well."""
-    found: list[Card] = []
-    offers: tuple[tuple[str, str], ...]
-    state = status.source_state
-    if state in _SOURCE and status.source_sentence and (state != "connecting" or has_picture):
-        tone, word = _SOURCE[state]
-        again = ("Try again", "open_again")
-        offers = (again,) if state == "reconnecting" else ()
-        if state == "failed":
-            offers = (again, ("Open…", "open"), ("Built-in scene", "open_scene"))
-        found.append(Card("source", tone, word, sentence(status.source_sentence), None, offers))
-    if status.attempt is not None:
-        found += _of_attempt(status.attempt)
-    if status.model_state == "loading" and (has_picture or status.model_progress is not None):
-        progress = status.model_progress
-        text = sentence(status.model_sentence)
-        if progress is not None:
-            done, total = progress
-            text = f"{text.rstrip('.')}: {done / 1e6:.0f}" + (f" of {total / 1e6:.0f} MB." if total else " MB.")
-        offers = (("Cancel", "cancel_loading"),) if progress is not None else ()
-        found.append(Card("model", "good", "model", text, progress or (0, None), offers))
-    elif status.model_state == "failed" or (status.model_state == "ready" and status.model_sentence):
-        # Another model may run instead of the requested one, but never silently.
-        tone, word = ("warn", "model") if status.model_name else ("bad", "no model")
-        offers = (*_remedies(status.model_error, "model"), ("Try again", "reload_model"), ("Dismiss", "dismiss_model"))
-        text, error = status.model_sentence, status.model_error
-        if error is not None:
-            text = text.replace(in_words(error), _briefly(error))
-        found.append(Card("model", tone, word, sentence(text), None, offers, status.model_sentence))
-    elif offer is not None and fetch is None and status.model_state == "ready":
-        found.append(offer)
-    if fetch is not None:
-        found.append(_of_fetch(fetch))
-    return found
-
-
-def _of_fetch(fetch: Fetch) -> Card:
-    """How far a download is, or why it failed."""
-    if fetch.error is not None:
-        offers = (*_remedies(fetch.error, "fetch"), ("Try again", "fetch_again"), ("Dismiss", "cancel_fetch"))
-        return Card("fetch", "bad", "not fetched", sentence(_briefly(fetch.error)), None, offers, str(fetch.error))
-    what = fetch.what or fetch.model or "a trained model"
-    done = (
-        f": {fetch.done / 1e6:.0f}" + (f" of {fetch.total / 1e6:.0f} MB" if fetch.total else " MB")
-        if fetch.done
-        else ""
-    )
-    return Card("fetch", "good", "fetching", f"{what}{done}", (fetch.done, fetch.total), (("Cancel", "cancel_fetch"),))
-
-
-def _briefly(error: RtvizError) -> str:
-    """Why weights cannot be had, without what to do by hand, for which there are buttons."""
-    if not isinstance(error, WeightsMissing) or not error.failures:
-        return in_words(error)
-    ways = "; ".join(f"{WAYS.get(way, way)}: {reason}" for way, reason in error.failures)
-    what = f"the weights of {error.model}" if error.model else "trained weights"
-    return f"{what} could not be fetched ({ways})"
-
-
-def _remedies(error: RtvizError | None, of: str) -> tuple[tuple[str, str], ...]:
-    """What can be done about a model that cannot be had; `of` names the cause in the actions: "model" or "fetch"."""
-    if isinstance(error, LicenceNotAccepted):
-        return (("Read the licence…", f"read_licence_of_{of}"),)
-    if isinstance(error, WeightsRefused):
-        return tuple((f"Load as {name}", f"load_{of}_as") for name in error.looks_like[:1])
-    if isinstance(error, WeightsMissing):
-        copy = (("Copy link", f"copy_link_of_{of}"),) if error.link else ()
-        return (*copy, ("Choose file…", f"choose_file_of_{of}"))
-    return ()
-
-
-def _of_attempt(attempt: Attempt) -> list[Card]:
-    """The card of another source that is being opened, while the present one goes on."""
-    if attempt.failed:
-        offers = (("Try again", "open_again"), ("Dismiss", "cancel_opening"))
-        return [Card("attempt", "bad", "not opened", sentence(attempt.sentence), None, offers)]
-    if attempt.seconds < _QUICK_SECONDS:
-        return []
-    return [Card("attempt", "good", "opening", sentence(attempt.sentence), (0, None), (("Cancel", "cancel_opening"),))]
-
-
-def sentence(text: str) -> str:
-    """With a capital and a full stop; a name at the beginning, such as a path, stays as it is."""
-    text = text.strip()
-    if not text:
-        return text
-    first = text.split(maxsplit=1)[0]
-    if first.isalpha() and first.islower():
-        text = text[0].upper() + text[1:]
-    return text if text[-1] in ".!?…" else text + "."
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        event.ignore()  # it scrolls the cards
 
 
 class _CardFrame(QFrame):
+    """One card: the word and the sentence side by side, buttons behind them, as far as there is room."""
+
     asked = pyqtSignal(str)
 
     def __init__(self, card: Card) -> None:
         super().__init__()
         self.setObjectName("card")
         self.structure = structure(card)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(12, 8, 10, 8)
-        whole.setSpacing(8)
-        row = QHBoxLayout()
-        row.setSpacing(10)
-        whole.addLayout(row)
         self._color = ""
         self.word = QLabel()
         self.word.setObjectName("word")
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
-        self.sentence.setTextInteractionFlags(Qt.TextSelectableByMouse)
-        self.sentence.setFocusPolicy(Qt.NoFocus)
-        self.sentence.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Preferred)
+        self.sentence = _Sentence()
         text = QVBoxLayout()
         text.setSpacing(5)
+        text.addStretch(1)
         text.addWidget(self.sentence)
         self.bar: QProgressBar | None = None
         if card.progress is not None:
             self.bar = QProgressBar()
             self.bar.setTextVisible(False)
+            self.bar.setAccessibleName(f"Progress: {card.word}")
             text.addWidget(self.bar)
-        row.addWidget(self.word, 0, Qt.AlignVCenter)
-        row.addLayout(text, 1)
+        text.addStretch(1)
+        self._said = QBoxLayout(QBoxLayout.LeftToRight)
+        self._said.setSpacing(10)
+        self._said.addWidget(self.word, 0, Qt.AlignVCenter)
+        self._said.addLayout(text, 1)
+        self._offered = QWidget()
+        flow = Flow()
+        self._offered.setLayout(flow)
         self.buttons: list[QPushButton] = []
-        beside = row
-        if len(card.offers) > _BESIDE:
-            beside = QHBoxLayout()
-            beside.addStretch(1)
-            whole.addLayout(beside)
         for place, (label, command) in enumerate(card.offers):
             button = QPushButton(label)
             button.setFocusPolicy(Qt.TabFocus)
@@ -190,7 +112,13 @@ class _CardFrame(QFrame):
                 button.setObjectName("primary")
             button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
             self.buttons.append(button)
-            beside.addWidget(button, 0, Qt.AlignVCenter)
+            flow.addWidget(button)
+        self._offered.setVisible(bool(self.buttons))
+        self._whole = QBoxLayout(QBoxLayout.LeftToRight, self)
+        self._whole.setContentsMargins(12, 8, 10, 8)
+        self._whole.setSpacing(8)
+        self._whole.addLayout(self._said, 1)
+        self._whole.addWidget(self._offered)
 
     def show_card(self, card: Card, theme: Theme) -> None:
         color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
@@ -199,8 +127,8 @@ class _CardFrame(QFrame):
         if color != self._color:
             self._color = color
             self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
-        if self.sentence.text() != card.sentence:
-            self.sentence.setText(card.sentence)
+        if self.sentence.toPlainText() != card.sentence:
+            self.sentence.setPlainText(card.sentence)
             self.sentence.setToolTip(card.more)
         if self.bar is not None and card.progress is not None:
             done, total = card.progress
@@ -208,23 +136,42 @@ class _CardFrame(QFrame):
             if total:
                 self.bar.setValue(round(1000 * done / total))
 
+    def fit(self, width: int) -> int:
+        """Arrange itself for a width; returns the height that it takes."""
+        margins = self._whole.contentsMargins()
+        room = width - margins.left() - margins.right()
+        word = self.word.sizeHint().width() + self._said.spacing()
+        offers = self._offered.sizeHint().width() + self._whole.spacing() if self.buttons else 0
+        text = self.sentence.sizeHint().width()
+        beside = len(self.buttons) <= _BESIDE and word + text + offers <= room
+        self._whole.setDirection(QBoxLayout.LeftToRight if beside else QBoxLayout.TopToBottom)
+        self._said.setDirection(QBoxLayout.LeftToRight if word + text <= room else QBoxLayout.TopToBottom)
+        self._whole.invalidate()
+        return self._whole.totalHeightForWidth(width)
+
 
 def structure(card: Card) -> tuple[object, ...]:
     """What a card's widgets depend on; the rest only changes their texts."""
     return card.matter, card.progress is not None, card.offers
 
 
-class Messages(QWidget):
+class Messages(QScrollArea):
     """The cards, one under the other, at the top of their parent."""
 
     asked = pyqtSignal(str)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self.setObjectName("messages")
         self.theme = DARK
-        self._column = QVBoxLayout(self)
+        self.setFocusPolicy(Qt.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self._inside = QWidget()
+        self._inside.setObjectName("messagesinside")
+        self._column = QVBoxLayout(self._inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
+        self.setWidget(self._inside)
         self._frames: list[_CardFrame] = []
         self.shown: list[Card] = []
         self.hide()
@@ -253,17 +200,32 @@ class Messages(QWidget):
         self.place()
 
     def place(self) -> None:
-        """At the top of the parent, in its middle, no broader than reads well."""
-        parent = self.parentWidget()
-        if parent is None or not self.shown:
+        """At the top of the parent, in its middle, no broader than reads well, no higher than there is room."""
+        parent, bar = self.parentWidget(), self.verticalScrollBar()
+        if parent is None or bar is None or not self.shown:
             return
-        width = min(parent.width() - 24, 51 * self.fontMetrics().height() * 3 // 4)
-        self.setFixedWidth(width)
-        height = sum(frame.heightForWidth(width) if frame.hasHeightForWidth() else frame.sizeHint().height()
-                     for frame in self._frames)  # fmt: skip
-        height += self._column.spacing() * (len(self._frames) - 1)
-        self.setGeometry((parent.width() - width) // 2, 12, width, height)
+        margin = _MARGIN if parent.height() >= 300 else _MARGIN // 2
+        width = max(1, min(parent.width() - 2 * margin, 51 * self.fontMetrics().height() * 3 // 4))
+        room = max(1, parent.height() - 2 * margin)
+        inside, between = width, self._column.spacing() * (len(self._frames) - 1)
+        heights = self._fit(inside)
+        if sum(heights) + between > room:
+            inside = width - bar.sizeHint().width() - 2
+            heights = self._fit(inside)
+        whole = sum(heights) + between
+        for frame, height in zip(self._frames, heights, strict=True):
+            frame.setFixedHeight(height)
+        self._inside.resize(inside, whole)
+        self.setGeometry((parent.width() - width) // 2, margin, width, min(whole, room))
         self.raise_()
 
+    def _fit(self, width: int) -> list[int]:
+        return [frame.fit(width) for frame in self._frames]
 
-__all__ = ["Card", "Messages", "cards", "sentence"]
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() in (QEvent.FontChange, QEvent.StyleChange):
+            self.place()
+
+
+__all__ = ["Messages"]

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, Qt
-from PyQt5.QtWidgets import QApplication, QFileDialog
+from PyQt5.QtWidgets import QFileDialog
 
+from rtviz.app.cards import Card
+from rtviz.app.clipboard import copy_text
 from rtviz.app.commands import Commands
 from rtviz.app.fetching import Fetcher
 from rtviz.app.finder import Finder
 from rtviz.app.layout import Layout
 from rtviz.app.licence import LicenceDialog
-from rtviz.app.messages import Card
 from rtviz.app.remembered import Remembered
 from rtviz.errors import LicenceNotAccepted, WeightsMissing, WeightsRefused
 from rtviz.live.session import LiveSession, LiveStatus
@@ -90,7 +91,7 @@ class ModelChoice(QObject):
     def _in_use(self) -> tuple[str, str | None]:
         """The model in the pane in focus, and its weights file if the weights are not its own."""
         status = self._session.status()
-        weights = self._session.settings.weights if not status.focus else None
+        weights = status.first_weights if not status.focus else None
         return status.model_name or "", str(Path(weights).resolve()) if weights else None
 
     def _take_models(self, rows: list[Row]) -> None:
@@ -170,9 +171,7 @@ class ModelChoice(QObject):
             self.fetcher.cancel()
             self._ask_about_licence(error.model or "", error.licence, error.licence_url)
         elif isinstance(error, WeightsMissing) and verb == "copy_link":
-            clipboard = QApplication.clipboard()
-            if clipboard is not None:
-                clipboard.setText(error.link or "")
+            copy_text(error.link or "")
             self._layout.canvas.toast(f"copied: {error.link}", 3.0)
         elif isinstance(error, WeightsMissing) and verb == "choose_file":
             self.ask_for_weights(error.model)

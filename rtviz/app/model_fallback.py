@@ -31,6 +31,12 @@ class ModelFallback:
         """What is shown now, with the model that loaded."""
         return self._session.settings.replace(**_model(self.working))
 
+    def named(self, status: LiveStatus) -> Settings:
+        """The same with the model's name: the default one depends on what is on a machine."""
+        settings = self.settings()
+        unnamed = settings.model is None and settings.weights is None and status.first_name is not None
+        return settings.replace(model=status.first_name) if unnamed else settings
+
     def learn(self, status: LiveStatus) -> None:
         """Note a requested model as loaded once the session has been ready with it for a moment."""
         now = time.monotonic()
@@ -44,12 +50,8 @@ class ModelFallback:
             self._steady_since = now
         elif now - self._steady_since > _STEADY_SECONDS:
             self.working = settings
-        if ready and not status.model_sentence and _model(settings) == _model(self.working):
-            self._note_weights(settings, status)
-
-    def _note_weights(self, settings: Settings, status: LiveStatus) -> None:
-        if settings.weights and status.first_name:
-            file = WeightsFile(str(Path(settings.weights).resolve()), status.first_name)
+        if status.first_weights and status.first_name:
+            file = WeightsFile(str(Path(status.first_weights).resolve()), status.first_name)
             if self._remembered.weights_files[:1] != [file]:
                 self._remembered.add_weights_file(file)
 

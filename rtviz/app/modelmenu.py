@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QPoint, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+from PyQt5.QtCore import QPoint, Qt, pyqtSignal
+from PyQt5.QtGui import QKeyEvent, QMouseEvent
 from PyQt5.QtWidgets import (
     QApplication,
     QFrame,
@@ -23,6 +23,7 @@ from PyQt5.QtWidgets import (
 
 from rtviz.app.fetching import Fetch
 from rtviz.app.remembered import WeightsFile
+from rtviz.app.shortened import ShortenedLabel
 
 if TYPE_CHECKING:
     from rtviz.models import Row
@@ -43,23 +44,6 @@ def megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
-class _Elided(QLabel):
-    """A line that ends in an ellipsis where it has no room, rather than push its neighbour out of sight."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._whole = text
-        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
-        self.setToolTip(text)
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(self.fontMetrics().horizontalAdvance(self._whole), super().sizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.ElideRight, self.width()))
-        super().resizeEvent(event)
-
-
 class _Entry(QFrame):
     """A model or a file: what it is, and the button that does what can be done with it."""
 
@@ -77,7 +61,7 @@ class _Entry(QFrame):
         column.setSpacing(2)
         first = QHBoxLayout()
         first.setSpacing(10)
-        title, beside = QLabel(name), _Elided(kind)
+        title, beside = QLabel(name), ShortenedLabel(text=kind)
         title.setObjectName("title")
         beside.setProperty("faint", True)
         first.addWidget(title)

@@ -14,6 +14,8 @@ from rtviz.errors import RtvizError
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Point
 
+_STEP = 1.5  # the magnification of one press of a key
+
 
 class PictureMouse(QObject):
     """Connects the canvas to the session.
@@ -39,6 +41,38 @@ class PictureMouse(QObject):
         canvas.dragged.connect(self._dragged)
         canvas.hovered.connect(lambda spot: session.point(self._patch_of(spot)))
         canvas.marked.connect(self._marked)
+        canvas.crisp_changed.connect(session.show_true_patches)
+
+    def actions(self) -> dict[str, Callable[[], None]]:
+        """Action -> what does it."""
+        return {
+            "zoom_in": lambda: self._canvas.zoom_by(_STEP),
+            "zoom_out": lambda: self._canvas.zoom_by(1 / _STEP),
+            "zoom_whole": self._canvas.show_whole,
+        }
+
+    @property
+    def asks_a_patch(self) -> bool:
+        """Whether a patch is the query, and not CLS."""
+        return self._session.settings.query != "cls"
+
+    def ask(self, spot: Spot) -> None:
+        """Make the patch under a spot the query, of a tile of a mosaic too."""
+        self._session.focus(spot.pane)
+        self._set_query(spot)
+
+    def show_head(self, spot: Spot) -> None:
+        """Show the head of a tile alone."""
+        self._session.focus(spot.pane)
+        self._change(view=views.fallback(has_attention=True), head=spot.head, layer=spot.layer)
+
+    def track(self, spot: Spot) -> None:
+        """Mark the object under a spot."""
+        self._with_message(self._commands.mark, _mark(spot))
+
+    def refer(self, spot: Spot) -> None:
+        """Find the place under a spot, as it is in this frame, in the frames to come."""
+        self._with_message(self._take_reference, _mark(spot))
 
     def _pointed(self, spot: Spot) -> None:
         self._moves_query = spot.pane == self._session.status().focus
@@ -58,8 +92,12 @@ class PictureMouse(QObject):
 
     def _marked(self, mark: Mark) -> None:
         takes = "references" in views.find(self._session.settings.view).needs
+        self._with_message(self._take_reference if takes else self._commands.mark, mark)
+
+    def _with_message(self, use: Callable[[Mark], None], mark: Mark) -> None:
+        """Use a mark; an error becomes one line on the picture."""
         try:
-            (self._take_reference if takes else self._commands.mark)(mark)
+            use(mark)
         except RtvizError as error:
             self._canvas.toast(str(error), 4.0)
         self._show_settings()
@@ -89,6 +127,10 @@ class PictureMouse(QObject):
         rows, columns = maps.grid
         row, column = maps.grid.patch_at(spot)
         return Point((column + 0.5) / columns, (row + 0.5) / rows)
+
+
+def _mark(spot: Spot) -> Mark:
+    return Mark(round(spot.x, 4), round(spot.y, 4))
 
 
 __all__ = ["PictureMouse"]

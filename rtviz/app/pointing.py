@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rtviz import views
 from rtviz.frame import Result
-from rtviz.views import tiles
 
 
 class Spot(NamedTuple):
@@ -42,10 +42,12 @@ def spot_at(result: Result, u: float, v: float) -> Spot | None:
     if result.settings.layout == "side-by-side":
         share = 0.5
         if u < share:
+            if views.find(result.settings.view).own_beside:  # another picture than the frame
+                return None
             return Spot(u / share, v, (0.0, 0.0, share, 1.0))
         left, u = share, (u - share) / share
     height, width = result.frame.size
-    mosaic = tiles(result.frame.size, result.maps, result.settings)
+    mosaic = views.tiles(result.frame.size, result.maps, result.settings)
     for box, layer, head in mosaic:
         x, y = (u * width - box.left) / box.width, (v * height - box.top) / box.height
         if 0 <= x < 1 and 0 <= y < 1:

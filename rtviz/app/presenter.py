@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
+
+from PyQt5.QtCore import Qt
 
 from rtviz import views
 from rtviz.app import remedies
+from rtviz.app.cards import Card
 from rtviz.app.commands import Commands
 from rtviz.app.layout import Layout
-from rtviz.app.messages import Card
 from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
@@ -17,6 +20,7 @@ from rtviz.notices import Notice, Remedy, worded
 from rtviz.settings import Settings
 from rtviz.views.requirements import has_features, muted
 
+_WEIGHTS_NAME = 14  # lines' heights that the name of a weights file may be broad in the top bar
 _PATIENCE_SECONDS = 0.25  # a picture this late goes without a word
 
 
@@ -95,8 +99,11 @@ class Presenter:
                 layout.layers.tiles.show_images([])
                 self._maps = None
             return
-        if result.maps is self._maps and result.settings == self._thumbnail_settings:
+        # A canvas that enlarges patches much does not change the thumbnails.
+        settings = result.settings.replace(upsampling=self._session.settings.upsampling)
+        if result.maps is self._maps and settings == self._thumbnail_settings:
             return
+        result = replace(result, settings=settings)
         self._maps, self._thumbnail_settings = result.maps, result.settings
         layout.strip.show_result(result)
         layout.layers.show_result(result)
@@ -172,9 +179,12 @@ class Presenter:
         heads = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in heads) if len(heads) <= 3 else f"{len(heads)} heads"
         title = "   ·   ".join(filter(None, (name or source, f"{which} muted" if heads else "")))
-        file = Path(settings.weights).name if settings.weights and not status.focus else ""
+        file = Path(status.first_weights).name if status.first_weights and not status.focus else ""
         model = status.model_name or "no model yet"
-        header.model_button.setText(f"{model}  ({file})  ▾" if file and status.model_name else f"{model}  ▾")
+        if file and status.model_name:
+            short = header.fontMetrics().elidedText(file, Qt.ElideMiddle, _WEIGHTS_NAME * header.fontMetrics().height())
+            model = f"{model}  ({short})"
+        header.model_button.setText(f"{model}  ▾")
         if title != header.title.text():
             header.title.setText(title)
             self._layout.setWindowTitle(f"rtviz — {name or source}" if source else "rtviz")

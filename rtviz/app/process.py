@@ -42,16 +42,7 @@ def run(
     given = settings
     settings = starting_settings(given, {} if kiosk or config is not None else remembered.settings)
     remembered.note_given(settings, None if isinstance(given, Settings) or config is not None else given or ())
-    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
-    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
-    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
-    app = QApplication.instance()
-    if not isinstance(app, QApplication):
-        app = QApplication(["rtviz"])
-    app.setApplicationName("rtviz")
-    app.setDesktopFileName("rtviz")  # by which desktops find the entry, and so the icon in their task bar
-    app.setWindowIcon(QIcon(str(Path(__file__).with_name("desktop") / "rtviz.svg")))
-    app.setStyle("Fusion")
+    app = application()
     mode = remembered.window.get("mode")
     session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
     if stream is not None:
@@ -65,6 +56,21 @@ def run(
         app.exec_()
     end(guards.status)
     return guards.status
+
+
+def application() -> QApplication:
+    """The application that windows need; made at the first call."""
+    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
+    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(["rtviz"])
+    app.setApplicationName("rtviz")
+    app.setDesktopFileName("rtviz")  # by which desktops find the entry, and so the icon in their task bar
+    app.setWindowIcon(QIcon(str(Path(__file__).with_name("desktop") / "rtviz.svg")))
+    app.setStyle("Fusion")
+    return app
 
 
 def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[str, Any]) -> Settings:
@@ -135,4 +141,4 @@ class Guards:
         self._window.canvas.toast(text, 6.0)
 
 
-__all__ = ["Guards", "end", "run", "starting_settings"]
+__all__ = ["Guards", "application", "end", "run", "starting_settings"]

@@ -9,7 +9,6 @@ from typing import Any
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import (
-    QApplication,
     QDialog,
     QFileDialog,
     QGridLayout,
@@ -24,6 +23,7 @@ from PyQt5.QtWidgets import (
 )
 
 from rtviz import views
+from rtviz.app.clipboard import copy_text
 from rtviz.app.controls import Combo
 from rtviz.app.renderform import (
     FORMATS,
@@ -349,9 +349,7 @@ class RenderDialog(QDialog):
         self.destination.setText(text)
 
     def _copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.command.text())
+        copy_text(self.command.text())
 
     def _render(self) -> None:
         subject, choices = self._subject, self.choices()

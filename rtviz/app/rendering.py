@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +26,11 @@ class Rendering(QObject):
     """The dialog and its queue.
 
     Args:
-        settings: what is on screen, with the model that loaded.
+        settings: what is on screen, with the model that loaded, named.
         folder: where the window keeps its videos.
     """
 
-    def __init__(self, layout: Layout, settings: Callable[[], Settings], folder: Callable[[], Path]) -> None:
+    def __init__(self, layout: Layout, settings: Callable[[LiveStatus], Settings], folder: Callable[[], Path]) -> None:
         super().__init__(layout)
         self._layout, self._settings, self._folder = layout, settings, folder
         self.queue = RenderQueue(self)
@@ -74,10 +75,8 @@ class Rendering(QObject):
         self._layout.transport.show_renders(None if running is None else percent(running))
 
     def _subject(self) -> Subject:
-        status, settings = self._status, self._settings()
+        status, settings = self._status, self._settings(self._status)
         info, place = status.source_info, status.place
-        if settings.model is None and settings.weights is None and status.first_name is not None:
-            settings = settings.replace(model=status.first_name)  # the default one, which another start may not choose
         models = [status.first_name or "the default model", *(pane.name for pane in status.panes)]
         subject = Subject(
             place=None, why_not="Nothing is open.", name="Render", facts="", seconds=None, still=False,
@@ -101,7 +100,7 @@ class Rendering(QObject):
                 f"{keys.shown('save_past')} saves the last 30 seconds.",
             )
         place = place.removeprefix("pages:")
-        if not (Path(place).exists() or place.startswith("scene:")):
+        if not (os.path.exists(place) or place.startswith("scene:")):
             return replace(subject, why_not="This cannot be rendered: it is no file and no folder.")
         return replace(subject, place=absolute(place), why_not="")
 

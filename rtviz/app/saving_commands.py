@@ -10,7 +10,7 @@ from pathlib import Path
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.errors import RtvizError
-from rtviz.live.session import RECORDED, LiveSession
+from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
 from rtviz.views.requirements import fit
 
 
@@ -23,6 +23,7 @@ class SavingCommands:
 
     Attributes:
         record_what: what a recording holds: "overlay", "side-by-side" or "clean".
+        snapshot_what: what a snapshot holds: "as shown", "labelled" or "clean".
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class SavingCommands:
     ) -> None:
         self.session, self.remembered, self.bindings, self._say = session, remembered, bindings, say
         self.record_what = RECORDED[0]
+        self.snapshot_what = SNAPSHOTS[0]
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -41,6 +43,7 @@ class SavingCommands:
             "record": self._record,
             "record_what": self._record_what,
             "snapshot": self._snapshot,
+            "snapshot_what": self._snapshot_what,
             "save_past": self._save_past,
             "elevator_save": self._save_elevator,
         }
@@ -87,12 +90,16 @@ class SavingCommands:
         self.record_what = RECORDED[(RECORDED.index(self.record_what) + 1) % len(RECORDED)]
         self._say(f"{self.bindings.shown('record')} records: {self.record_what}")
 
+    def _snapshot_what(self) -> None:
+        self.snapshot_what = SNAPSHOTS[(SNAPSHOTS.index(self.snapshot_what) + 1) % len(SNAPSHOTS)]
+        self._say(f"{self.bindings.shown('snapshot')} saves: {self.snapshot_what}")
+
     def _snapshot(self) -> None:
-        path = self._new_file(".png")
+        path, what = self._new_file(".png"), self.snapshot_what
 
         def write() -> None:
             try:
-                self._say(f"wrote {self.session.snapshot(path)}", 3.0)
+                self._say(f"wrote {self.session.snapshot(path, what)}", 3.0)
             except RtvizError as error:
                 self._say(str(error), 4.0)
 

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -101,16 +102,26 @@ class SoakFigures:
 
     def growth(self) -> tuple[float, float, float]:
         """Memory in MB, threads and handles: the median of the last third above that of the middle one; 0 where too
-        little was measured."""
+        little was measured.
+
+        Memory is compared among samples with as many threads, where both thirds have such: passes that were compiled
+        for frames of other sizes are kept up to a number, each with weights and with threads of its own.
+        """
         third = len(self.samples) // 3
         if third < _LEAST_SAMPLES:
             return 0.0, 0.0, 0.0
         middle, last = self.samples[third : 2 * third], self.samples[2 * third :]
 
-        def grown(what: Callable[[Sample], float]) -> float:
-            return median(map(what, last)) - median(map(what, middle))
+        def grown(what: Callable[[Sample], float], threads: Collection[int] = ()) -> float:
+            earlier, later = (
+                [what(one) for one in samples if not threads or one.threads in threads] for samples in (middle, last)
+            )
+            return median(later) - median(earlier)
 
-        return grown(lambda one: one.memory_mb), grown(lambda one: one.threads), grown(lambda one: one.handles)
+        counts = Counter(one.threads for one in middle) & Counter(one.threads for one in last)
+        usual = [threads for threads, _ in counts.most_common(1)]  # the state that both were in most often
+        memory = grown(lambda one: one.memory_mb, usual)
+        return memory, grown(lambda one: one.threads), grown(lambda one: one.handles)
 
     def _fine(self) -> str:
         if len(self.samples) < 3 * _LEAST_SAMPLES:

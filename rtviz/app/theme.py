@@ -119,6 +119,8 @@ QScrollBar:vertical {{ background: {panel}; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {line}; border-radius: 4px; min-height: 30px; margin: 1px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
 QToolTip {{ color: {ink}; background: {raised}; border: 1px solid {line}; padding: 4px 6px; }}
+QScrollArea#messages, QWidget#messagesinside, QScrollArea#messages QScrollBar {{ background: transparent; }}
+QTextEdit#sentence {{ background: transparent; color: {ink}; border: none; padding: 0; }}
 QFrame#card {{ background: {panel}; border: 1px solid {line}; border-radius: 8px; }}
 QFrame#menu {{ background: {panel}; border: 1px solid {line}; }}
 QWidget#menuinside {{ background: {panel}; }}
@@ -144,7 +146,10 @@ def style_sheet(theme: Theme, scale: float = 1.0) -> str:
 
 
 def dress(app: QApplication, theme: Theme, scale: float = 1.0) -> None:
-    """Give the whole application a theme."""
+    """Give the whole application a theme. Every widget is polished anew, so nothing is done where it has it already."""
+    sheet = style_sheet(theme, scale)
+    if app.styleSheet() == sheet:
+        return
     colors = QPalette()
     for role, color in {
         QPalette.Window: theme.panel, QPalette.WindowText: theme.ink, QPalette.Base: theme.raised,
@@ -157,7 +162,7 @@ def dress(app: QApplication, theme: Theme, scale: float = 1.0) -> None:
     for role in (QPalette.Text, QPalette.ButtonText, QPalette.WindowText):
         colors.setColor(QPalette.Disabled, role, QColor(theme.faint))
     app.setPalette(colors)
-    app.setStyleSheet(style_sheet(theme, scale))
+    app.setStyleSheet(sheet)
 
 
 # --- icons, on a square of 24 ----------------------------------------------------------------------------------------

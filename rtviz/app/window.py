@@ -9,21 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
-from PyQt5.QtWidgets import QApplication, QMenu
+from PyQt5.QtWidgets import QApplication
 
+from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
+from rtviz.app.copying import Copying
 from rtviz.app.finder import Finder
-from rtviz.app.header import fill_when_opened
+from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.kiosk import IdleWatch
 from rtviz.app.layout import Layout
-from rtviz.app.messages import cards
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
+from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
@@ -32,8 +34,9 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
 from rtviz.app.transport import clock
+from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
-from rtviz.live.session import RECORDED, LiveSession
+from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
 from rtviz.models import WEIGHTS_SUFFIXES
 
 _log = logging.getLogger("rtviz.app")
@@ -70,15 +73,18 @@ class Window(Layout):
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
-        self.rendering = Rendering(self, self.fallback.settings, self.commands.saving.videos_folder)
+        self.copying = Copying(self, session, self.fallback.named)
+        self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
         self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
+        if not kiosk:
+            self._picture_menu = PictureMenu(self.canvas, self.bindings, self._mouse, self.do)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
         self.action_table = self._action_table()
         self._connect()
-        self._resize_within_screen()
+        self._size = WindowSize(self, self.window_state, fixed=kiosk)
         self.canvas.setFocus()
         self.set_theme(self.theme)
         show_settings()
@@ -97,25 +103,21 @@ class Window(Layout):
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
             asking.asked.connect(self.do)
-        fill_when_opened(self.header.record_menu, self._fill_record_menu)
+        saving = self.commands.saving
+        offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what")
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
         for panel in (self.models, self.view):
             panel.changed.connect(lambda name, value: self.change(**{name: value}))
             panel.refused.connect(lambda problem: self.canvas.toast(problem, 4.0))
+            panel.entered.connect(self.canvas.setFocus)
         self._poll_timer = QTimer(self)
         self._poll_timer.setTimerType(Qt.PreciseTimer)
         self._poll_timer.timeout.connect(self._poll)
         self._refresh_timer = QTimer(self)
         self._refresh_timer.timeout.connect(self.refresh)
-
-    def _resize_within_screen(self) -> None:
-        size = self.remembered.window.get("size")
-        width, height = size if isinstance(size, list) and len(size) == 2 else (1280, 720)
-        screen = QApplication.primaryScreen()
-        room = screen.availableGeometry().size() if screen is not None else QSize(1280, 720)
-        self.resize(QSize(int(width), int(height)).boundedTo(room))
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
@@ -124,6 +126,8 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self._mouse.actions(),
+            **self.copying.actions(),
             "open": self.opening.ask_for_files,
             "open_folder": self.opening.ask_for_folder,
             "open_address": self.show_address_line,
@@ -169,7 +173,7 @@ class Window(Layout):
 
     def _full_screen(self) -> None:
         if not self.kiosk:
-            self.showNormal() if self.isFullScreen() else self.showFullScreen()
+            self._size.toggle_full_screen()
 
     def _hide_all(self) -> None:
         self.picture_only = not self.picture_only
@@ -225,14 +229,6 @@ class Window(Layout):
         self.transport.timeline.clear_part()
         self.canvas.toast("no in and out point")
 
-    def _fill_record_menu(self, menu: QMenu) -> None:
-        for what in RECORDED:
-            chosen = menu.addAction(f"record {what}")
-            if chosen is not None:
-                chosen.setCheckable(True)
-                chosen.setChecked(what == self.commands.saving.record_what)
-                chosen.triggered.connect(lambda _=False, what=what: setattr(self.commands.saving, "record_what", what))
-
     # --- timers ------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
@@ -270,10 +266,12 @@ class Window(Layout):
         self.model_choice.show_state()
         self.rendering.show_status(status)
         self.opening.note(status)
+        self._size.note()
         self.idle.tick()
 
     def _show_everything(self) -> None:
         self.help.hide()
+        self.canvas.show_whole()
         self.picture_only = False
         self.arrange()
 
@@ -325,6 +323,7 @@ class Window(Layout):
         app = QApplication.instance()
         if app is not None:
             app.removeEventFilter(self._keyboard)
+        self._size.keep()
         self.hide()  # at once, however long the devices take to close
         self.rendering.queue.close()
         self.model_choice.fetcher.cancel()
@@ -337,8 +336,6 @@ class Window(Layout):
         state = self.window_state
         state["theme"], state["mode"] = self.theme.name, self.presenter.status.mode
         state["closed"] = [section.name for section in self.sections if not section.is_open]
-        if not self.isFullScreen() and not self.isMaximized():
-            state["size"] = [self.width(), self.height()]
         try:
             self.remembered.write(self.fallback.settings())
         except RtvizError as error:

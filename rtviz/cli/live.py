@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)
+    parser.add_argument("--fresh", action="store_true", help="defaults for what is not named, not what was shown last")
     parser.add_argument("--kiosk", action="store_true", help="for a stand: full screen, no panels, nothing stored")
     parser.add_argument(
         "--stream", metavar="ADDRESS", help="send the picture to a live output too, as `rtviz stream` does"
@@ -59,9 +60,13 @@ def _live(parsed: argparse.Namespace) -> int:
         place, left_out = gather(parsed.source)
         if left_out:
             raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
-        if Path(place).exists() or place.startswith("scene:"):
+        if settings.prompt and (Path(place).exists() or place.startswith("scene:")):
             given["prompt"] = settings.with_prompts_on(place).prompt
-    return app.launch(place, shown | given, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
+    named = shown | given
+    return app.launch(
+        place, Settings.from_mapping(named) if parsed.fresh else named,
+        config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream,
+    )  # fmt: skip
 
 
 __all__ = ["add", "start"]

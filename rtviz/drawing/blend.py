@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
+from rtviz.drawing import lettering
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import GROUND, Color
 from rtviz.drawing.resample import Array, Bytes, to_bytes
@@ -127,6 +128,8 @@ def frame_box(picture: Pixels, box: Box, color: Color, thick: int) -> None:
 
 def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
     """A ring round the query's point, given as fractions of the width and height of a box of the picture."""
+    if not lettering.drawn():
+        return
     box = box or Box(0, 0, picture.shape[0], picture.shape[1])
     radius = max(3, round(min(box.size) * 0.018))
     center = (box.left + min(box.width - 1, int(x * box.width)), box.top + min(box.height - 1, int(y * box.height)))

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from rtviz.drawing import lettering
 from rtviz.drawing.blend import stamp
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import INK, Color
@@ -59,7 +60,8 @@ def text_extent(text: str, height: int) -> Size:
 
 def write(picture: Pixels, text: str, top: int, left: int, height: int, color: Color = INK) -> None:
     """Write a text, without a pill, straight into a picture."""
-    stamp(picture, _letters(text, height).astype(np.float32) / 255, color, top, left)
+    if lettering.drawn():
+        stamp(picture, _letters(text, height).astype(np.float32) / 255, color, top, left)
 
 
 def pill_extent(text: str, height: int, swatch: bool = False) -> Size:
@@ -88,6 +90,8 @@ def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | Non
     pad, margin = _pad(height), _pad(height) // 2 + 1
     extent = pill_extent(text, height, swatch is not None)
     pill = Box(box.top + margin, box.left + margin, extent[0] - 2 * margin, extent[1] - 2 * margin)
+    if not lettering.drawn():
+        return pill
     rows, columns = text_extent(text, height)
     stamp(picture, _rounded(pill.size, min(pill.height // 2, height // 2)) * _PILL, _PILL_COLOR, pill.top, pill.left)
     if swatch:
@@ -120,6 +124,8 @@ def remark(picture: Pixels, *texts: str) -> None:
 
 def paragraph(picture: Pixels, text: str) -> None:
     """Write a text of any length on a pill in the middle, in as many lines as it takes."""
+    if not lettering.drawn():
+        return
     size: Size = (picture.shape[0], picture.shape[1])
     height = text_size(size)
     pad = _pad(height)
@@ -150,6 +156,8 @@ def _wrapped(text: str, height: int, broadest: float) -> list[str]:
 
 def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) -> None:
     """A title and coloured dots with names in the lower left corner, in as many rows as they need."""
+    if not lettering.drawn():
+        return
     size: Size = (picture.shape[0], picture.shape[1])
     height = max(9, round(0.75 * text_size(size)))
     pad = _pad(height)

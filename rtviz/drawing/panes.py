@@ -118,6 +118,7 @@ def join(
     step = (strip + height + gap, width + gap)
     joined = blend.blank((rows * step[0] - gap, columns * step[1] - gap))
     panes: list[Pane] = []
+    frame_boxes: list[tuple[int, int, int, int]] = []
     for place in range(rows * columns):
         top, left = place // columns * step[0], place % columns * step[1]
         if first <= place < len(titled) + first:
@@ -129,8 +130,10 @@ def join(
         else:
             each = Titled("frame", ("",), ("",), chosen)
             picture = chosen.frame.pixels
-        if picture.shape[:2] != (height, width):  # a frame, where each of the others is beside its own frame
-            picture = _as_large(picture, (height, width))
+            if picture.shape[:2] == (height, width):
+                frame_boxes.append((top + strip, left, height, width))
+            else:  # each of the others is beside its own frame
+                picture = _as_large(picture, (height, width))
         blend.paste(joined, picture, Box(top + strip, left, height, width))
         accent = marked and place - first == focus and len(titled) > 1
         _title(joined, each, Box(top, left, strip, width), letters, accent)
@@ -138,7 +141,8 @@ def join(
     whole = chosen.settings.replace(
         model=settings.model, weights=settings.weights, compare=settings.compare, layout=settings.layout
     )
-    return Result(joined, frame, chosen.maps, whole, MappingProxyType(timings_ms), tuple(panes))
+    timings = MappingProxyType(timings_ms)
+    return Result(joined, frame, chosen.maps, whole, timings, tuple(panes), tuple(frame_boxes))
 
 
 def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, int] | None) -> int:

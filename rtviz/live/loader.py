@@ -70,29 +70,30 @@ class Loader:
                 if len(shared.slots) > 1:
                     shared.redraw()
 
-        engine, sentence, error = self._try(slot, settings, progress)
+        engine, weights, sentence, error = self._try(slot, settings, progress)
         with shared.changed:
             if slot.requests != request or slot.gone or slot.state != "loading" or shared.closing:
                 return  # cancelled
             if engine is not None:
-                shared.take_engine(slot, engine, sentence, error)
+                shared.take_engine(slot, engine, weights, sentence, error)
             else:
                 slot.fail_to_load(sentence, error)
                 shared.redraw()
 
     def _try(
         self, slot: ModelSlot, settings: Settings, progress: Progress
-    ) -> tuple[Engine | None, str, RtvizError | None]:
-        """The engine if there is one, and what went wrong, in words and as it was raised."""
+    ) -> tuple[Engine | None, str | None, str, RtvizError | None]:
+        """The engine if there is one and the file with its weights, and what went wrong, in words and as it was
+        raised."""
         sentence = ""
         reason: RtvizError | None = None
         attempts = [settings]
         while attempts:
             attempt = attempts.pop(0)
             try:
-                return self._load_engine(attempt, progress), sentence, reason
+                return self._load_engine(attempt, progress), attempt.weights, sentence, reason
             except _Cancelled:
-                return None, "", None
+                return None, None, "", None
             except Exception as error:  # the edge of the thread: the status says it
                 if sentence:  # the failure of the second attempt says nothing about what the user asked for
                     break
@@ -104,7 +105,7 @@ class Loader:
                 elif isinstance(error, ModelError) and self._may_substitute(slot, attempt):
                     attempts.append(attempt.replace(model=None, weights=None))
                     sentence += "; going on with the model that needs no download"
-        return None, sentence, reason
+        return None, None, sentence, reason
 
     def _may_substitute(self, slot: ModelSlot, settings: Settings) -> bool:
         """Whether the model that needs no download may take the place of another: so that the window has one at all,

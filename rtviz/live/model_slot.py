@@ -72,6 +72,7 @@ class ModelSlot:
         requests: counts the requests: the loader drops what it loaded for an earlier one.
         gone: the settings no longer name this model.
         engine: runs the model; None until one is loaded.
+        weights: the file that this model was loaded from, if the settings named one.
         prediction: the newest.
         predictions: how many there were.
         failure: why the last forward pass failed; empty once one succeeds. It is tried again by itself.
@@ -87,6 +88,7 @@ class ModelSlot:
         self.requests = 0
         self.gone = False
         self.engine: Engine | None = None
+        self.weights: str | None = None
         self.prediction: Prediction | None = None
         self.predictions = 0
         self.failure = ""
@@ -154,13 +156,16 @@ class ModelSlot:
         """Another model is loaded first."""
         self._say("waiting")
 
-    def take(self, engine: Engine, sentence: str = "", error: RtvizError | None = None) -> None:
+    def take(
+        self, engine: Engine, weights: str | None = None, sentence: str = "", error: RtvizError | None = None
+    ) -> None:
         """Run this engine from now on.
 
         Args:
+            weights: the file that its model was loaded from, if a file was named.
             sentence, error: why it is not quite what was requested.
         """
-        self.engine = engine
+        self.engine, self.weights = engine, weights
         self.failure, self._retry_at, self._retry_seconds = "", None, 0.0
         self._say("ready", sentence, error)
         if engine.model is not None:

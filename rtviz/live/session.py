@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from rtviz.live.new_file import NOT_SHOWN, check_new_video
 from rtviz.live.playback import Playback
 from rtviz.live.presenter import Presenter
 from rtviz.live.shared import SharedState
-from rtviz.live.snapshot import write_snapshot
+from rtviz.live.snapshot import SNAPSHOTS, labelled, write_snapshot
 from rtviz.live.status import LiveStatus, PaneStatus, status_of
 from rtviz.live.video_recorder import RECORDED, VideoRecorder, write_video
 from rtviz.settings import Point, Settings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from rtviz.sources import Source
 
 MODES = ("locked", "smooth")
+_CLEAN_SECONDS = 10.0  # for a picture to be drawn anew
 
 
 class LiveSession:
@@ -211,6 +213,14 @@ class LiveSession:
             if shared.requested().query != before.query:
                 shared.redraw()
 
+    def show_true_patches(self, wanted: bool) -> None:
+        """Whether the canvas enlarges the picture so much that each patch is to be drawn in one colour; the settings
+        stay as they are."""
+        with self._shared.changed:
+            if wanted != self._shared.true_patches:
+                self._shared.true_patches = wanted
+                self._shared.redraw()
+
     def focus(self, pane: int) -> None:
         """Choose the model whose figures `status` has, of those that are compared: 0 is the first."""
         shared = self._shared
@@ -371,17 +381,39 @@ class LiveSession:
                 shared.recording = None
             shared.finishing = [recorder for recorder in shared.finishing if not recorder.ended]
 
-    def snapshot(self, path: str | Path) -> Path:
+    def snapshot(self, path: str | Path, what: str = "as shown") -> Path:
         """Write the newest picture to a PNG, with the settings in its metadata (tEXt "rtviz", as JSON).
 
+        Args:
+            what: "as shown"; "labelled", with a title that names the model and what is shown; or "clean", without
+                words and query markers.
+
         Raises:
+            SettingsError: `what` is something else.
             SinkError: there is nothing to write yet, or it cannot be written there.
         """
+        if what not in SNAPSHOTS:
+            raise SettingsError("what a snapshot holds", what, SNAPSHOTS)
         result = self.latest()
         if result is None:
             raise OutputUnwritable(f"no snapshot: {NOT_SHOWN}")
+        if what == "labelled":
+            result = labelled(result)
+        elif what == "clean":
+            result = self._clean()
         info = self._capture.info
         return write_snapshot(result, Path(path), info.name if info is not None else None)
+
+    def _clean(self) -> Result:
+        """What is shown without words and query markers: the drawing thread alone has the range of the colours."""
+        shared, clean = self._shared, Future[Result]()
+        with shared.changed:
+            shared.clean_wanted.append(clean)
+            shared.redraw()
+        try:
+            return clean.result(_CLEAN_SECONDS)
+        except TimeoutError:
+            raise OutputUnwritable(f"no snapshot: nothing was drawn for {_CLEAN_SECONDS:g} s") from None
 
     # --- the past --------------------------------------------------------------------------------------------------
 
@@ -475,6 +507,7 @@ def _open_source(place: str, **more: Any) -> Source:
 __all__ = [
     "MODES",
     "RECORDED",
+    "SNAPSHOTS",
     "Attempt",
     "LiveSession",
     "LiveStatus",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from rtviz import views
 from rtviz.analysis.head_stats import HeadStatsTracker
-from rtviz.frame import Maps
+from rtviz.frame import Maps, Result
 from rtviz.live.frames import CapturedFrame, DrawnFrame, Prediction
 from rtviz.live.mailbox import LatestSlot
 from rtviz.live.model_slot import ModelSlot
@@ -39,8 +40,8 @@ class SharedState:
     that holds any of these never takes this one.
 
     Attributes:
-        settings, mode, pointer, focus, screen: what callers requested last; written by callers alone, but that capture
-            removes the marks of a source that is gone from the settings.
+        settings, mode, pointer, true_patches, focus, screen: what callers requested last; written by callers alone,
+            but that capture removes the marks of a source that is gone from the settings.
         closing: the session ends; written by `LiveSession.close`.
         slots: the models, the first one first; the list is replaced by `request`, a slot's fields are written as
             `ModelSlot` says.
@@ -49,6 +50,7 @@ class SharedState:
             prediction offers one.
         predicting: the frame of the forward pass that runs; written by inference.
         redraw_wanted, refit_wanted: set by anyone, cleared by drawing.
+        clean_wanted: who waits for what is shown without words; appended by callers, taken by drawing.
         drawn, recently_drawn, drawn_frames: the newest picture, the last few, and how many frames were drawn; written
             by drawing.
         playback: the past while it is shown; written by callers, and capture ends it with its source.
@@ -65,6 +67,7 @@ class SharedState:
         self.settings = settings
         self.mode = mode
         self.pointer: Point | None = None
+        self.true_patches = False
         self.focus = 0
         self.screen: tuple[int, int] | None = None
         self.closing = False
@@ -76,6 +79,7 @@ class SharedState:
 
         self.redraw_wanted = False
         self.refit_wanted = False
+        self.clean_wanted: list[Future[Result]] = []
         self.drawn: DrawnFrame | None = None
         self.recently_drawn: deque[DrawnFrame] = deque(maxlen=4)
         self.drawn_frames = 0
@@ -131,8 +135,11 @@ class SharedState:
             self.redraw()
 
     def requested(self) -> Settings:
-        """The settings, with the pointer's patch as the query of a view that follows it where they name no other."""
+        """The settings, with the pointer's patch as the query of a view that follows it where they name no other; on a
+        canvas that enlarges patches much, with these in one colour each, but not in what is recorded or sent."""
         settings, pointer = self.settings, self.pointer
+        if self.true_patches and settings.upsampling == "smooth" and self.recording is None and self.broadcast is None:
+            settings = settings.replace(upsampling="nearest")
         if pointer is None or settings.query != "cls" or not views.find(settings.view).follows_pointer:
             return settings
         return settings.replace(query=pointer)
@@ -246,13 +253,15 @@ class SharedState:
         """The next model to load."""
         return next((slot for slot in self.slots if slot.state == "waiting"), None)
 
-    def take_engine(self, slot: ModelSlot, engine: Engine, sentence: str, error: RtvizError | None) -> None:
+    def take_engine(
+        self, slot: ModelSlot, engine: Engine, weights: str | None, sentence: str, error: RtvizError | None
+    ) -> None:
         """A model has been loaded: it takes over the marked objects from the others, if any model has run."""
         with self.changed:
             marked = self._marked()
             if marked is not None or any(other.predictions for other in self.slots):
                 engine.take_over_tracks(self.settings, marked)
-            slot.take(engine, sentence, error)
+            slot.take(engine, weights, sentence, error)
             self.predict_again_if_needed()
             self.redraw()
 

@@ -12,6 +12,18 @@ from rtviz.errors import OutputUnwritable
 from rtviz.frame import Result
 from rtviz.live.new_file import check_new
 
+SNAPSHOTS = ("as shown", "labelled", "clean")  # clean: without words and query markers
+
+
+def labelled(result: Result) -> Result:
+    """The result below a title that says which model it is and what is shown; several models have titles already."""
+    if result.panes:
+        return result
+    from rtviz.drawing.panes import join
+    from rtviz.engine.comparison import titled
+
+    return join(result.frame, [titled(result, result.settings)], result.settings)
+
 
 def write_snapshot(result: Result, path: Path, source: str | None = None) -> Path:
     """Write a result to a PNG that knows how it was made (a tEXt chunk named "rtviz", JSON).
@@ -54,4 +66,4 @@ def read_snapshot(path: Path) -> dict[str, Any]:
     return about
 
 
-__all__ = ["read_snapshot", "write_snapshot"]
+__all__ = ["SNAPSHOTS", "labelled", "read_snapshot", "write_snapshot"]

@@ -52,6 +52,7 @@ class LiveStatus:
         panes: the models that are compared with the first one.
         focus: the model that all figures above are of: 0 the first, 1 that of the first pane, and so on.
         first_name: name of the first model, whichever is in focus.
+        first_weights: the file that it was loaded from, if the settings named one.
         most_heads: the largest number of heads of these models.
         notices: the last sentences about what has happened, oldest first.
         model_error: the exception behind `model_sentence`.
@@ -98,6 +99,7 @@ class LiveStatus:
     panes: tuple[PaneStatus, ...] = ()
     focus: int = 0
     first_name: str | None = None
+    first_weights: str | None = None
     most_heads: int = 0
     notices: tuple[str, ...] = ()
     model_error: RtvizError | None = None
@@ -168,6 +170,7 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
             panes=tuple(other.status() for other in shared.slots[1:]),
             focus=shared.focus,
             first_name=first.model.name if first.model is not None else None,
+            first_weights=first.weights,
             most_heads=max((one.heads for one in models), default=0),
             notices=tuple(shared.notices),
         )

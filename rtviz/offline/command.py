@@ -1,10 +1,11 @@
-"""The command that renders an input with given settings: what the app starts, and what its user can copy."""
+"""The commands that do what the app does: what it starts, and what its user can copy."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rtviz.options import FlagOption, Option
@@ -17,9 +18,25 @@ def render_arguments(place: str, output: str, settings: Settings, output_setting
     Args:
         place, output: as on the command line.
     """
-    place_argument = f"./{place}" if place.startswith("-") else place  # which is no option
-    arguments = ["render", place_argument, "-o", output, "--view", settings.view]
-    for schema in (settings, output_settings):
+    return ["render", _argument(place), "-o", output, *_flags(settings, output_settings)]
+
+
+def live_arguments(places: Sequence[str], settings: Settings) -> list[str]:
+    """The arguments of `rtviz` that open the window with these settings, whatever it showed last.
+
+    Args:
+        places: as on the command line: one, or several pictures; none for the first camera that works.
+    """
+    return ["live", *map(_argument, places), "--fresh", *_flags(settings)]
+
+
+def _argument(place: str) -> str:
+    return f"./{place}" if place.startswith("-") else place  # which is no option
+
+
+def _flags(settings: Settings, *others: OutputSettings) -> list[str]:
+    arguments = ["--view", settings.view]
+    for schema in (settings, *others):
         for option in schema.options():
             value = getattr(schema, option.name)
             if option.name != "view" and value != option.default:
@@ -37,4 +54,4 @@ def shell_line(arguments: list[str]) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-__all__ = ["render_arguments", "shell_line"]
+__all__ = ["live_arguments", "render_arguments", "shell_line"]

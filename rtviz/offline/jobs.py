@@ -166,7 +166,7 @@ def plain(reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def absolute(place: str) -> str:
     """A file's place as a process in another folder finds it; other places as they are."""
-    return str(Path(place).resolve()) if Path(place).exists() else place
+    return str(Path(place).resolve()) if os.path.exists(place) else place
 
 
 __all__ = ["ATTEMPTS", "JobConfig", "JobRunner", "Task", "Worker", "absolute", "failed", "plain"]

@@ -18,7 +18,8 @@ from rtviz.notices import Remedy
 from rtviz.settings import OutputSettings
 from rtviz.sinks import codecs_for, publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
-from rtviz.sinks.tracks import FORMATS, Beside, muxing_options
+from rtviz.sinks.muxing import FORMATS, muxing_options
+from rtviz.sinks.tracks import Beside
 
 try:
     import av

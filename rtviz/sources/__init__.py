@@ -105,6 +105,7 @@ class Source(Protocol):
     ) -> None: ...
 
 
+WEB = ("http://", "https://")  # where files may lie, too
 # Prefix of a place -> what opens it. To add a source, add a row.
 _OPENERS = {
     "scene:": "rtviz.sources.scene:open_scene",
@@ -112,10 +113,7 @@ _OPENERS = {
     "screen:": "rtviz.sources.screen:open_screen",
     "faulty:": "rtviz.sources.faulty:open_faulty",
     "pages:": "rtviz.sources.pages:open_pages",
-    **dict.fromkeys(
-        ("http://", "https://", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"),
-        "rtviz.sources.stream:open_stream",
-    ),
+    **dict.fromkeys((*WEB, "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"), "rtviz.sources.stream:open_stream"),
 }
 _VIDEO = "rtviz.sources.video:open_video"
 _PICTURES = "rtviz.sources.pictures:open_pictures"
@@ -153,7 +151,7 @@ def open_source(
         place = f"camera:{place}"
     for prefix, opener in _OPENERS.items():
         if place.startswith(prefix):
-            return _call(opener, place, part, tracks)
+            return _call(opener, place, part | tracks, {}) if prefix in WEB else _call(opener, place, part, tracks)
     place = _path_of(place)
     if _holds_pictures(place):
         return _call(_PICTURES, place, part | {"floats": floats}, tracks)
@@ -162,9 +160,14 @@ def open_source(
 
 def _call(opener: str, place: str, part: dict[str, Any], unread: dict[str, int]) -> Source:
     for name, number in unread.items():
-        raise SettingsError(name, number, f"only with a video file; {place} has no tracks to choose from")
+        raise no_tracks(name, number, place)
     module, _, name = opener.partition(":")
     return cast(Source, getattr(importlib.import_module(module), name)(place, **part))
+
+
+def no_tracks(name: str, number: int, place: str) -> SettingsError:
+    """The error of a track that was chosen of a place that has none."""
+    return SettingsError(name, number, f"only with a video file; {place} has no tracks to choose from")
 
 
 def _path_of(place: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rtviz.errors import MissingDependency, SettingsError
+from rtviz.sources import WEB
 
 try:
     import av
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails  # cover pictures: FFmpeg has them as video streams
 
 
-def open_file(path: Path) -> Any:
-    """The container that PyAV makes of a file, whatever its tags are written in.
+_WEB_SECONDS = 8.0, 8.0  # a server may take so long to open a file, and to go on with it
+
+
+def open_file(place: str) -> Any:
+    """The container that PyAV makes of a file, here or on a web server, whatever its tags are written in.
 
     The prefix: without it, `10:30 clip.mp4` would be read as a protocol. The tags: one that is not UTF-8 would else be
     an error of the whole file; `legible` makes text of it.
     """
-    return av.open(f"file:{path}", metadata_errors="surrogateescape")
+    if place.startswith(WEB):
+        return av.open(place, metadata_errors="surrogateescape", timeout=_WEB_SECONDS)
+    return av.open(f"file:{place}", metadata_errors="surrogateescape")
 
 
 def demuxed(container: Any, streams: Any) -> Iterator[Any]:

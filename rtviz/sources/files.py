@@ -56,3 +56,10 @@ def fit(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
     fitted[top : top + inner_height, left : left + inner_width] = resized
     return fitted
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown on a stage."""
+    scheme, separator, rest = address.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

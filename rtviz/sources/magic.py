@@ -21,7 +21,8 @@ RAW_SUFFIXES = frozenset(
 CONCATENATED_SUFFIXES = frozenset({".mjpeg", ".mjpg", ".mjpegs"})  # JPEGs one behind the other are a video
 
 # ISO/IEC 23008-12 and the AVIF specification: what the file type box says first.
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_HEIF_SEQUENCES = frozenset({b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"})  # a track of frames, as in any MP4
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1"}) | _HEIF_SEQUENCES
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 # Of what holds floating-point levels and nothing else: OpenEXR, Radiance HDR, PFM.
 _FLOAT_BEGINNINGS = (b"v/1\x01", b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n")
@@ -43,7 +44,7 @@ def brand_of(data: bytes) -> str | None:
 def is_picture(path: Path) -> bool:
     """Whether a file is to be read as a picture: by how it begins, whatever its name, else by its suffix."""
     suffix = path.suffix.lower()
-    if suffix in CONCATENATED_SUFFIXES:
+    if suffix in CONCATENATED_SUFFIXES or _is_sequence(_beginning(path, 128)):
         return False
     return begins_like_picture(_beginning(path, 128)) or suffix in PICTURE_SUFFIXES or suffix in RAW_SUFFIXES
 
@@ -61,14 +62,19 @@ def may_be_float(path: Path) -> bool:
 def is_animation(path: Path) -> bool:
     """Whether a picture file says at its beginning that it moves; a GIF is taken to.
 
-    WebP says so in a flag of its first chunk, PNG in a chunk before its pixels, AVIF by its brand.
+    WebP says so in a flag of its first chunk, PNG in a chunk before its pixels, AVIF and HEIF by their brands.
     """
     start = _beginning(path, 4096)
     if start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X":
         return bool(start[20:21] and start[20] & 2)
     if start.startswith(b"\x89PNG"):
         return b"acTL" in start.partition(b"IDAT")[0]
-    return start.startswith(b"GIF8") or start[4:12] == b"ftypavis"
+    return start.startswith(b"GIF8") or start[4:12] == b"ftypavis" or _is_sequence(start)
+
+
+def _is_sequence(start: bytes) -> bool:
+    """Whether bytes begin a HEIF file whose content is a track, which FFmpeg decodes."""
+    return brand_of(start) == "HEIF" and start[8:12] in _HEIF_SEQUENCES
 
 
 def _beginning(path: Path, length: int) -> bytes:

@@ -147,6 +147,13 @@ def pages_of(paths: Sequence[str | Path]) -> str:
     return PREFIX + json.dumps([str(path) for path in paths], ensure_ascii=False)
 
 
+def paths_of(place: str) -> list[str]:
+    """What a place of pages was made from: a folder, a glob or a document, or a list of pictures; another place as it
+    is."""
+    given = place.removeprefix(PREFIX)
+    return list(json.loads(given)) if given != place and given.startswith("[") else [given]
+
+
 def gather(paths: Sequence[str]) -> tuple[str, int]:
     """What the user chose to see, as one place, and how many of the paths are not in it.
 
@@ -221,4 +228,4 @@ def open_pages(place: str, *, start: float = 0.0, end: float | None = None, ever
     return PageSource(name, found[: None if end is None else max(1, round(end))][::every], start)
 
 
-__all__ = ["UNREADABLE", "PageSource", "as_pages", "gather", "open_pages", "pages_of", "thumbnail"]
+__all__ = ["UNREADABLE", "PageSource", "as_pages", "gather", "open_pages", "pages_of", "paths_of", "thumbnail"]

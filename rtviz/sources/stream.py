@@ -1,4 +1,4 @@
-"""Network streams: MJPEG over http, rtsp, and whatever else FFmpeg reads from an address; and pictures over http."""
+"""Network streams: MJPEG over http, rtsp, and whatever else FFmpeg reads from an address; and files over http."""
 
 from __future__ import annotations
 
@@ -15,23 +15,43 @@ from urllib.parse import urlsplit
 
 from rtviz.errors import MissingDependency, SourceError, SourceLost, SourceMissing, SourceUnreadable
 from rtviz.frame import Pixels
-from rtviz.sources import Source, SourceInfo
+from rtviz.sources import WEB, Source, SourceInfo, no_tracks
 from rtviz.sources.endless import EndlessSource
+from rtviz.sources.files import without_password
 from rtviz.sources.magic import CONCATENATED_SUFFIXES, begins_like_picture
 
 
-def open_stream(place: str, *, start: float = 0.0, end: float | None = None, every: int = 1) -> Source:
-    """The stream at an address, or the picture or animation.
+def open_stream(
+    place: str, *, start: float = 0.0, end: float | None = None, every: int = 1, **tracks: int | None
+) -> Source:
+    """The stream at an address; or the video file, the picture or the animation.
+
+    Args:
+        tracks: video_stream and audio_stream, of a video file.
 
     Raises:
         SourceMissing: nobody answers there.
         SourceUnreadable: what answers is neither video nor picture.
+        SettingsError: a track was chosen of what has none.
     """
     source = StreamSource(place, start=start, end=end, every=every)
+    if source.is_video_file:
+        source.close()
+        return _open_video(place, start=start, end=end, every=every, **tracks)
+    for name, number in tracks.items():
+        if number is not None:
+            source.close()
+            raise no_tracks(name, number, without_password(place))
     if source.file is None:
         return source
     source.close()
     return _open_picture(place, source.file, start=start, end=end, every=every)
+
+
+def _open_video(address: str, **part: Any) -> Source:
+    from rtviz.sources.video import open_video
+
+    return cast("Source", open_video(address, **part))
 
 
 def _open_picture(address: str, data: bytes, **part: Any) -> Source:
@@ -41,7 +61,7 @@ def _open_picture(address: str, data: bytes, **part: Any) -> Source:
     folder = tempfile.TemporaryDirectory(prefix="rtviz-")
     called = re.sub(r"[^\w.-]", "_", PurePosixPath(urlsplit(address).path).name)[-80:].lstrip(".")
     path = Path(folder.name) / (called or "picture")
-    name = _without_password(address)
+    name = without_password(address)
     try:
         path.write_bytes(data)
         source: Any = open_pictures(str(path), **part)
@@ -66,7 +86,8 @@ class StreamSource(EndlessSource):
         start, end, every: the part to take.
 
     Attributes:
-        file: the picture file that is there instead of a stream; None where it is a stream.
+        file: the picture file that is there instead of a stream; None where it is none.
+        is_video_file: whether a web server has a video of known length there, which has times of its own and an end.
 
     Raises:
         SourceMissing: nobody answers there.
@@ -85,7 +106,7 @@ class StreamSource(EndlessSource):
     ) -> None:
         super().__init__(start, end, every)
         self._address = address
-        self._name = _without_password(address)
+        self._name = without_password(address)
         self._read_seconds = read_seconds
         try:
             import av
@@ -95,8 +116,9 @@ class StreamSource(EndlessSource):
         self._jpegs: Iterator[Any] | None = None  # pictures of a server that sends one JPEG after the other
         self._container: Any = None
         self.file: bytes | None = None
+        self.is_video_file = False
         try:
-            if address.startswith(("http://", "https://")):
+            if address.startswith(WEB):
                 self._open_jpegs((open_seconds, read_seconds))
             if self._jpegs is None and self.file is None:
                 self._open((open_seconds, read_seconds))
@@ -192,6 +214,8 @@ class StreamSource(EndlessSource):
             raise SourceUnreadable(f"{self._name} sends no video that can be decoded")
         self._stream = video_track(streams)
         self._stream.thread_type = "SLICE"
+        known = max(self._container.duration or 0, self._container.size) > 0  # microseconds, or bytes
+        self.is_video_file = self._address.startswith(WEB) and known
         rate = self._stream.average_rate or self._stream.guessed_rate
         context = self._stream.codec_context
         self.info = self._described((context.height, context.width), float(rate) if rate else None)
@@ -337,10 +361,3 @@ class JpegFinder:
             else:
                 self._at += 2 + int.from_bytes(data[self._at + 2 : self._at + 4], "big")
                 self._coded = kind == 0xDA
-
-
-def _without_password(address: str) -> str:
-    """The address as it may be shown on a stage."""
-    scheme, separator, rest = address.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -33,6 +33,12 @@ _MATRICES = {
 }
 
 
+# AVStereo3DType of FFmpeg's libavutil/stereo3d.h: how a frame holds the pictures of both eyes. In others of its numbers
+# there is one picture, or nothing is known.
+_BOTH_EYES = {1: "side by side", 2: "one above the other", 4: "as a chequerboard", 5: "side by side",
+              6: "in every other line", 7: "in every other column"}  # fmt: skip
+
+
 class FrameConverter:
     """Decoded frames to upright RGB of one size.
 
@@ -63,6 +69,8 @@ class FrameConverter:
             warnings.append("HDR video is shown in standard range: its brightest parts are compressed")
         elif bits > 8:
             warnings.append(f"{bits}-bit video is read as 8-bit")
+        if packing := _BOTH_EYES.get(_stereo(first)):
+            warnings.append(f"its frames hold a picture for each eye, {packing}: both are shown")
 
     def _stretched(self, width: int) -> int:
         """The width in square pixels. The container's aspect ratio counts, until the codec's own changes."""
@@ -95,6 +103,12 @@ def _plausible(aspect: Fraction | None) -> float:
     """An aspect ratio of pixels; beyond that it is a mistake."""
     ratio = float(aspect or 1)
     return ratio if 0.2 < ratio < 5 else 1.0
+
+
+def _stereo(frame: VideoFrame) -> int:
+    """How a frame holds the pictures of both eyes, as FFmpeg numbers it; 0 where it says nothing."""
+    said = frame.side_data.get("STEREO3D")
+    return int(np.frombuffer(cast(bytes, said), np.int32)[0]) if said is not None else 0
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:

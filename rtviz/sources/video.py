@@ -7,15 +7,15 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtviz.errors import MissingDependency, SettingsError, SourceUnreadable
 from rtviz.frame import Frame
 from rtviz.notices import Notice, Remedy
-from rtviz.sources import SourceInfo
+from rtviz.sources import WEB, SourceInfo
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.files import LARGEST_SIDE, check_file
+from rtviz.sources.files import LARGEST_SIDE, check_file, without_password
 from rtviz.words import counted
 
 try:
@@ -46,7 +46,7 @@ class VideoSource(ClosingSource):
     frames where there is one (MP4, MOV, AVI), and off the time and the mean rate where there is none.
 
     Attributes:
-        path: the file.
+        place: the file, or its address on a web server.
         time_base: the unit of its timestamps, in seconds.
         start, end: seconds from its first frame; the part that is taken.
         zero_seconds: when the first frame is shown, on the clock that the file's audio shares.
@@ -66,8 +66,9 @@ class VideoSource(ClosingSource):
         video_stream: int | None = None,
         audio_stream: int | None = None,
     ) -> None:
-        self.path = Path(place)
-        check_file(self.path)
+        self.place, self._name = place, without_password(place)
+        if not place.startswith(WEB):
+            check_file(Path(place))
         self.start, self.end, self._every = start, end, every
         self._video_stream, self.audio_stream = video_stream, audio_stream
         self.warnings: list[str] = []
@@ -102,7 +103,7 @@ class VideoSource(ClosingSource):
         duration = self._duration_seconds()
         count = len(self._table) or stream.frames or (round(duration / self._frame_seconds) if duration else None)
         self.info = SourceInfo(
-            name=str(self.path),
+            name=self._name,
             kind="pictures" if self._still else "video",
             size=self._convert.size,
             fps=float(fps) if fps and not self._still else None,
@@ -114,12 +115,12 @@ class VideoSource(ClosingSource):
     def _open(self) -> None:
         self.close()
         try:
-            self._container = open_file(self.path)
+            self._container = open_file(self.place)
         except av.error.FFmpegError as error:
             reason = error.strerror or type(error).__name__
-            if self.path.suffix.lower() in (".mp4", ".m4v", ".mov"):
+            if PurePath(self.place).suffix.lower() in (".mp4", ".m4v", ".mov"):
                 reason += "; if it was cut off, the index that stands at its end is lost"
-            raise SourceUnreadable(f"{self.path} is no video that can be read: {reason}") from None
+            raise SourceUnreadable(f"{self._name} is no video that can be read: {reason}") from None
         if self._container.format.name in _NO_VIDEO_FORMATS:
             self._refuse("is text, not video")
         self._tracks = [s for s in self._container.streams.video if not s.disposition & NO_TRACK]
@@ -164,7 +165,7 @@ class VideoSource(ClosingSource):
         if self._still:
             return rate
         said = "as its codec says" if context.framerate else "which is assumed: its codec says nothing"
-        self.warnings.append(f"{self.path} has no timestamps: it is read at {float(rate):.6g} frames a second, {said}")
+        self.warnings.append(f"{self._name} has no timestamps: it is read at {float(rate):.6g} frames a second, {said}")
         return rate
 
     def _has_decoding_times_only(self) -> bool:
@@ -187,7 +188,7 @@ class VideoSource(ClosingSource):
 
     def _refuse(self, why: str) -> NoReturn:
         self.close()
-        raise SourceUnreadable(f"{self.path} {why}")
+        raise SourceUnreadable(f"{self._name} {why}")
 
     def _first_frame(self) -> VideoFrame:
         """The first frame, which tells size, rotation and colours; the file is opened anew behind it."""
@@ -197,7 +198,7 @@ class VideoSource(ClosingSource):
             return frame
         self.close()
         why = f" ({counted(way.packets, 'damaged packet')})" if way.packets else ""
-        raise SourceUnreadable(f"{self.path} holds no frame that can be decoded{why}")
+        raise SourceUnreadable(f"{self._name} holds no frame that can be decoded{why}")
 
     def _duration_seconds(self) -> float | None:
         """How long the video lasts, by its own header where that says it, else by the container's."""
@@ -348,7 +349,7 @@ class VideoSource(ClosingSource):
         promised = len(self._table) or self._stream.frames
         if promised:
             if count < promised - (1 if self._table else 1 + promised // 50):  # a header alone may be a little off
-                self.warnings.append(f"{self.path} is cut off: {count} of {promised} frames were decoded")
+                self.warnings.append(f"{self._name} is cut off: {count} of {promised} frames were decoded")
             return
         duration = self.info.duration_seconds
         end = max(last_seconds + self._frame_seconds, others_end_seconds)
@@ -356,7 +357,7 @@ class VideoSource(ClosingSource):
             end += self.zero_seconds
         if duration is not None and end < duration - max(0.5, 3 * self._frame_seconds):
             self.warnings.append(
-                f"{self.path} is cut off: it ends after {end:.1f} of {duration:.1f} seconds, and {count} of about "
+                f"{self._name} is cut off: it ends after {end:.1f} of {duration:.1f} seconds, and {count} of about "
                 f"{round(duration / self._frame_seconds)} frames were decoded"
             )
 
@@ -365,15 +366,15 @@ class VideoSource(ClosingSource):
             whole = self.info.frame_count is not None and self.end is None and not self.start
             about = f" of about {max(self.info.frame_count or 0, seen)}" if whole else ""
             self.warnings.append(
-                f"{self.path} is damaged: {counted(way.packets, 'packet')} skipped, "
+                f"{self._name} is damaged: {counted(way.packets, 'packet')} skipped, "
                 f"{counted(way.broken_frames, 'frame')} with errors, {seen}{about} frames decoded"
             )
         if repaired:
-            self.warnings.append(f"{counted(repaired, 'frame')} of {self.path} had no usable time and were given one")
+            self.warnings.append(f"{counted(repaired, 'frame')} of {self._name} had no usable time and were given one")
         if self._convert.refitted:
             height, width = self.info.size
             self.warnings.append(
-                f"{counted(self._convert.refitted, 'frame')} of {self.path} had another size and were fitted into "
+                f"{counted(self._convert.refitted, 'frame')} of {self._name} had another size and were fitted into "
                 f"{width}x{height}"
             )
             self._convert.refitted = 0

@@ -19,9 +19,9 @@ from PyQt5.QtWidgets import QApplication, QWidget
 from rtviz import views
 from rtviz.app import why_not
 from rtviz.app.canvas import Canvas, to_qimage
+from rtviz.app.cards import Card, cards, sentence
 from rtviz.app.helpsheet import HelpSheet, laid_out
 from rtviz.app.keys import ACTIONS, Bindings, names_of, plain, pretty
-from rtviz.app.messages import Card, cards, sentence
 from rtviz.app.pointing import spot_at
 from rtviz.app.readouts import readings
 from rtviz.app.remembered import Remembered, apply_preset

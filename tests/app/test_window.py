@@ -658,6 +658,25 @@ def test_a_model_that_could_not_be_had_is_not_remembered(make: Make, qtbot: QtBo
     assert "model" not in Remembered.read(tmp_path).settings
 
 
+def test_a_weights_file_is_named_where_its_model_runs_and_not_where_it_failed(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.weights == "broken.pth":
+            raise WeightsRefused("broken.pth is cut off")
+        return Engine(Model(name="embedded" if settings.weights is None else "dino-vits16"))
+
+    window = make(load_engine=load)
+    window.change(weights="good.pth")
+    wait(qtbot, lambda: "dino-vits16  (good.pth)" in window.header.model_button.text())
+    window.change(weights="broken.pth")
+    wait(qtbot, lambda: any("cut off" in card.sentence for card in window.messages.shown))
+    assert "dino-vits16  (good.pth)" in window.header.model_button.text(), "it goes on"
+    assert [Path(file.path).name for file in window.remembered.weights_files] == ["good.pth"]
+    window = make(GREY.replace(weights="broken.pth"), load_engine=load)
+    wait(qtbot, lambda: any("cut off" in card.sentence for card in window.messages.shown))
+    wait(qtbot, lambda: "embedded" in window.header.model_button.text())
+    assert "broken.pth" not in window.header.model_button.text()
+
+
 def test_a_model_asked_for_at_the_start_is_never_replaced_without_a_word(
     make: Make, qtbot: QtBot, tmp_path: Path
 ) -> None:

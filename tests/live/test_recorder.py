@@ -17,7 +17,7 @@ from rtviz.frame import Frame, Maps, Result
 from rtviz.live.flight_recorder import FlightRecorder
 from rtviz.live.frames import CapturedFrame
 from rtviz.live.session import LiveSession
-from rtviz.live.snapshot import read_snapshot
+from rtviz.live.snapshot import SNAPSHOTS, read_snapshot
 from rtviz.live.video_recorder import pick
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
@@ -317,3 +317,28 @@ def test_a_snapshot_knows_how_it_was_made(tmp_path: Path) -> None:
 def test_no_snapshot_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable, match="nothing has been shown yet"):
         LiveSession("fake:", Settings()).snapshot(tmp_path / "shot.png")
+
+
+def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_title(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{what}.png" for what in SNAPSHOTS]
+    wanted = Settings(head="all", query=Point(0.25, 0.75), normalization="frame")  # a legend, and a ring
+    with session(FaultyCamera(fps=60, size=SIZE), settings=wanted) as live:
+        until_shown(live, lambda result: result.maps is not None and result.settings.head == "all")
+        live.pause()
+        for path in paths:
+            live.snapshot(path, path.stem)
+        with pytest.raises(SettingsError, match="as shown, labelled, clean"):
+            live.snapshot(tmp_path / "other.png", "other")
+        result = live.latest()
+        assert result is not None
+    shown, labelled, clean = (cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths)
+    assert np.array_equal(shown, result.overlay), "a clean one is not what the canvas shows from then on"
+    drawn = result.overlay.copy()
+    height, width = drawn.shape[:2]
+    assert labelled.shape[0] > height
+    assert np.array_equal(labelled[-height:], drawn)
+    changed = np.abs(shown.astype(int) - clean.astype(int)).max(axis=2) > 8
+    ring = np.hypot(*(np.indices((height, width)) - [[[0.75 * height]], [[0.25 * width]]])) < 8
+    assert changed[ring].any(), "the ring round the query is gone"
+    assert changed[-height // 4 :, : width // 3].any(), "the legend is gone"
+    assert not changed[: height // 2, width // 2 :].any(), "the rest is the same"

@@ -8,7 +8,7 @@ import pytest
 
 from rtviz.cli.arguments import settings_of
 from rtviz.cli.parser import build_parser
-from rtviz.offline.command import render_arguments, shell_line
+from rtviz.offline.command import live_arguments, render_arguments, shell_line
 from rtviz.settings import Mark, Muted, OutputSettings, Point, Settings
 
 UNLIKE = Settings(
@@ -34,3 +34,14 @@ def test_the_command_means_the_settings(settings: Settings, output: OutputSettin
 def test_what_is_as_always_is_not_said() -> None:
     arguments = render_arguments("clip.mp4", "out.mp4", Settings(), OutputSettings())
     assert shell_line(arguments) == "rtviz render clip.mp4 -o out.mp4 --view heatmap"
+
+
+@pytest.mark.parametrize("settings", [Settings(), UNLIKE, Settings(weights="my weights.pth", compare=("resnet50",))])
+def test_the_command_that_opens_the_window_means_the_settings(settings: Settings) -> None:
+    arguments = live_arguments(["-it's a clip.mp4"], settings)
+    assert shlex.split(shell_line(arguments)) == ["rtviz", *arguments]
+    parsed = build_parser().parse_args(arguments)
+    assert settings_of(parsed)[0] == settings
+    assert parsed.source == ["./-it's a clip.mp4"]
+    assert parsed.fresh, "what the window showed last must not count"
+    assert not build_parser().parse_args(live_arguments([], settings)).source

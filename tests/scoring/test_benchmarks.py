@@ -29,7 +29,10 @@ from rtviz.frame import Floats
 from rtviz.models import zoo
 from rtviz.models.model import Model
 from rtviz.scoring import benchmarks, datasets, measures
+from rtviz.scoring.corloc import corloc_baselines
 from rtviz.scoring.datasets import VOID, Boxed, Clip, DataSet, Segmented
+from rtviz.scoring.davis import davis_baselines, follow, resized
+from rtviz.scoring.jaccard import Best, best_heads, jaccard_baselines
 from rtviz.scoring.report import BenchmarkReport, Score, paper_score, reported
 from rtviz.sources.scene import SCORING_SEEDS, SceneSource
 
@@ -169,7 +172,7 @@ def test_the_best_head_of_each_object_by_loops() -> None:
     attention = random.random((3, 5, 6)) ** 4
     labels = np.where(blobs(8), 1, np.where(blobs(9), 2, 0)).astype(np.uint8)
     labels[blobs(10)] = VOID
-    found = benchmarks.best_heads(attention, labels)
+    found = best_heads(attention, labels)
     assert [best.number for best in found] == [1, 2]
     slow = slow_best_heads(attention, labels)
     assert [best.head for best in found] == [head for _, head in slow]
@@ -281,11 +284,9 @@ def test_the_mean_is_over_a_pictures_objects_and_then_over_pictures(
     monkeypatch: pytest.MonkeyPatch, model: Model
 ) -> None:
     found = iter([[0.2, 0.4, 0.6], [0.9]])
-    best = benchmarks.Best
     monkeypatch.setattr(
-        benchmarks,
-        "best_heads",
-        lambda attention, labels: [best(1, value, 0) for value in (next(found) if len(attention) > 1 else (0.1, 0.2))],
+        "rtviz.scoring.jaccard.best_heads",
+        lambda attention, labels: [Best(1, value, 0) for value in (next(found) if len(attention) > 1 else (0.1, 0.2))],
     )
     labels = np.zeros((64, 64), np.uint8)
     data = DataSet("two", ["a", "b"], lambda name: Segmented(name, np.zeros((64, 64, 3), np.uint8), labels), 64)
@@ -435,7 +436,7 @@ def test_davis_is_read_and_followed(davis: Path, model: Model) -> None:
     assert score.counts == {"clips": 2, "frames": 8, "objects": 4, "lost": 0}
     assert score.values["j"] > 60
     assert score.values["j_and_f"] == pytest.approx((score.values["j"] + score.values["f"]) / 2)
-    region, outline, *_ = benchmarks.follow(model, next(iter(data)), 96)
+    region, outline, *_ = follow(model, next(iter(data)), 96)
     assert region.shape == outline.shape == (2, 3)  # neither the first frame nor the last
     assert [(told["name"], told["frames"], len(told["objects"])) for told in score.each] == [
         ("bear", 5, 2),
@@ -454,7 +455,7 @@ def test_a_video_of_one_picture_is_followed_to_the_patch(model: Model) -> None:
     frame = SceneSource(3, (128, 192), objects=1).frame(0)
     labels = datasets.numbered(frame)
     clip = Clip("still", 6, lambda number: Segmented(str(number), frame.pixels, labels))
-    region, _, lost, _ = benchmarks.follow(model, clip, 128)
+    region, _, lost, _ = follow(model, clip, 128)
     assert lost == 0
     assert region.min() > 0.8
     assert np.ptp(region) < 0.05
@@ -468,7 +469,7 @@ def test_j_and_f_are_means_over_objects(monkeypatch: pytest.MonkeyPatch, model: 
             (np.array([[0.9, 0.7]]), np.array([[0.4, 0.2]]), 0, [0.6]),
         ]
     )
-    monkeypatch.setattr(benchmarks, "follow", lambda model, clip, resolution, told: next(results))
+    monkeypatch.setattr("rtviz.scoring.davis.follow", lambda model, clip, resolution, told: next(results))
 
     def refused(number: int) -> Segmented:
         raise AssertionError("nothing is read of what is not followed")
@@ -491,7 +492,7 @@ def test_j_and_f_are_means_over_objects(monkeypatch: pytest.MonkeyPatch, model: 
 def test_frames_are_cut_to_the_protocols_sizes(
     size: tuple[int, int], resolution: int, narrowed: tuple[int, int]
 ) -> None:
-    assert benchmarks._narrowed(np.zeros((*size, 3), np.uint8), resolution).shape[:2] == narrowed
+    assert resized(np.zeros((*size, 3), np.uint8), resolution).shape[:2] == narrowed
 
 
 @pytest.mark.parametrize("listed", ["ImageSets/2017/val.txt", "ImageSets/480p/val.txt"])
@@ -529,7 +530,7 @@ def test_black_and_white_masks_are_one_object(davis: Path, model: Model, tmp_pat
 
 def test_what_stands_beside_models_on_pictures(voc: Path) -> None:
     data = datasets.segmented(str(voc))
-    disc, whole = benchmarks._jaccard_baselines(data)
+    disc, whole = jaccard_baselines(data)
     of_whole, of_disc = [], []
     for picture in data:
         counted = picture.labels != 255
@@ -550,14 +551,14 @@ def test_what_stands_beside_models_on_boxes() -> None:
     boxes = {"half": [0, 0, 32, 64], "small": [0, 0, 20, 20], "middle": [16, 16, 48, 48], "wide": [8, 8, 64, 64]}
     blank = np.zeros((64, 64, 3), np.uint8)
     data = DataSet("x", list(boxes), lambda name: Boxed(name, blank, np.array([boxes[name]], float)), 64)
-    middle, whole = benchmarks._corloc_baselines(data)
+    middle, whole = corloc_baselines(data)
     assert middle.values == {"corloc": 25, "empty": 0, "whole": 0}
     assert whole.values == {"corloc": 50, "empty": 0, "whole": 100}
     assert whole.error == pytest.approx(100 * math.sqrt(0.5 * 0.5 / 3))
 
 
 def test_what_stands_beside_models_on_clips(davis: Path) -> None:
-    first, disc, whole = benchmarks._davis_baselines(datasets.clips(str(davis)))
+    first, disc, whole = davis_baselines(datasets.clips(str(davis)))
     assert [one.name for one in (first, disc, whole)] == ["static first masks", "middle disc", "whole picture"]
     shares, kept = [], []
     for clip in datasets.clips(str(davis)):
@@ -576,7 +577,7 @@ def test_the_mean_map_of_a_clip_is_j_and_f_of_its_mask(model: Model) -> None:
     frame = SceneSource(3, (128, 192), objects=1).frame(0)
     labels = datasets.numbered(frame)
     clip = Clip("still", 4, lambda number: Segmented(str(number), frame.pixels, labels))
-    *_, of_mean_map = benchmarks.follow(model, clip, 128)
+    *_, of_mean_map = follow(model, clip, 128)
     (maps,) = model.batch([frame.pixels], resolution=128)
     mask = measures.on_pixels(measures.largest_mass(maps.attention[-1].mean(axis=0)), labels.shape)
     expected = (measures.jaccard(mask, labels == 1) + measures.boundary_measure(mask, labels == 1)) / 2
@@ -714,14 +715,14 @@ def test_a_clip_with_a_frame_too_few_or_a_truth_missing_is_named(davis: Path, mo
         listed.write_text(before)
     blank = Clip("blank", 3, lambda n: Segmented(str(n), np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.uint8)))
     with pytest.raises(SourceUnreadable, match="no object in its first frame"):
-        benchmarks.follow(model, blank, 64)
+        follow(model, blank, 64)
     sizes = [64, 64, 64, 64, 96]
 
     def growing(number: int) -> Segmented:
         return Segmented("x", np.zeros((64, sizes[number], 3), np.uint8), np.ones((64, sizes[number]), np.uint8))
 
     with pytest.raises(SourceUnreadable, match="several sizes"):
-        benchmarks.follow(model, Clip("growing", 5, growing), 64)
+        follow(model, Clip("growing", 5, growing), 64)
 
 
 def test_values_out_of_range_are_refused() -> None:

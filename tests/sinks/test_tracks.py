@@ -12,7 +12,7 @@ import pytest
 from media import Part, copy, make_signals, make_video, packet_times, pts_seconds, signals
 
 from rtviz.errors import OutputUnwritable, SettingsError
-from rtviz.sinks import tracks
+from rtviz.sinks import sound
 from rtviz.sources import open_source
 
 
@@ -78,7 +78,7 @@ def test_a_header_that_is_refused_is_one_line_that_says_what_was_to_be_written(
 ) -> None:
     """And the muxer is not asked again, which would end the process."""
     make_sound(tmp_path / "in.mkv", "libmp3lame", 11025, "mono")
-    monkeypatch.setattr(tracks, "_try_sound", lambda *_: None)
+    monkeypatch.setattr(sound, "_try_sound", lambda *_: None)
     with pytest.raises(OutputUnwritable, match=r"^cannot write \S+o\.mp4: .*64x48.*h264 with sound as mp3: ") as caught:
         copy(tmp_path / "in.mkv", tmp_path / "o.mp4")
     assert "\n" not in str(caught.value)

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from command_line import render
-from media import grey, only, read
+from media import grey, make_video, only, read
 from picture_files import animation, cornered, corners_of, deep_png, png, tiff
 from PIL import Image, ImageCms, ImageOps
 
@@ -149,6 +149,19 @@ def test_an_animation_is_read_with_its_times(tmp_path: Path, name: str, how: dic
     frames, _ = read(tmp_path / name, start=0.2, every=2)
     assert [frame.index for frame in frames] == [2]
     assert expand([str(tmp_path)]) == [str(tmp_path / name)], "an input of its own"
+
+
+@pytest.mark.parametrize("brand", [b"hevc", b"msf1"])
+def test_an_image_sequence_of_hevc_is_read_with_its_times(tmp_path: Path, brand: bytes) -> None:
+    times = make_video(tmp_path / "a.mp4", [0, 100, 250], codec="libx265")
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    content[8:12] = brand  # ISO/IEC 23008-12, 10.3: of files whose content is a track
+    (tmp_path / "a.heics").write_bytes(content)
+    (tmp_path / "a.mp4").unlink()
+    with open_source(str(tmp_path / "a.heics")) as source:
+        assert source.info.kind == "video"
+        assert [round(1000 * frame.pts_seconds) for frame in source] == times
+    assert expand([str(tmp_path)]) == [str(tmp_path / "a.heics")], "an input of its own"
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.avif"])

@@ -201,6 +201,15 @@ def test_ten_bits_are_read_as_eight_with_a_warning(tmp_path: Path) -> None:
     assert any("10-bit" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize(
+    ("packing", "said"), [(0, "as a chequerboard"), (3, "side by side"), (4, "one above the other"), (6, None)]
+)  # ITU-T H.264, table D-8; 6 is a plain picture
+def test_frames_that_hold_a_picture_for_each_eye_are_said(tmp_path: Path, packing: int, said: str | None) -> None:
+    make_video(tmp_path / "a.mkv", [0, 40], options={"x264-params": f"frame-packing={packing}"})
+    _, warnings = read(tmp_path / "a.mkv")
+    assert warnings == ([f"its frames hold a picture for each eye, {said}: both are shown"] if said else [])
+
+
 def test_colours_are_right(tmp_path: Path) -> None:
     make_video(tmp_path / "clip.mp4", size=(64, 64))
     red = read(tmp_path / "clip.mp4")[0][0].pixels[4, 4]

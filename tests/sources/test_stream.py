@@ -10,15 +10,17 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from live_fakes import LIMIT, Engine, loads, until, until_shown
+from media import copy, make_video, sound_packets
 from PIL import Image
 
 from rtviz.cv import cv2
-from rtviz.errors import SourceLost, SourceMissing, SourceUnreadable
+from rtviz.errors import SettingsError, SourceLost, SourceMissing, SourceUnreadable
 from rtviz.live.connection import SourceTimeouts
 from rtviz.live.session import LiveSession
 from rtviz.settings import Settings
@@ -71,6 +73,7 @@ class Server:
         self.go.set()
         self.connections = 0
         self.level = 0
+        self.files = dict(FILES)
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,12 +86,12 @@ class Server:
                     self.wfile.write(body)
                     return
                 name, _, how = self.path.removeprefix("/").partition("?")
-                if name in FILES:
+                if name in server.files:
                     self.send_response(200)
                     if how != "no-length":
-                        self.send_header("Content-Length", str(len(FILES[name])))
+                        self.send_header("Content-Length", str(len(server.files[name])))
                     self.end_headers()
-                    self.wfile.write(FILES[name])
+                    self.wfile.write(server.files[name])
                     return
                 way = WAYS.get(self.path.removeprefix("/"))
                 if way is None:
@@ -218,6 +221,33 @@ def test_a_picture_over_http_is_a_picture(server: Server, name: str, frames: int
 def test_a_picture_over_http_that_is_cut_off_is_named_by_its_address(server: Server) -> None:
     with pytest.raises(SourceUnreadable, match=rf"^{re.escape(server.address)}/cut\.png is no picture"):
         open_source(f"{server.address}/cut.png")
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts"])
+def test_a_video_over_http_is_the_video(server: Server, tmp_path: Path, name: str) -> None:
+    """With its own times, its length and its end; a server need not be able to begin in the middle."""
+    times = make_video(tmp_path / name, [0, 40, 100, 160, 200, 240, 300], sound="aac", options={"g": "2"})
+    server.files[name] = (tmp_path / name).read_bytes()
+    address = f"http://anna:secret@{server.address.removeprefix('http://')}/{name}"
+    shown = address.replace("anna:secret@", "")
+    with open_source(address) as there, open_source(str(tmp_path / name)) as here:
+        assert (there.info.name, there.info.kind, there.info.live) == (shown, "video", False)
+        assert there.info.size == here.info.size
+        for one, other in zip(there, here, strict=True):
+            assert (one.index, one.pts_seconds) == (other.index, other.pts_seconds)
+            np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert round(1000 * one.pts_seconds) == times[-1]
+    with open_source(address, start=0.15, end=0.25) as part:
+        assert [round(1000 * frame.pts_seconds) for frame in part] == [160, 200, 240]
+    with pytest.raises(SettingsError, match="there is no sound track 2"):
+        open_source(address, audio_stream=2)
+    copy(address, tmp_path / "copy.mkv")  # with its sound
+    assert sound_packets(tmp_path / "copy.mkv")
+
+
+def test_tracks_of_a_stream_cannot_be_chosen(server: Server) -> None:
+    with pytest.raises(SettingsError, match="only with a video file"):
+        open_source(f"{server.address}/video", video_stream=1)
 
 
 def test_a_recording_of_jpegs_over_http_is_no_still(server: Server) -> None:

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 class ModelPanel(QWidget):
     """The model in use, the others, and whether their weights are on this machine.
 
-    `chosen` is emitted with a model's name; `changed` like a control's.
+    `chosen` is emitted with a model's name; `changed`, `refused` and `entered` like a control's.
     """
 
     chosen = pyqtSignal(str)
     changed = pyqtSignal(str, object)
     refused = pyqtSignal(str)
+    entered = pyqtSignal()
 
     def __init__(self, bindings: Bindings) -> None:
         super().__init__()
@@ -67,6 +68,7 @@ class ModelPanel(QWidget):
                 add_row(form, self.controls, name, bindings)
                 self.controls[name].changed.connect(self.changed)
                 self.controls[name].refused.connect(self.refused)
+                self.controls[name].entered.connect(self.entered)
         column.addLayout(form)
         self._rows: list[Row] = []
         self._names: list[str] = []

@@ -28,11 +28,12 @@ from rtviz.words import counted
 class ViewPanel(QWidget):
     """What is shown and how: a button for each view, and a control for each setting of the schema.
 
-    `changed` is emitted like a control's, `asked` with an action's name.
+    `changed`, `refused` and `entered` are emitted like a control's, `asked` with an action's name.
     """
 
     changed = pyqtSignal(str, object)
     refused = pyqtSignal(str)
+    entered = pyqtSignal()
     asked = pyqtSignal(str)
 
     def __init__(self, bindings: Bindings) -> None:
@@ -75,6 +76,7 @@ class ViewPanel(QWidget):
             add_row(form, self.controls, option.name, bindings)
             self.controls[option.name].changed.connect(self.changed)
             self.controls[option.name].refused.connect(self.refused)
+            self.controls[option.name].entered.connect(self.entered)
         column.addLayout(form)
         self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
         self.more = QToolButton()

@@ -1,0 +1,105 @@
+"""Copying from the window: the picture, the command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+from command_line import in_process
+from PIL import Image
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QClipboard, QImage
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from windows import GREY, Make, wait
+
+from rtviz.app.process import starting_settings
+from rtviz.cli.arguments import settings_of
+from rtviz.cli.parser import build_parser
+from rtviz.offline.command import live_arguments
+from rtviz.settings import Point, Settings
+
+pytestmark = pytest.mark.gui
+
+
+def clipboard() -> QClipboard:
+    found = QApplication.clipboard()
+    assert found is not None
+    return found
+
+
+def test_a_key_copies_the_picture_as_it_is_seen(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().source_state == "paused")
+    qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ControlModifier)
+    image = clipboard().image().convertToFormat(QImage.Format_RGB888)
+    result = window.canvas.result
+    assert result is not None
+    assert (image.height(), image.width()) == result.overlay.shape[:2]
+    memory = image.constBits()
+    assert memory is not None
+    rows = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1)
+    assert np.array_equal(rows[:, : 3 * image.width()].reshape(result.overlay.shape), result.overlay)
+
+
+def test_a_key_copies_the_command_that_shows_the_same(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(query=Point(0.25, 0.5), threshold=0.35))
+    wait(qtbot, lambda: window.session.status().model_name is not None)
+    qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ControlModifier | Qt.ShiftModifier)
+    program, *arguments = shlex.split(clipboard().text())
+    assert program == "rtviz"
+    parsed = build_parser().parse_args(arguments)
+    assert settings_of(parsed)[0] == window.session.settings.replace(model=window.session.status().first_name)
+    assert parsed.source == ["fake:"]
+
+
+def test_in_a_line_ctrl_c_copies_its_text(make: Make, qtbot: QtBot) -> None:
+    window = make(shown=False)
+    line = window.source.line
+    line.setText("rtsp://somewhere")
+    line.setFocus()
+    line.selectAll()
+    qtbot.keyClick(line, Qt.Key_C, Qt.ControlModifier)
+    assert clipboard().text() == "rtsp://somewhere"
+
+
+def test_what_a_snapshot_holds_is_chosen_by_key_or_menu(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make()
+    menu = window.header.snapshot_menu.menu()
+    assert menu is not None
+    qtbot.keyClick(window.canvas, "S", Qt.ShiftModifier)
+    menu.aboutToShow.emit()
+    assert [entry.text() for entry in menu.actions() if entry.isChecked()] == ["snapshot labelled"]
+    qtbot.keyClick(window.canvas, "s")
+    wait(qtbot, lambda: list(tmp_path.glob("rtviz-*.png")))
+    with Image.open(next(tmp_path.glob("rtviz-*.png"))) as picture:
+        assert picture.width == 160
+        assert picture.height > 120, "a title is above it"
+    next(entry for entry in menu.actions() if entry.text() == "snapshot as shown").trigger()
+    menu.aboutToShow.emit()
+    assert [entry.text() for entry in menu.actions() if entry.isChecked()] == ["snapshot as shown"]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_command_shows_the_same_whatever_the_window_showed_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fresh: bool
+) -> None:
+    remembered = {"colormap": "viridis", "gamma": 2.0}
+    shown: list[Settings] = []
+
+    def launch(place: str, settings: Any, **more: object) -> int:
+        shown.append(starting_settings(settings, remembered))
+        return 0
+
+    monkeypatch.setattr("rtviz.app.launch", launch)
+    line = live_arguments(["scene:"], Settings(head=2, gamma=1.5))
+    said = in_process(monkeypatch, capsys)(*(line if fresh else [word for word in line if word != "--fresh"]))
+    assert said.status == 0, said.err
+    assert shown == [Settings(head=2, gamma=1.5, colormap="inferno" if fresh else "viridis")]

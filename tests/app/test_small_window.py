@@ -1,0 +1,144 @@
+"""The window's size, and what there is room for in it: cards, names, buttons."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+from live_fakes import Recording
+from PyQt5.QtCore import QPoint, QRect, Qt
+from PyQt5.QtGui import QTextCursor
+from PyQt5.QtWidgets import QApplication, QFrame, QPushButton, QTextEdit, QWidget
+from pytestqt.qtbot import QtBot
+from windows import Make, wait
+
+from rtviz.app.cards import Card
+from rtviz.app.messages import Messages
+from rtviz.app.theme import DARK, dress
+
+pytestmark = pytest.mark.gui
+
+
+# --- maximised and full screen ---------------------------------------------------------------------------------------
+
+
+def test_full_screen_gives_back_what_was_before(make: Make, qtbot: QtBot) -> None:
+    window = make(shown=False)
+    plain = window.size()
+    wait(qtbot, lambda: window.window_state["size"] == [plain.width(), plain.height()])
+    for maximised in (True, False):
+        window.showMaximized() if maximised else window.showNormal()
+        wait(qtbot, lambda: window.isMaximized() == maximised)  # noqa: B023
+        qtbot.keyClick(window.canvas, "f")
+        wait(qtbot, window.isFullScreen)
+        qtbot.keyClick(window.canvas, Qt.Key_Escape)
+        wait(qtbot, lambda: not window.isFullScreen())
+        assert window.isMaximized() == maximised
+    wait(qtbot, lambda: window.size() == plain)
+
+
+@pytest.mark.parametrize("full_screen", [False, True])
+def test_quitting_maximised_comes_back_maximised(make: Make, qtbot: QtBot, full_screen: bool) -> None:
+    first = make(shown=False)
+    plain = first.size()
+    wait(qtbot, lambda: first.window_state["size"] == [plain.width(), plain.height()])
+    first.showMaximized()
+    wait(qtbot, first.isMaximized)
+    if full_screen:
+        qtbot.keyClick(first.canvas, "f")
+        wait(qtbot, first.isFullScreen)
+    first.close()
+    second = make(shown=False)
+    assert second.isMaximized()
+    assert not second.isFullScreen()
+    second.showNormal()
+    wait(qtbot, lambda: second.size() == plain)
+
+
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+_PATH = "/home/someone/videos/2024/a-very-long-folder-name-for-a-film/interview-with-the-teacher-take-12.mp4"
+_OFFERS = (("Try again", "open_again"), ("Open…", "open"), ("Built-in scene", "open_scene"))
+_CARDS = [
+    Card("source", "bad", "no source", f"{_PATH}: there is no such file.", None, _OFFERS),
+    Card("model", "good", "model", "Loading dinov2-vits14: 34 of 88 MB.", (34, 88), (("Cancel", "cancel_loading"),)),
+]
+
+
+def _within(part: QWidget, whole: QWidget) -> QRect:
+    return QRect(part.mapTo(whole, QPoint(0, 0)), part.size())
+
+
+@pytest.mark.parametrize("size", [(232, 150), (420, 160), (240, 420), (900, 500)])
+def test_cards_are_whole_at_any_size(qapp: QApplication, qtbot: QtBot, size: tuple[int, int]) -> None:
+    dress(qapp, DARK)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    parent.resize(*size)
+    messages = Messages(parent)
+    asked: list[str] = []
+    messages.asked.connect(asked.append)
+    parent.show()
+    messages.show_cards(_CARDS)
+    qapp.processEvents()
+    assert parent.rect().contains(messages.geometry())
+    inside, seen = messages.widget(), messages.viewport()
+    assert inside is not None
+    assert seen is not None
+    frames = [frame for frame in inside.findChildren(QFrame, "card") if frame.isVisible()]
+    upper, lower = sorted((_within(frame, inside) for frame in frames), key=lambda box: box.y())
+    assert upper.bottom() < lower.y(), "no card lies over another one"
+    assert inside.rect().contains(lower)
+    for frame in frames:
+        (text,) = frame.findChildren(QTextEdit)
+        end = QTextCursor(text.document())
+        end.movePosition(QTextCursor.End)
+        assert text.rect().contains(text.cursorRect(end).center()), "the sentence's end is seen"
+        parts = [text, *frame.findChildren(QPushButton)]
+        boxes = [_within(part, frame) for part in parts]
+        assert all(frame.rect().contains(box) for box in boxes)
+        assert not any(one.intersects(other) for one in boxes for other in boxes if one is not other)
+        for button in frame.findChildren(QPushButton):
+            assert button.width() >= button.sizeHint().width()
+            messages.ensureWidgetVisible(button, 0, 0)
+            assert seen.rect().contains(_within(button, seen))
+            qtbot.mouseClick(button, Qt.LeftButton)
+    assert asked == [command for card in _CARDS for _, command in card.offers]
+
+
+# --- the top bar -----------------------------------------------------------------------------------------------------
+
+
+def test_a_long_file_name_leaves_room_for_the_models(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    name = "the interview with the teacher of the evening class, second take, colour corrected.mkv"
+    window = make(place=f"/clips/{name}", open_source=_Named(name).open)
+    wait(qtbot, lambda: window.header.title.text() == name)
+    window.resize(800, 600)
+    wait(qtbot, lambda: "…" in window.header.title.shown_text)
+    begun, ended = window.header.title.shown_text.split("…")
+    assert name.startswith(begun)
+    assert name.endswith(ended)
+    assert begun
+    assert ended
+    model = window.header.model_button
+    assert model.width() >= model.sizeHint().width()
+    assert window.header.rect().contains(_within(model, window.header))
+    assert window.header.title.toolTip() == name
+
+
+class _Named(Recording):
+    """A recording of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__([number / 30 for number in range(90)], (120, 160))
+        self.name = name
+
+    def open(self, place: str, *, start: float = 0.0):  # type: ignore[no-untyped-def]
+        from dataclasses import replace
+
+        source = super().open(place, start=start)
+        source.info = replace(source.info, name=self.name)
+        return source

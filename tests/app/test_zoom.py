@@ -1,0 +1,251 @@
+"""Zoom and pan of the picture, with the mouse and the keys, and what points mean then."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+from live_fakes import Engine, Model, by_name
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PyQt5.QtGui import QImage, QMouseEvent, QWheelEvent
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from windows import GREY, Make, wait
+
+from rtviz.app.canvas import Canvas
+from rtviz.app.window import Window
+from rtviz.frame import Frame, Maps, Result
+from rtviz.settings import Point, Settings
+
+pytestmark = pytest.mark.gui
+
+NOTCH = 1.2
+
+
+def turn(canvas: Canvas, at: QPoint, notches: int, modifiers: Qt.KeyboardModifier = Qt.NoModifier) -> None:
+    """Turn the wheel over a point of the canvas."""
+    for _ in range(abs(notches)):
+        angle = QPoint(0, 120 if notches > 0 else -120)
+        there = QPointF(at), QPointF(canvas.mapToGlobal(at))
+        event = QWheelEvent(*there, QPoint(), angle, Qt.NoButton, modifiers, Qt.NoScrollPhase, False)
+        QApplication.sendEvent(canvas, event)
+
+
+def move(canvas: Canvas, to: QPoint, button: Qt.MouseButton) -> None:
+    """Move the pointer with a button down."""
+    moved = QMouseEvent(QEvent.MouseMove, QPointF(to), Qt.NoButton, button, Qt.NoModifier)
+    QApplication.sendEvent(canvas, moved)
+
+
+def fitted(window: Window) -> tuple[float, float, float, float]:
+    """(left, top, width, height) of the picture of 120 x 160 pixels on the canvas, before any zoom."""
+    canvas = window.canvas
+    scale = min(canvas.width() / 160, canvas.height() / 120)
+    return (canvas.width() - 160 * scale) / 2, (canvas.height() - 120 * scale) / 2, 160 * scale, 120 * scale
+
+
+def at(window: Window, x: float, y: float) -> QPoint:
+    left, top, width, height = fitted(window)
+    return QPointF(left + x * width, top + y * height).toPoint()
+
+
+def query(window: Window) -> Point:
+    asked = window.session.settings.query
+    assert isinstance(asked, Point)
+    return asked
+
+
+def test_the_wheel_zooms_around_the_pointer_and_a_click_means_what_is_seen_there(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    _, _, width, height = fitted(window)
+    there = at(window, 0.6, 0.5)
+    turn(window.canvas, there, 6)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=there)
+    assert query(window) == pytest.approx((0.6, 0.5), abs=0.005), "the point under the pointer stays there"
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=there + QPoint(90, -60))
+    scale = NOTCH**6
+    assert query(window) == pytest.approx((0.6 + 90 / width / scale, 0.5 - 60 / height / scale), abs=0.005)
+    turn(window.canvas, there, -12)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=at(window, 0.25, 0.9))
+    assert query(window) == pytest.approx((0.25, 0.9), abs=0.005), "it never gets smaller than it fits"
+
+
+def test_what_is_painted_is_where_a_click_finds_it(make: Make, qtbot: QtBot) -> None:
+    """The bright patch of head 2 has its corner where the painted picture becomes dark."""
+    window = make(GREY.replace(head=2))
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().paused and not window.canvas.toast_text)
+    turn(window.canvas, at(window, 2.5 / 8, 0.5 / 6), 8)
+    QApplication.processEvents()
+    image = window.canvas.grab().toImage().convertToFormat(QImage.Format_RGB32)
+    lit = np.array(
+        [[image.pixelColor(x, y).lightness() > 128 for x in range(0, image.width(), 3)] for y in range(0, 90, 3)]
+    )
+    _, columns = np.nonzero(lit)
+    assert columns.size, "the patch is in sight"
+    _, _, width, _ = fitted(window)
+    assert 3 * (columns.max() - columns.min()) == pytest.approx(width / 8 * NOTCH**8, abs=9)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=QPoint(3 * int(columns.max()) - 3, 40))
+    assert query(window).x == pytest.approx(3 / 8, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("button", "modifier"), [(Qt.MiddleButton, Qt.NoModifier), (Qt.LeftButton, Qt.ControlModifier)]
+)
+def test_a_drag_moves_the_picture_and_asks_nothing(
+    make: Make, qtbot: QtBot, button: Qt.MouseButton, modifier: Qt.KeyboardModifier
+) -> None:
+    window = make()
+    canvas = window.canvas
+    middle = at(window, 0.5, 0.5)
+    turn(canvas, middle, 6)
+    qtbot.mousePress(canvas, button, modifier, middle)
+    move(canvas, middle + QPoint(70, 35), button)
+    qtbot.mouseRelease(canvas, button, modifier, middle + QPoint(70, 35))
+    assert window.session.settings.query == "cls"
+    qtbot.mouseClick(canvas, Qt.LeftButton, pos=middle + QPoint(70, 35))
+    assert query(window) == pytest.approx((0.5, 0.5), abs=0.005)
+
+
+def test_keys_zoom_in_and_out_and_show_the_whole(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    middle = at(window, 0.5, 0.5)
+    corner = at(window, 0.2, 0.2)
+    window.canvas.leaveEvent(None)  # type: ignore[arg-type]  # no pointer: around the middle
+    qtbot.keyClick(window.canvas, Qt.Key_Equal, Qt.ControlModifier)
+    qtbot.keyClick(window.canvas, Qt.Key_Plus, Qt.ControlModifier | Qt.ShiftModifier)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=corner)
+    assert query(window) == pytest.approx((0.5 - 0.3 / 2.25, 0.5 - 0.3 / 2.25), abs=0.005)
+    qtbot.keyClick(window.canvas, Qt.Key_Minus, Qt.ControlModifier)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=middle)
+    assert window.canvas.zoom.magnification == pytest.approx(1.5)
+    qtbot.keyClick(window.canvas, Qt.Key_0, Qt.ControlModifier)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=corner)
+    assert query(window) == pytest.approx((0.2, 0.2), abs=0.005)
+    assert window.session.settings.threshold == GREY.threshold, "the same keys without Ctrl are the mask's"
+
+
+def test_a_box_that_is_marked_while_zoomed_is_as_large_on_the_frame_as_it_looked(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    _, _, width, height = fitted(window)
+    middle = at(window, 0.5, 0.5)
+    turn(window.canvas, middle, 6)
+    qtbot.mousePress(window.canvas, Qt.LeftButton, Qt.ShiftModifier, middle)
+    turn(window.canvas, middle, 2)  # which must not change what is being marked
+    qtbot.mouseMove(window.canvas, middle + QPoint(60, 40))
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, Qt.ShiftModifier, middle + QPoint(120, 80))
+    scale = NOTCH**6
+    assert window.session.settings.track[0] == pytest.approx(
+        (0.5, 0.5, 120 / width / scale, 80 / height / scale), abs=0.005
+    )
+
+
+def test_all_panes_are_zoomed_alike(make: Make, qtbot: QtBot) -> None:
+    window = make(
+        GREY.replace(model="one", compare=("two",)), load_engine=by_name({n: Engine(Model(n)) for n in ("one", "two")})
+    )
+    wait(qtbot, lambda: window.canvas.result is not None and len(window.canvas.result.panes) == 2)
+    canvas, result = window.canvas, window.canvas.result
+    assert result is not None
+    scale = min(canvas.width() / result.overlay.shape[1], canvas.height() / result.overlay.shape[0])
+    across = (canvas.width() - result.overlay.shape[1] * scale) / 2
+    down = (canvas.height() - result.overlay.shape[0] * scale) / 2
+
+    def place(pane: int, x: float, y: float) -> QPoint:
+        top, left, height, width = result.panes[pane].box
+        return QPointF(across + (left + x * width) * scale, down + (top + y * height) * scale).toPoint()
+
+    turn(canvas, place(1, 0.25, 0.5), 7)
+    asked = []
+    for pane in (0, 1):
+        qtbot.mouseClick(canvas, Qt.LeftButton, pos=place(pane, 0.5, 0.6))
+        wait(qtbot, lambda: window.session.status().focus == pane)  # noqa: B023
+        qtbot.mouseClick(canvas, Qt.LeftButton, pos=place(pane, 0.5, 0.6))
+        asked.append(query(window))
+    expected = (0.25 + 0.25 / NOTCH**7, 0.5 + 0.1 / NOTCH**7)
+    assert asked[0] == pytest.approx(expected, abs=0.01)
+    assert asked[1] == pytest.approx(expected, abs=0.01)
+
+
+def test_patches_that_are_large_on_the_canvas_are_drawn_in_one_colour(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(upsampling="smooth"))
+
+    def drawn() -> str:
+        assert window.canvas.result is not None
+        return window.canvas.result.settings.upsampling
+
+    turn(window.canvas, at(window, 0.5, 0.5), 6)
+    wait(qtbot, lambda: drawn() == "nearest")
+    assert window.session.settings.upsampling == "smooth", "the setting itself stays"
+    qtbot.keyClick(window.canvas, "r")
+    wait(qtbot, lambda: drawn() == "smooth" and window.session.status().recording is not None)  # nor in a recording
+    qtbot.keyClick(window.canvas, "r")
+    wait(qtbot, lambda: drawn() == "nearest")
+    qtbot.keyClick(window.canvas, Qt.Key_0, Qt.ControlModifier)
+    wait(qtbot, lambda: drawn() == "smooth")
+
+
+# --- the patch under the pointer -------------------------------------------------------------------------------------
+
+
+def _canvas(qtbot: QtBot) -> Canvas:
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(640, 480)
+    frame = Frame(np.full((240, 320, 3), 90, np.uint8))
+    maps = Maps(
+        np.full((2, 3, 6, 8), 1 / 48, np.float32), np.zeros((2, 3, 1), np.float32), "cls", "tiny", 16, (96, 128)
+    )
+    canvas.show_result(Result(frame.pixels, frame, maps, Settings()))
+    canvas.show()
+    return canvas
+
+
+def changed(before: QImage, after: QImage) -> QRect:
+    """The smallest rectangle that holds every pixel in which two pictures differ."""
+    rows = [y for y in range(before.height()) for x in range(before.width()) if before.pixel(x, y) != after.pixel(x, y)]
+    columns = [
+        x for x in range(before.width()) for y in range(before.height()) if before.pixel(x, y) != after.pixel(x, y)
+    ]
+    return QRect(QPoint(min(columns), min(rows)), QPoint(max(columns), max(rows))) if rows else QRect()
+
+
+def test_the_readout_of_a_resting_pointer_goes_and_shows_no_text_in_full_screen(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas = _canvas(qtbot)
+    now = 1000.0
+    monkeypatch.setattr("rtviz.app.canvas.time.monotonic", lambda: now)
+    plain = canvas.grab().toImage()
+    qtbot.mouseMove(canvas, QPoint(200, 200))  # row 2, column 2 of patches of 80 pixels
+    text = changed(plain, canvas.grab().toImage())
+    assert text.contains(QRect(161, 161, 78, 78))
+    assert text.right() > 300, "beside the patch stands its value"
+    now += 5
+    assert canvas.grab().toImage() == plain
+    qtbot.mouseMove(canvas, QPoint(202, 202))
+    canvas.setWindowState(Qt.WindowFullScreen)
+    canvas.resize(640, 480)
+    assert QRect(158, 158, 85, 85).contains(changed(plain, canvas.grab().toImage())), "the outline alone"
+
+
+def test_the_readout_stays_inside_its_pane_below_the_title(qtbot: QtBot) -> None:
+    canvas = _canvas(qtbot)
+    result = canvas.result
+    assert result is not None
+    from rtviz.drawing.panes import Titled, join
+
+    titled = [Titled(name, ("",), ("",), result) for name in ("one", "two")]
+    both = join(result.frame, titled, result.settings)
+    canvas.resize(both.overlay.shape[1], both.overlay.shape[0])
+    canvas.show_result(replace(both))
+    plain = canvas.grab().toImage()
+    top, left, height, width = both.panes[0].box
+    qtbot.mouseMove(canvas, QPoint(left + width - 10, top + 5))
+    seen = changed(plain, canvas.grab().toImage())
+    assert not seen.isEmpty()
+    assert QRect(left, top, width + 1, height).contains(seen)
