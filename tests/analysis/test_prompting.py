@@ -49,7 +49,9 @@ def test_probabilities_are_those_of_a_loop_over_patches_and_examples() -> None:
                     alike = cosine(patch, picture[y, x])
                     if of == name and positive:
                         if alike > best:
-                            ordinary = np.mean([cosine(one, picture[y, x]) for one in picture.reshape(-1, WIDTH)])
+                            ordinary = float(
+                                np.mean([cosine(one, picture[y, x]) for one in picture.reshape(-1, WIDTH)])
+                            )
                             best, least = alike, (1 + ordinary) / 2
                     elif of == name or positive:  # what another class is not says nothing about this one
                         other = max(other, alike)
