@@ -40,6 +40,7 @@ BOUNDARIES = {
     "PyQt5": ["app/"],
     "av": [
         "sources/video.py",
+        "sources/video_thumbnails.py",
         "sources/av_files.py",
         "sources/upright.py",
         "sources/samples.py",

@@ -22,6 +22,7 @@ from rtviz.app.panels.view import ViewPanel
 from rtviz.app.readouts import Readouts
 from rtviz.app.theme import DARK, THEMES, Theme, dress
 from rtviz.app.thumbnails import HeadStrip, LayerColumn
+from rtviz.app.timeline_preview import TimelinePreview
 from rtviz.app.transport import Transport
 
 _LEAST_PANELS = 300  # pixels for what is scrolled beside the instruments: the views, and a few settings
@@ -92,6 +93,7 @@ class Layout(QWidget):
         self.meaning.setObjectName("meaning")
         self.meaning.setContentsMargins(10, 4, 10, 2)
         self.transport = Transport(bindings)
+        self.preview = TimelinePreview(self, self.transport.timeline)
         self.readouts = Readouts()
         self.source, self.models = SourcePanel(bindings), ModelPanel(bindings)
         self.view, self.instruments = ViewPanel(bindings), InstrumentsPanel()
@@ -181,6 +183,7 @@ class Layout(QWidget):
             self.layers,
             self.pages,
             self.transport,
+            self.preview,
             self.readouts,
             self.source,
             self.instruments,

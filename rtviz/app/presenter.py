@@ -49,6 +49,7 @@ class Presenter:
         self.show_settings()
         result = layout.canvas.result
         layout.transport.show_status(status, result.frame.index if result is not None else None)
+        layout.preview.show_status(status)
         self._show_pages()
         layout.messages.show_cards(cards)
         opening = status.source_sentence if status.source_state != "failed" else ""  # a card says that

@@ -39,6 +39,7 @@ class Timeline(QWidget):
         at_seconds: where one is.
         part: in and out point; they are shown where `markable` is set.
         markable: whether the line is a file's, of which a part can be marked.
+        past: whether it is the flight recorder's, of which the end is now.
         note: said in place of the left part of the line.
     """
 
@@ -52,7 +53,7 @@ class Timeline(QWidget):
         self.length_seconds = 0.0
         self.at_seconds = 0.0
         self.part = Part()
-        self.markable = False
+        self.markable = self.past = False
         self.note = ""
         self._dragged: str | None = None  # which end of the part
         self._pointer: float | None = None  # x
@@ -180,6 +181,12 @@ class Timeline(QWidget):
             self._set_part(self.part._replace(**{which: None}))
         else:
             self.mousePressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """What lies under the pointer is shown in the place of a tooltip."""
+        if event.type() == QEvent.ToolTip and self._pointer is not None and self.length_seconds > 0:
+            return True
+        return super().event(event)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._hover(None)

@@ -141,6 +141,7 @@ class Transport(QWidget):
         duration = info.duration_seconds if info is not None and not info.live else None
         # A file is sought on its own timeline; an endless source is reviewed on the flight recorder's.
         self._past = status.past_seconds is not None or not (duration or status.page)
+        self.timeline.past = self._past
         if status.place != self._place:
             self._place = status.place
             self.timeline.clear_part()

@@ -328,6 +328,7 @@ class Window(Layout):
         self.rendering.queue.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
+        self.preview.reader.close()
         self._remember()
         self.session.close()
         event.accept()

@@ -78,7 +78,7 @@ class PageSource(ClosingSource):
             self._say(self._floats.words())
         if not decoded.whole:
             self._say(f"cut off, the rest is blank: {page.path.name}")
-        return Frame(_bounded(decoded.pixels), number, float(number))
+        return Frame(bounded(decoded.pixels), number, float(number))
 
     def _say(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -128,10 +128,11 @@ def thumbnail(page: Page, side: int) -> Pixels:
                 upright = ImageOps.exif_transpose(picture).convert("RGB")
                 upright.thumbnail((side, side))
                 return np.array(upright)
-    return _bounded(_decoded(page).pixels, side)
+    return bounded(_decoded(page).pixels, side)
 
 
-def _bounded(pixels: Pixels, largest_side: int = _LARGEST_SIDE) -> Pixels:
+def bounded(pixels: Pixels, largest_side: int = _LARGEST_SIDE) -> Pixels:
+    """Made smaller where a side has more pixels than that."""
     height, width = pixels.shape[:2]
     scale = largest_side / max(height, width)
     if scale >= 1:
@@ -228,4 +229,5 @@ def open_pages(place: str, *, start: float = 0.0, end: float | None = None, ever
     return PageSource(name, found[: None if end is None else max(1, round(end))][::every], start)
 
 
-__all__ = ["UNREADABLE", "PageSource", "as_pages", "gather", "open_pages", "pages_of", "paths_of", "thumbnail"]
+__all__ = ["UNREADABLE", "PageSource", "as_pages", "bounded", "gather", "open_pages", "pages_of", "paths_of",
+           "thumbnail"]  # fmt: skip
