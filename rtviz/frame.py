@@ -290,6 +290,20 @@ class ReferencePicture:
     maps: Maps
 
 
+class NamedMasks(NamedTuple):
+    """The masks that a view draws on a frame.
+
+    Attributes:
+        names: what each is of.
+        colors: RGB of each.
+        pixels: uint8 [masks, height, width], 255 inside and 0 outside.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    pixels: NDArray[np.uint8]
+
+
 def rounding_noise(epsilon: float) -> float:
     """How far rounding moves a value of attention, as a share of that value, in a format in which 1 + epsilon follows
     1.

@@ -17,7 +17,7 @@ from rtviz.analysis.tracking import Tracker
 from rtviz.engine import drawing
 from rtviz.engine.references import References
 from rtviz.errors import DeviceFailed
-from rtviz.frame import Frame, Maps, Pixels, Result
+from rtviz.frame import Frame, Maps, NamedMasks, Pixels, Result
 from rtviz.models import Progress, load
 from rtviz.settings import Settings
 from rtviz.views import requirements
@@ -213,6 +213,14 @@ class Engine:
         return drawing.draw(
             frame, maps, settings, self._memory, substitute=substitute, label_head=True, timings_ms=timings_ms
         )
+
+    def masks(self, frame: Frame, maps: Maps | None, settings: Settings) -> NamedMasks:
+        """The masks that the view of the settings draws on a frame.
+
+        Raises:
+            SettingsError: it draws none, or the model has no heads.
+        """
+        return views.masks(frame, maps, settings, self._memory)
 
     def render(self, frame: Frame, settings: Settings) -> Result:
         """Predict a frame, then draw it.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rtviz import threads
 from rtviz.errors import DeviceLost, RtvizError, in_words
 from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks import Kind
 from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class JobConfig:
 
     Attributes:
         exported: what raw maps are written; None: pictures are drawn.
+        masks: the masks of the view are written instead of its pictures.
         stills: pictures are drawn at the resolution that shows most, because the user named none.
         floats: how the pictures of the job show floating-point levels, where there are several; see
             `rtviz.sources.pictures.float_range`.
@@ -50,6 +52,7 @@ class JobConfig:
     exported: Exported | None = None
     stills: bool = False
     floats: FloatRange | None = None
+    masks: bool = False
 
     def open(self, place: str) -> Source:
         """Open an input, as `rtviz.sources.open_source` does; a folder of pictures has a range of its own."""
@@ -72,12 +75,13 @@ class JobConfig:
         stills = {"stills": True} if self.stills else {}
         floats = {"floats": asdict(self.floats)} if self.floats is not None else {}
         exported = {"exported": self.exported.to_mapping()} if self.exported is not None else {}
-        return {"settings": settings, "output": output, **exported, **stills, **floats}
+        masks = {"masks": True} if self.masks else {}
+        return {"settings": settings, "output": output, **exported, **stills, **floats, **masks}
 
     @property
-    def exporting(self) -> bool:
-        """Whether raw maps are written, and nothing is drawn."""
-        return self.exported is not None
+    def kind(self) -> Kind:
+        """What is written."""
+        return "masks" if self.masks else "pictures" if self.exported is None else "maps"
 
 
 class JobRunner:
@@ -95,7 +99,7 @@ class JobRunner:
         from rtviz.engine.engine import Engine
 
         self._config = config
-        self._several_panes = not config.exporting and bool(config.settings.compare or config.settings.jaccard)
+        self._several_panes = config.kind == "pictures" and bool(config.settings.compare or config.settings.jaccard)
         engines = Comparison if self._several_panes else Engine
         self.models: Sequence[Model] = engines.for_settings(config.settings, progress).models
 
@@ -118,6 +122,8 @@ class JobRunner:
             return pipeline.export(source, task.output, exporter, config.settings, config.output, on_frame, wanted)
         engine = Comparison([Engine(model) for model in self.models]) if self._several_panes else Engine(*self.models)
         settings = config.settings_for(task.place, source.info, self.models)
+        if config.masks:
+            return pipeline.export_masks(source, task.output, Engine(*self.models), settings, config.output, on_frame)
         return pipeline.render(source, task.output, engine, settings, config.output, on_frame)
 
 

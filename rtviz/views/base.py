@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rtviz.drawing.geometry import Box
-    from rtviz.drawing.palette import Color
-    from rtviz.drawing.resample import Bytes
 
 FOLLOWED = "followed head"  # the key under which a Memory holds it
 NO_HEAD = "no head stands out"
@@ -23,20 +21,6 @@ class Memory(dict[Hashable, Any]):
     def reset(self) -> None:
         """Forget everything, as when another stream begins."""
         self.clear()
-
-
-class NamedMasks(NamedTuple):
-    """The masks that a view draws on a frame.
-
-    Attributes:
-        names: what each is of.
-        colors: of each.
-        pixels: uint8 [masks, height, width], 255 inside and 0 outside.
-    """
-
-    names: tuple[str, ...]
-    colors: tuple[Color, ...]
-    pixels: Bytes
 
 
 class Tile(NamedTuple):

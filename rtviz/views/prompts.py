@@ -7,9 +7,9 @@ import numpy as np
 from rtviz.analysis.prompting import Example, classes_of, members, probabilities
 from rtviz.drawing import labels, palette
 from rtviz.drawing.masks import patches_pixels
-from rtviz.frame import Frame, Maps, Pixels
+from rtviz.frame import Frame, Maps, NamedMasks, Pixels
 from rtviz.settings import Prompt, Settings
-from rtviz.views.base import Memory, NamedMasks
+from rtviz.views.base import Memory
 from rtviz.views.mask import all_heads
 from rtviz.views.requirements import compared_by
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from rtviz.drawing import labels, palette
 from rtviz.drawing.masks import patches_pixels
-from rtviz.frame import Floats, Frame, Maps, Masks, Pixels
+from rtviz.frame import Floats, Frame, Maps, Masks, NamedMasks, Pixels
 from rtviz.settings import Settings
-from rtviz.views.base import Memory, NamedMasks
+from rtviz.views.base import Memory
 from rtviz.views.mask import all_heads
 
 

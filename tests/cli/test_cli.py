@@ -305,6 +305,38 @@ def test_prompts_are_of_the_first_frame_of_another_one_or_of_a_picture(tmp_path:
     assert np.abs(pictures[0] - pictures[3]).max() > 20
 
 
+def test_masks_are_those_of_the_view_in_every_kind_of_output(tmp_path: Path, here: Any) -> None:
+    clip, prompts = "scene:?seed=5&size=160x128&seconds=0.2", ("--prompt", "it+0.3,0.4", "--prompt", "it-0.9,0.9")
+    for name in ("out.json", "out", "out.webm"):
+        status, err = here("masks", clip, "-o", tmp_path / name, *TINY, *prompts)
+        assert status == 0, err
+    coco = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    labels = {one["file_name"]: np.asarray(Image.open(tmp_path / "out" / one["file_name"])) for one in coco["images"]}
+    areas = {one["id"]: 0 for one in coco["images"]}
+    areas |= {one["image_id"]: one["area"] for one in coco["annotations"]}
+    assert [areas[one["id"]] for one in coco["images"]] == [(found == 1).sum() for found in labels.values()]
+    assert sum(areas.values()) > 0
+    with open_source(str(tmp_path / "out.webm")) as source:
+        assert len(list(source)) == len(labels) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "give --prompt or --track"),
+        (("--view", "pca"), "give --prompt or --track"),
+        (("--prompt", "it+0.5,0.5", "--model", "random:resnet50"), "patch tokens"),
+    ],
+)
+def test_masks_of_what_has_none_are_refused_in_a_line(
+    tmp_path: Path, here: Any, given: tuple[str, ...], says: str
+) -> None:
+    status, err = here("masks", STILL, "-o", tmp_path / "out.json", *given)
+    assert status != 0
+    assert says in err
+    assert not (tmp_path / "out.json").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
