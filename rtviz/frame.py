@@ -6,7 +6,7 @@ to a sink. Nothing is changed after it was handed on: the arrays are made read-o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
@@ -234,6 +234,10 @@ class Maps(_Shown):
         if held is None:
             raise ValueError(f"these maps hold no {name}: the feature {name!r} was not asked for")
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
+
+    def references_are(self, wanted: Sequence[Reference | Prompt]) -> bool:
+        """Whether `references` are these."""
+        return tuple(one.reference for one in self.references) == tuple(wanted)
 
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM ran for this class and this layer, which the model may not have."""

@@ -138,6 +138,15 @@ class Engine:
         """The notice of the model so far."""
         return self.model.notice or "" if self.model is not None else ""
 
+    def refer(self, maps: Maps, settings: Settings) -> Maps:
+        """Maps of an earlier pass with the references and prompts that the settings name now; as they are where the
+        model has not run on each of their pictures yet. No forward pass."""
+        wanted = requirements.pictured(settings)
+        if self.model is None or maps.model != self.model.name or maps.references_are(wanted):
+            return maps
+        known = self._references.known(self.model, settings)
+        return maps if known is None else replace(maps, references=known)
+
     def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """Compile the passes for batches of `count` frames like this one, if that pays for the `frames` to come. Takes
         a few seconds.

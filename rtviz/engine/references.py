@@ -43,10 +43,24 @@ class References:
                 for one in pictured(settings)
             )
 
+    def known(self, model: Model, settings: Settings) -> tuple[ReferencePicture, ...] | None:
+        """The same without a forward pass: None if the model has not run on each of the pictures yet. Does not wait."""
+        features = compared_by(settings, model.card.discovery_features)
+        if not self._one_at_a_time.acquire(blocking=False):
+            return None
+        try:
+            found = [
+                (one, self._pictures.get(_key(model, one, features, settings.resolution))) for one in pictured(settings)
+            ]
+        finally:
+            self._one_at_a_time.release()
+        known = tuple(ReferencePicture(one, *picture) for one, picture in found if picture is not None)
+        return known if len(known) == len(found) else None
+
     def _one(self, model: Model, one: Reference | Prompt, features: str, resolution: int) -> tuple[Frame, Maps]:
         if isinstance(one, Prompt) and one.on_input:
             raise SettingsError("prompt", one, "CLASS+PICTURE@X,Y, where what is shown is no file")
-        key = one.path, _changed(one.path), model.name, features, resolution
+        key = _key(model, one, features, resolution)
         picture = self._pictures.pop(key, None)
         if picture is None:
             frame = read(one.path)
@@ -74,6 +88,11 @@ def read(place: str) -> Frame:
         for frame in source:
             return frame
     raise SettingsError("reference", place, f"a time at which the video has a frame after {at}" if at else "a picture")
+
+
+def _key(model: Model, one: Reference | Prompt, features: str, resolution: int) -> Hashable:
+    """What the features of a picture depend on."""
+    return one.path, _changed(one.path), model.name, features, resolution
 
 
 def _changed(place: str) -> int | None:

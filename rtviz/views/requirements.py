@@ -89,7 +89,7 @@ def has_features(maps: Maps, settings: Settings) -> bool:
         return maps.explains(settings.target, settings.layer) if method == "grad" else method in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
         return False
-    if {"references", "prompts"} & needed and tuple(one.reference for one in maps.references) != pictured(settings):
+    if {"references", "prompts"} & needed and not maps.references_are(pictured(settings)):
         return False
     if maps.muted != muted(settings, maps.layers, maps.heads):
         return False
