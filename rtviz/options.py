@@ -19,6 +19,7 @@ MOST_COMPARED = 3  # models beside the first one
 _MOST_MARKS = 8
 _MOST_REFERENCES = 4
 _MOST_PROMPTS = 64
+NO_NAME = "object"  # what a class without a name is called
 AT_TIME = "#t="  # stands between a video and the second of one of its frames
 _SIDES = (2, 16384)  # the shortest and the longest that a size may have
 
@@ -506,7 +507,7 @@ class Prompt(NamedTuple):
     path: str
     mark: Mark
     positive: bool = True
-    name: str = "object"
+    name: str = NO_NAME
 
     @property
     def on_input(self) -> bool:
@@ -555,7 +556,7 @@ class PromptsOption(Option):
         if form is None:
             raise ValueError(text)
         mark = Mark(*(float(number) for number in form["mark"].split(",")))
-        return Prompt(form["path"] or "", mark, form["sign"] == "+", form["name"].strip() or "object")
+        return Prompt(form["path"] or "", mark, form["sign"] == "+", form["name"].strip() or NO_NAME)
 
 
 def _distinct(marks: Iterable[Mark]) -> tuple[Mark, ...]:

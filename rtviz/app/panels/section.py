@@ -16,6 +16,7 @@ _KEYS = {
     "layer": ("layer_down", "layer_up"),
     "layout": ("layout_next",),
     "opacity": ("opacity_down", "opacity_up"),
+    "confidence": ("threshold_down", "threshold_up"),
     "threshold": ("threshold_down", "threshold_up"),
     "colormap": ("colormap_next",),
     "upsampling": ("upsampling_next",),
