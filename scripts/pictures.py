@@ -52,7 +52,7 @@ ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),
     "reference": (BOTTLES, 2.5, {"reference": f"{BOTTLES}#t=0@0.44,0.28,0.11,0.6", "layout": "side-by-side"}),
-    "prompts": (BOTTLES, 2.5, {"prompt": prompts(BOTTLES), "upsampling": "guided"}),
+    "prompts": (BOTTLES, 2.5, {"prompt": prompts(BOTTLES), "upsampling": "guided", "layout": "side-by-side"}),
     "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
     "pca-component": (PERSON, 1.0, {"view": "pca", "pca_component": 2}),

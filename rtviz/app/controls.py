@@ -303,23 +303,26 @@ class PromptsControl(Control):
         self.box = Combo()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.NoInsert)
-        self.box.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
-        self.box.setMinimumContentsLength(6)
-        self.box.setIconSize(QSize(10, 10))
+        self.box.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+        self.box.setIconSize(QSize(8, 8))
+        self._row.setSpacing(4)
         self.box.activated[str].connect(self._choose)
         edit = self.box.lineEdit()
         assert edit is not None
         edit.editingFinished.connect(lambda: self._choose(self.box.currentText()))
         self.undo, self.clear = QToolButton(), QToolButton()
-        self.undo.setText("Undo")
+        self.undo.setText("↶")
         self.undo.clicked.connect(lambda: self._emit(self._value[:-1]))
-        self.clear.setText("Clear")
+        self.clear.setText("×")
         self.clear.clicked.connect(lambda: self._emit(()))
         self._hold(self.box)
         self._hold(self.undo, 0)
         self._hold(self.clear, 0)
-        for button in (self.undo, self.clear):
-            button.setAccessibleName(f"{button.text()} prompts")
+        for button, name in ((self.undo, "Remove the last prompt"), (self.clear, "Remove all prompts")):
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.setFixedWidth(22)
+            button.setProperty("dense", True)
         self.show_value(())
 
     def _choose(self, text: str) -> None:
@@ -340,13 +343,14 @@ class PromptsControl(Control):
         if names != [self.box.itemText(place) for place in range(self.box.count())]:
             self.box.clear()
             for number, name in enumerate(names):
-                dot = QPixmap(10, 10)
+                dot = QPixmap(8, 8)
                 dot.fill(QColor(*palette.head_color(number)))
                 self.box.addItem(QIcon(dot), name)
         edit = self.box.lineEdit()
         if edit is not None and not edit.hasFocus():
             self.box.setCurrentIndex(self.box.findText(self.name))
             edit.setText(self.name)
+            edit.setCursorPosition(0)  # a long name shows its beginning
 
 
 def control_for(option: Option) -> Control:

@@ -174,7 +174,7 @@ VIEWS = (
              paper="Amir et al., 2021"),
     ViewInfo("prompts", "Prompts", "the patches of named classes, by examples of what they are and are not", "K",
              _PROMPTS, reads=frozenset({"prompt", "confidence", "features"}), titles=("Prompts",), masks=True,
-             transient=True,
+             own_beside=True, transient=True,
              meaning="What is like the examples with a plus, and less like those with a minus, in the class's colour.",
              paper="Caron et al., 2021"),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,

@@ -72,3 +72,30 @@ def test_without_a_prompt_it_says_so() -> None:
     picture = views.draw(GRAY, prompted(), SETTINGS)
     assert picture[:20].std() > 5  # letters
     assert (picture[40:] == 120).all()
+
+
+def test_beside_it_stand_the_pictures_with_a_sign_at_each_prompt() -> None:
+    """In the colour of its class, a plus where it is and a minus where it is not."""
+    other = Prompt("b.png", Mark(0.5, 0.5), False, "cat")
+    settings = SETTINGS.replace(layout="side-by-side")
+    picture = views.draw(GRAY, prompted(CAT, other, DOG), settings)
+    assert picture.shape == (SIZE[0], 2 * SIZE[1], 3)
+    left = picture[:, : SIZE[1]].astype(int)
+    orange, blue = ((np.abs(left - color).sum(axis=2) < 40) for color in ((240, 160, 10), (86, 180, 233)))
+    columns = np.nonzero(orange)[1]
+    assert columns.min() < SIZE[1] / 4 < 0.7 * SIZE[1] < columns.max()  # one on each picture
+    assert blue.any()
+    assert np.nonzero(blue)[1].max() < SIZE[1] / 2
+    alone = views.draw(GRAY, prompted(CAT, other, DOG), SETTINGS)
+    np.testing.assert_array_equal(picture[:, SIZE[1] :], alone)
+
+
+@pytest.mark.parametrize("shape", [(40, 400), (400, 40), (2, 2)])
+def test_prompted_pictures_of_any_shape_fit(shape: tuple[int, int]) -> None:
+    boxed = CAT._replace(mark=Mark(0.2, 0.2, 0.5, 0.5))
+    pictures = tuple(
+        ReferencePicture(boxed._replace(path=f"{n}"), Frame(np.zeros((*shape, 3), np.uint8)), maps_of(KINDS))
+        for n in range(5)
+    )
+    picture = views.draw(GRAY, replace(maps_of(KINDS), references=pictures), SETTINGS.replace(layout="side-by-side"))
+    assert picture.shape == (SIZE[0], 2 * SIZE[1], 3)

@@ -104,7 +104,7 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     keys = "  ".join(shown for action in _KEYS.get(name, ()) if (shown := bindings.shown(action)))
     tip = f"{help}  ({keys})" if keys else help
     for part in (control, *control.findChildren(QWidget)):
-        part.setToolTip(tip)
+        part.setToolTip(part.toolTip() or tip)  # a button in it says what it does
     label = QLabel(option.label)
     label.setToolTip(tip)
     if isinstance(control, RealControl):
