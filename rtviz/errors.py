@@ -51,6 +51,17 @@ class RtvizError(Exception):
         self.remedy, self.subject = remedy, subject
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error from another process is as it was there; Python's own way calls `__init__` with the message alone,
+        which those of the kinds that compose theirs do not take."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[RtvizError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> RtvizError:
+    error = kind.__new__(kind, *arguments)  # BaseException keeps these as `args`
+    error.__dict__.update(attributes)
+    return error
+
 
 class SettingsError(RtvizError):
     """A setting was given a value that it cannot have.

@@ -6,8 +6,10 @@ sees the kind as `remedy`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 
 class Remedy(Enum):
@@ -57,4 +59,30 @@ def worded(text: str, words: Mapping[Remedy, str]) -> str:
     return f"{text}{' ' if text.endswith('?') else '; '}{remedy.format(text.subject)}"
 
 
-__all__ = ["Notice", "Remedy", "joined", "worded"]
+def to_json(value: Any) -> str:
+    """JSON for another process, in which notices keep their remedies. What JSON does not know is written as text."""
+    return json.dumps(_plain(value), default=str)
+
+
+def from_json(text: str) -> Any:
+    """What `to_json` was given."""
+    return json.loads(text, object_hook=_notice_or_mapping)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Notice) and value.remedy is not None:
+        return {"notice": str(value), "remedy": value.remedy.name, "subject": value.subject}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _notice_or_mapping(found: dict[str, Any]) -> Any:
+    if found.keys() == {"notice", "remedy", "subject"}:
+        return Notice(found["notice"], Remedy[found["remedy"]], found["subject"])
+    return found
+
+
+__all__ = ["Notice", "Remedy", "from_json", "joined", "to_json", "worded"]

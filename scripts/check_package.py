@@ -10,6 +10,7 @@ import venv
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WANTED = (
@@ -40,10 +41,10 @@ sys.exit(rtviz.app.launch("scene:", {"model": "embedded"}))
 """
 
 
-def run(*command: object, expected: int = 0, **more: object) -> None:
+def run(*command: object, expected: int = 0, **more: Any) -> None:
     """Run a command, or end with what it said."""
     line = [str(part) for part in command]
-    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **more)  # type: ignore[call-overload]
+    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **more)
     if done.returncode != expected:
         sys.exit(f"{' '.join(line)[:200]}\nended with {done.returncode}, not {expected}:\n{done.stdout[-4000:]}")
 
@@ -72,7 +73,7 @@ def main() -> int:
         run(programs / "python", "-m", "pip", "install", "--quiet", wheel, f"torch=={version('torch')}")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RTVIZ_"))}
         clean |= {"HOME": folder, "XDG_CACHE_HOME": f"{folder}/cache", "QT_QPA_PLATFORM": "offscreen"}
-        where = {"cwd": folder, "env": clean}
+        where: dict[str, Any] = {"cwd": folder, "env": clean}
         run(programs / "rtviz", "--version", **where)
         run(programs / "rtviz", "render", "scene:", "--seconds", "1", "--model", "embedded", "-o", "demo.mp4", **where)
         run(programs / "python", "-c", WINDOW, expected=130, **where)

@@ -19,6 +19,7 @@ import tomllib
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO, Any, NoReturn
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,18 +63,18 @@ FOR_WINDOWS = {  # by PyQt5 and its platform plugin for X11
 FOR_TESTS = {"Xvfb": "xvfb", "xdotool": "xdotool"}  # programs; the tests that want them are left out without them
 
 
-def say(text):
+def say(text: str) -> None:
     """A line for the user."""
     print("rtviz set-up: " + text, file=sys.stderr, flush=True)
 
 
-def stop(text):
+def stop(text: str) -> NoReturn:
     """Say what is wrong, and end with status 1."""
     say(text)
     sys.exit(1)
 
 
-def prepare(extra=""):
+def prepare(extra: str = "") -> Path:
     """Make the environment ready, if it is not; returns the path of its Python.
 
     Args:
@@ -92,7 +93,7 @@ def prepare(extra=""):
     return PYTHON
 
 
-def fetch_weights():
+def fetch_weights() -> None:
     """Fetch trained weights once, so that the first window shows a real DINO; without them the built-in model is used.
 
     What failed is tried again on another day. RTVIZ_NO_WEIGHTS=1 leaves it out.
@@ -113,7 +114,7 @@ def fetch_weights():
         raise KeyboardInterrupt
 
 
-def read_text(path):
+def read_text(path: Path) -> str:
     """What a file holds; nothing if it is not there."""
     try:
         return path.read_text(encoding="utf-8").strip()
@@ -124,7 +125,7 @@ def read_text(path):
 # --- is it ready? ----------------------------------------------------------------------------------------------------
 
 
-def ready(extra):
+def ready(extra: str) -> bool:
     """Whether a set-up for all that is wanted was finished: the stamp is written last."""
     stamp = read_stamp()
     return (
@@ -137,7 +138,7 @@ def ready(extra):
     )
 
 
-def write_stamp(extras):
+def write_stamp(extras: list[str]) -> None:
     facts = {
         "project": project_hash(),
         "root": str(ROOT),
@@ -150,7 +151,7 @@ def write_stamp(extras):
     os.replace(new, STAMP)
 
 
-def read_stamp():
+def read_stamp() -> dict[str, str]:
     """What the last finished set-up was for; empty if none was finished."""
     try:
         return dict(line.split("=", 1) for line in STAMP.read_text(encoding="utf-8").splitlines())
@@ -158,14 +159,14 @@ def read_stamp():
         return {}
 
 
-def project_hash():
+def project_hash() -> str:
     """Changes with what pyproject.toml says about installing, and not with the settings of tools."""
     project = read_project()
     said = repr([project.get("build-system"), project["project"], project.get("tool", {}).get("setuptools")])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def read_project():
+def read_project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -175,7 +176,7 @@ class Lock:
     A pip that outlives us, because only we were killed, goes on holding the lock, and nobody works beside it.
     """
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.file = open(LOCK, "a")
         os.set_inheritable(self.file.fileno(), True)
         if not self.take():
@@ -183,9 +184,9 @@ class Lock:
             while not self.take():
                 time.sleep(0.2)
 
-    def take(self):
+    def take(self) -> bool:
         try:
-            if WINDOWS:
+            if sys.platform == "win32":
                 import msvcrt
 
                 msvcrt.locking(self.file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -197,14 +198,14 @@ class Lock:
             return False
         return True
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.file.close()
 
 
 # --- making it -------------------------------------------------------------------------------------------------------
 
 
-def make(extra):
+def make(extra: str) -> None:
     """Make or mend the environment. What an interrupted set-up left is kept where it is whole, and only there."""
     extras = sorted({extra, *read_stamp().get("extras", "").split(",")} - {""})
     STAMP.unlink(missing_ok=True)
@@ -226,7 +227,7 @@ def make(extra):
     say("ready")
 
 
-def install_accelerator(extras, constraints):
+def install_accelerator(extras: list[str], constraints: list[str]) -> None:
     """OpenVINO, which about doubles the speed of models on a CPU, where one is what they will run on."""
     extra = "openvino"
     wanted = read_project()["project"].get("optional-dependencies", {}).get(extra, [])
@@ -236,7 +237,7 @@ def install_accelerator(extras, constraints):
         say("going on without OpenVINO, which is not needed: models will be slower on the CPU")
 
 
-def make_venv():
+def make_venv() -> None:
     """An environment with pip in it."""
     check = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
     if PYTHON.exists() and succeeds(PYTHON, "-c", check):
@@ -249,7 +250,7 @@ def make_venv():
         stop("this Python cannot make environments:\n" + done.stdout.strip())
 
 
-def forget_broken_packages():
+def forget_broken_packages() -> None:
     """Make pip install anew what was being unpacked when a set-up was cut off."""
     for site in [*FOLDER.glob("lib/python*/site-packages"), *FOLDER.glob("Lib/site-packages")]:
         for folder in site.glob("~*"):  # so pip names what it is about to replace
@@ -261,7 +262,7 @@ def forget_broken_packages():
             shutil.rmtree(info)
 
 
-def is_whole(info):
+def is_whole(info: Path) -> bool:
     """Whether every file that an installed package lists is there, and as long as it should be."""
     try:
         with open(info / "RECORD", newline="", encoding="utf-8") as file:
@@ -272,7 +273,7 @@ def is_whole(info):
     return all(sizes) and any(path.endswith("INSTALLER") for path, *_ in rows)  # pip adds that one at the very end
 
 
-def install_torch():
+def install_torch() -> list[str]:
     """Install the torch that suits this machine; returns options that keep pip from replacing it afterwards."""
     required = [line for line in read_project()["project"].get("dependencies", []) if re.match(r"torch\b(?!-)", line)]
     if not required:
@@ -292,7 +293,7 @@ def install_torch():
     return ["--constraint", str(constraints)]
 
 
-def install_cpu_torch():
+def install_cpu_torch() -> None:
     """Install torch without CUDA, if pip can find it; say what will happen if not."""
     say("installing {} (this machine has no NVIDIA GPU)".format(CPU_TORCH))
     with tempfile.TemporaryFile() as errors:
@@ -309,7 +310,7 @@ def install_cpu_torch():
     )
 
 
-def installed_torch(requirement):
+def installed_torch(requirement: str) -> str:
     """The version of torch in the environment; empty if there is none, or one that does not fulfil a requirement."""
     program = (
         "import sys; from importlib.metadata import version; "
@@ -320,12 +321,12 @@ def installed_torch(requirement):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
 
 
-def wants_cuda():
+def wants_cuda() -> bool:
     """Whether an NVIDIA driver is at work here."""
     return os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None
 
 
-def pip(*arguments, stderr=None):
+def pip(*arguments: str, stderr: IO[bytes] | None = None) -> int:
     """Run pip in the environment, with its own progress bars on a terminal, else a short line for each package.
 
     Returns its exit status.
@@ -335,18 +336,18 @@ def pip(*arguments, stderr=None):
     environment = {name: value for name, value in os.environ.items() if name not in strangers}
     environment.update(PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
     command = [str(PYTHON), "-m", "pip", *arguments]
-    options = {"cwd": ROOT, "env": environment, "stderr": stderr, "close_fds": False}  # see Lock
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stderr": stderr, "close_fds": False}  # see Lock
     if sys.stderr.isatty():
         return subprocess.run(command, stdout=sys.stderr, **options).returncode
     with subprocess.Popen([*command, "--progress-bar", "off"], stdout=subprocess.PIPE, text=True, **options) as process:
-        for line in process.stdout:
+        for line in process.stdout or ():
             short = shortened(line)
             if short:
                 say(short)
     return process.returncode
 
 
-def shortened(line):
+def shortened(line: str) -> str | None:
     """What is worth a line in a log, of a line of pip's."""
     wheel = r"(?:\S*/)?([^-\s]+)-([^-\s]+)-\S*\.whl(?=\s)(?: (\([\d.]+ .B\)))?"
     package = re.match(r"\s*(?:Downloading|Using cached|Processing) " + wheel, line)
@@ -357,16 +358,16 @@ def shortened(line):
     return None
 
 
-def succeeds(*command):
+def succeeds(*command: object) -> bool:
     """Whether a command ends well; what it says is of no interest."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.run(list(map(str, command)), **quiet).returncode == 0
+    line = [str(part) for part in command]
+    return subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 # --- what comes from the system --------------------------------------------------------------------------------------
 
 
-def install_from_system(extra):
+def install_from_system(extra: str) -> None:
     """See that the system's libraries are there: installed where we may, else named in the one command to run."""
     if sys.platform != "linux":
         return
@@ -390,7 +391,7 @@ def install_from_system(extra):
     say("{} more than this system has; to get it:\n    {}".format(what, install_command(wished)))
 
 
-def missing_libraries(libraries):
+def missing_libraries(libraries: dict[str, str]) -> dict[str, str]:
     """Those that the system's loader does not find."""
     missing = {}
     for library, package in libraries.items():
@@ -401,25 +402,25 @@ def missing_libraries(libraries):
     return missing
 
 
-def missing_programs(programs):
+def missing_programs(programs: dict[str, str]) -> dict[str, str]:
     return {program: package for program, package in programs.items() if shutil.which(program) is None}
 
 
-def lacks_venv():
+def lacks_venv() -> bool:
     """A bare Debian has Python without what makes environments."""
     PathFinder.invalidate_caches()
     return not PYTHON.exists() and (find_spec("venv") is None or find_spec("ensurepip") is None)
 
 
-def may_install():
+def may_install() -> bool:
     """Whether this is Debian or a child of it, and we are its administrator."""
     return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
-def apt_install(packages):
+def apt_install(packages: list[str]) -> bool:
     """Install Debian packages; returns whether that went well, and shows what apt said if not."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment, "text": True}
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment, "text": True}
     options["close_fds"] = False  # see Lock
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120"]  # a fresh Ubuntu may be busy with upgrades of its own
     subprocess.run([*apt, "update"], **options)
@@ -429,7 +430,7 @@ def apt_install(packages):
     return done.returncode == 0
 
 
-def install_command(missing):
+def install_command(missing: dict[str, str]) -> str:
     """The one command that brings what is missing, for the system's own package manager where we know it."""
     sudo = "" if os.geteuid() == 0 else "sudo "
     if shutil.which("apt-get"):

@@ -80,8 +80,8 @@ def make_videos(folder: Path) -> list[Path]:
                     samples.sample_rate = voice.rate
                     for piece in resampler.resample(samples):
                         fifo.write(piece)
-                    while (piece := fifo.read(voice.codec_context.frame_size or 1024)) is not None:
-                        container.mux(voice.encode(piece))
+                    while (read := fifo.read(voice.codec_context.frame_size or 1024)) is not None:
+                        container.mux(voice.encode(read))
                     container.mux(voice.encode(None))
         except (av.error.FFmpegError, ValueError):  # this FFmpeg cannot write it
             path.unlink(missing_ok=True)
@@ -103,8 +103,12 @@ def make_pictures(folder: Path) -> list[Path]:
     floats = Image.fromarray(noise[:, :, 0].astype(np.float32) / 100)
     clear = smooth.copy()
     clear.putalpha(Image.fromarray(noise[:, :, 1]))
-    more = {"save_all": True, "append_images": [smooth.rotate(angle) for angle in (5, 10, 15)], "duration": 40}
-    writes: dict[str, Callable[[Path], None]] = {
+    more: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [smooth.rotate(angle) for angle in (5, 10, 15)],
+        "duration": 40,
+    }
+    writes: dict[str, Callable[[Path], object]] = {
         "a.png": lambda path: smooth.save(path, exif=exif), "b.png": lambda path: deep.save(path, exif=exif),
         "c.png": lambda path: smooth.quantize(16).save(path, transparency=3),
         "d.png": lambda path: smooth.save(path, **more), "e.jpg": lambda path: smooth.save(path, exif=exif),
@@ -119,7 +123,7 @@ def make_pictures(folder: Path) -> list[Path]:
         "r.ico": lambda path: smooth.save(path), "s.tga": lambda path: clear.save(path),
         "t.avif": lambda path: smooth.save(path), "u.avif": lambda path: smooth.save(path, **more),
         "v.heic": lambda path: smooth.save(path, format="HEIF"),
-        "w.pgm": lambda path: path.write_bytes(b"P5 40 30 1023\n" + noise.tobytes()[:2400]) and None,
+        "w.pgm": lambda path: path.write_bytes(b"P5 40 30 1023\n" + noise.tobytes()[:2400]),
     }  # fmt: skip
     with contextlib.suppress(ImportError):
         import pillow_heif

@@ -172,8 +172,9 @@ class window:  # noqa: N801
         from rtviz.app.window import Window
         from rtviz.live.session import LiveSession
 
-        self.app = QApplication.instance() or QApplication(["rtviz"])
-        self.app.setStyle("Fusion")  # type: ignore[union-attr]
+        there = QApplication.instance()
+        self.app = there if isinstance(there, QApplication) else QApplication(["rtviz"])
+        self.app.setStyle("Fusion")
         self._folder = tempfile.TemporaryDirectory()
         remembered = Remembered.read(Path(self._folder.name))
         settings = rtviz.Settings(model=MODEL)
@@ -200,7 +201,7 @@ class window:  # noqa: N801
     def wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self.app.processEvents()  # type: ignore[union-attr]
+            self.app.processEvents()
             time.sleep(0.005)
 
     def keys(self, *names: str) -> None:
@@ -212,7 +213,9 @@ class window:  # noqa: N801
 
     def picture(self, seconds: float) -> Image.Image:
         self.wait(seconds)
-        image = self.window.grab().toImage().convertToFormat(13)  # RGB888
+        from PyQt5.QtGui import QImage
+
+        image = self.window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
         memory = image.constBits()
         assert memory is not None
         rows = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1)

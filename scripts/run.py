@@ -11,7 +11,7 @@ if sys.version_info < (3, 11):
 from environment import WINDOWS, fetch_weights, prepare
 
 
-def main():
+def main() -> int:
     """Set up if needed, then become `rtviz ARGUMENTS...`."""
     python = str(prepare())
     # Who lists or fetches weights is about to choose them, and who asks for help needs none.

@@ -25,6 +25,7 @@ if str(ROOT) not in sys.path:
 from rtviz.analysis.marking import object_of  # noqa: E402
 from rtviz.analysis.tracking import Tracker  # noqa: E402
 from rtviz.cv import cv2  # noqa: E402
+from rtviz.frame import Maps  # noqa: E402
 from rtviz.models import load  # noqa: E402
 from rtviz.settings import Mark  # noqa: E402
 
@@ -40,11 +41,12 @@ def read(path: Path) -> np.ndarray:
 
 def davis(root: Path) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Frames and masks of each clip."""
-    clips = {}
+    clips: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for folder in sorted((root / "JPEGImages/480p").iterdir()):
         masks = root / "Annotations/480p" / folder.name
         clips[folder.name] = [
-            (read(path), read(masks / f"{path.stem}.png").any(axis=2)) for path in sorted(folder.glob("*.jpg"))
+            (read(path), np.asarray(read(masks / f"{path.stem}.png").any(axis=2)))
+            for path in sorted(folder.glob("*.jpg"))
         ]
     return clips
 
@@ -127,9 +129,11 @@ def departure(one: list[tuple[np.ndarray, np.ndarray]], other: list[tuple[np.nda
 def followed(model: Any, stream: Stream) -> dict[str, float]:
     """How one departure went."""
     tracker, mark = Tracker(), Mark(0.4, 0.55)
-    rows, before, predicted = [], None, None
+    rows, before = [], None
+    predicted: Maps | None = None
     for number, (frame, own, other) in enumerate(stream):
-        if before is None or not np.array_equal(frame, before):  # forward passes take nearly all of the time
+        # Forward passes take nearly all of the time.
+        if predicted is None or before is None or not np.array_equal(frame, before):
             predicted = model(frame, features=("tokens",))
         before, maps = frame, predicted
         truth, wrong = on_grid(own, maps.grid), on_grid(other, maps.grid)
@@ -137,6 +141,7 @@ def followed(model: Any, stream: Stream) -> dict[str, float]:
             labels = np.stack([~truth, truth]).astype(np.float32)
             tracker.take_over_tracks([mark], replace(maps, marks=(mark,), labels=labels, lost=(False,)))
         maps = tracker.follow(maps, [mark], number, number / 10)
+        assert maps.labels is not None
         found = (maps.labels.argmax(axis=0) == 1) & (not maps.lost[0])
         jumped = (found & wrong).sum() > 0.3 * max(1, found.sum())
         rows.append((own.sum(), maps.lost[0], jaccard(found, truth), jumped))

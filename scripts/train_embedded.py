@@ -56,18 +56,19 @@ class Training:
         size = options.size or ("large" if self.device.type == "cuda" else "small")
         self.recipe, self.stages = RECIPES[size], STAGES[size]
         if options.minutes < 5 or options.steps:
-            few = {"objects": self.recipe.objects // 10, "backgrounds": self.recipe.backgrounds // 10}
-            self.recipe, self.stages = replace(self.recipe, **few), STAGES["trial"]
+            few = replace(self.recipe, objects=self.recipe.objects // 10, backgrounds=self.recipe.backgrounds // 10)
+            self.recipe, self.stages = few, STAGES["trial"]
         self.folder = Path(options.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
         self.student = Learner(self.recipe).to(self.device)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        decayed, others = [], []
+        decayed: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in self.student.named_parameters():
             decays = parameter.ndim > 1 and not name.endswith(("pos_embed", "cls_token"))
             (decayed if decays else others).append(parameter)
-        groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         self.step, self.spent, self.log = 0, 0.0, list[dict[str, Any]]()
         self.checkpoint = self.folder / "checkpoint.pt"

@@ -36,11 +36,14 @@ class Windows:
         shown: bool = True,
         told: Collection[str] = (),
         place: str = "fake:",
+        tour: bool = False,
         **more: object,
     ) -> Window:
         remembered = Remembered.read(self._folder)
         remembered.note_given(settings, told)
         remembered.window |= {"size": [1000, 700], "folder": str(self._folder), **remembered.window}
+        if not tour:
+            remembered.window["tour"] = "offered"
         source = Recording([number / 30 for number in range(90)], (120, 160))
         options = {"open_source": source.open, "load_engine": lambda settings, progress: Engine(), "timeouts": QUICK}
         session = LiveSession(place, settings, **{**options, **more})  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ class Header(QWidget):
         super().__init__()
         self.setObjectName("header")
         self.setAttribute(Qt.WA_StyledBackground)
+        self._bindings = bindings
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 5, 8, 5)
         row.setSpacing(4)
@@ -61,9 +62,17 @@ class Header(QWidget):
             row.addWidget(self.tools[name])
             if name in menus:
                 row.addWidget(menus[name])
-        help_button = self._tool("help", bindings.tip("help"))
-        help_button.setText("?")
-        row.addWidget(help_button)
+        self.help_menu = _menu_button("?", bindings.tip("help", "Keys, and a tour"))
+        self.help_menu.setAccessibleName("help")
+        fill_when_opened(self.help_menu, self._fill_help)
+        row.addWidget(self.help_menu)
+
+    def _fill_help(self, menu: QMenu) -> None:
+        key = self._bindings.shown("help")
+        for text, action in ((f"All keys\t{key}" if key else "All keys", "help"), ("Tour in five stops", "tour")):
+            entry = menu.addAction(text)
+            if entry is not None:
+                entry.triggered.connect(lambda _=False, action=action: self.asked.emit(action))
 
     def _tool(self, action: str, tip: str) -> QToolButton:
         button = _flat_button(tip)

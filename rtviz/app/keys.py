@@ -110,7 +110,7 @@ def _rows() -> tuple[Action, ...]:
         Action("open_address", "Window", "open an address or a camera", ("Ctrl+U",), kiosk=False),
         Action("presets", "Window", "presets", ("Ctrl+P",), kiosk=False),
         Action("save_preset", "Window", "save as preset", ("Ctrl+Shift+S",), kiosk=False),
-        Action("full_screen", "Window", "full screen", ("F", "F11")),
+        Action("full_screen", "Window", "full screen", ("F", "F11"), kiosk=False),
         Action("hide_all", "Window", "picture only", ("H",)),
         Action("panels", "Window", "side panel", ("F9",), kiosk=False),
         Action("meaning", "Window", "what am I seeing? below the picture", ("Shift+H",)),

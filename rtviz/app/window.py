@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
-from rtviz.app.kiosk import IdleWatch
+from rtviz.app.kiosk import IdleWatch, Kiosk
 from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.opening import Opening
+from rtviz.app.own_window import OwnWindow
 from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
@@ -34,6 +36,7 @@ from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
 from rtviz.app.theme import DARK, LIGHT
+from rtviz.app.tour import Tour
 from rtviz.app.transport import clock
 from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
@@ -77,7 +80,10 @@ class Window(Layout):
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.asks_before_quitting = True
-        self.idle = IdleWatch(self, session, self._show_everything, kiosk=kiosk)
+        self.idle = IdleWatch(self)
+        self.stand = Kiosk(self, session, self.idle, self._show_everything, self.set_theme) if kiosk else None
+        self.own_window = OwnWindow(self, self.opening.open)
+        self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
         self.prompts = PromptChoice(self, session, show_settings)
         self._mouse = PictureMouse(
@@ -130,6 +136,7 @@ class Window(Layout):
         return {
             **self.commands.table(),
             **self.model_choice.actions(),
+            **self.own_window.actions(),
             **self._mouse.actions(),
             **self.copying.actions(),
             "open": self.opening.ask_for_files,
@@ -154,6 +161,7 @@ class Window(Layout):
             "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
             "escape": self._escape,
             "help": self._help,
+            "tour": self.tour.start,
             "quit": self._quit,
         }
 
@@ -161,7 +169,7 @@ class Window(Layout):
         """Do what an action's name says; an error that the user can meet becomes one line on the picture."""
         self.idle.touched()
         try:
-            self.action_table[action]()
+            (self.tour.instead(action) or self.action_table[action])()
         except RtvizError as error:
             self.canvas.toast(str(error), 4.0)
         self.refresh()
@@ -198,6 +206,8 @@ class Window(Layout):
         """One step back, out of whatever is most recent."""
         if self.help.isVisible():
             self.help.hide()
+        elif self.tour.stop is not None or self.tour.offers:
+            self.tour.end()
         elif self.presenter.status.attempt is not None:
             self.session.cancel_opening()
         elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
@@ -219,6 +229,7 @@ class Window(Layout):
             self.help.open(self.bindings.help(), self.bindings.shown("help"), self.bindings.shown("escape"))
 
     def _quit(self) -> None:
+        self.asks_before_quitting = self.asks_before_quitting and not self.kiosk
         self.close()
 
     def _mark(self, **ends: float) -> None:
@@ -265,16 +276,29 @@ class Window(Layout):
         shown = cards(
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch
         )
+        itself = None if self.bare else self.own_window.card(status)
+        if itself is not None:
+            shown.append(itself)
+        if self.kiosk:  # what a visitor could press leads out; all is tried again by itself
+            shown = [replace(card, offers=()) for card in shown]
         dismissed = status.model_sentence == self.fallback.dismissed
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])
         self.model_choice.show_state()
         self.rendering.show_status(status)
         self.opening.note(status)
         self._size.note()
+        self.tour.tick(status)
         self.idle.tick()
+        if self.stand is not None:
+            self.stand.tick(status)
+
+    def _place_cards(self) -> None:
+        self.messages.place()
+        self.tour.place()
 
     def _show_everything(self) -> None:
         self.help.hide()
+        self.canvas.show_whole()
         self.canvas.show_whole()
         self.picture_only = False
         self.arrange()
@@ -288,7 +312,7 @@ class Window(Layout):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         self.arrange()
         self.help.cover()
-        QTimer.singleShot(0, self.messages.place)
+        QTimer.singleShot(0, self._place_cards)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         if event.type() == QEvent.WindowStateChange:
@@ -318,9 +342,13 @@ class Window(Layout):
         event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self.kiosk and self.asks_before_quitting:  # a visitor's Alt+F4: the key for quitting is the only way out
+            event.ignore()
+            return
         if self.asks_before_quitting and not self.rendering.may_quit():
             event.ignore()
             return
+        self.tour.end()
         self.commands.sweep.stop()  # its settings are not to be remembered
         self._poll_timer.stop()
         self._refresh_timer.stop()

@@ -26,6 +26,7 @@ from rtviz.cli.arguments import (
 )
 from rtviz.cli.console import download_bars, no_bar, notices, say
 from rtviz.cli.progress import ProgressLines
+from rtviz.cli.remedies import with_remedy
 from rtviz.errors import RtvizError, SettingsError
 from rtviz.settings import OutputSettings, Settings, load_preset
 from rtviz.words import counted
@@ -196,7 +197,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
             if parsed.debug or (len(tasks) == 1 and not isinstance(error, RtvizError)):
                 raise
             reports.append(failed(task, error))
-            say(reports[-1]["error"], "error: ")
+            _say_failed(reports[-1])
         else:
             reports.append(report.to_mapping())
         if lines is not None:
@@ -306,11 +307,15 @@ def _collect(
             bar.set_postfix_str(f"{frames} frames at {rate:.1f}/s, {failures} failed", refresh=False)
             bar.update()
             if "error" in report:
-                say(report["error"], "error: ")
+                _say_failed(report)
             else:
                 _say_done(Report.from_mapping(report), quiet)
             if lines is not None:
                 lines.end(plain([report])[0])
+
+
+def _say_failed(report: dict[str, Any]) -> None:
+    say(with_remedy(report["error"], report.get("causes", ())), "error: ")
 
 
 def _say_done(report: Report, quiet: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rtviz.errors import RtvizError, in_words
 from rtviz.notices import Remedy, worded
 
@@ -20,12 +22,16 @@ WORDS = {
 }
 
 
-def with_remedy(said: str | RtvizError) -> str:
-    """A notice or an error as the command line prints it; an error about several models has a remedy for each."""
-    if isinstance(said, str):
-        return worded(said, WORDS)
-    text = worded(in_words(said), WORDS)
-    return f"{text}. Each of them: {'. '.join(map(with_remedy, said.causes))}" if said.causes else text
+def with_remedy(said: str | RtvizError, causes: Sequence[str | RtvizError] = ()) -> str:
+    """A notice or an error as the command line prints it; an error about several models has a remedy for each.
+
+    Args:
+        causes: what a notice sums up; an error holds its own.
+    """
+    if not isinstance(said, str):
+        return with_remedy(in_words(said), said.causes)
+    text = worded(said, WORDS)
+    return f"{text}. Each of them: {'. '.join(map(with_remedy, causes))}" if causes else text
 
 
 __all__ = ["WORDS", "with_remedy"]

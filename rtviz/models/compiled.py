@@ -89,7 +89,7 @@ class Compiled:
         given = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
-            traced = torch.jit.trace(probed, given, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(probed, given, check_trace=False)
             # What convert_model does too, which besides reports to a server that a model was converted.
             frontend = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(traced)  # must live as long as it is read from

@@ -155,7 +155,7 @@ class Graph:
         given = (*self._found, self._finite)
         hosts = [torch.empty(found.shape, dtype=found.dtype, pin_memory=True) for found in given]
         with torch.no_grad(), torch.cuda.device(self._device):
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done = torch.cuda.Event()
             with self._turn:  # until everything is ordered; the next pass is ordered while this one is waited for
                 self._stream.wait_stream(torch.cuda.current_stream())
                 with torch.cuda.stream(self._stream):
@@ -175,7 +175,7 @@ class Graph:
 def _stream(device: torch.device, purpose: str) -> Any:
     """The stream of a device to "capture" or to "replay" in."""
     if (device, purpose) not in _streams:
-        _streams[device, purpose] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        _streams[device, purpose] = torch.cuda.Stream(device)
     return _streams[device, purpose]
 
 

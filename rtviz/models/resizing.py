@@ -63,7 +63,7 @@ def _uploaded(frames: Sequence[Pixels], device: str) -> Tensor:
     with torch.cuda.device(device):  # leaving a stream of another device would begin to use the first one, too
         if device not in streams:
             # Urgent ones come from a ring of their own: none of them is ever one that a graph is captured in.
-            streams[device] = torch.cuda.Stream(priority=-1)  # type: ignore[no-untyped-call]
+            streams[device] = torch.cuda.Stream(priority=-1)
         with torch.cuda.stream(streams[device]):
             there = pixels.to(device, non_blocking=True)
         here = torch.cuda.current_stream()

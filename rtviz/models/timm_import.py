@@ -69,10 +69,8 @@ def _declare_operators_of_torchvision() -> None:
     text = Path(spec.origin).with_name("_meta_registrations.py").read_text(encoding="utf-8")
     for name in re.findall(r"""register_fake\(["']torchvision::(\w+)["']\)""", text):
         if not hasattr(torch.ops.torchvision, name):
-            library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-            library.define(  # type: ignore[no-untyped-call]
-                f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor"
-            )
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
             _declared.append(library)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtviz import threads
 from rtviz.errors import DeviceLost, RtvizError, in_words
+from rtviz.notices import to_json
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import Kind
 from rtviz.sinks.base import Exported
@@ -140,8 +140,8 @@ class Worker:
             self._runner = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Processes the "input" of a row into its "output"; returns the row with "report", as JSON."""
-        return {**row, "report": json.dumps(self._run(Task(row["input"], Path(row["output"]))), default=str)}
+        """Processes the "input" of a row into its "output"; returns the row with "report", of `notices.to_json`."""
+        return {**row, "report": to_json(self._run(Task(row["input"], Path(row["output"]))))}
 
     def _run(self, task: Task) -> dict[str, Any]:
         if isinstance(self._runner, Exception):
@@ -162,7 +162,9 @@ def failed(task: Task, error: BaseException | str) -> dict[str, Any]:
     message = in_words(error) if isinstance(error, BaseException) else error
     if isinstance(error, BaseException) and not isinstance(error, RtvizError):
         message = f"{task.place}: {message} (a bug in rtviz; --debug shows where)"
-    return {"input": task.place, "output": str(task.output), "error": message, "exit_status": status}
+    report = {"input": task.place, "output": str(task.output), "error": message, "exit_status": status}
+    causes = error.causes if isinstance(error, RtvizError) else ()
+    return {**report, "causes": [in_words(cause) for cause in causes]} if causes else report
 
 
 def plain(reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

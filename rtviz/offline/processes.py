@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -16,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
+from rtviz.notices import from_json
 from rtviz.offline.jobs import ATTEMPTS, JobConfig, Task, Worker, failed
 
 # So long a process that is stopped may take to delete what it has half written.
@@ -118,7 +118,7 @@ def in_processes(tasks: Sequence[Task], config: JobConfig, devices: Sequence[str
                     except BaseException as error:  # the edge of the process: every input gets a report
                         report = failed(task, error)
                     else:
-                        report = json.loads(row["report"])
+                        report = from_json(row["report"])
                     break
                 done.put(report)
         finally:

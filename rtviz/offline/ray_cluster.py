@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -13,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from rtviz.errors import MissingDependency, RtvizError, in_words
+from rtviz.notices import from_json
 from rtviz.offline.jobs import ATTEMPTS, JobConfig, Task, Worker, absolute
 
 
@@ -83,7 +83,7 @@ def _on_ray(
         names = {(row["input"], row["output"]): task for row, task in zip(rows, tasks, strict=True)}
         for row in reports.iter_rows():
             task = names[row["input"], row["output"]]
-            yield {**json.loads(row["report"]), "input": task.place, "output": str(task.output)}
+            yield {**from_json(row["report"]), "input": task.place, "output": str(task.output)}
     except ray.exceptions.RayError as error:
         raise RtvizError(f"the Ray cluster gave up: {str(error).splitlines()[0]}") from error
     finally:

@@ -51,7 +51,11 @@ def open_stream(
 def _open_video(address: str, **part: Any) -> Source:
     from rtviz.sources.video import open_video
 
-    return cast("Source", open_video(address, **part))
+    try:
+        return cast("Source", open_video(address, **part))
+    except SourceUnreadable as error:  # MP4 may have its index behind the frames
+        hint = "if its server cannot begin in the middle of a file, download it first"
+        raise SourceUnreadable(f"{error}; {hint}") from None
 
 
 def _open_picture(address: str, data: bytes, **part: Any) -> Source:

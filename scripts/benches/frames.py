@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def replayed(run: Callable[[], None], device: str) -> Callable[[], None]:
         stream.synchronize()
         with torch.cuda.graph(graph, stream=stream):
             run()
-    return graph.replay  # type: ignore[no-any-return]
+    return graph.replay
 
 
 def with_heads(model: Any) -> Any:
@@ -231,8 +232,8 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
             {
                 "product": floor.product,
                 "copy": floor.copy,
-                "rtviz": lambda model=model, frame=frame: model(frame),
-                "peer": lambda model=model, peer=peer, frame=frame: peer.look(frame, model.input_size(frame.shape[:2])),
+                "rtviz": partial(model, frame),
+                "peer": partial(peer.look, frame, model.input_size(frame.shape[:2])),
             },
             min(200, max(20 if options.seconds >= 1 else 5, int(options.seconds / turn))),  # p95 wants some
             model.device,
@@ -299,9 +300,11 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     tracker = Tracker()
     memories = [drawing.Memory() for _ in wanted]
     turned = None
-    bare, looked, features, drawn = [], [], [], {name: [] for name in names}
+    bare, looked, features = [], [], []
+    drawn: dict[str, list[float]] = {name: [] for name in names}
     for frame in frames:
         seen = seeing(frame, features=("keys",))
+        assert seen.keys is not None
         keys = np.moveaxis(seen.keys, 0, 2).reshape(*seen.grid, -1)
         if turned is None:
             square = np.random.default_rng(0).normal(size=(heads * head_width, keys.shape[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Product:
         self.flops = 2 * side**3
         if precision == "int8":
             left, right = (torch.randint(-127, 128, (side, side), dtype=torch.int8, device=device) for _ in range(2))
-            self._call = lambda: torch._int_mm(left, right.T)
+            self._call: Callable[[], object] = lambda: torch._int_mm(left, right.T)
         else:
             left, right = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
             self._call = lambda: left @ right.T

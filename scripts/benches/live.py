@@ -73,7 +73,8 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
     figures = bench_live(settings=settings, seconds=options.seconds)
     if figures.model is None:
         raise RtvizError(f"nothing looks: {figures.model_sentence}")
-    model: Any = rtviz.load(options.model, device=options.device, resolution=figures.resolution, backend="torch")
+    resolution = figures.resolution or settings.resolution
+    model: Any = rtviz.load(options.model, device=options.device, resolution=resolution, backend="torch")
     taken = in_turns({"bare": bare_forward(model, [noise(480, 640)])}, 20, model.device)["bare"]
     allowed = min(1 / statistics.median(taken), figures.camera_fps)
     shown = figures.to_mapping()

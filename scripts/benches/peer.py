@@ -109,7 +109,8 @@ class Peer:
         from rtviz.cv import cv2
 
         marks = [time.perf_counter()]
-        video, frames = cv2.VideoCapture(place), []
+        video = cv2.VideoCapture(place)
+        frames: list[Path] = []
         while len(frames) < most and (read := video.read())[0]:
             frames.append(folder / f"frame-{len(frames):04}.jpg")
             cv2.imwrite(str(frames[-1]), read[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ RECIPES = {
     # For a GPU. Written for one, but it has not run on one yet.
     "large": Recipe(192, (0.6, 0.8, 1.0, 1.3, 1.6, 3.0), 512, 40000, 20000, 4096, composers=12),
 }
-_HARD = {"clutter": 3, "slabs": 0.2, "company": 0.25, "glass": 0.2}
+_HARD: dict[str, Any] = {"clutter": 3, "slabs": 0.2, "company": 0.25, "glass": 0.2}
 STAGES = {
     "small": (
         Stage(0.12, 48, (0.16, 0.45), 0.4, 0.20, dino=0.0),

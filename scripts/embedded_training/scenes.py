@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
@@ -81,7 +80,7 @@ def put(
     canvas += placed[..., :3] * np.float32(light * opacity)
 
 
-def compose(random: Generator, pool: Pool, objects: list[int], background: int, stage: Stage) -> np.ndarray:
+def compose(random: np.random.Generator, pool: Pool, objects: list[int], background: int, stage: Stage) -> np.ndarray:
     """One view of some objects: float32 [size, size, 3] in 0..255."""
     size, place = stage.size, pool.backgrounds[background]
     crop = int(random.uniform(0.35, 1) * place.shape[0])
@@ -118,7 +117,7 @@ def compose(random: Generator, pool: Pool, objects: list[int], background: int, 
     return canvas
 
 
-def jitter(random: Generator, pictures: np.ndarray) -> np.ndarray:
+def jitter(random: np.random.Generator, pictures: np.ndarray) -> np.ndarray:
     """Mild: hue turned by up to 0.15 rad about the grey axis, brightness by 20 %, gray for one in twenty, some noise.
 
     Pictures are float32 [count, height, width, 3] in 0..255; the result is in 0..1.
@@ -154,7 +153,7 @@ def batch_of(pool: Pool, recipe: Recipe, stage: Stage, seed: int, step: int) -> 
     return as_input(jitter(random, np.stack(views)))
 
 
-def batches(pool: Pool, recipe: Recipe, stage: Stage, seed: int, step: int) -> Iterator[Tensor]:
+def batches(pool: Pool, recipe: Recipe, stage: Stage, seed: int, step: int) -> Generator[Tensor, None, None]:
     """Batches without end, composed in threads of their own while the network learns from the last one."""
     with ThreadPoolExecutor(recipe.composers, "composer") as composers:
         waiting: deque[Future[Tensor]] = deque()

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typed import present
 
 import rtviz
 from rtviz.errors import AttentionCaptureError, SettingsError
 from rtviz.models.model import Model
 from rtviz.models.transformer import Transformer
-from rtviz.settings import Point
+from rtviz.settings import Point, Query
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -73,7 +74,7 @@ def test_every_layer_and_head_equals_the_explicit_softmax(model: Model, patches:
     )
     prefix = model.prefix_tokens
     point = Point(0.9, 0.4)
-    places = {point: prefix + int(0.4 * rows) * columns + int(0.9 * columns)}
+    places: dict[Query, int] = {point: prefix + int(0.4 * rows) * columns + int(0.9 * columns)}
     if model.has_cls:
         places["cls"] = 0
     captured = {query: model.attention(x, query) for query in places}
@@ -114,7 +115,7 @@ def test_the_prefix_tokens_get_the_rest(model: Model) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["to the last attention", "to the end"])
-def test_norms_are_those_of_the_residual_stream(model, whole):
+def test_norms_are_those_of_the_residual_stream(model: Model, whole: bool) -> None:
     """Against the tokens that timm's own `forward_intermediates` gives, before any norm."""
     frame = np.random.default_rng(0).integers(0, 255, (48, 96, 3), np.uint8)
     maps = model(frame, Point(0.5, 0.5), ("norms",) if whole else ())
@@ -127,6 +128,8 @@ def test_norms_are_those_of_the_residual_stream(model, whole):
     expected = torch.cat(found).norm(dim=-1).numpy()
     prefix = model.prefix_tokens
     count = model.layers if whole else model.layers - 1
+    assert maps.norms is not None
+    assert maps.prefix_norms is not None
     assert maps.norms.shape == (count, *maps.grid)
     np.testing.assert_allclose(maps.norms, expected[:count, prefix:].reshape(count, *maps.grid), rtol=1e-5)
     np.testing.assert_allclose(maps.prefix_norms, expected[:count, :prefix], rtol=1e-5)
@@ -201,18 +204,19 @@ def test_features_are_the_tokens_after_the_last_norm_and_the_last_keys_and_value
     model.network.blocks[-1].attn.qkv.register_forward_hook(lambda module, args, output: outputs.append(output))
     with torch.no_grad():
         tokens = model.network.forward_features(model.prepare([frame], 56))[:, 5:]
-    np.testing.assert_allclose(maps.tokens, tokens.reshape(4, 6, 384).numpy(), atol=1e-5)
+    np.testing.assert_allclose(present(maps.tokens), tokens.reshape(4, 6, 384).numpy(), atol=1e-5)
     _, keys, values = outputs[0][:, 5:].reshape(4, 6, 3, 6, 64).permute(2, 3, 0, 1, 4)
-    np.testing.assert_allclose(maps.keys, keys.numpy(), atol=1e-5)
-    np.testing.assert_allclose(maps.values, values.numpy(), atol=1e-5)
+    np.testing.assert_allclose(present(maps.keys), keys.numpy(), atol=1e-5)
+    np.testing.assert_allclose(present(maps.values), values.numpy(), atol=1e-5)
     for name, held in (("keys", keys), ("values", values)):  # of a patch, one head after the other
         np.testing.assert_allclose(maps.patch_features(name)[1, 2], held[:, 1, 2].reshape(-1).numpy(), atol=1e-5)
-    np.testing.assert_array_equal(maps.patch_features("tokens"), maps.tokens)
+    np.testing.assert_array_equal(maps.patch_features("tokens"), present(maps.tokens))
     with pytest.raises(ValueError, match="hold no values"):
         plain.patch_features("values")
-    np.testing.assert_allclose(maps.attended, plain.attention[-1].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(present(maps.attended), plain.attention[-1].mean(axis=0), atol=1e-6)
     asked = model.batch([frame], Point(0.9, 0.1), {"tokens", "eigen"}, 56)[0]
-    np.testing.assert_allclose(asked.attended, maps.attended, atol=1e-6)  # CLS's, whatever is asked about
+    # CLS's, whatever the query is.
+    np.testing.assert_allclose(present(asked.attended), present(maps.attended), atol=1e-6)
     high = (asked.cams["eigen"][0] - asked.cams["eigen"][0].mean()) * asked.attended
     assert high.sum() >= 0
     assert maps.keys_layer == 11
@@ -234,7 +238,7 @@ def test_a_network_that_hides_a_layer_is_named() -> None:
 
 
 def test_capture_does_not_depend_on_timms_switch_for_fused_attention() -> None:
-    from timm.layers import set_fused_attn
+    from timm.layers.config import set_fused_attn
 
     try:
         set_fused_attn(False)

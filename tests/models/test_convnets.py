@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from small import noise, trained_looking
+from typed import present
 
 import rtviz
 from rtviz import figures, views
@@ -33,7 +36,7 @@ SIZES = [(64, 64), (96, 160), (130, 70)]
 # --- what the methods compute -----------------------------------------------------------------------------------------
 
 
-def slow_eigen(features: np.ndarray) -> np.ndarray:
+def slow_eigen(features: NDArray[Any]) -> NDArray[Any]:
     """[channels, rows, columns] -> [rows, columns], by a whole singular value decomposition in float64."""
     channels, rows, columns = features.shape
     places = features.reshape(channels, -1).T.astype(np.float64)
@@ -43,7 +46,7 @@ def slow_eigen(features: np.ndarray) -> np.ndarray:
     return (along if along @ (norm - norm.mean()) >= 0 else -along).reshape(rows, columns)
 
 
-def assert_near(found: np.ndarray, expected: np.ndarray, share: float = 2e-3) -> None:
+def assert_near(found: NDArray[Any], expected: NDArray[Any], share: float = 2e-3) -> None:
     assert found.shape == expected.shape
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=share * np.abs(expected).max())
@@ -51,7 +54,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, share: float = 2e-3) ->
 
 @pytest.mark.parametrize("name", ["random:resnet18", "random:convnext_atto"])
 @pytest.mark.parametrize("size", SIZES)
-def test_maps_are_computed_from_timm_s_own_features(name: str, size) -> None:
+def test_maps_are_computed_from_timm_s_own_features(name: str, size: tuple[int, int]) -> None:
     model = trained_looking(name)
     frame = noise(*size)
     (maps,) = model.batch([frame], features={"activation", "eigen"})
@@ -70,7 +73,7 @@ def test_maps_are_computed_from_timm_s_own_features(name: str, size) -> None:
 
 @pytest.mark.parametrize("shape", [(8, 5, 9), (64, 4, 4), (3, 20, 31), (300, 12, 11), (16, 1, 1), (16, 1, 2)])
 @pytest.mark.parametrize("seed", range(3))
-def test_eigen_is_the_first_component_of_any_features(shape: tuple[int, int, int], seed) -> None:
+def test_eigen_is_the_first_component_of_any_features(shape: tuple[int, int, int], seed: int) -> None:
     random = np.random.default_rng(seed)
     features = random.normal(size=shape).astype(np.float32)
     features += random.normal(size=(shape[0], 1, 1)) * np.linspace(-1, 2, shape[2])  # something to be found
@@ -102,7 +105,7 @@ def test_eigen_of_the_same_everywhere_is_nothing() -> None:
 def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with() -> None:
     model = rtviz.load("random:vit_tiny_patch16_224", device="cpu", precision="fp32", resolution=64)
     (maps,) = model.batch([noise(64, 96)], features={"activation", "eigen", "tokens"})
-    tokens = np.moveaxis(maps.tokens, -1, 0)
+    tokens = np.moveaxis(present(maps.tokens), -1, 0)
     assert_near(maps.cams["activation"][0], np.linalg.norm(tokens, axis=0), 1e-5)
     assert_near(maps.cams["eigen"][0], slow_eigen(tokens))
     (alone,) = model.batch([noise(64, 96)], features={"activation"})
@@ -110,8 +113,7 @@ def test_of_a_transformer_cam_shows_the_tokens_that_it_ends_with() -> None:
     np.testing.assert_array_equal(alone.cams["activation"][0], maps.cams["activation"][0])
     frame = Frame(noise(64, 96))
     by_default, eigen, activation = (
-        views.draw(frame, maps, Settings(view="cam", **given))
-        for given in ({}, {"cam": "eigen"}, {"cam": "activation"})
+        views.draw(frame, maps, Settings(view="cam", cam=cam)) for cam in ("auto", "eigen", "activation")
     )
     np.testing.assert_array_equal(by_default, eigen)
     assert (by_default != activation).any()
@@ -133,7 +135,7 @@ def test_a_batch_is_what_its_frames_are_alone() -> None:
 
 def test_a_query_changes_nothing() -> None:
     model = trained_looking("random:resnet18")
-    maps = model(noise(64, 64), query=(0.2, 0.7))
+    maps = model(noise(64, 64), query=Point(0.2, 0.7))
     assert maps.query == Point(0.2, 0.7)
     asked = model(noise(64, 64)).ask(Point(0.2, 0.7))
     assert asked.query == maps.query
@@ -157,7 +159,7 @@ def test_bf16_is_near() -> None:
 def test_any_convnet_of_timm_is_taken(name: str, stages: int, cell: int) -> None:
     card = zoo.find(name)
     assert (card.kind, card.layers, card.heads, card.patch_size) == ("convnet", stages, 0, cell)
-    assert card.repository.startswith("timm/")
+    assert present(card.repository).startswith("timm/")
     maps = rtviz.load(f"random:{name}", device="cpu", precision="fp32", resolution=64)(noise(64, 90))
     assert all(stage.ndim == 2 and np.isfinite(stage).all() for stage in maps.cams["activation"])
 
@@ -195,7 +197,7 @@ def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def resnet() -> dict[str, torch.Tensor]:
     """The tensors of a ResNet-50 under torchvision's names, without the counters that old files do not have."""
-    names = [("conv1.weight", (64, 3, 7, 7)), ("bn1", 64)]
+    names: list[tuple[str, int | tuple[int, ...]]] = [("conv1.weight", (64, 3, 7, 7)), ("bn1", 64)]
     width = 64
     for layer, blocks in enumerate((3, 4, 6, 3), start=1):
         inner = 32 * 2**layer
@@ -224,7 +226,7 @@ def the_head(width: int = 2048) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("written", ["plain", "with a classifier", "teacher and student"])
 def test_torchvision_s_names_are_taken(
-    tmp_path: Path, no_caches, resnet: dict[str, torch.Tensor], written: str
+    tmp_path: Path, no_caches: None, resnet: dict[str, torch.Tensor], written: str
 ) -> None:
     held: dict[str, object] = dict(resnet)
     if written == "with a classifier":
@@ -249,11 +251,11 @@ def test_a_file_whose_name_says_nothing_tells_its_model_by_its_shape(resnet: dic
     assert [card.name for card in fitting.cards_that_fit(official)] == ["dinov3-convnext-tiny"]
 
 
-def test_official_names_of_dinov3_are_taken(tmp_path: Path, no_caches) -> None:
+def test_official_names_of_dinov3_are_taken(tmp_path: Path, no_caches: None) -> None:
     """timm's names turned back into the authors': downsample_layers, stages, dwconv, pwconv."""
     import re
 
-    network = backbone.build_convnet("convnext_tiny.dinov3_lvd1689m", random=True)
+    network: Any = backbone.build_convnet("convnext_tiny.dinov3_lvd1689m", random=True)
     official: dict[str, torch.Tensor] = {}
     for name, tensor in network.state_dict().items():
         name = re.sub(r"stages\.(\d)\.blocks\.", r"stages.\1.", name)
@@ -270,7 +272,7 @@ def test_official_names_of_dinov3_are_taken(tmp_path: Path, no_caches) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "deeper", "other shape", "a transformer"])
 def test_weights_of_another_network_are_refused(
-    tmp_path: Path, no_caches, resnet: dict[str, torch.Tensor], damage: str
+    tmp_path: Path, no_caches: None, resnet: dict[str, torch.Tensor], damage: str
 ) -> None:
     held = dict(resnet)
     if damage == "missing":
@@ -287,7 +289,7 @@ def test_weights_of_another_network_are_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path: Path, no_caches) -> None:
+def test_where_dino_s_resnet_is_to_be_had_is_said(tmp_path: Path, no_caches: None) -> None:
     with pytest.raises(WeightsMissing, match=r"fetch https://dl\.fbaipublicfiles\.com/dino/.*/dino_resnet50_pretrain"):
         rtviz.load("dino-resnet50")
     # A supervised ResNet-50 under timm's name is not DINO's.
@@ -340,7 +342,7 @@ def test_a_map_that_is_even_everywhere_says_so(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("view", [name for name in views.names() if views.find(name).needs_heads])
-def test_views_say_what_there_is_not(view) -> None:
+def test_views_say_what_there_is_not(view: str) -> None:
     engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))

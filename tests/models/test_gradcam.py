@@ -5,25 +5,28 @@ from __future__ import annotations
 import contextlib
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from live_fakes import until, until_shown
+from numpy.typing import NDArray
 from small import noise, trained_looking
+from typed import present
 
 import rtviz
 from rtviz import views
 from rtviz.engine.comparison import Comparison, titled
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
-from rtviz.frame import Frame
+from rtviz.frame import Frame, Pixels
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.renderer import FrameRenderer
 from rtviz.live.session import LiveSession
 from rtviz.models import backbone
 from rtviz.models.model import Model
-from rtviz.settings import Settings
+from rtviz.settings import Point, Settings, Target
 from rtviz.views.requirements import fit, has_features
 
 with warnings.catch_warnings():
@@ -34,10 +37,11 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+Array = NDArray[Any]
 CONVNET, VIT, DINO = "random:resnet18", "random:vit_tiny_patch16_224", "random:embedded"
 
 
-def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np.ndarray, int]:
+def slowly(model: Model, frame: Pixels, target: Target, layer: int = -1) -> tuple[Array, int]:
     """The network written out, with gradients all the way; the map in loops over channels."""
     network = model.network
     x = model.prepare([frame]).clone().requires_grad_()
@@ -74,12 +78,13 @@ def slowly(model: Model, frame: np.ndarray, target, layer: int = -1) -> tuple[np
 
 @pytest.mark.parametrize("target", ["top", 7, 640])
 @pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 0), (CONVNET, 2), (VIT, -1)])
-def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer: int, target: int | str) -> None:
+def test_the_map_is_that_of_gradients_through_the_whole_network(name: str, layer: int, target: Target) -> None:
     model = trained_looking(name)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
     expected, number = slowly(model, frame, target, layer)
-    assert (maps.explained.number, maps.explained.target) == (number, target)
+    explained = present(maps.explained)
+    assert (explained.number, explained.target) == (number, target)
     (found,) = maps.cams["grad"]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(expected.max(), 1e-6))
@@ -87,7 +92,7 @@ def test_the_map_is_that_of_gradients_through_the_whole_network(name, layer: int
 
 @pytest.mark.parametrize("target", ["top", 640])
 @pytest.mark.parametrize(("name", "layer"), [(CONVNET, -1), (CONVNET, 1), ("random:convnext_atto", -1), (VIT, -1)])
-def test_the_map_is_that_of_pytorch_grad_cam(name, layer: int, target: int | str) -> None:
+def test_the_map_is_that_of_pytorch_grad_cam(name: str, layer: int, target: Target) -> None:
     model = trained_looking(name)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"grad"}, target=target, layer=layer)
@@ -98,7 +103,7 @@ def test_the_map_is_that_of_pytorch_grad_cam(name, layer: int, target: int | str
 
 
 @pytest.mark.parametrize("layer", range(4))
-def test_eigen_is_that_of_pytorch_grad_cam_but_for_its_sign(layer) -> None:
+def test_eigen_is_that_of_pytorch_grad_cam_but_for_its_sign(layer: int) -> None:
     model = trained_looking(CONVNET)
     frame = noise(64, 96)
     (maps,) = model.batch([frame], features={"eigen"})
@@ -122,12 +127,12 @@ def patches_of(tokens: torch.Tensor) -> torch.Tensor:
     return tokens[:, 1:].mT.reshape(len(tokens), -1, 4, 6)
 
 
-def as_in_the_library(values: np.ndarray) -> np.ndarray:
+def as_in_the_library(values: Array) -> Array:
     return scale_cam_image(scale_cam_image(values[None], (96, 64)))[0]
 
 
 @pytest.mark.parametrize("name", [CONVNET, VIT])
-def test_all_else_of_the_pass_is_as_without_gradients(name) -> None:
+def test_all_else_of_the_pass_is_as_without_gradients(name: str) -> None:
     model = trained_looking(name)
     frames = [noise(64, 96, seed) for seed in range(2)]
     features = {"eigen", "activation"} | ({"tokens", "keys", "rows"} if model.heads else set())
@@ -139,13 +144,14 @@ def test_all_else_of_the_pass_is_as_without_gradients(name) -> None:
                 np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(one.attention, other.attention, atol=1e-6)
         if model.heads:
-            np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-5)
-            np.testing.assert_allclose(one.keys, other.keys, atol=1e-5)
-            np.testing.assert_allclose(one.ask((0.5, 0.5)).attention, other.ask((0.5, 0.5)).attention, atol=1e-6)
+            np.testing.assert_allclose(present(one.tokens), present(other.tokens), atol=1e-5)
+            np.testing.assert_allclose(present(one.keys), present(other.keys), atol=1e-5)
+            middle = Point(0.5, 0.5)
+            np.testing.assert_allclose(one.ask(middle).attention, other.ask(middle).attention, atol=1e-6)
         alone = model.batch([frame], features={"grad"}, layer=1)[0]
         scale = max(alone.cams["grad"][0].max(), 1e-6)
         np.testing.assert_allclose(other.cams["grad"][0], alone.cams["grad"][0], atol=1e-4 * scale)
-        assert other.explained.number == alone.explained.number
+        assert present(other.explained).number == present(alone.explained).number
     assert torch.is_grad_enabled()  # as it is where nobody said otherwise
     assert not torch.is_inference_mode_enabled()
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
@@ -155,14 +161,14 @@ def test_passes_side_by_side_do_not_meet() -> None:
     model = trained_looking(CONVNET)
     frames = [noise(64, 96, seed) for seed in range(12)]
 
-    def look(number: int) -> np.ndarray:
+    def predict(number: int) -> Array:
         wanted = {"grad"} if number % 3 else {"activation"}
         maps = model.batch([frames[number]], features=wanted, target=number, layer=number % 4)[0]
         return maps.cams["grad" if number % 3 else "activation"][0]
 
-    alone = [look(number) for number in range(len(frames))]
+    alone = [predict(number) for number in range(len(frames))]
     with ThreadPoolExecutor(4) as pool:
-        for one, other in zip(alone, pool.map(look, range(len(frames))), strict=True):
+        for one, other in zip(alone, pool.map(predict, range(len(frames))), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-4 * max(one.max(), 1e-6))
 
 
@@ -193,12 +199,13 @@ def test_the_class_is_named_in_the_corner() -> None:
     frame = Frame(noise(240, 320))
     settings = Settings(view="cam", cam="grad", target=207, resolution=64)
     result = engine.render(frame, settings)
-    explained = result.maps.explained
+    maps, model = present(result.maps), present(engine.model)
+    explained = present(maps.explained)
     assert (explained.number, explained.name) == (207, "golden retriever")
     with torch.inference_mode():
-        scores = engine.model.network(engine.model.prepare([frame.pixels], 64))[0]
+        scores = model.network(model.prepare([frame.pixels], 64))[0]
     assert explained.share == pytest.approx(float(scores.softmax(0)[207]), rel=1e-3)
-    unnamed = views.draw(frame, result.maps, settings.replace(cam="activation"))
+    unnamed = views.draw(frame, maps, settings.replace(cam="activation"))
     assert result.overlay.shape == unnamed.shape
     corner = result.overlay[5:20, 10:120].astype(int)
     assert (corner.min(axis=2) > 200).any()  # letters
@@ -230,7 +237,7 @@ SAYS = "cam cannot be 'grad'; allowed: auto, activation, eigen, which need no cl
 
 
 @pytest.mark.parametrize("name", [DINO, "random:dino-resnet50"])
-def test_a_model_without_a_classifier_says_so(name) -> None:
+def test_a_model_without_a_classifier_says_so(name: str) -> None:
     model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
     with pytest.raises(SettingsError) as caught:
         Engine(model).render(Frame(noise(64, 64)), Settings(view="cam", cam="grad", resolution=64))
@@ -238,8 +245,8 @@ def test_a_model_without_a_classifier_says_so(name) -> None:
 
 
 def test_a_stream_goes_on_without_and_says_it_once() -> None:
-    told = []
-    renderer, engine = FrameRenderer(told.append), Engine(trained_looking(DINO))
+    notices: list[str] = []
+    renderer, engine = FrameRenderer(notices.append), Engine(trained_looking(DINO))
     settings = Settings(view="cam", cam="grad", resolution=64)
     for number in range(3):
         shot = CapturedFrame(Frame(noise(64, 64, number)), 0.0, 0, number)
@@ -247,7 +254,7 @@ def test_a_stream_goes_on_without_and_says_it_once() -> None:
         assert has_features(maps, settings)  # nothing more would come of another look
         drawn = renderer.draw(shot, Prediction(shot, maps, 0.0), settings)
         assert drawn.settings.cam == "eigen"
-    assert told == [f"{DINO} has no classifier, and Grad-CAM needs one: showing eigen"]
+    assert notices == [f"{DINO} has no classifier, and Grad-CAM needs one: showing eigen"]
 
 
 def test_of_several_models_each_shows_what_it_can() -> None:
@@ -283,8 +290,8 @@ def test_a_transformer_s_classifier_is_where_the_weights_have_one() -> None:
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
-def live_on(name: str, **settings: object) -> LiveSession:
-    wanted = Settings(view="cam", cam="grad", resolution=64, **settings)
+def live_on(name: str) -> LiveSession:
+    wanted = Settings(view="cam", cam="grad", resolution=64)
     return LiveSession(
         "scene:?size=96x64", wanted, load_engine=lambda _, progress: Engine(trained_looking(name)), mode="locked"
     )
@@ -299,8 +306,8 @@ def test_live_another_class_or_stage_shows_also_on_a_paused_frame() -> None:
             live.update(live.settings.replace(**changes))
             shown = until_shown(live, lambda result: result.settings == live.settings)
             wanted = live.settings
-            assert shown.maps.explains(wanted.target, wanted.layer)
-        assert shown.maps.explained.number == 3
+            assert present(shown.maps).explains(wanted.target, wanted.layer)
+        assert present(present(shown.maps).explained).number == 3
 
 
 def test_live_a_model_without_a_classifier_goes_on_and_looks_at_a_paused_frame_once() -> None:

@@ -15,7 +15,7 @@ from rtviz.models.card import Resampling
 from rtviz.models.model import Model
 from rtviz.models.transformer import Transformer
 from rtviz.models.weights import fitting
-from rtviz.settings import Point
+from rtviz.settings import Point, Query
 
 if TYPE_CHECKING:
     from conftest import RealDinov2
@@ -67,7 +67,8 @@ def test_maps_are_what_the_published_graph_computes(real_dinov2: RealDinov2, bac
     frame = drawn()
     rows = softmaxes(real_dinov2.onnx, model.prepare([frame]).numpy())
     assert rows.shape == (12, 6, 257, 257)
-    for query, row in {"cls": 0, Point(0.4, 0.7): 1 + 11 * 16 + 6}.items():
+    places: dict[Query, int] = {"cls": 0, Point(0.4, 0.7): 1 + 11 * 16 + 6}
+    for query, row in places.items():
         true = rows[:, :, row, 1:].reshape(12, 6, 16, 16)
         assert true.max() > 0.01
         np.testing.assert_allclose(model(frame, query).attention, true, rtol=0, atol=1e-4)

@@ -19,7 +19,7 @@ from rtviz.models.card import ModelCard
 from rtviz.models.timm_import import timm
 from rtviz.models.transformer import Transformer
 from rtviz.models.weights import fitting
-from rtviz.settings import Point
+from rtviz.settings import Point, Query
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -45,7 +45,7 @@ RULES = {
 # --- the oracle ------------------------------------------------------------------------------------------------------
 
 
-def cubic(x: Doubles, a: float) -> Doubles:
+def cubic(x: NDArray[Any], a: float) -> Doubles:
     """Keys, "Cubic convolution interpolation for digital image processing", 1981."""
     x = np.abs(x)
     near = ((a + 2) * x - (a + 3)) * x * x + 1
@@ -159,7 +159,7 @@ def build(card: ModelCard, grid: Grid = TRAINED) -> Any:
             elif "gamma" in name:
                 parameter.uniform_(0.5, 1.5)
             elif parameter.ndim == 1 or "token" in name:
-                parameter += 0.3 * torch.randn_like(parameter)
+                parameter.add_(0.3 * torch.randn_like(parameter))
     return network
 
 
@@ -185,7 +185,10 @@ def test_maps_at_every_size_are_the_authors_own(name: str, backend: str) -> None
         height, width = (side * card.patch_size for side in grid)
         frame = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8).numpy()
         model.resolution = min(height, width)
-        queries = {"cls": 0, Point(0.6, 0.7): model.prefix_tokens + int(0.7 * grid[0]) * grid[1] + int(0.6 * grid[1])}
+        queries: dict[Query, int] = {
+            "cls": 0,
+            Point(0.6, 0.7): model.prefix_tokens + int(0.7 * grid[0]) * grid[1] + int(0.6 * grid[1]),
+        }
         for query, row in queries.items():
             found = model(frame, query)
             assert (found.grid, model.backend) == (grid, backend)

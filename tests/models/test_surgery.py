@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import rtviz
 from rtviz import views
@@ -17,7 +19,7 @@ from rtviz.drawing import labels
 from rtviz.engine.engine import Engine
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Maps
-from rtviz.settings import HeadOf, Point, Settings
+from rtviz.settings import HeadOf, Muted, Point, Query, Settings
 from rtviz.views.difference import difference
 from rtviz.views.requirements import answers, fit
 
@@ -27,6 +29,12 @@ NAMES = (
     "random:vit_base_patch16_rope_reg1_gap_256",
 )
 TINY = NAMES[0]
+Array = NDArray[Any]
+
+
+def muted(text: str) -> tuple[Muted, ...]:
+    """As the command line takes them: LAYER.HEAD, with commas between."""
+    return cast(tuple[Muted, ...], Settings.option("mute").parse(text))
 
 
 @cache
@@ -38,7 +46,7 @@ def frame(seed: int = 0) -> Frame:
     return Frame(np.random.default_rng(seed).integers(0, 255, (64, 96, 3), np.uint8))
 
 
-def by_hand(network: Any, x: torch.Tensor) -> list[np.ndarray]:
+def by_hand(network: Any, x: torch.Tensor) -> list[Array]:
     """The whole softmax [heads, tokens, tokens] of each layer of a plain ViT, with no fused attention."""
     layers = []
     with torch.no_grad():
@@ -57,11 +65,12 @@ def by_hand(network: Any, x: torch.Tensor) -> list[np.ndarray]:
     return layers
 
 
-def rolled_by_hand(layers: list[np.ndarray], fusion: str, discard: float) -> np.ndarray:
+def rolled_by_hand(layers: list[Array], fusion: str, discard: float) -> Array:
     """The product of all layers, first to last, as matrices: [tokens, tokens]."""
     whole = np.eye(layers[0].shape[-1])
     for softmax in layers:
-        fused = {"mean": np.mean, "max": np.max, "min": np.min}[fusion](softmax.astype(np.float64), axis=0)
+        fuse: dict[str, Callable[..., Array]] = {"mean": np.mean, "max": np.max, "min": np.min}
+        fused = fuse[fusion](softmax.astype(np.float64), axis=0)
         weakest = np.argsort(fused, axis=None)[: int(fused.size * discard)]
         for place in weakest:
             if place:  # CLS's own stays
@@ -109,7 +118,7 @@ def test_a_muted_head_is_one_whose_output_nobody_hears(name: str) -> None:
         width = projection.weight.shape[1] // net.heads
         projection.weight.data[:, head * width : (head + 1) * width] = 0
     mute = [(1, 2), (4 - net.layers, 0)]
-    query = "cls" if net.has_cls else Point(0.5, 0.5)
+    query: Query = "cls" if net.has_cls else Point(0.5, 0.5)
     (maps,) = net.batch([frame().pixels], query, {"tokens", "unablated"}, mute=mute)
     expected = deaf(frame(), query, {"tokens"})
     unablated = net(frame(), query, {"tokens"})
@@ -125,7 +134,7 @@ def test_a_muted_head_is_one_whose_output_nobody_hears(name: str) -> None:
 
 
 def test_the_difference_is_what_has_moved_and_sums_to_nothing() -> None:
-    settings = Settings(view="difference", mute="1.2,3.0", layer=5, head=1, resolution=64, query="0.5,0.5")
+    settings = Settings(view="difference", mute=muted("1.2,3.0"), layer=5, head=1, resolution=64, query=Point(0.5, 0.5))
     engine = Engine(model())
     result = engine.render(frame(), settings)
     assert result.maps is not None
@@ -143,14 +152,14 @@ def test_the_difference_is_what_has_moved_and_sums_to_nothing() -> None:
 
 @pytest.mark.parametrize(("layer", "said"), [(-1, False), (1, True), (0, True)])
 def test_the_difference_says_why_nothing_can_move(layer: int, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = Settings(view="difference", mute="1.0", layer=layer, head=0, resolution=64)
+    wanted = Settings(view="difference", mute=muted("1.0"), layer=layer, head=0, resolution=64)
     texts: list[str] = []
     monkeypatch.setattr(labels, "legend", lambda picture, title, entries: texts.append(title))
     Engine(model()).render(frame(), wanted)
     assert (texts == [f"nothing moves: no head below layer {layer} is muted"]) == said
 
 
-def drawn(maps: Maps, **more: object) -> tuple[np.ndarray, list[str]]:
+def drawn(maps: Maps, **more: object) -> tuple[Array, list[str]]:
     """The view alone on black, and its words."""
     texts: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -160,16 +169,16 @@ def drawn(maps: Maps, **more: object) -> tuple[np.ndarray, list[str]]:
 
 
 def test_what_rounding_may_have_moved_is_not_drawn() -> None:
-    settings = Settings(view="difference", mute="1.2", layer=5, head=0, resolution=64)
+    settings = Settings(view="difference", mute=muted("1.2"), layer=5, head=0, resolution=64)
     (maps,) = Engine(model()).predict([frame()], settings)
     assert maps.unablated is not None
     assert 0 < maps.noise < 1e-5, "of fp32"
     random = np.random.default_rng(0)
 
-    def moved(by: float, noise: float) -> tuple[np.ndarray, list[str]]:
+    def moved(by: float, noise: float) -> tuple[Array, list[str]]:
         assert maps.unablated is not None
         sides = random.choice([1 - by, 1 + by], maps.attention.shape).astype(np.float32)
-        return drawn(replace(maps, attention=maps.unablated.attention * sides, noise=noise), mute="1.2")
+        return drawn(replace(maps, attention=maps.unablated.attention * sides, noise=noise), mute=muted("1.2"))
 
     blank, said = moved(0.04, 0.0625)
     assert not blank.any()
@@ -181,18 +190,18 @@ def test_what_rounding_may_have_moved_is_not_drawn() -> None:
     assert shown.any()
     assert said == ["2 % moved"]
     other = replace(maps, muted=(HeadOf(5, 0),), attention=maps.unablated.attention * np.float32(1.3))
-    below, _ = drawn(other, mute="5.0")
+    below, _ = drawn(other, mute=muted("5.0"))
     assert not below.any(), "what lies below a muted head cannot move"
 
 
 def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew() -> None:
     net = model()
-    settings = Settings(mute="1.2", resolution=64)
+    settings = Settings(mute=muted("1.2"), resolution=64)
     (maps,) = Engine(net).predict([frame()], settings)
     assert answers(maps, net, settings, (64, 96))
-    assert answers(maps, net, settings.replace(mute="-11.2,1.2"), (64, 96)), "the same head twice"
+    assert answers(maps, net, settings.replace(mute=muted("-11.2,1.2")), (64, 96)), "the same head twice"
     assert not answers(maps, net, settings.replace(mute=()), (64, 96))
-    assert answers(maps, net, settings.replace(mute="1.2,99.0"), (64, 96)), "a head that it does not have"
+    assert answers(maps, net, settings.replace(mute=muted("1.2,99.0")), (64, 96)), "a head that it does not have"
     rolled = settings.replace(view="rollout")
     assert not answers(maps, net, rolled, (64, 96))
     assert fit(rolled, maps).view == "heatmap", "until it is there"
@@ -205,11 +214,11 @@ def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew(
 def test_heads_that_are_not_there_are_refused_in_words() -> None:
     for wrong in ("12.0", "0.3", "-13.0"):
         with pytest.raises(SettingsError, match=r"mute cannot be .*layers -12 to 11, heads 0 to 2"):
-            model().batch([frame().pixels], mute=Settings(mute=wrong).muted_in(0))
+            model().batch([frame().pixels], mute=Settings(mute=muted(wrong)).muted_in(0))
     for wrong in ("1", "1.2.3", "a.b", "1.-2"):
         with pytest.raises(SettingsError, match="mute"):
             Settings(mute=wrong)  # type: ignore[arg-type]
-    settings = Settings(mute="-2.0,3.1")
+    settings = Settings(mute=muted("-2.0,3.1"))
     assert Settings.from_mapping(settings.to_mapping()) == settings
     convnet = rtviz.load("random:resnet18", device="cpu", precision="fp32", resolution=64)
     convnet.batch([frame().pixels], mute=[(1, 1)])  # beside a transformer: nothing to mute

@@ -10,8 +10,10 @@ import pickle
 import re
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,7 +79,8 @@ def wrong(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 HEAD = {"head.mlp.0.weight": torch.ones(3, 3), "head.last_layer.weight_g": torch.ones(3, 1)}
 
-WRITTEN = {
+State = dict[str, torch.Tensor]
+WRITTEN: dict[str, Callable[[State], dict[str, Any]]] = {
     "plain": lambda state: state,
     "classifier": lambda state: {**state, "head.weight": torch.ones(1000, 192), "head.bias": torch.ones(1000)},
     "module": lambda state: prefixed(state, "module."),
@@ -113,7 +116,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_checkpoints_are_taken_as_they_are_written(tmp_path: Path, tiny: dict[str, torch.Tensor], written) -> None:
+def test_checkpoints_are_taken_as_they_are_written(tmp_path: Path, tiny: dict[str, torch.Tensor], written: str) -> None:
     path = tmp_path / "checkpoint.pth"
     torch.save(WRITTEN[written](tiny), path)
     got = loaded(path)
@@ -228,7 +231,7 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, tiny: dict[str, torch
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"<html>not found</html>", os.urandom(5000), b"\x80\x02."])
-def test_rubbish_is_refused(tmp_path: Path, suffix: str, content) -> None:
+def test_rubbish_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
     refused(path)
@@ -245,7 +248,7 @@ def test_truncated_files_are_refused(tmp_path: Path, tiny: dict[str, torch.Tenso
 
 
 @pytest.mark.parametrize("held", [[1, 2], {"epoch": 3}, torch.ones(3), {}])
-def test_files_without_weights_are_refused(tmp_path: Path, held) -> None:
+def test_files_without_weights_are_refused(tmp_path: Path, held: object) -> None:
     torch.save(held, tmp_path / "w.pth")
     refused(tmp_path / "w.pth")
 
@@ -254,7 +257,7 @@ class Malicious:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (os.mkdir, (str(self.path),))
 
 
@@ -457,8 +460,11 @@ class Hub:
         self.thread.join()
 
 
+Serve = Callable[..., Hub]  # (content, break_after)
+
+
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch):
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     hubs: list[Hub] = []
 
     def start(content: bytes, break_after: int | None = None) -> Hub:
@@ -479,7 +485,9 @@ def published(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, torch.Te
     return path.read_bytes()
 
 
-def test_a_download_reports_its_progress_and_is_kept(serve, published: bytes, tiny: dict[str, torch.Tensor]) -> None:
+def test_a_download_reports_its_progress_and_is_kept(
+    serve: Serve, published: bytes, tiny: dict[str, torch.Tensor]
+) -> None:
     hub = serve(published)
     told: list[tuple[str, int, int | None]] = []
     model = load(TINY, device="cpu", precision="fp32", progress=lambda *news: told.append(news))
@@ -506,7 +514,7 @@ class Cancelled(Exception):
     pass
 
 
-def test_progress_can_cancel_a_download(serve, published: bytes) -> None:
+def test_progress_can_cancel_a_download(serve: Serve, published: bytes) -> None:
     serve(published)
     told: list[int] = []
 
@@ -523,7 +531,7 @@ def test_progress_can_cancel_a_download(serve, published: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_a_connection_that_breaks_is_one_clear_error(serve, published: bytes) -> None:
+def test_a_connection_that_breaks_is_one_clear_error(serve: Serve, published: bytes) -> None:
     serve(published, break_after=len(published) // 2)
     with pytest.raises(WeightsMissing, match=r"cannot be reached, or the connection broke\): fetch http://127"):
         pull(TINY)

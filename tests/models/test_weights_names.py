@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from rtviz.errors import WeightsRefused
 from rtviz.models import zoo
-from rtviz.models.backbone import timm
+from rtviz.models.timm_import import timm
 from rtviz.models.weights import checkpoint, fitting
 
 State = dict[str, torch.Tensor]
@@ -144,7 +144,7 @@ TRANSFORMERS: dict[str, tuple[str, Callable[[State], State]]] = {
 
 @pytest.mark.parametrize("prefix", ["", "vit.", "module.net.dinov2."])
 @pytest.mark.parametrize("written", TRANSFORMERS)
-def test_transformers_names_are_taken(tmp_path: Path, states: dict[str, State], written, prefix: str) -> None:
+def test_transformers_names_are_taken(tmp_path: Path, states: dict[str, State], written: str, prefix: str) -> None:
     model, write = TRANSFORMERS[written]
     save_file(
         {prefix + name: one.contiguous() for name, one in write(states[model]).items()}, tmp_path / "a.safetensors"
@@ -184,7 +184,7 @@ AVERAGED: dict[str, Callable[[State, State], object]] = {
 @pytest.mark.parametrize("written", AVERAGED)
 @pytest.mark.parametrize("first", ["last", "averaged"])
 def test_of_last_and_averaged_weights_the_averaged_are_taken_and_it_is_said(
-    tmp_path: Path, states: dict[str, State], written, first: str
+    tmp_path: Path, states: dict[str, State], written: str, first: str
 ) -> None:
     mean = states["dino-vits16"]
     held = AVERAGED[written]({name: one + 1 for name, one in mean.items()}, mean)
@@ -246,7 +246,7 @@ def exported(state: State, path: Path, *, scopes: str, half: bool = False, fold_
     [(model, scopes) for model in NETWORKS for scopes in ("path", "metadata", "none")][:-1],
 )
 def test_onnx_exports_with_query_key_and_value_in_one_are_taken(
-    tmp_path: Path, states: dict[str, State], model, scopes, prefix: str
+    tmp_path: Path, states: dict[str, State], model: str, scopes: str, prefix: str
 ) -> None:
     state = states[model]
     exported({prefix + name: one for name, one in state.items()}, tmp_path / "a.onnx", scopes=scopes)
@@ -254,7 +254,7 @@ def test_onnx_exports_with_query_key_and_value_in_one_are_taken(
 
 
 @pytest.mark.parametrize("written", TRANSFORMERS)
-def test_onnx_exports_of_transformers_are_taken(tmp_path: Path, states: dict[str, State], written) -> None:
+def test_onnx_exports_of_transformers_are_taken(tmp_path: Path, states: dict[str, State], written: str) -> None:
     model, write = TRANSFORMERS[written]
     exported(write(states[model]), tmp_path / "a.onnx", scopes="path")
     assert_same(fitted(model, tmp_path / "a.onnx")[0], states[model])
@@ -262,7 +262,7 @@ def test_onnx_exports_of_transformers_are_taken(tmp_path: Path, states: dict[str
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_tokens_that_an_export_repeated_for_its_batch_are_found(
-    tmp_path: Path, states: dict[str, State], model
+    tmp_path: Path, states: dict[str, State], model: str
 ) -> None:
     exported(states[model], tmp_path / "a.onnx", scopes="metadata", fold_tokens=True)
     assert_same(fitted(model, tmp_path / "a.onnx")[0], states[model])
@@ -325,7 +325,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 882970
     ],
 )
 def test_what_was_saved_instead_of_a_file_is_called_what_it_is(
-    tmp_path: Path, content, called: str, suffix: str
+    tmp_path: Path, content: bytes, called: str, suffix: str
 ) -> None:
     path = tmp_path / f"dinov2{suffix}"
     path.write_bytes(content)

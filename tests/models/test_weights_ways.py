@@ -21,8 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from rtviz import models
 from rtviz.errors import LicenceNotAccepted, WeightsMissing
 from rtviz.models import backbone, load, loading, pull, zoo
+from rtviz.models.card import ModelCard
 from rtviz.models.weights import fetching, index, places, ways
-from rtviz.models.zoo import ModelCard
 from rtviz.notices import Remedy
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB: several steps of a download

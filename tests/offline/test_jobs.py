@@ -22,7 +22,9 @@ from command_line import TINY, one_line_error, rtviz
 from guard import Guard
 
 from rtviz import cli
-from rtviz.errors import SettingsError
+from rtviz.cli.remedies import with_remedy
+from rtviz.errors import SettingsError, WeightsMissing, weights_missing
+from rtviz.notices import Remedy, from_json, to_json
 from rtviz.offline.jobs import JobConfig, Task, Worker, failed
 from rtviz.offline.manifest import MANIFEST, Manifest
 from rtviz.offline.processes import _with_one_gpu, in_processes
@@ -234,6 +236,23 @@ def test_a_model_that_cannot_be_had_is_the_error_of_every_input(
     assert len(reports) == 3
     assert all("absent.safetensors is not there" in report["error"] for report in reports)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_error_of_another_process_keeps_its_remedy(tmp_path: Path) -> None:
+    config = JobConfig(SETTINGS.replace(model="dino-vit16"), ORDER.output)
+    (report,) = in_processes(scenes(tmp_path, 1), config, ["cpu"])
+    assert "did you mean dino-vits16" in report["error"]
+    assert report["error"].remedy is Remedy.LIST_MODELS
+    assert "`rtviz models` lists the names" in with_remedy(report["error"])
+
+
+def test_an_error_about_several_models_has_the_remedy_of_each_in_another_process_too(tmp_path: Path) -> None:
+    (task,) = scenes(tmp_path, 1)
+    first, second = (WeightsMissing(f"{name} is not here").mended_by(Remedy.FETCH_MODEL) for name in "ab")
+    error = weights_missing({"a": first, "b": second})
+    report = from_json(to_json(failed(task, error)))
+    assert with_remedy(report["error"], report["causes"]) == with_remedy(error)
+    assert with_remedy(error).count("`rtviz models pull`") == 2
 
 
 _LONG_JOB = """
