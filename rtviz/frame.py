@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from rtviz.markup import Annotation
     from rtviz.settings import HeadOf, Mark, Prompt, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
@@ -338,6 +339,9 @@ class Result(_Shown):
         settings: what it was drawn with.
         timings_ms: milliseconds by stage: "forward", "draw".
         panes: where several models are compared, what each of them shows; then `maps` and `settings` are those of one.
+        plain: the overlay without its labels, rings and borders, for whoever shows it enlarged and paints these over
+            it; None if that is not known.
+        annotations: these, in pixels of the overlay.
         frame_boxes: (top, left, height, width) of the frame in the overlay, in pixels, where it has places among panes.
     """
 
@@ -348,6 +352,13 @@ class Result(_Shown):
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     panes: tuple[Pane, ...] = ()
     frame_boxes: tuple[tuple[int, int, int, int], ...] = ()
+    plain: Pixels | None = None
+    annotations: tuple[Annotation, ...] = ()
+
+    @property
+    def unlabelled(self) -> Pixels:
+        """The picture without annotations."""
+        return self.overlay if self.plain is None else self.plain
 
     def __repr__(self) -> str:
         height, width = self.overlay.shape[:2]

@@ -23,7 +23,7 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from rtviz import views
-from rtviz.app import patch_readout, pills
+from rtviz.app import markup_painter, patch_readout, pills
 from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
@@ -122,7 +122,7 @@ class Canvas(QWidget):
         """Show this one from now on."""
         if result is not self.result:
             self.result = result
-            self._image = to_qimage(result.overlay)
+            self._image = to_qimage(result.unlabelled)
             self._tell_crisp()
             self.update()
 
@@ -324,6 +324,14 @@ class Canvas(QWidget):
         rect = self.picture_rect().intersected(QRectF(self.rect()))
         if self.result is not None and self._image is not None:
             self._paint_picture(painter, self.result, self._image)
+            markup_painter.paint(
+                painter,
+                self.result,
+                fitted(self.result, QRectF(self.rect())),
+                self._viewports(),
+                self.height(),
+                self.font(),
+            )
             if self._band is not None and self._pointer is not None:
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
@@ -338,13 +346,16 @@ class Canvas(QWidget):
         painter.end()
         if not self._stands:
             self._stands = True
-            QTimer.singleShot(0, self.first_paint.emit)
+            QTimer.singleShot(0, self._tell_of_first_paint)  # a method: forgotten with the canvas
         if self.result is not None and self.result is not self._emitted:
             self._emitted = self.result
             self.painted(self.result)
             if self.result.maps is not None and not self._has_predicted:
                 self._has_predicted = True
                 _log.debug("the first overlay is painted at %.3f", time.time())
+
+    def _tell_of_first_paint(self) -> None:
+        self.first_paint.emit()
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtviz.cv import cv2
-from rtviz.drawing import lettering
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import GROUND, Color
 from rtviz.drawing.resample import Array, Bytes, to_bytes
 from rtviz.frame import Pixels
+from rtviz.markup import Outline, Ring, put
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,20 +119,41 @@ def stamp(picture: Pixels, cover: Array, color: Color, top: int, left: int) -> N
     place[:] = (place + (np.asarray(color, np.float32) - place) * part + 0.5).astype(np.uint8)
 
 
-def frame_box(picture: Pixels, box: Box, color: Color, thick: int) -> None:
-    """Draw a border of `thick` pixels just inside a box."""
-    ys, xs = box.slices
-    inner = picture[ys, xs]
-    inner[:thick], inner[-thick:], inner[:, :thick], inner[:, -thick:] = color, color, color, color
+def frame_box(picture: Pixels, box: Box, color: Color, thick: int, *, edged: bool = False) -> None:
+    """Draw a border of `thick` pixels just inside a box; `edged` by a dark line of a pixel on both sides."""
+    outline = Outline(box, color, thick, edged)
+    if not put(outline):
+        paint_outline(picture, outline)
+
+
+def paint_outline(picture: Pixels, outline: Outline) -> None:
+    """Paint a border into a picture, in place."""
+    top, left, height, width = outline.place
+    if outline.edged:
+        _border(picture, Box(top, left, height, width), GROUND, outline.thick + 2)
+        top, left, height, width = top + 1, left + 1, height - 2, width - 2
+    _border(picture, Box(top, left, height, width), outline.color, outline.thick)
+
+
+def _border(picture: Pixels, box: Box, color: Color, thick: int) -> None:
+    if min(box.size) > 0:
+        ys, xs = box.slices
+        inner = picture[ys, xs]
+        inner[:thick], inner[-thick:], inner[:, :thick], inner[:, -thick:] = color, color, color, color
 
 
 def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
     """A ring round the query's point, given as fractions of the width and height of a box of the picture."""
-    if not lettering.drawn():
-        return
     box = box or Box(0, 0, picture.shape[0], picture.shape[1])
     radius = max(3, round(min(box.size) * 0.018))
-    center = (box.left + min(box.width - 1, int(x * box.width)), box.top + min(box.height - 1, int(y * box.height)))
-    thick = max(1, radius // 3)
-    cv2.circle(picture, center, radius, (10, 11, 14), thick + 2, cv2.LINE_AA)
-    cv2.circle(picture, center, radius, (255, 255, 255), thick, cv2.LINE_AA)
+    center = (box.top + min(box.height - 1, int(y * box.height)), box.left + min(box.width - 1, int(x * box.width)))
+    ring = Ring(center, radius, max(1, radius // 3))
+    if not put(ring):
+        paint_ring(picture, ring)
+
+
+def paint_ring(picture: Pixels, ring: Ring) -> None:
+    """Paint a ring into a picture, in place."""
+    center = ring.center[1], ring.center[0]
+    cv2.circle(picture, center, ring.radius, (10, 11, 14), ring.thick + 2, cv2.LINE_AA)
+    cv2.circle(picture, center, ring.radius, (255, 255, 255), ring.thick, cv2.LINE_AA)

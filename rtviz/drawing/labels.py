@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from rtviz.drawing import lettering
 from rtviz.drawing.blend import stamp
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import INK, Color
 from rtviz.drawing.resample import Array, Bytes
 from rtviz.frame import Pixels
+from rtviz.markup import Dot, Note, Text, put
 
 _PILL_COLOR: Color = (10, 11, 14)
 _PILL = np.float32(0.7)  # how opaque the pill behind a text is
@@ -60,8 +60,30 @@ def text_extent(text: str, height: int) -> Size:
 
 def write(picture: Pixels, text: str, top: int, left: int, height: int, color: Color = INK) -> None:
     """Write a text, without a pill, straight into a picture."""
-    if lettering.drawn():
-        stamp(picture, _letters(text, height).astype(np.float32) / 255, color, top, left)
+    part = _text(text, top, left, height, color)
+    _note(picture, Note(part.place, part.place, (0.5, 0.5), height, None, (part,)))
+
+
+def _text(text: str, top: int, left: int, height: int, color: Color = INK) -> Text:
+    return Text((top, left, *text_extent(text, height)), text, color)
+
+
+def _note(picture: Pixels, note: Note) -> None:
+    if not put(note):
+        paint(picture, note)
+
+
+def paint(picture: Pixels, note: Note) -> None:
+    """Paint a note into a picture, in place."""
+    top, left, *size = note.place
+    if note.radius is not None:
+        stamp(picture, _rounded((size[0], size[1]), note.radius) * _PILL, _PILL_COLOR, top, left)
+    for part in note.parts:
+        top, left, side = part.place[:3]
+        if isinstance(part, Dot):
+            stamp(picture, _rounded((side, side), side // 2), part.color, top, left)
+        else:
+            stamp(picture, _letters(part.text, note.letters).astype(np.float32) / 255, part.color, top, left)
 
 
 def pill_extent(text: str, height: int, swatch: bool = False) -> Size:
@@ -76,13 +98,21 @@ def _pad(height: int) -> int:
     return max(2, round(height * 0.4))
 
 
-def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | None = None) -> Box:
+def label(
+    picture: Pixels,
+    text: str,
+    box: Box,
+    height: int,
+    swatch: Color | None = None,
+    anchor: tuple[float, float] = (0.0, 0.0),
+) -> Box:
     """Write a text on a dark pill in the upper left corner of a box of the picture.
 
     Args:
         picture: changed in place.
         height: of the letters' line, in pixels.
         swatch: the colour of a dot before the text.
+        anchor: which corner of the box it keeps to where the picture is enlarged under it, as in `Note`.
 
     Returns:
         The pill's rectangle.
@@ -90,14 +120,14 @@ def label(picture: Pixels, text: str, box: Box, height: int, swatch: Color | Non
     pad, margin = _pad(height), _pad(height) // 2 + 1
     extent = pill_extent(text, height, swatch is not None)
     pill = Box(box.top + margin, box.left + margin, extent[0] - 2 * margin, extent[1] - 2 * margin)
-    if not lettering.drawn():
-        return pill
     rows, columns = text_extent(text, height)
-    stamp(picture, _rounded(pill.size, min(pill.height // 2, height // 2)) * _PILL, _PILL_COLOR, pill.top, pill.left)
+    parts: list[Text | Dot] = []
     if swatch:
         dot = round(rows * 0.62)
-        stamp(picture, _rounded((dot, dot), dot // 2), swatch, pill.top + (pill.height - dot) // 2, pill.left + pad)
-    write(picture, text, pill.top + (pill.height - rows) // 2, pill.left + pill.width - pad - columns, height)
+        parts.append(Dot((pill.top + (pill.height - dot) // 2, pill.left + pad, dot, dot), swatch))
+    parts.append(_text(text, pill.top + (pill.height - rows) // 2, pill.left + pill.width - pad - columns, height))
+    radius = min(pill.height // 2, height // 2)
+    _note(picture, Note(pill, box, anchor, height, radius, tuple(parts)))
     return pill
 
 
@@ -118,14 +148,12 @@ def remark(picture: Pixels, *texts: str) -> None:
     for text in texts:
         extent = pill_extent(text, height)
         if extent[1] <= size[1] // 2:
-            label(picture, text, Box(0, size[1] - extent[1], *extent), height)
+            label(picture, text, Box(0, size[1] - extent[1], *extent), height, anchor=(0.0, 1.0))
             return
 
 
 def paragraph(picture: Pixels, text: str) -> None:
     """Write a text of any length on a pill in the middle, in as many lines as it takes."""
-    if not lettering.drawn():
-        return
     size: Size = (picture.shape[0], picture.shape[1])
     height = text_size(size)
     pad = _pad(height)
@@ -137,9 +165,11 @@ def paragraph(picture: Pixels, text: str) -> None:
     step = round(1.25 * extents[0][0])
     pill: Size = (step * (len(lines) - 1) + extents[0][0] + 4 * pad, max(width for _, width in extents) + 4 * pad)
     top, left = (size[0] - pill[0]) // 2, (size[1] - pill[1]) // 2
-    stamp(picture, _rounded(pill, height // 2) * _PILL, _PILL_COLOR, top, left)
-    for row, (line, (_, width)) in enumerate(zip(lines, extents, strict=True)):
-        write(picture, line, top + 2 * pad + row * step, (size[1] - width) // 2, height)
+    parts = tuple(
+        _text(line, top + 2 * pad + row * step, (size[1] - width) // 2, height)
+        for row, (line, (_, width)) in enumerate(zip(lines, extents, strict=True))
+    )
+    _note(picture, Note((top, left, *pill), (0, 0, *size), (0.5, 0.5), height, height // 2, parts))
 
 
 def _wrapped(text: str, height: int, broadest: float) -> list[str]:
@@ -156,8 +186,6 @@ def _wrapped(text: str, height: int, broadest: float) -> list[str]:
 
 def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) -> None:
     """A title and coloured dots with names in the lower left corner, in as many rows as they need."""
-    if not lettering.drawn():
-        return
     size: Size = (picture.shape[0], picture.shape[1])
     height = max(9, round(0.75 * text_size(size)))
     pad = _pad(height)
@@ -173,14 +201,16 @@ def legend(picture: Pixels, title: str, entries: Sequence[tuple[str, Color]]) ->
     step = rows + pad // 2
     pill: Size = (step * len(lines) + pad, max(sum(widths[i] for i in line) for line in lines) + pad)
     top, left = size[0] - pill[0] - pad, pad
-    stamp(picture, _rounded(pill, min(pill[0] // 2, height // 2 + pad // 2)) * _PILL, _PILL_COLOR, top, left)
+    parts: list[Text | Dot] = []
     for row, line in enumerate(lines):
         y, x = top + pad // 2 + pad // 4 + row * step, left + pad
         for i in line:
             name, color = items[i]
             offset = 0
             if color:
-                stamp(picture, _rounded((dot, dot), dot // 2), color, y + (rows - dot) // 2, x)
+                parts.append(Dot((y + (rows - dot) // 2, x, dot, dot), color))
                 offset = dot + pad // 2
-            write(picture, name, y, x + offset, height)
+            parts.append(_text(name, y, x + offset, height))
             x += widths[i]
+    radius = min(pill[0] // 2, height // 2 + pad // 2)
+    _note(picture, Note((top, left, *pill), (0, 0, *size), (1.0, 0.0), height, radius, tuple(parts)))

@@ -12,8 +12,10 @@ import numpy as np
 
 from rtviz.cv import cv2
 from rtviz.drawing import blend, geometry, labels, palette, resample
+from rtviz.drawing.annotated import painted
 from rtviz.drawing.geometry import Box
 from rtviz.frame import Frame, Masks, Pane, Pixels, Result
+from rtviz.markup import Annotation, collect, moved
 from rtviz.settings import Settings
 
 # What the joined pictures are made to fit together on a screen, when there is a hurry.
@@ -119,11 +121,13 @@ def join(
     joined = blend.blank((rows * step[0] - gap, columns * step[1] - gap))
     panes: list[Pane] = []
     frame_boxes: list[tuple[int, int, int, int]] = []
+    annotations: list[Annotation] = []
     for place in range(rows * columns):
         top, left = place // columns * step[0], place % columns * step[1]
         if first <= place < len(titled) + first:
             each = titled[place - first]
-            picture = each.result.overlay
+            picture = each.result.unlabelled
+            annotations += [moved(one, top + strip, left) for one in each.result.annotations]
             panes.append(Pane(each.result, (top + strip, left, height, width)))
         elif place and first:  # the frame has the first place already
             continue
@@ -136,13 +140,25 @@ def join(
                 picture = _as_large(picture, (height, width))
         blend.paste(joined, picture, Box(top + strip, left, height, width))
         accent = marked and place - first == focus and len(titled) > 1
-        _title(joined, each, Box(top, left, strip, width), letters, accent)
+        with collect() as title:
+            _title(joined, each, Box(top, left, strip, width), letters, accent)
+        annotations += title
     timings_ms = {stage: sum(each.result.timings_ms.get(stage, 0.0) for each in titled) for stage in chosen.timings_ms}
     whole = chosen.settings.replace(
         model=settings.model, weights=settings.weights, compare=settings.compare, layout=settings.layout
     )
     timings = MappingProxyType(timings_ms)
-    return Result(joined, frame, chosen.maps, whole, timings, tuple(panes), tuple(frame_boxes))
+    return Result(
+        painted(joined, annotations),
+        frame,
+        chosen.maps,
+        whole,
+        timings,
+        tuple(panes),
+        tuple(frame_boxes),
+        joined,
+        tuple(annotations),
+    )
 
 
 def _letters(size: tuple[int, int], rows: int, columns: int, screen: tuple[int, int] | None) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from rtviz import views
 from rtviz.analysis.discovery import Mask, parts
 from rtviz.drawing import blend, labels
+from rtviz.drawing.annotated import annotated
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
@@ -18,6 +19,7 @@ from rtviz.drawing.resample import Bytes
 from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
+from rtviz.markup import collect
 from rtviz.models import Model, Progress
 from rtviz.notices import Notice, Remedy
 from rtviz.settings import Settings
@@ -138,9 +140,10 @@ def draw_panes(
     pictures = []
     for (pane, requested), result in zip(each, results, strict=True):
         if pane.explanation:
-            dimmed = blend.dimmed(result.overlay)
-            labels.paragraph(dimmed, pane.explanation)
-            result = replace(result, overlay=dimmed)
+            dimmed = blend.dimmed(result.unlabelled)
+            with collect() as annotations:
+                labels.paragraph(dimmed, pane.explanation)
+            result = annotated(result, dimmed, annotations)
         picture = titled(result, requested, pane.rate)
         picture = replace(picture, name=pane.name or picture.name)
         pictures.append(replace(picture, remarks=(pane.state,)) if pane.state else picture)
@@ -202,7 +205,7 @@ def outlined(results: Sequence[Result]) -> list[Result]:
         if known is None or not len(known):
             drawn.append(result)
             continue
-        picture = result.overlay.copy()
+        picture = result.unlabelled.copy()
         whole = picture[
             :, picture.shape[1] - frame.size[1] :
         ]  # without the frame beside it, in the layout side-by-side
@@ -213,7 +216,7 @@ def outlined(results: Sequence[Result]) -> list[Result]:
                 masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
             for mask in masks[box.size]:
                 mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
-        drawn.append(replace(result, overlay=picture))
+        drawn.append(annotated(result, picture, result.annotations))
     return drawn
 
 

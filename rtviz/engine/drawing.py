@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rtviz import views
+from rtviz.drawing.annotated import painted
 from rtviz.frame import Frame, Maps, Result
+from rtviz.markup import collect
 from rtviz.settings import Settings
 from rtviz.views import requirements
 
@@ -42,11 +44,15 @@ def draw(
         settings = requirements.fit(settings, maps)
     labelled = label_head and settings.head == "follow" and maps is not None and maps.has_attention
     settings = views.resolve_head(frame, maps, settings, memory)
-    overlay = views.draw(frame, maps, settings, memory)
+    with collect() as annotations:
+        plain = views.draw(frame, maps, settings, memory)
+    overlay = painted(plain, annotations)
     if labelled:
         views.name_head(overlay, frame, settings)
     timings = {**(timings_ms or {}), "draw": (time.perf_counter() - start) * 1000}
-    return Result(overlay, frame, maps, settings, MappingProxyType(timings))
+    return Result(
+        overlay, frame, maps, settings, MappingProxyType(timings), plain=plain, annotations=tuple(annotations)
+    )
 
 
 __all__ = ["draw"]

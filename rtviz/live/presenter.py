@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
-from rtviz.frame import Result
 from rtviz.live.capture import Capture
 from rtviz.live.frames import CapturedFrame, DrawnFrame, Prediction
 from rtviz.live.model_slot import ModelSlot
@@ -55,30 +53,14 @@ class Presenter:
                     return
                 shared.redraw_wanted = False
                 playback = shared.playback
-                clean_wanted, shared.clean_wanted = shared.clean_wanted, []
                 if shared.refit_wanted:
                     shared.refit_wanted = False
                     for slot in shared.slots:
                         slot.renderer.forget()
-            if clean_wanted:
-                self._answer(clean_wanted, playback)
             drawn, number, wake_at = self._present() if playback is None else self._past(playback)
             if drawn is not None:
                 self._hand_over(drawn, redrawn=number == last_number)
                 last_number = number
-
-    def _answer(self, clean_wanted: Sequence[Future[Result]], playback: Playback | None) -> None:
-        """Hand over what is shown without words and query markers."""
-        from rtviz.drawing.lettering import left_out
-
-        with left_out():
-            drawn = (self._present() if playback is None else self._past(playback)).drawn
-        if drawn is None:  # the picture before is held
-            with self._shared.changed:
-                self._shared.clean_wanted += clean_wanted
-            return
-        for clean in clean_wanted:
-            clean.set_result(drawn.result)
 
     def _hand_over(self, drawn: DrawnFrame, redrawn: bool) -> None:
         shared = self._shared

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from rtviz.live.new_file import NOT_SHOWN, check_new_video
 from rtviz.live.playback import Playback
 from rtviz.live.presenter import Presenter
 from rtviz.live.shared import SharedState
-from rtviz.live.snapshot import SNAPSHOTS, labelled, write_snapshot
+from rtviz.live.snapshot import SNAPSHOTS, cleaned, labelled, write_snapshot
 from rtviz.live.status import LiveStatus, PaneStatus, status_of
 from rtviz.live.video_recorder import RECORDED, VideoRecorder, write_video
 from rtviz.settings import Point, Settings
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from rtviz.sources import Source
 
 MODES = ("locked", "smooth")
-_CLEAN_SECONDS = 10.0  # for a picture to be drawn anew
 
 
 class LiveSession:
@@ -400,20 +398,9 @@ class LiveSession:
         if what == "labelled":
             result = labelled(result)
         elif what == "clean":
-            result = self._clean()
+            result = cleaned(result)
         info = self._capture.info
         return write_snapshot(result, Path(path), info.name if info is not None else None)
-
-    def _clean(self) -> Result:
-        """What is shown without words and query markers: the drawing thread alone has the range of the colours."""
-        shared, clean = self._shared, Future[Result]()
-        with shared.changed:
-            shared.clean_wanted.append(clean)
-            shared.redraw()
-        try:
-            return clean.result(_CLEAN_SECONDS)
-        except TimeoutError:
-            raise OutputUnwritable(f"no snapshot: nothing was drawn for {_CLEAN_SECONDS:g} s") from None
 
     # --- the past --------------------------------------------------------------------------------------------------
 

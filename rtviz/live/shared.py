@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from rtviz import views
 from rtviz.analysis.head_stats import HeadStatsTracker
-from rtviz.frame import Maps, Result
+from rtviz.frame import Maps
 from rtviz.live.frames import CapturedFrame, DrawnFrame, Prediction
 from rtviz.live.mailbox import LatestSlot
 from rtviz.live.model_slot import ModelSlot
@@ -50,7 +49,6 @@ class SharedState:
             prediction offers one.
         predicting: the frame of the forward pass that runs; written by inference.
         redraw_wanted, refit_wanted: set by anyone, cleared by drawing.
-        clean_wanted: who waits for what is shown without words; appended by callers, taken by drawing.
         drawn, recently_drawn, drawn_frames: the newest picture, the last few, and how many frames were drawn; written
             by drawing.
         playback: the past while it is shown; written by callers, and capture ends it with its source.
@@ -79,7 +77,6 @@ class SharedState:
 
         self.redraw_wanted = False
         self.refit_wanted = False
-        self.clean_wanted: list[Future[Result]] = []
         self.drawn: DrawnFrame | None = None
         self.recently_drawn: deque[DrawnFrame] = deque(maxlen=4)
         self.drawn_frames = 0

@@ -11,6 +11,7 @@ from rtviz._version import __version__
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Result
 from rtviz.live.new_file import check_new
+from rtviz.markup import Outline
 
 SNAPSHOTS = ("as shown", "labelled", "clean")  # clean: without words and query markers
 
@@ -23,6 +24,13 @@ def labelled(result: Result) -> Result:
     from rtviz.engine.comparison import titled
 
     return join(result.frame, [titled(result, result.settings)], result.settings)
+
+
+def cleaned(result: Result) -> Result:
+    """The result without words and query markers; boxes stay."""
+    from rtviz.drawing.annotated import annotated
+
+    return annotated(result, result.unlabelled, [one for one in result.annotations if isinstance(one, Outline)])
 
 
 def write_snapshot(result: Result, path: Path, source: str | None = None) -> Path:
@@ -66,4 +74,4 @@ def read_snapshot(path: Path) -> dict[str, Any]:
     return about
 
 
-__all__ = ["SNAPSHOTS", "labelled", "read_snapshot", "write_snapshot"]
+__all__ = ["SNAPSHOTS", "cleaned", "labelled", "read_snapshot", "write_snapshot"]

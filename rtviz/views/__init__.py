@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rtviz import markup
 from rtviz.errors import SettingsError, lacks
 from rtviz.views import registry
 from rtviz.views.base import FOLLOWED, NO_HEAD, Memory, Tile
@@ -40,6 +41,8 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         settings = resolve_head(frame, maps, settings, memory)
     module = import_module(f"rtviz.views.{view.name}")
     picture: Pixels = module.draw(frame, maps, settings, memory)
+    if settings.layout == "side-by-side":
+        markup.shift(picture.shape[1])
     if settings.layout == "side-by-side" and view.own_beside:
         picture = module.beside(frame, maps, settings, memory, picture)
     elif settings.layout == "side-by-side":

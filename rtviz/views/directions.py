@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtviz import markup
 from rtviz.cv import cv2
 from rtviz.drawing import blend, geometry, labels, palette, resample
 from rtviz.drawing.geometry import Box
@@ -52,7 +53,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     said = (f"query to {target}", f"{target} to query")
     if maps.query == "cls":  # both are the same
         lines, said = lines[:1], ("CLS to itself", "")
-    _plot(picture, boxes[3], lines, layer, said)
+    with markup.inside(boxes[3].top, boxes[3].left):
+        _plot(picture[boxes[3].slices], lines, layer, said)
     return picture
 
 
@@ -93,11 +95,11 @@ def _label(picture: Pixels, box: Box, texts: tuple[str, ...]) -> None:
             return
 
 
-def _plot(picture: Pixels, box: Box, lines: Floats, layer: int, names: tuple[str, str]) -> None:
+def _plot(tile: Pixels, lines: Floats, layer: int, names: tuple[str, str]) -> None:
     """Named lines over the layers, on a logarithmic scale; a faint line is uniform attention, a bright one is here."""
+    box = Box(0, 0, tile.shape[0], tile.shape[1])
     if min(box.size) < 48 or not lines.shape[1]:
         return
-    tile = picture[box.slices]
     height = max(9, round(0.75 * labels.text_size(box.size)))
     top, pad = 2 * height + 10, 10
     logs = np.log10(np.maximum(lines, 1e-3))

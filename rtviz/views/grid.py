@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtviz import markup
 from rtviz.drawing import blend, geometry, labels, palette, resample
 from rtviz.drawing.geometry import Box
 from rtviz.frame import Frame, Maps, Pixels
@@ -59,15 +60,17 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         large = Frame(resample.thumbnail(frame.pixels, plan.panels[0].size), frame.index, frame.pts_seconds)
         which = f"head {settings.head}" if isinstance(settings.head, int) else f"{settings.head} of heads"
         which = "all heads" if settings.head == "all" else which
-        shown = (
-            (heatmap.draw(large, maps, settings, memory), (f"layer {layer} · {which}", f"L{layer}")),
-            (mask.draw(large, maps, settings, memory), (f"{100 * settings.threshold:.0f} % of the mass", "mask")),
-            (large.pixels, ("frame",)),
+        names = (
+            (f"layer {layer} · {which}", f"L{layer}"),
+            (f"{100 * settings.threshold:.0f} % of the mass", "mask"),
+            ("frame",),
         )
-        for box, (tile, names) in zip(plan.panels, shown, strict=False):
+        for number, (box, texts) in enumerate(zip(plan.panels, names, strict=False)):
+            with markup.inside(box.top, box.left):
+                tile = large.pixels if number == 2 else (heatmap, mask)[number].draw(large, maps, settings, memory)
             blend.paste(picture, tile, box)
             height = labels.text_size(box.size)
-            fitting = [name for name in names if labels.pill_extent(name, height)[1] <= box.width]
+            fitting = [text for text in texts if labels.pill_extent(text, height)[1] <= box.width]
             if fitting:
                 labels.label(picture, fitting[0], box, height)
     return picture

@@ -120,9 +120,7 @@ def _box(picture: Pixels, mask: Bytes, name: str) -> None:
     if box is None:
         labels.say(picture, f"{name}: the object is too small to be drawn", f"{name}: too small", name)
         return
-    _line(picture, box, palette.GROUND, thick + 2)
-    inner = Box(box.top + 1, box.left + 1, box.height - 2, box.width - 2)
-    _line(picture, inner, palette.INK, thick)
+    blend.frame_box(picture, box, palette.INK, thick, edged=True)
     # Above the box if there is room, else in its upper corner.
     extent = labels.pill_extent(name, height)
     if extent[1] > size[1] // 2:  # on so small a picture the label would hide the object
@@ -130,8 +128,3 @@ def _box(picture: Pixels, mask: Bytes, name: str) -> None:
     top = box.top - extent[0] if box.top >= extent[0] else box.top + thick
     left = max(0, min(box.left, size[1] - extent[1]))
     labels.label(picture, name, Box(top, left, *extent), height)
-
-
-def _line(picture: Pixels, box: Box, color: palette.Color, thick: int) -> None:
-    if min(box.size) > 0:
-        blend.frame_box(picture, box, color, thick)

@@ -38,11 +38,11 @@ def right_click(window: Window, at: QPoint) -> None:
 def test_clicks_give_examples_of_the_class_and_of_what_it_is_not(window: Window, qtbot: QtBot) -> None:
     session = window.session
     right_click(window, place(window, 0.5, 0.5))  # of a class that is nowhere, there is nothing to leave out
-    assert session.settings.prompt == ()
+    assert not session.settings.prompt
     assert "first Shift+click where object is" in window.canvas.toast_text
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, place(window, 0.25, 0.75))
     window.view.prompts.box.setEditText("cup")
-    window.view.prompts.box.lineEdit().editingFinished.emit()  # type: ignore[union-attr]
+    window.view.prompts.box.lineEdit().editingFinished.emit()
     qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, place(window, 0.5, 0.25))
     right_click(window, place(window, 0.75, 0.5))
     shown = window.canvas.result
@@ -65,11 +65,11 @@ def test_the_last_example_is_taken_back_and_all_of_them(window: Window, qtbot: Q
     qtbot.mouseClick(control.undo, Qt.LeftButton)
     assert session.settings.prompt == given[:3]
     window.do("clear_marks")
-    assert session.settings.prompt == ()
+    assert not session.settings.prompt
     assert session.settings.view == "prompts"
     window.change(prompt=given)
     qtbot.mouseClick(control.clear, Qt.LeftButton)
-    assert session.settings.prompt == ()
+    assert not session.settings.prompt
     assert not control.undo.isEnabled()
 
 
@@ -80,7 +80,7 @@ def test_classes_are_chosen_by_name(window: Window) -> None:
     control.box.activated[str].emit("spoon")
     assert window.prompts.name == "spoon"
     control.box.setEditText("a+b")
-    control.box.lineEdit().editingFinished.emit()  # type: ignore[union-attr]
+    control.box.lineEdit().editingFinished.emit()
     assert window.prompts.name == "spoon"
     assert "has none of" in window.canvas.toast_text
 

@@ -10,6 +10,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from live_fakes import Engine, Model, by_name
+from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PyQt5.QtGui import QImage, QMouseEvent, QWheelEvent
 from PyQt5.QtWidgets import QApplication
@@ -19,6 +20,7 @@ from windows import GREY, Make, wait
 from rtviz.app.canvas import Canvas
 from rtviz.app.window import Window
 from rtviz.frame import Frame, Maps, Result
+from rtviz.markup import Note, Ring, Text
 from rtviz.settings import Point, Settings
 
 pytestmark = pytest.mark.gui
@@ -81,15 +83,12 @@ def test_what_is_painted_is_where_a_click_finds_it(make: Make, qtbot: QtBot) -> 
     wait(qtbot, lambda: window.session.status().paused and not window.canvas.toast_text)
     turn(window.canvas, at(window, 2.5 / 8, 0.5 / 6), 8)
     QApplication.processEvents()
-    image = window.canvas.grab().toImage().convertToFormat(QImage.Format_RGB32)
-    lit = np.array(
-        [[image.pixelColor(x, y).lightness() > 128 for x in range(0, image.width(), 3)] for y in range(0, 90, 3)]
-    )
+    lit = (pixels(window.canvas.grab().toImage())[:90] & 255) > 128
     _, columns = np.nonzero(lit)
     assert columns.size, "the patch is in sight"
     _, _, width, _ = fitted(window)
-    assert 3 * (columns.max() - columns.min()) == pytest.approx(width / 8 * NOTCH**8, abs=9)
-    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=QPoint(3 * int(columns.max()) - 3, 40))
+    assert columns.max() - columns.min() == pytest.approx(width / 8 * NOTCH**8, abs=4)
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, pos=QPoint(int(columns.max()) - 2, 40))
     assert query(window).x == pytest.approx(3 / 8, abs=0.005)
 
 
@@ -207,11 +206,18 @@ def _canvas(qtbot: QtBot) -> Canvas:
 
 def changed(before: QImage, after: QImage) -> QRect:
     """The smallest rectangle that holds every pixel in which two pictures differ."""
-    rows = [y for y in range(before.height()) for x in range(before.width()) if before.pixel(x, y) != after.pixel(x, y)]
-    columns = [
-        x for x in range(before.width()) for y in range(before.height()) if before.pixel(x, y) != after.pixel(x, y)
-    ]
-    return QRect(QPoint(min(columns), min(rows)), QPoint(max(columns), max(rows))) if rows else QRect()
+    rows, columns = np.nonzero(pixels(before) != pixels(after))
+    if not rows.size:
+        return QRect()
+    return QRect(QPoint(int(columns.min()), int(rows.min())), QPoint(int(columns.max()), int(rows.max())))
+
+
+def pixels(image: QImage) -> NDArray[np.uint32]:
+    """A picture's pixels [height, width]."""
+    same = image.convertToFormat(QImage.Format_RGB32)
+    memory = same.constBits()
+    assert memory is not None
+    return np.frombuffer(memory.asstring(same.sizeInBytes()), np.uint32).reshape(same.height(), -1)
 
 
 def test_the_readout_of_a_resting_pointer_goes_and_shows_no_text_in_full_screen(
@@ -249,3 +255,30 @@ def test_the_readout_stays_inside_its_pane_below_the_title(qtbot: QtBot) -> None
     seen = changed(plain, canvas.grab().toImage())
     assert not seen.isEmpty()
     assert QRect(left, top, width + 1, height).contains(seen)
+
+
+# --- what is written and marked -----------------------------------------------------------------------------------
+
+
+def test_a_ring_and_a_label_stay_sharp_and_of_one_size_and_a_label_stays_in_sight(qtbot: QtBot) -> None:
+    """Against a picture without either: the difference is what the canvas painted."""
+    canvas = _canvas(qtbot)
+    plain = canvas.result
+    assert plain is not None
+    ring = Ring((120, 160), 6, 2)
+    label = Note((2, 4, 14, 40), (0, 0, 240, 320), (0.0, 0.0), 10, 4, (Text((4, 8, 10, 32), "words", (255, 255, 255)),))
+    canvas.resize(320, 240)
+
+    def seen(annotation: Note | Ring, zoom: float) -> QRect:
+        pictures = []
+        for shown in ((), (annotation,)):
+            canvas.show_result(replace(plain, plain=plain.overlay, annotations=shown))
+            canvas.show_whole()
+            canvas.zoom_by(zoom, QPointF(160, 120))
+            pictures.append(canvas.grab().toImage())
+        return changed(*pictures)
+
+    assert seen(ring, 1.0).width() == pytest.approx(seen(ring, 6.0).width(), abs=1)
+    assert (seen(ring, 6.0).center() - QPoint(160, 120)).manhattanLength() <= 2
+    assert seen(label, 1.0).size() == seen(label, 6.0).size()
+    assert seen(label, 6.0).topLeft() == seen(label, 1.0).topLeft(), "in the corner of what is seen, not of the picture"

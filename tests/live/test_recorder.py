@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, Recording, session, until, until_shown
+from live_fakes import LIMIT, Engine, Recording, maps_of, session, until, until_shown
 
 from rtviz import sinks
 from rtviz.cv import cv2
@@ -325,6 +325,7 @@ def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_tit
     with session(FaultyCamera(fps=60, size=SIZE), settings=wanted) as live:
         until_shown(live, lambda result: result.maps is not None and result.settings.head == "all")
         live.pause()
+        until_shown(live, lambda result: maps_of(result).prefix[0, 0, 0] == result.frame.index)  # it stays from here on
         for path in paths:
             live.snapshot(path, path.stem)
         with pytest.raises(SettingsError, match="as shown, labelled, clean"):

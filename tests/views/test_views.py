@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from typed import present
 
-from rtviz import views
+from rtviz import markup, views
 from rtviz.drawing import labels, palette
+from rtviz.drawing.annotated import painted
 from rtviz.errors import SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.options import Head, Query
@@ -132,6 +133,22 @@ def test_every_view_has_the_size_that_its_layout_promises(view: str, layout: str
             np.testing.assert_array_equal(picture[:, : size[1]], before)
     np.testing.assert_array_equal(frame.pixels, before)
     np.testing.assert_array_equal(maps.attention, attention)
+
+
+@pytest.mark.parametrize("view", views.names())
+@pytest.mark.parametrize("layout", ["overlay", "side-by-side"])
+def test_what_is_written_on_a_picture_is_the_same_when_it_is_painted_afterwards(view: str, layout: str) -> None:
+    """A canvas gets the picture without it, and the annotations with their places in the whole."""
+    settings = Settings(view=view, layout=layout, head=1, query=Point(0.4, 0.6), normalization="frame")
+    frame, maps = frame_of((240, 320)), maps_of(query=settings.query)
+    at_once = views.draw(frame, maps, settings).astype(int)
+    with markup.collect() as found:
+        plain = views.draw(frame, maps, settings)
+    afterwards = painted(plain, found)
+    differing = np.abs(at_once - afterwards).max(axis=2) > 3
+    assert differing.mean() < 0.002, "but where a border of a tile was over its label"
+    if found:
+        assert not np.array_equal(plain, afterwards), "the picture itself is free of it"
 
 
 @pytest.mark.parametrize("view", views.names())

@@ -1,0 +1,33 @@
+"""Pictures with what was collected on them painted in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rtviz.drawing import blend, labels
+from rtviz.frame import Pixels, Result
+from rtviz.markup import Annotation, Note, Ring
+
+
+def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
+    """A picture with annotations painted in, in order; itself if there are none."""
+    if not annotations:
+        return plain
+    picture = plain.copy()
+    for one in annotations:
+        if isinstance(one, Note):
+            labels.paint(picture, one)
+        elif isinstance(one, Ring):
+            blend.paint_ring(picture, one)
+        else:
+            blend.paint_outline(picture, one)
+    return picture
+
+
+def annotated(result: Result, plain: Pixels, annotations: Sequence[Annotation]) -> Result:
+    """A result with another picture, and other annotations on it."""
+    return replace(result, overlay=painted(plain, annotations), plain=plain, annotations=tuple(annotations))
+
+
+__all__ = ["annotated", "painted"]

@@ -1,0 +1,157 @@
+"""What is written and marked on a picture: laid out in its pixels, and painted into it, or over it by a canvas.
+
+The functions of `rtviz.drawing` that write on a picture paint at once, unless their caller collects what they would
+paint:
+
+    with collect() as found:
+        picture = draw(...)
+
+Then the picture stays free of it, and whoever shows the picture enlarged can paint it sharp, in a size of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+Place = tuple[int, int, int, int]  # (top, left, height, width), in pixels of the picture
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text, which fills its place across."""
+
+    place: Place
+    text: str
+    color: Color
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A disc."""
+
+    place: Place
+    color: Color
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Texts and dots that belong together.
+
+    Attributes:
+        place: of all of it.
+        region: what it is written on, such as the tile that it names.
+        anchor: which corner of the region it keeps to, down and across: 0 the upper and left, 1 the lower and right
+            edge, 0.5 the middle.
+        letters: how tall a line of its letters is, in pixels.
+        radius: of the corners of the dark ground behind it; None without a ground.
+        parts: in order.
+    """
+
+    place: Place
+    region: Place
+    anchor: tuple[float, float]
+    letters: int
+    radius: int | None
+    parts: tuple[Text | Dot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A ring round a point.
+
+    Attributes:
+        center: (down, across), in pixels of the picture.
+        radius, thick: in pixels.
+    """
+
+    center: tuple[int, int]
+    radius: int
+    thick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A border just inside a rectangle; `edged` by a dark line of a pixel on both sides."""
+
+    place: Place
+    color: Color
+    thick: int
+    edged: bool = False
+
+
+Annotation = Note | Ring | Outline
+
+_collected: ContextVar[list[Annotation] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collect() -> Iterator[list[Annotation]]:
+    """Collect what would be painted until the end of the block."""
+    found: list[Annotation] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
+@contextmanager
+def inside(top: int, left: int) -> Iterator[None]:
+    """What is written in the block is on a picture whose upper left corner lies there in the whole."""
+    outer = _collected.get()
+    if outer is None:
+        yield
+        return
+    with collect() as found:
+        yield
+    outer += [moved(one, top, left) for one in found]
+
+
+def put(annotation: Annotation) -> bool:
+    """Collect an annotation; False if nobody collects, and it is to be painted."""
+    found = _collected.get()
+    if found is None:
+        return False
+    found.append(annotation)
+    return True
+
+
+def shift(left: int) -> None:
+    """Move all that was collected so far to the right by so many pixels."""
+    found = _collected.get()
+    if found is not None:
+        found[:] = [moved(one, 0, left) for one in found]
+
+
+def moved(annotation: Annotation, top: int, left: int) -> Annotation:
+    """An annotation further down and right by so many pixels."""
+
+    def of(place: Place) -> Place:
+        return place[0] + top, place[1] + left, place[2], place[3]
+
+    if isinstance(annotation, Ring):
+        return replace(annotation, center=(annotation.center[0] + top, annotation.center[1] + left))
+    if isinstance(annotation, Outline):
+        return replace(annotation, place=of(annotation.place))
+    parts = tuple(replace(part, place=of(part.place)) for part in annotation.parts)
+    return replace(annotation, place=of(annotation.place), region=of(annotation.region), parts=parts)
+
+
+__all__ = [
+    "Annotation",
+    "Dot",
+    "Note",
+    "Outline",
+    "Place",
+    "Ring",
+    "Text",
+    "collect",
+    "inside",
+    "moved",
+    "put",
+    "shift",
+]
