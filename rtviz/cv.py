@@ -1,4 +1,4 @@
-"""The one door to OpenCV.
+"""The one module that imports OpenCV.
 
 opencv-python sets QT_QPA_PLATFORM_PLUGIN_PATH and QT_QPA_FONTDIR when it is imported, and a QApplication built after
 that aborts under xcb. Everything in rtviz that needs OpenCV imports it from here: `from rtviz.cv import cv2`.

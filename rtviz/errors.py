@@ -9,8 +9,8 @@ Every message says what was wrong, what was given and what is allowed, in one li
     │   ├── SourceMissing           there is nothing at that place
     │   ├── SourceUnreadable        there is something, but no picture or video that can be decoded
     │   └── SourceLost              it delivered, and then stopped: unplugged, stalled, cut off
-    ├── SinkError                   results cannot be put where they were asked for
-    │   ├── OutputExists            a file is there, and overwriting was not asked for
+    ├── SinkError                   results cannot be put where they are to go
+    │   ├── OutputExists            a file is there, and is not to be overwritten
     │   └── OutputUnwritable        no permission, no space, no such folder, no encoder
     └── ModelError                  attention cannot be had
         ├── UnknownModel            no model has that name
@@ -139,7 +139,7 @@ class SourceLost(SourceError):
 
 
 class SinkError(RtvizError):
-    """Results cannot be put where they were asked for."""
+    """Results cannot be put where they are to go."""
 
 
 class OutputExists(SinkError):
@@ -191,7 +191,7 @@ class LicenceNotAccepted(WeightsMissing):
 
 
 def weights_missing(missing: Mapping[str, WeightsMissing]) -> WeightsMissing:
-    """What to raise where several models were to look and these, by name, have no weights: all at once."""
+    """What to raise where several models were requested and these, by name, have no weights: all at once."""
     if len(missing) == 1:
         return next(iter(missing.values()))
     *names, last = missing
@@ -225,7 +225,7 @@ class AttentionCaptureError(ModelError):
 
 
 class DeviceFailed(ModelError):
-    """The device that was asked for is absent or out of memory."""
+    """The requested device is absent or out of memory."""
 
 
 class DeviceLost(ModelError):

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rtviz.errors import SettingsError
+from rtviz.settings import Point, token_name
+
 if TYPE_CHECKING:
     from rtviz.markup import Annotation
     from rtviz.settings import HeadOf, Mark, Prompt, Query, Reference, Rolled, Settings, Target
@@ -110,7 +113,7 @@ class GradCamTarget:
     """The class that a Grad-CAM explains, and the features that it is computed from.
 
     Attributes:
-        target: what was asked for: a class's number, or "top".
+        target: what was requested: a class's number, or "top".
         layer: whose features, counted from 0.
         number: of the class; None if the model has no classifier, and there is no map.
         name: what it is called; empty where that is not known.
@@ -147,7 +150,7 @@ class Maps(_Shown):
             that `explained` tells of.
         noise: how far rounding in the model's number format may move a value of attention, as a share of that value; 0
             if nothing is known of it.
-        explained: which class the map "grad" is of; None if none was asked for.
+        explained: which class the map "grad" is of; None if none was requested.
         labels: float32 [1 + objects, rows, columns], how much of each patch is background (first) and each of the
             marked objects that are followed; once a Tracker has seen the maps.
         lost: which of these objects are lost.
@@ -221,7 +224,7 @@ class Maps(_Shown):
             SettingsError: the query is no place on the frame, or the model has no CLS token.
         """
         if self.rows is None:
-            raise ValueError("these maps hold one query only: the feature 'rows' was not asked for")
+            raise ValueError("these maps hold one query only: the feature 'rows' was not requested")
         unablated = None if self.unablated is None or self.unablated.rows is None else self.unablated.ask(query)
         return replace(self, query=query, unablated=unablated, **self.rows(query))
 
@@ -233,12 +236,17 @@ class Maps(_Shown):
         """
         held = {"keys": self.keys, "values": self.values, "tokens": self.tokens}[name]
         if held is None:
-            raise ValueError(f"these maps hold no {name}: the feature {name!r} was not asked for")
+            raise ValueError(f"these maps hold no {name}: the feature {name!r} was not requested")
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
 
     def references_are(self, wanted: Sequence[Reference | Prompt]) -> bool:
         """Whether `references` are these."""
         return tuple(one.reference for one in self.references) == tuple(wanted)
+
+    @property
+    def query_place(self) -> Point | None:
+        """Where the query's patch is; None of CLS and registers, which are nowhere on the frame."""
+        return self.query if isinstance(self.query, Point) else None
 
     def explains(self, target: Target, layer: int) -> bool:
         """Whether Grad-CAM ran for this class and this layer, which the model may not have."""
@@ -263,6 +271,18 @@ class Maps(_Shown):
         """What the prefix tokens are called, in their order: CLS, then the registers, R0 the first."""
         registers = self.prefix.shape[2] - (1 if self.has_cls else 0)
         return (*(("CLS",) if self.has_cls else ()), *(f"R{number}" for number in range(registers)))
+
+    def prefix_index(self, token: Query) -> int:
+        """Which of the prefix tokens CLS or a register is.
+
+        Raises:
+            SettingsError: the model has no such token.
+        """
+        names = self.prefix_names
+        name = token_name(token)
+        if name not in names:
+            raise SettingsError("token", str(token), f"{', '.join(names) or 'patches alone'}, which {self.model} has")
+        return names.index(name)
 
     @property
     def grid(self) -> Grid:
@@ -321,7 +341,7 @@ def rounding_noise(epsilon: float) -> float:
 
 
 def explained_layer(layer: int, layers: int, heads: int) -> int:
-    """The layer, counted from 0, whose features Grad-CAM takes where this one is asked for: of a transformer the last;
+    """The layer, counted from 0, whose features Grad-CAM takes where this one is requested: of a transformer the last;
     of a convolutional network the nearest that it has."""
     if heads or layer >= layers:
         return layers - 1

@@ -66,11 +66,13 @@ class Ring:
     Attributes:
         center: (down, across), in pixels of the picture.
         radius, thick: in pixels.
+        color: RGB.
     """
 
     center: tuple[int, int]
     radius: int
     thick: int
+    color: Color = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,25 @@ class Outline:
     edged: bool = False
 
 
-Annotation = Note | Ring | Outline
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the colours of a heatmap mean. Only a canvas paints it.
+
+    Attributes:
+        place: of the picture.
+        low, high: attention at both ends of the colours, as multiples of what each patch has in a uniform map.
+        gamma: the power of a value, from 0 at the low to 1 at the high end, by which its colour is chosen.
+        colormap: the name of the colours.
+    """
+
+    place: Place
+    low: float
+    high: float
+    gamma: float
+    colormap: str
+
+
+Annotation = Note | Ring | Outline | Scale
 
 _collected: ContextVar[list[Annotation] | None] = ContextVar("collected", default=None)
 
@@ -135,7 +155,7 @@ def moved(annotation: Annotation, top: int, left: int) -> Annotation:
 
     if isinstance(annotation, Ring):
         return replace(annotation, center=(annotation.center[0] + top, annotation.center[1] + left))
-    if isinstance(annotation, Outline):
+    if isinstance(annotation, Outline | Scale):
         return replace(annotation, place=of(annotation.place))
     parts = tuple(replace(part, place=of(part.place)) for part in annotation.parts)
     return replace(annotation, place=of(annotation.place), region=of(annotation.region), parts=parts)
@@ -148,6 +168,7 @@ __all__ = [
     "Outline",
     "Place",
     "Ring",
+    "Scale",
     "Text",
     "collect",
     "inside",

@@ -14,6 +14,7 @@ from PIL import Image
 from rtviz.drawing import blend, labels, palette, resample
 from rtviz.drawing.geometry import Box, Size
 from rtviz.frame import Floats, Frame, Maps, Pixels, Result
+from rtviz.settings import token_name
 
 _MOST = 720  # pixels: the longest side of a frame's picture, and the width of a page of maps
 _HIGHEST = 440  # of a page of maps
@@ -47,7 +48,7 @@ def _page(maps: Maps) -> Pixels:
     if maps.has_attention:
         last = maps.attention[-1]
         shown = [(f"{head}", values) for head, values in enumerate(last)] + [("mean", last.mean(axis=0))]
-        query = "CLS" if maps.query == "cls" else f"the patch under {maps.query}"
+        query = token_name(maps.query, f"the patch under {maps.query}")
         title = f"{maps.model}: what {query} attends to in layer {maps.layers - 1}; each head in its own range"
     else:
         method, stages = next(iter(maps.cams.items()), ("nothing", ()))

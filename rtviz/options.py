@@ -34,7 +34,23 @@ class Point(NamedTuple):
         return f"{self.x:g},{self.y:g}"
 
 
-Query = Literal["cls"] | Point
+class Register(NamedTuple):
+    """A register token, counted from 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"reg{self.number}"
+
+
+Query = Literal["cls"] | Register | Point
+
+
+def token_name(query: Query, patch: str = "this patch") -> str:
+    """What a query's token is called on pictures: "CLS", "R0" (the first register), or the words for a patch."""
+    if query == "cls":
+        return "CLS"
+    return f"R{query.number}" if isinstance(query, Register) else patch
 
 
 class HeadOf(NamedTuple):
@@ -309,11 +325,11 @@ class TargetOption(_IndexOption):
 
 @dataclass(frozen=True, slots=True)
 class QueryOption(Option):
-    """The CLS token, or the patch under a point."""
+    """The CLS token, a register, or the patch under a point."""
 
     @property
     def allowed(self) -> str:
-        return "cls, or X,Y as fractions of width and height from 0 to 1"
+        return "cls, reg0 (the first register) and so on, or X,Y as fractions of width and height from 0 to 1"
 
     def plain(self, value: Any) -> str:
         return str(value)
@@ -322,7 +338,14 @@ class QueryOption(Option):
         if isinstance(value, str):
             if value.lower() == "cls":
                 return "cls"
-            value = value.split(",")
+            if value.lower().startswith("reg"):
+                value = Register(int(value[3:]))
+            else:
+                value = value.split(",")
+        if isinstance(value, Register):
+            if value.number < 0:
+                raise _Refused
+            return value
         x, y = (float(part) for part in value)
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise _Refused

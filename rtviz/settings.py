@@ -34,10 +34,12 @@ from rtviz.options import (
     RealOption,
     Reference,
     ReferencesOption,
+    Register,
     Target,
     TargetOption,
     TextOption,
     WholeOption,
+    token_name,
 )
 
 Kind = TypeVar("Kind", bound=Option)
@@ -53,6 +55,9 @@ METHOD_TITLES = {
     "lost": "LOST",
 }
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
+MODEL_INPUT = (*MODEL_FIELDS, "resolution", "query")  # decide what a model predicts
+FIGURE_WIDTH = 6.9  # inches
+FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
 
 
 MOST_COMPONENTS = 8  # of a PCA that can be shown alone
@@ -183,7 +188,20 @@ class Settings(_Schema):
         maximum=4096,
         step=32,
     )
-    query: Query = _option(QueryOption, "cls", "Query", "whose attention is shown: cls, or the patch under X,Y")
+    query: Query = _option(
+        QueryOption, "cls", "Query", "whose attention is shown: cls, reg0 (the first register), or the patch under X,Y"
+    )
+    second: Query = _option(
+        QueryOption, "cls", "Second token",
+        "the token that the view directions follows beside the query through the layers: cls, reg0, or X,Y",
+    )  # fmt: skip
+    direction: str = _option(
+        ChoiceOption,
+        "both",
+        "Direction",
+        "which direction the view directions shows: to (whom the query attends to), from (who attends to it), or both",
+        choices=("both", "to", "from"),
+    )
     layer: int = _option(
         WholeOption,
         -1,
@@ -220,7 +238,7 @@ class Settings(_Schema):
         ChoiceOption,
         "auto",
         "CAM",
-        "how the view cam looks: activation (norm of the features), eigen (their first principal component), "
+        "method of the view cam: activation (norm of the features), eigen (their first principal component), "
         "grad (Grad-CAM: what speaks for a class); auto: eigen for a ViT, activation for a convolutional network",
         choices=("auto", "activation", "eigen", "grad"),
     )
@@ -340,7 +358,7 @@ class Settings(_Schema):
         return self.replace(prompt=tuple(one._replace(path=path) for one, path in paths.items()))
 
     def cam_method(self, has_attention: bool) -> str:
-        """By which method the view cam looks: "activation", "eigen" or "grad".
+        """The method of the view cam: "activation", "eigen" or "grad".
 
         The default differs, because a ViT's patch tokens have passed its last norm: their length says little, and is
         often largest on sky and walls. A convolutional network's features are long where its stage responds.
@@ -464,9 +482,12 @@ __all__ = [
     "AT_TIME",
     "CODECS",
     "COLORMAPS",
+    "FIGURE_FIELDS",
+    "FIGURE_WIDTH",
     "LAYOUTS",
     "METHOD_TITLES",
     "MODEL_FIELDS",
+    "MODEL_INPUT",
     "MOST_COMPARED",
     "MOST_COMPONENTS",
     "Head",
@@ -478,9 +499,11 @@ __all__ = [
     "Prompt",
     "Query",
     "Reference",
+    "Register",
     "Rolled",
     "Settings",
     "Target",
     "load_preset",
     "presets",
+    "token_name",
 ]  # fmt: skip

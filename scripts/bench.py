@@ -22,7 +22,7 @@ BENCHES = {
     "forward": "frames",
     "latency": "frames",
     "views": "frames",
-    "looks": "videos",
+    "predict": "videos",
     "render": "videos",
     "stages": "stages",
     "batches": "batches",
@@ -62,7 +62,7 @@ def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benches that were asked for, print ratios and the machine; returns the exit status."""
+    """Run the chosen benches, print ratios and the machine; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", nargs="?", choices=[*BENCHES, "all"], default="all")
     parser.add_argument("--device", default="auto")
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     every = given.bench == "all"
     given.rounds = given.rounds or ROUNDS[every]
-    given.asked = any(value is not None for value in (given.model, given.resolution, given.frame))
+    given.chosen = any(value is not None for value in (given.model, given.resolution, given.frame))
     given.model, given.resolution = given.model or "random:dino-vits16", given.resolution or 224
 
     from benches.limits import machine
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 parser.error(in_words(error))
             if not every:
                 raise
-            # A machine without PyQt5, PyAV or Matplotlib can still say how fast it looks.
+            # A machine without PyQt5, PyAV or Matplotlib can still say how fast it predicts.
             results[name] = {"not measured": str(error).splitlines()[-1]}
         if not given.json:
             tell(name, results[name])

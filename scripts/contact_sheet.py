@@ -35,9 +35,9 @@ def frame_at(place: str) -> Frame:
 def row(model: Model, frame: Frame, layer: int, mask_head: int, width: int) -> list[Pixels]:
     """The frame, the heads of a layer, the mask of one."""
     maps = model(frame)
-    looks = [rtviz.Settings(layer=layer, head=head, normalization="frame") for head in range(model.heads)]
-    looks.append(rtviz.Settings(layer=layer, head=mask_head, view="mask"))
-    pictures = [frame.pixels] + [rtviz.render_frame(frame, maps, look) for look in looks]
+    wanted = [rtviz.Settings(layer=layer, head=head, normalization="frame") for head in range(model.heads)]
+    wanted.append(rtviz.Settings(layer=layer, head=mask_head, view="mask"))
+    pictures = [frame.pixels] + [rtviz.render_frame(frame, maps, settings) for settings in wanted]
     height = round(width * frame.pixels.shape[0] / frame.pixels.shape[1])
     return [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
 

@@ -1,7 +1,7 @@
 """The environment that run.py and test.py start things in: made once, checked quickly, mended if it was cut off.
 
 Standard library only: nothing is installed yet when this runs. What is said here goes to stderr, because stdout belongs
-to the program that was asked for.
+to the program that is started.
 """
 
 import csv

@@ -35,7 +35,7 @@ _DISC = 0.25  # of the picture's area
 
 
 def pictures(given: argparse.Namespace) -> Iterator[tuple[str, Segmented]]:
-    """Everything that was asked for, each with the name of its group."""
+    """Everything that was chosen, each with the name of its group."""
     if given.voc:
         for picture in datasets.segmented(given.voc):
             yield "VOC", picture

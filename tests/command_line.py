@@ -51,17 +51,22 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
     def command(*line: str | Path) -> Said:
         capsys.readouterr()
-        status = cli.run([*map(str, line)])
+        try:
+            status = cli.run([*map(str, line)])
+        except SystemExit as end:  # of argparse
+            status = int(end.code or 0)
         return Said(status, *capsys.readouterr())
 
     return command
 
 
-def one_line_error(done: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
-    assert done.returncode == status, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if "error:" in line]
-    assert len(errors) == 1, done.stderr
+def one_line_error(done: subprocess.CompletedProcess[str] | Said, status: int, *says: str) -> None:
+    if isinstance(done, subprocess.CompletedProcess):
+        done = Said(done.returncode, done.stdout, done.stderr)
+    assert done.status == status, done.err
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    errors = [line for line in done.err.splitlines() if "error:" in line]
+    assert len(errors) == 1, done.err
     for text in says:
         assert text in errors[0]

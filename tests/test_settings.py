@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rtviz.errors import RtvizError, SettingsError, SourceMissing
-from rtviz.settings import OutputSettings, Point, Settings, load_preset, presets
+from rtviz.settings import OutputSettings, Point, Register, Settings, load_preset, presets
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ from rtviz.settings import OutputSettings, Point, Settings, load_preset, presets
         ("head", "first", "mean, max, all"),
         ("query", "2,0", "fractions"),
         ("query", "left", "fractions"),
+        ("query", "reg", "reg0"),
+        ("query", "reg-1", "reg0"),
         ("query", (0.1, 0.2, 0.3), "fractions"),
         ("layer", 1.5, "whole number"),
         ("resolution", 0, "from 32"),
@@ -78,6 +80,8 @@ def test_every_option_says_what_it_is() -> None:
 def test_texts_mean_what_the_command_line_promises() -> None:
     assert Settings.option("query").parse("0.25,.75") == Point(0.25, 0.75)
     assert Settings.option("query").parse("CLS") == "cls"
+    assert Settings.option("query").parse("REG2") == Register(2)
+    assert str(Register(2)) == "reg2"
     assert Settings.option("head").parse("3") == 3
     assert Settings.option("head").parse("all") == "all"
     assert Settings.option("layer").parse("-2") == -2

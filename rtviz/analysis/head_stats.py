@@ -211,11 +211,11 @@ def _entropy(shares: Reals) -> Reals:
 def _distance(shares: Reals, maps: Maps) -> Reals:
     rows, columns = maps.grid
     y, x = np.arange(rows) + 0.5, np.arange(columns) + 0.5
-    if maps.query == "cls":
+    if maps.query_place is None:
         middle_y = (shares.sum(axis=2) * y).sum(axis=1)
         middle_x = (shares.sum(axis=1) * x).sum(axis=1)
     else:  # the middle of the query's patch
-        row, column = maps.grid.patch_at(maps.query)
+        row, column = maps.grid.patch_at(maps.query_place)
         middle_y, middle_x = np.full(len(shares), row + 0.5), np.full(len(shares), column + 0.5)
     far = np.hypot(y[None, :, None] - middle_y[:, None, None], x[None, None, :] - middle_x[:, None, None])
     return np.asarray((shares * far).sum(axis=(1, 2)) / math.hypot(rows, columns))

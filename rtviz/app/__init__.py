@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ _NO_PLATFORM = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
 
 
 def launch(
-    place: str | None,
+    place: str | Sequence[str] | None,
     settings: Settings | Mapping[str, Any] | None = None,
     *,
     config: str | Path | None = None,
@@ -47,9 +47,9 @@ def launch(
     process with it.
 
     Args:
-        place: what to open, as `rtviz.sources.open_source` understands it; None takes the first camera that works,
-            else the built-in scene.
-        settings: a Settings is shown as it is; a mapping holds only what was asked for, and the rest is as it was when
+        place: what to open, as `rtviz.sources.open_source` understands it; several are opened one after the other; None
+            takes the first camera that works, else the built-in scene.
+        settings: a Settings is shown as it is; a mapping holds only what was given, and the rest is as it was when
             the window was closed last.
         config: a preset's name or file, of which `settings` holds the settings already: its tables `[keys]` and
             `[window]` count besides the user's own config.toml, and what was shown last does not.
@@ -69,7 +69,8 @@ def launch(
         raise RtvizError(reason)
     from rtviz.app.process import run
 
-    return run(place, settings, config, kiosk, stream, folder)
+    places = [place] if isinstance(place, str) else list(place or ())
+    return run(places, settings, config, kiosk, stream, folder)
 
 
 def why_not() -> str | None:

@@ -11,6 +11,7 @@ from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyq
 from PyQt5.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFocusEvent,
     QFontMetricsF,
     QImage,
     QMouseEvent,
@@ -23,20 +24,20 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from rtviz import views
-from rtviz.app import markup_painter, patch_readout, pills
+from rtviz.app import canvas_parts, markup_painter, patch_readout, pills
 from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
 from rtviz.frame import Pixels, Result
 from rtviz.settings import Mark
 
-_FAINT = QColor(176, 179, 186)
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
 _BAD = QColor(DARK.bad)
 
 _TOAST_SECONDS, _FADE_SECONDS = 1.3, 0.3
 _READOUT_SECONDS = 2.5  # how long the patch under a pointer that rests stays outlined
 _OVERVIEW_SECONDS = 1.6  # how long a change of the zoom shows
+_GRIP = 8.0  # pixels beside the border of a wipe that take hold of it
 _NOTCH = 1.2  # the magnification of one notch of the wheel
 _LEAST_CRISP = 1.5  # the magnification from which patches are drawn crisp
 
@@ -62,6 +63,9 @@ class Canvas(QWidget):
     Attributes:
         painted: called with a result after it was painted for the first time.
         hud: lines that are written large into a corner, for full screen; empty for none.
+        wipe: where a border stands that is dragged between two panes, or between the frame and what is drawn on it, in
+            fractions of the canvas's width; None for none.
+        shows_scale: whether it says what the colours of a heatmap mean.
         awaited: what is being computed while something else is shown, in a word or two; empty for nothing.
         covered: how many pixels at the top are covered by messages.
         recording: the text beside the red dot; empty for none.
@@ -89,9 +93,14 @@ class Canvas(QWidget):
         self.painted: Callable[[Result], None] = lambda result: None
         self.hud: list[str] = []
         self.awaited = ""
+        self.wipe: float | None = None
+        self.shows_scale = True
+        self._wiping = False  # its border is being dragged
+        self._frame_image: tuple[Result, QImage] | None = None
         self.covered = 0
         self.recording = ""
-        self.ground = QColor(DARK.ground)
+        self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
+        self._reached_by_tab = False
         self.result: Result | None = None
         self._image: QImage | None = None
         self._emitted: Result | None = None
@@ -116,6 +125,7 @@ class Canvas(QWidget):
     def set_theme(self, theme: Theme) -> None:
         stage = theme is DARK and self.window().isFullScreen()  # where nothing shines but the picture
         self.ground = QColor("black") if stage else QColor(theme.ground)
+        self.accent = QColor(theme.accent)
         self.update()
 
     def show_result(self, result: Result) -> None:
@@ -149,6 +159,25 @@ class Canvas(QWidget):
         if self.result is None or fading or (self._toast and now - self._toast_at > self._toast_seconds):
             self.update()
 
+    def seen(self) -> QImage | None:
+        """The picture as it is seen: with all its own pixels, or the part that is magnified, as large as on the
+        screen."""
+        if self.result is None or self._image is None:
+            return None
+        if self.zoom == Zoom():
+            return to_qimage(self.result.overlay)
+        shown = self.picture_rect().intersected(QRectF(self.rect()))
+        ratio = self.devicePixelRatioF()
+        image = QImage(round(shown.width() * ratio), round(shown.height() * ratio), QImage.Format_RGB32)
+        image.fill(self.ground)
+        painter = QPainter(image)
+        painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
+        painter.scale(ratio, ratio)
+        painter.translate(-shown.topLeft())
+        self._paint_result(painter, self.result, self._image)
+        painter.end()
+        return image
+
     # --- where things are ------------------------------------------------------------------------------------------
 
     def picture_rect(self) -> QRectF:
@@ -156,16 +185,39 @@ class Canvas(QWidget):
         if self.result is None:
             return QRectF(self.rect())
         found = self._viewports()
-        return found[0].content if len(found) == 1 else fitted(self.result, QRectF(self.rect()))
+        alone = len(found) == 1 or self._wipes_panes
+        return found[0].content if alone else fitted(self.result, QRectF(self.rect()))
 
     def spot(self, point: QPointF) -> Spot | None:
         """What a point of the canvas means."""
         if self.result is None:
             return None
-        return spot_at(self.result, *self._fractions(point))
+        number = self._viewport_at(point)
+        fractions = self._fractions(point, number)
+        if number is not None and not self._viewports()[number].content.contains(point):
+            return None  # beside a picture, not on the pane that lies there in the whole
+        return spot_at(self.result, *fractions)
 
     def _viewports(self) -> list[Viewport]:
-        return viewports(self.result, QRectF(self.rect()), self.zoom) if self.result is not None else []
+        if self.result is None:
+            return []
+        return viewports(self.result, QRectF(self.rect()), self.zoom, self.wipe)
+
+    @property
+    def _wipes_panes(self) -> bool:
+        return self.wipe is not None and self.result is not None and len(self.result.panes) > 1
+
+    @property
+    def can_wipe(self) -> bool:
+        """Whether there are two pictures to drag a border between: panes, or the frame under a picture of its size."""
+        result = self.result
+        if result is None or len(result.panes) > 1:
+            return result is not None
+        view = views.find(result.settings.view)
+        return bool(view.needs) and not view.mosaic and result.overlay.shape == result.frame.pixels.shape
+
+    def _near_wipe(self, point: QPointF) -> bool:
+        return self.wipe is not None and self.can_wipe and abs(point.x() - self.wipe * self.width()) <= _GRIP
 
     def _viewport_at(self, point: QPointF) -> int | None:
         """The number of the viewport in whose window a point is; None between them, and beside the picture."""
@@ -200,7 +252,7 @@ class Canvas(QWidget):
         at = at or self._pointer
         number = None if at is None else self._viewport_at(at)
         one = found[number or 0]
-        at = at if number is not None and at is not None else one.window.center()
+        at = at if number is not None and at is not None else one.room.center()
         self._set_zoom(one.magnified(self.zoom, factor, at, one.part.width() * self.result.overlay.shape[1]))
 
     def show_whole(self) -> None:
@@ -240,7 +292,9 @@ class Canvas(QWidget):
         holds = event.button() == Qt.MiddleButton or (
             event.button() == Qt.LeftButton and bool(event.modifiers() & Qt.ControlModifier)
         )
-        if holds:
+        if event.button() == Qt.LeftButton and not event.modifiers() and self._near_wipe(point):
+            self._wiping = True
+        elif holds:
             self._grip = point
             self.setCursor(Qt.ClosedHandCursor)
         elif event.button() == Qt.LeftButton:
@@ -253,10 +307,13 @@ class Canvas(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._pointer = event.localPos()
         self._moved_at = time.monotonic()
-        if self._grip is not None:
+        if self._wiping:
+            self.wipe = min(max(self._pointer.x() / self.width(), 0.02), 0.98)
+        elif self._grip is not None:
             self._move(self._pointer - self._grip)
             self._grip = self._pointer
         elif self._band is None:
+            self._show_cursor(self._near_wipe(self._pointer))
             spot = self.spot(event.localPos())
             self.hovered.emit(spot)
             if spot is not None and event.buttons() & Qt.LeftButton:
@@ -267,6 +324,7 @@ class Canvas(QWidget):
         if self._grip is not None and event.button() in (Qt.MiddleButton, Qt.LeftButton):
             self._grip = None
             self.unsetCursor()
+        self._wiping = False
         band, self._band = self._band, None
         if band is not None and event.button() == Qt.LeftButton and self.result is not None:
             point, begun, spot, viewport = band
@@ -277,8 +335,23 @@ class Canvas(QWidget):
             self.marked.emit(Mark(*(round(value, 4) for value in mark)))
         self.update()
 
+    def _show_cursor(self, splits: bool) -> None:
+        if splits and self.cursor().shape() != Qt.SplitHCursor:
+            self.setCursor(Qt.SplitHCursor)
+        elif not splits and self.cursor().shape() == Qt.SplitHCursor:
+            self.unsetCursor()
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.mousePressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show the focus to whoever goes by Tab; a click would put a frame round every picture."""
+        self._reached_by_tab = event.reason() in (Qt.TabFocusReason, Qt.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        self._reached_by_tab = False
+        super().focusOutEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         self._pointer = None
@@ -323,26 +396,30 @@ class Canvas(QWidget):
         painter.setRenderHints(QPainter.Antialiasing | QPainter.SmoothPixmapTransform | QPainter.TextAntialiasing)
         rect = self.picture_rect().intersected(QRectF(self.rect()))
         if self.result is not None and self._image is not None:
-            self._paint_picture(painter, self.result, self._image)
-            markup_painter.paint(
-                painter,
-                self.result,
-                fitted(self.result, QRectF(self.rect())),
-                self._viewports(),
-                self.height(),
-                self.font(),
-            )
+            self._paint_result(painter, self.result, self._image)
             if self._band is not None and self._pointer is not None:
                 self._paint_band(painter, self._band[0], self._pointer)
             else:
                 self._paint_hover(painter, self.result)
-            self._paint_overview(painter, self._image)
+            shows = _opacity(time.monotonic() - self._zoomed_at, _OVERVIEW_SECONDS)
+            if shows > 0:
+                found, zoom = self._viewports(), self.zoom
+                painter.setOpacity(shows)
+                alone = found[0] if len(found) == 1 and zoom != Zoom() else None
+                canvas_parts.paint_overview(painter, self, self._image, zoom.magnification, alone)
+                painter.setOpacity(1.0)
         else:
-            self._paint_waiting(painter)
+            waited = time.monotonic() - self._began_at
+            dark = self.ground.lightness() < 128
+            canvas_parts.paint_waiting(painter, self, self._waiting, waited, dark=dark)
         self._paint_hud(painter, rect)
         self._paint_toast(painter, rect)
         if self.recording:
             self._paint_recording(painter, rect)
+        if self._reached_by_tab:
+            painter.setBrush(Qt.NoBrush)
+            painter.setPen(QPen(self.accent, 3))
+            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
         painter.end()
         if not self._stands:
             self._stands = True
@@ -357,27 +434,51 @@ class Canvas(QWidget):
     def _tell_of_first_paint(self) -> None:
         self.first_paint.emit()
 
+    def _paint_result(self, painter: QPainter, result: Result, image: QImage) -> None:
+        """The picture with what is written and marked on it."""
+        self._paint_picture(painter, result, image)
+        self._paint_markup(painter, result)
+        if self.wipe is not None and self.can_wipe:
+            left, right = [
+                pane.result.maps.model if pane.result.maps is not None else "" for pane in result.panes[:2]
+            ] or (
+                "frame",
+                views.find(result.settings.view).label.lower(),
+            )
+            canvas_parts.paint_divider(painter, self, self.wipe * self.width(), (left, right))
+
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
         found = self._viewports()
-        if self.zoom == Zoom() or len(found) > 1:
+        wiped = self.wipe is not None and self.can_wipe
+        if not wiped and (self.zoom == Zoom() or len(found) > 1):
             painter.drawImage(fitted(result, QRectF(self.rect())), image)
-        if self.zoom == Zoom():
+        if not wiped and self.zoom == Zoom():
             return
         crisp = found[0].content.width() / (found[0].part.width() * image.width()) * self.devicePixelRatioF()
         painter.setRenderHint(QPainter.SmoothPixmapTransform, crisp < patch_readout.CRISP_PIXEL)
         for one in found:
-            seen = one.content.intersected(one.window)
-            left, top = one.fractions(seen.topLeft())
-            right, bottom = one.fractions(seen.bottomRight())
-            across, down = image.width(), image.height()
-            painter.drawImage(
-                seen, image, QRectF(left * across, top * down, (right - left) * across, (bottom - top) * down)
-            )
+            _draw(painter, one, image, one.content.intersected(one.window))
+        if wiped and not result.panes and self.wipe is not None:
+            room = QRectF(0, 0, self.wipe * self.width(), self.height())
+            _draw(painter, found[0], self._frame_of(result), found[0].content.intersected(room))
         painter.setRenderHint(QPainter.SmoothPixmapTransform)
         if self._crisp:
             for one in found:
                 patch_readout.paint_grid(painter, result, one)
+
+    def _frame_of(self, result: Result) -> QImage:
+        """The frame under a picture."""
+        if self._frame_image is None or self._frame_image[0] is not result:
+            self._frame_image = result, to_qimage(result.frame.pixels)
+        return self._frame_image[1]
+
+    def _paint_markup(self, painter: QPainter, result: Result) -> None:
+        found = self._viewports()
+        whole = fitted(result, QRectF(self.rect()))
+        base = None if self._wipes_panes else Viewport(QRectF(0, 0, 1, 1), whole, whole, whole)
+        scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
+        markup_painter.paint(painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale)
 
     def _paint_hover(self, painter: QPainter, result: Result) -> None:
         """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an
@@ -402,40 +503,6 @@ class Canvas(QWidget):
             patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen)
         painter.restore()
 
-    def _paint_overview(self, painter: QPainter, image: QImage) -> None:
-        """After a change of the zoom, for a moment: how much it is, and of a picture without panes which part."""
-        shows = _opacity(time.monotonic() - self._zoomed_at, _OVERVIEW_SECONDS)
-        if shows <= 0:
-            return
-        found = self._viewports()
-        painter.setOpacity(shows)
-        margin = 12.0
-        font = pills.font(self, 13, bold=True)
-        text = f"{self.zoom.magnification:.1f} ×" if self.zoom != Zoom() else "whole picture"
-        x, bottom = self.width() - margin - pills.extent(font, text).width(), self.height() - margin
-        if len(found) == 1 and self.zoom != Zoom() and min(self.width(), self.height()) > 300:
-            small = QSize(image.width(), image.height()).scaled(180, 120, Qt.KeepAspectRatio)
-            box = QRectF(self.width() - margin - small.width(), bottom - small.height(), small.width(), small.height())
-            painter.drawImage(box, image)
-            painter.setPen(QPen(QColor(0, 0, 0, 160), 1))
-            painter.setBrush(QColor(0, 0, 0, 110))
-            content = found[0].content
-            seen = content.intersected(found[0].window)
-            part = QRectF(
-                box.x() + (seen.x() - content.x()) / content.width() * box.width(),
-                box.y() + (seen.y() - content.y()) / content.height() * box.height(),
-                seen.width() / content.width() * box.width(),
-                seen.height() / content.height() * box.height(),
-            )
-            painter.drawRect(box)
-            painter.drawImage(part, image, _scaled(part.translated(-box.x(), -box.y()), image.width() / box.width()))
-            painter.setBrush(Qt.NoBrush)
-            painter.setPen(QPen(_ACCENT, 1.5))
-            painter.drawRect(part)
-            bottom = box.top() - 6
-        pills.pill(painter, font, text, x, bottom - pills.extent(font, text).height())
-        painter.setOpacity(1.0)
-
     def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:
         """The box that is being drawn round an object."""
         painter.setBrush(QColor(_ACCENT.red(), _ACCENT.green(), _ACCENT.blue(), 30))
@@ -445,30 +512,6 @@ class Canvas(QWidget):
             painter.drawRect(QRectF(begun, pointer).normalized())
             painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing)
-
-    def _paint_waiting(self, painter: QPainter) -> None:
-        """The empty canvas: a name, what is being done, and a bar that moves as long as it is."""
-        dark = self.ground.lightness() < 128
-        ink, faint = (pills.INK, _FAINT) if dark else (QColor("#17191d"), QColor("#565b64"))
-        middle, size = self.height() / 2, max(28, round(self.height() / 11))
-        font = pills.font(self, size, bold=True)
-        painter.setFont(font)
-        painter.setPen(ink)
-        painter.drawText(QRectF(0, middle - 2.0 * size, self.width(), 1.3 * size), Qt.AlignCenter, "rtviz")
-        bar = QRectF(self.width() / 2 - 2.2 * size, middle - 0.25 * size, 4.4 * size, 3)
-        painter.setPen(Qt.NoPen)
-        painter.setBrush(QColor(faint.red(), faint.green(), faint.blue(), 70))
-        painter.drawRoundedRect(bar, 1.5, 1.5)
-        phase = (time.monotonic() - self._began_at) / 1.6 % 1.0
-        left = bar.x() + bar.width() * max(0.0, 1.3 * phase - 0.3)
-        right = bar.x() + bar.width() * min(1.0, 1.3 * phase)
-        painter.setBrush(_ACCENT if dark else QColor("#9a5b00"))
-        painter.drawRoundedRect(QRectF(left, bar.y(), right - left, bar.height()), 1.5, 1.5)
-        painter.setFont(pills.font(self, max(13, round(size * 0.36))))
-        painter.setPen(faint)
-        lines = "\n".join(sentence for sentence in self._waiting if sentence)
-        box = QRectF(self.width() * 0.1, middle + 0.25 * size, self.width() * 0.8, self.height() / 3)
-        painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
 
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
@@ -529,6 +572,14 @@ class Canvas(QWidget):
         painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
 
 
+def _draw(painter: QPainter, viewport: Viewport, image: QImage, seen: QRectF) -> None:
+    """Draw what a viewport shows of an image in a rectangle of the canvas."""
+    left, top = viewport.fractions(seen.topLeft())
+    right, bottom = viewport.fractions(seen.bottomRight())
+    across, down = image.width(), image.height()
+    painter.drawImage(seen, image, QRectF(left * across, top * down, (right - left) * across, (bottom - top) * down))
+
+
 def _fading(age: float, seconds: float) -> bool:
     """Whether something that shows for so long is about to go; a little longer, so that it goes for good."""
     return seconds - _FADE_SECONDS < age < seconds + 0.2
@@ -536,10 +587,6 @@ def _fading(age: float, seconds: float) -> bool:
 
 def _opacity(age: float, seconds: float) -> float:
     return min(1.0, max(0.0, seconds - age) / _FADE_SECONDS)
-
-
-def _scaled(rect: QRectF, factor: float) -> QRectF:
-    return QRectF(rect.x() * factor, rect.y() * factor, rect.width() * factor, rect.height() * factor)
 
 
 __all__ = ["Canvas", "to_qimage"]

@@ -9,16 +9,28 @@ from typing import Any
 
 from rtviz import views
 from rtviz.analysis.head_stats import standing_out
+from rtviz.app.history import History, differing
 from rtviz.app.keys import Bindings
 from rtviz.app.layer_sweep import LayerSweep
 from rtviz.app.model_commands import ModelCommands
 from rtviz.app.playback_commands import PlaybackCommands
 from rtviz.app.remembered import Remembered
 from rtviz.app.saving_commands import SavingCommands
-from rtviz.errors import lacks
+from rtviz.errors import SettingsError, lacks
 from rtviz.live.session import MODES, LiveSession
 from rtviz.options import ChoiceOption, RealOption
-from rtviz.settings import COLORMAPS, LAYOUTS, Head, HeadOf, Mark, Muted, Settings
+from rtviz.settings import (
+    COLORMAPS,
+    LAYOUTS,
+    MODEL_FIELDS,
+    Head,
+    HeadOf,
+    Mark,
+    Muted,
+    Register,
+    Settings,
+    token_name,
+)
 from rtviz.views.requirements import fit, muted
 from rtviz.words import counted
 
@@ -53,6 +65,7 @@ class Commands:
         self.playback = PlaybackCommands(session, remembered, bindings, self._say)
         self.saving = SavingCommands(session, remembered, bindings, self._say)
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
+        self.history = History(session.settings)
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -70,6 +83,7 @@ class Commands:
             "elevator": self._elevator,
             "heads_all": lambda: self._cycle("head", ("mean", "max", "all"), 1),
             "query_cls": lambda: self.change(query="cls"),
+            "query_register": self._next_register,
             "jaccard": self._jaccard,
             "unmark": lambda: self._unmark(1),
             "clear_marks": lambda: self._unmark(None),
@@ -81,6 +95,9 @@ class Commands:
             "colormap_next": lambda: self._cycle("colormap", COLORMAPS, 1),
             "upsampling_next": lambda: self._cycle("upsampling", _UPSAMPLINGS, 1),
             "refit": self._refit,
+            "undo": lambda: self._go_in_history(-1),
+            "redo": lambda: self._go_in_history(1),
+            "reset": self._reset,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
             "threshold_down": lambda: self._nudge(self._level(), -1),
@@ -128,19 +145,60 @@ class Commands:
         if name == "cam":
             return f"CAM: {settings.cam_method(bool(self.session.status().heads))}"
         if name == "view":
-            return views.find(value).label.lower()
+            return views.find(value).word
         if name == "query":
             if views.find(settings.view).follows_pointer and value == "cls":
                 return "query: the patch under the pointer"
-            return "query: CLS" if value == "cls" else "query: this patch"
+            return f"query: {token_name(value)}"
         if name == "model":
             return f"loading {value}" if value else "default model"
         label = Settings.option(name).label.lower()
         return f"{label} {value:.3g}" if isinstance(value, float) else f"{label}: {value}"
 
+    def _next_register(self) -> None:
+        """After the last register, CLS again.
+
+        Raises:
+            SettingsError: the model has no registers.
+        """
+        status, query = self.session.status(), self.session.settings.query
+        if not status.registers:
+            raise SettingsError(
+                "query", "reg0", f"CLS or a patch ({lacks(status.model_name or 'the model', 'registers')})"
+            )
+        following = query.number + 1 if isinstance(query, Register) else 0
+        self.change(query=Register(following) if following < status.registers else "cls")
+
     def _refit(self) -> None:
         self.session.refit()
         self._say("colours refitted")
+
+    def note_settings(self) -> None:
+        """Make what has changed since the last time a step that can be undone."""
+        if not self.sweep.running:
+            self.history.note(self.session.settings, time.monotonic())
+
+    def _go_in_history(self, direction: int) -> None:
+        self.note_settings()
+        before, word = self.session.settings, "undo" if direction < 0 else "redo"
+        settings = self.history.undo() if direction < 0 else self.history.redo()
+        if settings is None:
+            self._say(f"nothing to {word}")
+            return
+        self.session.update(settings)
+        changed = differing(before, settings)
+        what = self.describe(changed[0]) if len(changed) == 1 else f"{len(changed)} settings"
+        self._say(f"{word}: {what}")
+
+    def _reset(self) -> None:
+        kept = ("compare", *MODEL_FIELDS)
+        settings = Settings(**{name: getattr(self.session.settings, name) for name in kept})
+        changed = len(differing(self.session.settings, settings))
+        self.session.update(settings)
+        undo = self.bindings.shown("undo")
+        self._say(
+            f"{counted(changed, 'setting')} reset   ({undo}: undo)" if changed else "all settings are the defaults"
+        )
 
     def _cycle(self, name: str, choices: Sequence[str], direction: int) -> None:
         value = getattr(self.session.settings, name)
@@ -287,7 +345,7 @@ class Commands:
     def _unmark(self, count: int | None) -> None:
         """Remove so many of the newest marks, or prompts where these are shown; all of them if None."""
         settings = self.session.settings
-        if "prompts" in views.find(settings.view).needs:
+        if "prompt" in views.find(settings.view).reads:
             self._remove_prompts(count)
             return
         if not settings.track:

@@ -61,6 +61,10 @@ class Control(QWidget):
     def show_value(self, value: Any) -> None:
         raise NotImplementedError
 
+    def reset(self) -> None:
+        """Ask for the default."""
+        self._emit(self.option.default)
+
     def _hold(self, widget: QWidget, stretch: int = 1) -> None:
         """Add a widget: reachable by Tab, named, and deaf to a wheel that only scrolls past it."""
         if not isinstance(widget, QLabel):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from PyQt5.QtGui import QGuiApplication
 
-from rtviz.app.canvas import to_qimage
 from rtviz.app.clipboard import copy_text
 from rtviz.app.layout import Layout
 from rtviz.live.session import LiveSession, LiveStatus
@@ -30,11 +29,10 @@ class Copying:
         return {"copy_picture": self._picture, "copy_command": self._command}
 
     def _picture(self) -> None:
-        result, clipboard = self._layout.canvas.result, QGuiApplication.clipboard()
-        if result is None or clipboard is None:
+        image, clipboard = self._layout.canvas.seen(), QGuiApplication.clipboard()
+        if image is None or clipboard is None:
             self._layout.canvas.toast("there is no picture yet", 3.0)
             return
-        image = to_qimage(result.overlay)
         clipboard.setImage(image)
         self._layout.canvas.toast(f"picture copied, {image.width()} × {image.height()}")
 

@@ -2,7 +2,7 @@
 
 Both are read from one filmed picture: what the timer shows, and what the picture of it in the window shows. The
 difference is how old the picture on the screen is, from light that enters the lens to light that leaves the screen,
-with all that cannot be asked: exposure, cable, driver, compositor and panel.
+with all that reports no latency: exposure, cable, driver, compositor and panel.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SAYS_EVERY_MS = 200
 _LOCATES_EVERY_SECONDS = 0.25
 _LONGEST_SECONDS = 5.0  # no latency above is read
 _TRIED = 24  # readings, of which half must show both timers before measuring begins
-_LOST_AFTER = 8  # readings in a row without the timer: then it is looked for again
+_LOST_AFTER = 8  # readings in a row without the timer: then it is searched for again
 _MARGIN = 12  # pixels of the window
 _SENTENCE_HEIGHT = 40
 _WHITE = QColor("white")
@@ -311,7 +311,7 @@ class GlassBench(QObject):
         self._loop = QEventLoop()
         self._filmed: list[Filmed] = []
         self._error: RtvizError | None = None
-        self._seen = 0  # markers in the last picture in which they were looked for
+        self._found = 0  # markers in the last picture that was searched for them
         self._unread = 0  # pictures in a row
         self._homographies: tuple[screen_timer.Points, screen_timer.Points] | None = None
         self._located_at = float("-inf")
@@ -327,7 +327,7 @@ class GlassBench(QObject):
         """
         app = QApplication.instance()
         assert app is not None
-        app.installEventFilter(self)  # after the window's own, and so asked before it
+        app.installEventFilter(self)  # after the window's own, and so called before it
         ticking = QTimer()
         ticking.timeout.connect(lambda: self._tick(seconds, aim_seconds))
         ticking.start(_SAYS_EVERY_MS)
@@ -380,7 +380,7 @@ class GlassBench(QObject):
     def _locate(self, levels: Any) -> None:
         found = screen_timer.find_markers(levels)
         matrices = [screen_timer.homography(places, found) for places in self.window.markers()]
-        self._seen = sum(number in found for places in self.window.markers() for number in places)
+        self._found = sum(number in found for places in self.window.markers() for number in places)
         if matrices[0] is not None and matrices[1] is not None:
             self._homographies = matrices[0], matrices[1]
 
@@ -459,13 +459,13 @@ class GlassBench(QObject):
         if status.source_state != "live":
             return status.source_sentence or f"{self._place} has sent no picture yet"
         where = f"in the picture of {self._place}"
-        if self._homographies is None and not self._seen:
+        if self._homographies is None and not self._found:
             return (
                 f"the timer is not found {where}: point the camera at this screen, so that it fills the picture, and "
                 "avoid reflections"
             )
         if self._homographies is None:
-            return f"{self._seen} of the 8 markers are found {where}: show the whole screen, straight and sharp"
+            return f"{self._found} of the 8 markers are found {where}: show the whole screen, straight and sharp"
         if not timer_read:
             return f"the timer is found {where} but not read: hold the camera still, focus, and dim the screen"
         return (

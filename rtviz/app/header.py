@@ -15,7 +15,7 @@ _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme"
 
 
 class Header(QWidget):
-    """The bar. `asked` carries an action's name.
+    """The bar. `requested` carries an action's name.
 
     Attributes:
         title: the source and what is muted.
@@ -24,7 +24,7 @@ class Header(QWidget):
         tools: icon name -> button.
     """
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, bindings: Bindings) -> None:
         super().__init__()
@@ -69,15 +69,20 @@ class Header(QWidget):
 
     def _fill_help(self, menu: QMenu) -> None:
         key = self._bindings.shown("help")
-        for text, action in ((f"All keys\t{key}" if key else "All keys", "help"), ("Tour in five stops", "tour")):
+        entries = (
+            (f"All keys\t{key}" if key else "All keys", "help"),
+            ("Change keys…", "change_keys"),
+            ("Tour in five stops", "tour"),
+        )
+        for text, action in entries:
             entry = menu.addAction(text)
             if entry is not None:
-                entry.triggered.connect(lambda _=False, action=action: self.asked.emit(action))
+                entry.triggered.connect(lambda _=False, action=action: self.requested.emit(action))
 
     def _tool(self, action: str, tip: str) -> QToolButton:
         button = _flat_button(tip)
         button.setAccessibleName(action.replace("_", " "))
-        button.clicked.connect(lambda: self.asked.emit(action))
+        button.clicked.connect(lambda: self.requested.emit(action))
         return button
 
     def set_theme(self, theme: Theme) -> None:
@@ -101,11 +106,19 @@ def fill_when_opened(button: QToolButton, fill: Callable[[QMenu], None]) -> None
     menu.aboutToShow.connect(refill)
 
 
-def offer_choices(button: QToolButton, words: str, choices: Sequence[str], holder: object, attribute: str) -> None:
+def offer_choices(
+    button: QToolButton,
+    words: str,
+    choices: Sequence[str],
+    holder: object,
+    attribute: str,
+    more: tuple[str, Callable[[], None]] | None = None,
+) -> None:
     """Let a button's menu choose the value of an attribute.
 
     Args:
         words: of an entry, with {} for the choice.
+        more: the text of one more entry, and what it does.
     """
 
     def fill(menu: QMenu) -> None:
@@ -115,6 +128,11 @@ def offer_choices(button: QToolButton, words: str, choices: Sequence[str], holde
                 entry.setCheckable(True)
                 entry.setChecked(choice == getattr(holder, attribute))
                 entry.triggered.connect(lambda _=False, choice=choice: setattr(holder, attribute, choice))
+        if more is not None:
+            menu.addSeparator()
+            entry = menu.addAction(more[0])
+            if entry is not None:
+                entry.triggered.connect(lambda: more[1]())
 
     fill_when_opened(button, fill)
 

@@ -24,7 +24,7 @@ _MODIFIERS = (Qt.Key_Shift, Qt.Key_Control, Qt.Key_Alt, Qt.Key_Meta, Qt.Key_AltG
 _INPUT = (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.KeyPress, QEvent.Wheel, QEvent.Drop)
 _DURING_A_SWEEP = ("elevator_save", "snapshot", "record")  # these do not end a layer sweep
 _ONCE = ("elevator", "full_screen", "hide_all", "help", "pause", "record", "snapshot", "theme", "quit")  # no repeat
-_EDITING = {*(f"Ctrl+{letter}" for letter in "ACVXZ"), "Ctrl+Left", "Ctrl+Right"}
+_EDITING = {*(f"Ctrl+{letter}" for letter in "ACVXYZ"), "Ctrl+Shift+Z", "Ctrl+Left", "Ctrl+Right", "Ctrl+Backspace"}
 _ARROWS = {"Left", "Right", "Up", "Down", "Home", "End", "PageUp", "PageDown"}
 
 

@@ -43,7 +43,7 @@ def _key_of(view: views.ViewInfo) -> str:
 def _rows() -> tuple[Action, ...]:
     heads = [Action(f"head_{n}", "Heads and layers", f"head {n}", (str(n),), "choose a head") for n in range(10)]
     shown = [
-        Action(f"view_{view.name}", "View", view.label.lower(), (_key_of(view),), more=view.help)
+        Action(f"view_{view.name}", "View", view.word, (_key_of(view),), more=view.help)
         for view in map(views.find, views.names())
     ]
     return (
@@ -56,6 +56,7 @@ def _rows() -> tuple[Action, ...]:
         Action("follow", "Heads and layers", "follow the head that stands out", ("Shift+F",)),
         Action("elevator", "Heads and layers", "sweep through the layers", ("Shift+E",)),
         Action("query_cls", "Heads and layers", "query back to CLS", ("Q",)),
+        Action("query_register", "Heads and layers", "query the next register", ("Shift+Q",)),
         Action("model_next", "Models and objects", "next model on this machine", ("M",)),
         Action("model_menu", "Models and objects", "models, and weights files", ("Ctrl+M",), kiosk=False),
         Action("pane_add", "Models and objects", "add a model beside it", ("Y",), more="a click chooses a pane"),
@@ -63,7 +64,7 @@ def _rows() -> tuple[Action, ...]:
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
         Action("mute", "Heads and layers", "mute or unmute this head", ("Z",)),
         Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
-        Action("unmark", "Models and objects", "unmark the last object or prompt", ("Ctrl+Z",)),
+        Action("unmark", "Models and objects", "unmark the last object or prompt", ("Delete",)),
         Action("clear_marks", "Models and objects", "unmark all objects or prompts", ("Shift+T",)),
         Action("reference_open", "Models and objects", "find a place of another picture", ("Ctrl+R",), kiosk=False),
         *shown,
@@ -72,6 +73,9 @@ def _rows() -> tuple[Action, ...]:
         Action("layout_next", "View", "overlay, alone, side by side", ("B",)),
         Action("colormap_next", "View", "next colours", ("C",)),
         Action("upsampling_next", "View", "smooth, true patches, follow edges", ("U",)),
+        Action("undo", "View", "undo", ("Ctrl+Z",), "undo, redo a change of settings"),
+        Action("redo", "View", "redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "undo, redo a change of settings"),
+        Action("reset", "View", "reset all settings", ("Ctrl+Backspace",), more="but the model; Undo brings them back"),
         Action("refit", "View", "refit the colours", ("X",), more="the range of a heatmap, the components of PCA"),
         Action("opacity_down", "View", "less opaque", ("[",), "opacity"),
         Action("opacity_up", "View", "more opaque", ("]",), "opacity"),
@@ -80,6 +84,8 @@ def _rows() -> tuple[Action, ...]:
         Action("zoom_in", "View", "zoom in", ("Ctrl+=", "Ctrl++"), "zoom in, out"),
         Action("zoom_out", "View", "zoom out", ("Ctrl+-",), "zoom in, out"),
         Action("zoom_whole", "View", "show the whole picture", ("Ctrl+0",)),
+        Action("wipe", "View", "a divider to drag", ("Shift+W",), more="two models, or frame and overlay"),
+        Action("color_bar", "View", "colour bar, on or off", ("Shift+C",)),
         Action("mode_next", "View", "locked or smooth", ("L",)),
         Action("pause", "Time", "pause, play; slide show of pages", ("Space",)),
         Action("step_back", "Time", "previous frame", (",",), "previous, next frame or page"),
@@ -93,14 +99,18 @@ def _rows() -> tuple[Action, ...]:
         Action("mark_in", "Time", "in point here", ("Shift+I",), "in, out point of a part", kiosk=False),
         Action("mark_out", "Time", "out point here", ("Shift+O",), "in, out point of a part", kiosk=False),
         Action("clear_part", "Time", "clear in and out point", ("Shift+X",), kiosk=False),
+        Action("clip_previous", "Time", "previous video", ("Ctrl+PageUp",), "previous, next video"),
+        Action("clip_next", "Time", "next video", ("Ctrl+PageDown",), "previous, next video"),
         Action("slower", "Time", "play slower", ("<",), "play slower, faster"),
         Action("faster", "Time", "play faster", (">",), "play slower, faster"),
-        Action("loop", "Time", "loop", ("Ctrl+L",)),
+        Action("loop", "Time", "loop", ("Ctrl+L",), more="where it is off, the next of several videos follows"),
         Action("render", "Keep", "render the file to a video", ("Ctrl+Shift+E",), kiosk=False),
         Action("record", "Keep", "record what is shown", ("R",), kiosk=False),
         Action("record_what", "Keep", "record overlay, beside, clean", ("Shift+R",), kiosk=False),
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
+        Action("save_pca_basis", "Keep", "save the components of PCA", ("Ctrl+B",), kiosk=False),
         Action("snapshot_what", "Keep", "snapshot as shown, labelled, clean", ("Shift+S",), kiosk=False),
+        Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy the picture, the command", kiosk=False),
         Action("copy_command", "Keep", "copy the command that shows this", ("Ctrl+Shift+C",),
                "copy the picture, the command", kiosk=False),
@@ -134,7 +144,8 @@ _MOUSE = (
     ("Models and objects", ("Shift+right",), "mark what a prompt leaves out"),
 )
 
-_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−"}
+_PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−",
+           "PageUp": "PgUp", "PageDown": "PgDn"}  # fmt: skip
 _MODIFIERS = ("Ctrl", "Alt", "Meta", "Shift")
 
 
@@ -163,7 +174,7 @@ class Bindings:
                 changed[name] = tuple(plain(key) for key in keys if key.strip())
         self._keys |= changed
         self._actions: dict[str, str] = {}
-        # What the user bound takes a key away from what had it by default; of two wishes for one key the first wins.
+        # What the user bound takes a key away from what had it by default; of two bindings of one key the first wins.
         for name in (*changed, *(name for name in self._keys if name not in changed)):
             kept: list[str] = []
             for key in self._keys[name]:

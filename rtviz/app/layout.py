@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QApplication, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from rtviz.app.canvas import Canvas
 from rtviz.app.header import Header
@@ -110,6 +121,7 @@ class Layout(QWidget):
             section.open(section.name not in state.get("closed", []))
         self.side = self._side()
         self._put_together()
+        self._order_tabs()
         self.strip.setToolTip(bindings.tip("head_next", "Heads of the current layer: click one, or press its number"))
         for part in (self.layers.slider, self.layers.tiles):
             part.setToolTip(bindings.tip("layer_up", "Layers, the last on top"))
@@ -164,6 +176,20 @@ class Layout(QWidget):
         whole.addWidget(self.header)
         whole.addLayout(middle, 1)
         whole.addWidget(self.readouts)
+
+    def _order_tabs(self) -> None:
+        """Tab goes as one reads: the bar at the top, the layers, the picture and what is below it, the panels."""
+        parts = (self.header, self.layers, self.canvas, self.pages, self.transport, self.heads, self.side)
+        controls = [
+            control
+            for part in parts
+            for control in (part, *part.findChildren(QWidget))
+            if control.focusPolicy() & Qt.TabFocus
+            and control.window() is self  # and not of the list that a box opens
+            and not isinstance(control.parentWidget(), (QComboBox, QAbstractSpinBox))
+        ]
+        for one, other in pairwise(controls):
+            QWidget.setTabOrder(one, other)
 
     @property
     def bare(self) -> bool:

@@ -33,7 +33,7 @@ class LicenceDialog(QDialog):
         text.setTextInteractionFlags(Qt.TextBrowserInteraction)
         text.setOpenExternalLinks(True)
         column.addWidget(text)
-        once = QLabel("You are asked once for all models of this licence.")
+        once = QLabel("Accepting it once is enough for all models of this licence.")
         once.setProperty("faint", True)
         column.addWidget(once)
         row = QHBoxLayout()

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from PyQt5.QtCore import QPointF, QRectF, Qt
-from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from rtviz.app.viewport import Viewport
 from rtviz.frame import Result
-from rtviz.markup import Dot, Note, Outline, Place, Ring, Text
+from rtviz.markup import Dot, Note, Outline, Place, Ring, Scale, Text
 
 _GROUND = QColor(10, 11, 14, 178)
 _EDGE = QColor(10, 11, 14)
 _SMALLEST, _LARGEST = 11.0, 20.0  # pixels of a line of letters; on a large canvas more
 _READABLE = 7.0  # what would be smaller is left out
 _LARGE_CANVAS = 1000.0
+_LEAST_SCALE = 90.0  # a picture with room for less has no scale
 
 
 def paint(
-    painter: QPainter, result: Result, whole: QRectF, viewports: Sequence[Viewport], height: float, font: QFont
+    painter: QPainter,
+    result: Result,
+    viewports: Sequence[Viewport],
+    base: Viewport | None,
+    scale: float,
+    height: float,
+    font: QFont,
+    *,
+    scales: bool = True,
 ) -> None:
     """Paint what is written and marked on a result.
 
     Args:
-        whole: where all of the shown picture would lie without a zoom.
+        viewports: of its parts that are zoomed by themselves.
+        base: of what is in none of them; None if it is not seen.
+        scale: pixels of the canvas for one of the picture, without a zoom.
         height: of the canvas, in pixels.
+        scales: whether what the colours mean is painted.
     """
     tall, broad = result.overlay.shape[:2]
-    scale = whole.width() / broad
     largest = _LARGEST * max(1.0, height / _LARGE_CANVAS)
-    base = Viewport(QRectF(0, 0, 1, 1), whole, whole)
     for one in result.annotations:
         place = (*one.center, 0, 0) if isinstance(one, Ring) else one.region if isinstance(one, Note) else one.place
         middle = QPointF((place[1] + place[3] / 2) / broad, (place[0] + place[2] / 2) / tall)
         viewport = next((each for each in viewports if each.part.contains(middle)), base)
+        if viewport is None:
+            continue
         box = viewport.on_canvas(_fractions(place, broad, tall))
         seen = viewport.window.intersected(viewport.content)
         painter.save()
         painter.setClipRect(seen)
         if isinstance(one, Ring):
-            _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0))
+            _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0), QColor(*one.color))
         elif isinstance(one, Outline):
             _outline(painter, box, one, min(max(one.thick * scale, 1.0), 4.0))
+        elif isinstance(one, Scale):
+            if scales:
+                _scale(painter, box.intersected(seen), one, font)
         elif one.radius is None:
             if seen.contains(box.center()):
                 _note(painter, one, box, scale, font)
@@ -59,11 +75,49 @@ def _fractions(place: Place, broad: int, tall: int) -> tuple[float, float, float
     return place[1] / broad, place[0] / tall, place[3] / broad, place[2] / tall
 
 
-def _ring(painter: QPainter, center: QPointF, radius: float) -> None:
+def _ring(painter: QPainter, center: QPointF, radius: float, color: QColor) -> None:
     painter.setBrush(Qt.NoBrush)
-    for pen in (QPen(_EDGE, 5.0), QPen(QColor("white"), 2.5)):
+    for pen in (QPen(_EDGE, 5.0), QPen(color, 2.5)):
         painter.setPen(pen)
         painter.drawEllipse(center, radius, radius)
+
+
+def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None:
+    """A bar of the colours at the right edge of a rectangle, with what its ends and its middle mean."""
+    tall = min(150.0, region.height() * 0.35)
+    if tall < _LEAST_SCALE or region.width() < 2 * _LEAST_SCALE:
+        return
+    bar = QRectF(region.right() - 24, region.center().y() - tall / 2, 10, tall)
+    ticks = [
+        (share, f"{scale.low + (scale.high - scale.low) * share ** (1 / scale.gamma):.1f}") for share in (0.0, 0.5, 1.0)
+    ]
+    small = QFont(font)
+    small.setPixelSize(12)
+    metrics = QFontMetricsF(small)
+    unit = "× uniform"
+    broad = max(metrics.horizontalAdvance(unit), 30 + max(metrics.horizontalAdvance(text) for _, text in ticks))
+    painter.setPen(Qt.NoPen)
+    painter.setBrush(_GROUND)
+    painter.drawRoundedRect(QRectF(region.right() - broad - 18, bar.top() - 30, broad + 14, tall + 42), 6, 6)
+    colors = _gradient(scale.colormap)
+    painter.drawImage(bar, colors)
+    painter.setFont(small)
+    painter.setPen(QColor(244, 244, 240))
+    painter.drawText(QRectF(region.right() - broad - 11, bar.top() - 27, broad, 16), Qt.AlignRight, unit)
+    for share, text in ticks:
+        y = bar.bottom() - share * tall
+        painter.drawText(QRectF(bar.left() - 66, y - 8, 60, 16), int(Qt.AlignRight | Qt.AlignVCenter), text)
+
+
+@lru_cache(maxsize=16)
+def _gradient(colormap: str) -> QImage:
+    """The colours from the high end down, a pixel each."""
+    from rtviz.drawing.palette import colormap as colors_of  # the window opens before what draws is loaded
+
+    image = QImage(1, 256, QImage.Format_RGB32)
+    for place, color in enumerate(colors_of(colormap)):
+        image.setPixelColor(0, 255 - place, QColor(*(int(value) for value in color)))
+    return image
 
 
 def _outline(painter: QPainter, box: QRectF, outline: Outline, thick: float) -> None:

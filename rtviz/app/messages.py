@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PyQt5.QtCore import QEvent, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QTextDocument, QTextOption, QWheelEvent
@@ -75,7 +76,7 @@ class _Sentence(QTextEdit):
 class _CardFrame(QFrame):
     """One card: the word and the sentence side by side, buttons behind them, as far as there is room."""
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -110,15 +111,16 @@ class _CardFrame(QFrame):
             button.setToolTip(label)
             if place == 0 and card.tone != "bad" and len(card.offers) > 1:
                 button.setObjectName("primary")
-            button.clicked.connect(lambda _=False, command=command: self.asked.emit(command))
+            button.clicked.connect(lambda _=False, command=command: self.requested.emit(command))
             self.buttons.append(button)
             flow.addWidget(button)
-        self._offered.setVisible(bool(self.buttons))
         self._whole = QBoxLayout(QBoxLayout.LeftToRight, self)
         self._whole.setContentsMargins(12, 8, 10, 8)
         self._whole.setSpacing(8)
         self._whole.addLayout(self._said, 1)
         self._whole.addWidget(self._offered)
+        if not self.buttons:  # shown before it had a parent, it would be a window, and close the menu that is open
+            self._offered.hide()
 
     def show_card(self, card: Card, theme: Theme) -> None:
         color = {"good": theme.good, "warn": theme.warn, "bad": theme.bad}[card.tone]
@@ -158,7 +160,7 @@ def structure(card: Card) -> tuple[object, ...]:
 class Messages(QScrollArea):
     """The cards, one under the other, at the top of their parent."""
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -190,9 +192,12 @@ class Messages(QScrollArea):
             self._frames = []
             for card in cards:
                 frame = _CardFrame(card)
-                frame.asked.connect(self.asked)
+                frame.requested.connect(self.requested)
                 self._column.addWidget(frame)
                 self._frames.append(frame)
+            buttons = [button for frame in self._frames for button in frame.buttons]
+            for one, other in pairwise([self.parentWidget(), *buttons]):
+                QWidget.setTabOrder(one, other)  # Tab comes from the picture to what lies on it
         self.shown = list(cards)
         for frame, card in zip(self._frames, cards, strict=True):
             frame.show_card(card, self.theme)

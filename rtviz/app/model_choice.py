@@ -13,13 +13,13 @@ from rtviz.app.cards import Card
 from rtviz.app.clipboard import copy_text
 from rtviz.app.commands import Commands
 from rtviz.app.fetching import Fetcher
+from rtviz.app.file_filters import WEIGHTS, offer
 from rtviz.app.finder import Finder
 from rtviz.app.layout import Layout
 from rtviz.app.licence import LicenceDialog
 from rtviz.app.remembered import Remembered
 from rtviz.errors import LicenceNotAccepted, WeightsMissing, WeightsRefused
 from rtviz.live.session import LiveSession, LiveStatus
-from rtviz.models import WEIGHTS_SUFFIXES
 
 if TYPE_CHECKING:
     from rtviz.models import Row
@@ -131,8 +131,7 @@ class ModelChoice(QObject):
     def ask_for_weights(self, model: str | None = None) -> None:
         """Ask for a weights file of a model, or of any."""
         dialog = QFileDialog(self._layout, f"Weights of {model}" if model else "Weights file")
-        kinds = " ".join(f"*{suffix}" for suffix in WEIGHTS_SUFFIXES)
-        dialog.setNameFilters([f"Weights ({kinds})", "All files (*)"])
+        offer(dialog, WEIGHTS)
         dialog.setFileMode(QFileDialog.ExistingFile)
         recent = next((Path(file.path).parent for file in self._remembered.weights_files), None)
         if recent is not None and recent.is_dir():
@@ -179,7 +178,7 @@ class ModelChoice(QObject):
     # --- the offer of a trained model --------------------------------------------------------------------------------
 
     def offer(self, status: LiveStatus) -> Card | None:
-        """A card that offers a trained DINO while a stand-in runs that nobody asked for."""
+        """A card that offers a trained DINO while a stand-in runs that nobody chose."""
         settings, name = self._session.settings, status.model_name or ""
         stand_in = name == "embedded" or name.startswith("random:")
         if settings.model or settings.weights or not stand_in or self._layout.window_state.get("no_offer"):

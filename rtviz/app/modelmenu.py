@@ -143,6 +143,7 @@ class ModelMenu(QFrame):
 
     def open_under(self, widget: QWidget) -> None:
         """Show it under a widget, within the screen."""
+        self._awaited = None  # of a download that has failed since, a card tells: it must not close the menu anew
         at = widget.mapToGlobal(QPoint(widget.width() // 2 - _WIDTH // 2, widget.height() + 2))
         inner = self._scroll.widget()
         wanted = (inner.sizeHint().height() if inner is not None else 300) + self.file.sizeHint().height() + 20

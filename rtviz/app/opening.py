@@ -8,10 +8,13 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, Qt
 from PyQt5.QtWidgets import QFileDialog, QMenu
 
+from rtviz.app.file_filters import PICTURES, VIDEOS, WEIGHTS, offer
 from rtviz.app.finder import Finder
 from rtviz.app.header import fill_when_opened
 from rtviz.app.layout import Layout
+from rtviz.app.playlist import Playlist
 from rtviz.app.remembered import Remembered
+from rtviz.errors import RtvizError
 from rtviz.live.session import LiveSession, LiveStatus
 
 _UNLISTED = ("scene:", "screen:", "camera:", "pages:")  # these are not among the recent places
@@ -21,6 +24,7 @@ class Opening(QObject):
     """Opens places, and remembers those that delivered a frame.
 
     Args:
+        take: takes files that are chosen in a dialog to where they belong.
         do: does an action.
         finder: finds cameras in the background.
     """
@@ -31,11 +35,13 @@ class Opening(QObject):
         session: LiveSession,
         remembered: Remembered,
         finder: Finder,
+        take: Callable[[Sequence[str]], None],
         do: Callable[[str], None],
     ) -> None:
         super().__init__(layout)  # Qt disconnects it when the window goes
         self._layout, self._session, self._remembered = layout, session, remembered
-        self._finder, self._do = finder, do
+        self._finder, self._take, self._do = finder, take, do
+        self.playlist = Playlist()
         self._cameras: list[tuple[str, str]] = []
         self._pending: str | None = None  # opened, but no frame yet
         finder.cameras.connect(self._take_cameras)
@@ -43,8 +49,30 @@ class Opening(QObject):
         layout.source.refresh.connect(self._find_cameras)
         fill_when_opened(layout.header.open_button, self._fill_menu)
 
+    def actions(self) -> dict[str, Callable[[], None]]:
+        """Action -> what does it."""
+        return {
+            "open": self.ask_for_files,
+            "open_folder": self.ask_for_folder,
+            "open_scene": lambda: self.open("scene:"),
+            "clip_previous": lambda: self._step(-1),
+            "clip_next": lambda: self._step(1),
+        }
+
     def open(self, place: str) -> None:
         """Leave the present source for this one, if it can be opened."""
+        self._open(self.playlist.begin([place]))
+
+    def _step(self, step: int) -> None:
+        place = self.playlist.neighbour(step)
+        if place is not None:
+            self._open(place)
+        elif len(self.playlist.places) < 2:
+            self._layout.canvas.toast("one video is open: several files dropped on the window are a playlist", 3.0)
+        else:
+            self._layout.canvas.toast("this is the last one" if step > 0 else "this is the first one")
+
+    def _open(self, place: str) -> None:
         self._pending = place
         self._session.open(place)
         name = place if "://" in place else Path(place).name or place
@@ -52,17 +80,23 @@ class Opening(QObject):
         self._layout.canvas.setFocus()
 
     def open_files(self, paths: Sequence[str]) -> None:
-        """Open one file or folder, or several pictures as pages."""
-        from rtviz.sources.pages import gather
+        """Open files and folders: pictures as pages, several videos one after the other."""
+        from rtviz.sources.pages import places_of  # the window opens before what it loads
 
-        place, skipped = gather(paths)
-        self.open(place)
-        if skipped:
-            self._layout.canvas.toast(f"{skipped} more not opened: one video at a time", 4.0)
+        try:
+            places, left_out = places_of(paths)
+        except RtvizError as error:
+            self._layout.canvas.toast(str(error), 4.0)
+            return
+        self._open(self.playlist.begin(places))
+        if left_out:
+            what = "a folder holds" if left_out == 1 else f"{left_out} folders hold"
+            self._layout.canvas.toast(f"{what} neither pictures nor videos", 4.0)
 
     def ask_for_files(self) -> None:
-        dialog = QFileDialog(self._layout, "Open a video, or pictures")
+        dialog = QFileDialog(self._layout, "Open videos, or pictures")
         dialog.setFileMode(QFileDialog.ExistingFiles)
+        offer(dialog, VIDEOS, PICTURES, WEIGHTS)
         self._show(dialog)
 
     def ask_for_folder(self) -> None:
@@ -75,7 +109,7 @@ class Opening(QObject):
         if recent is not None:
             dialog.setDirectory(str(recent))
         dialog.setAttribute(Qt.WA_DeleteOnClose)
-        dialog.filesSelected.connect(self.open_files)
+        dialog.filesSelected.connect(self._take)
         dialog.open()  # not modal: the picture goes on behind it
 
     def _fill_menu(self, menu: QMenu) -> None:
@@ -92,6 +126,11 @@ class Opening(QObject):
             add(name, lambda place=place: self.open(place))  # type: ignore[misc]
         add("Built-in scene", lambda: self.open("scene:"))
         add("This screen", lambda: self.open("screen:"))
+        if len(self.playlist.places) > 1:
+            menu.addSeparator()
+            for number, place in enumerate(self.playlist.places):
+                words = f"{number + 1}   {'pictures' if place.startswith('pages:') else Path(place).name or place}"
+                add(words, lambda number=number: self._open(self.playlist.choose(number)))  # type: ignore[misc]
         if self._remembered.recent:
             menu.addSeparator()
             for place in self._remembered.recent:
@@ -107,7 +146,10 @@ class Opening(QObject):
         self._layout.source.show_places(found, self._remembered.recent)
 
     def note(self, status: LiveStatus) -> None:
-        """Remember a place once it has delivered a frame."""
+        """Remember a place once it has delivered a frame; at its end go on with the next of several."""
+        following = self.playlist.after(status)
+        if following is not None:
+            self._open(following)
         place = self._pending
         if (
             place is None

@@ -87,7 +87,7 @@ class _Pages(QAbstractListModel):
         self._reader = reader
         self._generation = 0
         self._images: dict[int, QPixmap] = {}
-        self._asked: set[int] = set()
+        self._requested: set[int] = set()
         reader.read.connect(self._take)
 
     def show_pages(self, pages: Sequence[Page]) -> None:
@@ -95,7 +95,7 @@ class _Pages(QAbstractListModel):
         self.pages = pages
         self._generation += 1
         self._images.clear()
-        self._asked.clear()
+        self._requested.clear()
         self._reader.forget()
         self.endResetModel()
 
@@ -103,24 +103,24 @@ class _Pages(QAbstractListModel):
         return 0 if parent is not None and parent.isValid() else len(self.pages)
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
-        """The file's name, or its thumbnail: None until it is read, which is asked for by this."""
+        """The file's name, or its thumbnail: None until it is read, which this call requests."""
         number = index.row()
         if role in (Qt.ToolTipRole, Qt.AccessibleTextRole, Qt.DisplayRole):
             return f"{number + 1}: {self.pages[number].path.name}"
         if role != Qt.DecorationRole:
             return None
         image = self._images.get(number)
-        if image is None and number not in self._asked:
-            if len(self._asked) >= _WAITING:  # the oldest wishes have been dropped, and may come again
-                self._asked.clear()
-            self._asked.add(number)
+        if image is None and number not in self._requested:
+            if len(self._requested) >= _WAITING:  # the reader has dropped the oldest requests, and they may come again
+                self._requested.clear()
+            self._requested.add(number)
             self._reader.want(self._generation, number, self.pages[number], self.side)
         return image
 
     def _take(self, generation: int, number: int, image: QImage) -> None:
         if generation != self._generation:
             return
-        self._asked.discard(number)
+        self._requested.discard(number)
         if len(self._images) >= _KEPT:
             del self._images[next(iter(self._images))]
         self._images[number] = QPixmap.fromImage(image)

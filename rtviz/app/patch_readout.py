@@ -50,8 +50,8 @@ def paint_outline(painter: QPainter, result: Result, spot: Spot, found: Hover, v
         )
     )
     maps = result_at(result, spot).maps
-    asked = "cls" if maps is None else maps.query
-    place = None if asked == "cls" else Grid(found.rows, found.columns).patch_at(asked)
+    query = None if maps is None else maps.query_place
+    place = None if query is None else Grid(found.rows, found.columns).patch_at(query)
     if place != (found.row, found.column):  # else the view has put its own sign there
         painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing, False)  # its lines are one with the pixels

@@ -52,7 +52,21 @@ class PictureMouse(QObject):
             "zoom_in": lambda: self._canvas.zoom_by(_STEP),
             "zoom_out": lambda: self._canvas.zoom_by(1 / _STEP),
             "zoom_whole": self._canvas.show_whole,
+            "wipe": self._wipe,
         }
+
+    def _wipe(self) -> None:
+        """Put a border between two pictures, to be dragged, or take it away."""
+        canvas = self._canvas
+        if canvas.wipe is not None:
+            canvas.wipe = None
+            canvas.toast("no divider")
+        elif canvas.can_wipe:
+            canvas.wipe = 0.5
+            canvas.toast("drag the divider")
+        else:
+            canvas.toast("a divider is between two models, or the frame and what is drawn on it", 4.0)
+        canvas.update()
 
     @property
     def asks_a_patch(self) -> bool:
@@ -98,14 +112,16 @@ class PictureMouse(QObject):
             self._set_query(spot)
 
     def _marked(self, mark: Mark) -> None:
-        needed = views.find(self._session.settings.view).needs
-        if "prompts" in needed:
+        view = views.find(self._session.settings.view)
+        if "second" in view.reads:
+            self._change(second=Point(round(mark.x + mark.width / 2, 4), round(mark.y + mark.height / 2, 4)))
+        elif "prompt" in view.reads:
             self._with_message(lambda mark: self._take_prompt(mark, True), mark)
         else:
-            self._with_message(self._take_reference if "references" in needed else self._commands.mark, mark)
+            self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
 
     def _excluded(self, spot: Spot) -> None:
-        if "prompts" in views.find(self._session.settings.view).needs:
+        if "prompt" in views.find(self._session.settings.view).reads:
             self.prompt(spot, positive=False)
 
     def _with_message(self, use: Callable[[Mark], None], mark: Mark) -> None:
@@ -127,7 +143,7 @@ class PictureMouse(QObject):
     def _is_pinned(self, spot: Spot) -> bool:
         """Whether a view that follows the pointer is pinned to the patch under a spot."""
         settings = self._session.settings
-        if settings.query == "cls" or not views.find(settings.view).follows_pointer:
+        if not isinstance(settings.query, Point) or not views.find(settings.view).follows_pointer:
             return False
         return self._patch_of(spot) == self._patch_of(spot._replace(x=settings.query.x, y=settings.query.y))
 

@@ -39,7 +39,7 @@ class Graph(QWidget):
 class LatencyGraph(Graph):
     """The age of what was on screen over the last minute, in milliseconds, newest on the right."""
 
-    # A picture this old is felt as late; the scale never shows less, so that a quiet line looks quiet.
+    # A picture this old is felt as late; the scale never shows less, so that a quiet line is drawn flat.
     LATE_MS = 200.0
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.notices import Notice, Remedy, worded
-from rtviz.settings import Settings
+from rtviz.settings import Settings, token_name
 from rtviz.views.requirements import has_features, muted
 
 _WEIGHTS_NAME = 14  # lines' heights that the name of a weights file may be broad in the top bar
@@ -29,11 +29,13 @@ class Presenter:
 
     Attributes:
         status: the session's, of the last `show`.
+        numbered: which one of several places is open; empty for none.
     """
 
     def __init__(self, layout: Layout, session: LiveSession, commands: Commands) -> None:
         self._layout, self._session, self._commands = layout, session, commands
         self.status = LiveStatus()
+        self.numbered = ""
         self._maps: Maps | None = None
         self._thumbnail_settings: Settings | None = None
         self._notices: tuple[str, ...] = ()
@@ -126,7 +128,7 @@ class Presenter:
         if self._layout.isFullScreen() and not self._layout.picture_only and not view.mosaic:
             lines = self._hud_lines()
         self._commands.silent = ("head", "layer", "view", "query") if lines else ()
-        awaited = f"{view.label.lower()}: computing …" if self._awaited() else ""
+        awaited = f"{view.word}: computing …" if self._awaited() else ""
         covered = messages.geometry().bottom() if messages.isVisible() else 0
         if (lines, awaited, covered) != (canvas.hud, canvas.awaited, canvas.covered):
             canvas.hud, canvas.awaited, canvas.covered = lines, awaited, covered
@@ -141,8 +143,8 @@ class Presenter:
         second = (
             f"{status.page[0] + 1} / {status.page[1]}" if status.page else "",
             status.model_name or "",
-            views.find(settings.view).label.lower(),
-            "query: CLS" if query == "cls" else "query: one patch",
+            views.find(settings.view).word,
+            f"query: {token_name(query, 'one patch')}",
         )
         return ["   ".join(filter(None, line)) for line in ((where, self._commands.describe("head")), second)]
 
@@ -179,7 +181,7 @@ class Presenter:
             name = name if page == name else f"{name}   ·   {page}"  # a document is one file
         heads = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in heads) if len(heads) <= 3 else f"{len(heads)} heads"
-        title = "   ·   ".join(filter(None, (name or source, f"{which} muted" if heads else "")))
+        title = "   ·   ".join(filter(None, (name or source, self.numbered, f"{which} muted" if heads else "")))
         file = Path(status.first_weights).name if status.first_weights and not status.focus else ""
         model = status.model_name or "no model yet"
         if file and status.model_name:

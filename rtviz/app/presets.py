@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PyQt5.QtCore import QObject, Qt
 from PyQt5.QtWidgets import QInputDialog, QMenu
@@ -37,6 +38,9 @@ class PresetsMenu(QObject):
         super().__init__(layout)  # Qt disconnects it when the window goes
         self._layout, self._session, self._remembered, self._fallback = layout, session, remembered, fallback
         self._do, self._show_settings = do, show_settings
+        # Of the preset that is shown: what it set of the model, and what had been chosen before.
+        self._set: dict[str, Any] = {}
+        self._chosen: dict[str, Any] = {}
         fill_when_opened(layout.header.presets_button, self._fill)
 
     def open(self) -> None:
@@ -54,16 +58,21 @@ class PresetsMenu(QObject):
             save.triggered.connect(lambda: self._do("save_preset"))
 
     def use(self, path: Path) -> None:
-        """Show what a preset says."""
+        """Show what a preset says, with the model that was chosen by hand unless it names one."""
         before = self._session.settings
+        untouched = all(getattr(before, name) == value for name, value in self._set.items())
+        chosen = before.replace(**self._chosen) if untouched else before
         try:
-            settings = apply_preset(path, before)
+            settings = apply_preset(path, chosen)
         except RtvizError as error:
             self._layout.canvas.toast(str(error), 4.0)
             return
         unchanged = {name for name in MODEL_FIELDS if getattr(settings, name) == getattr(before, name)}
         self._remembered.add_choices(self._fallback.settings())
         self._remembered.note_given(settings, {option.name for option in Settings.options()} - unchanged)
+        replaced = [name for name in MODEL_FIELDS if getattr(settings, name) != getattr(chosen, name)]
+        self._set = {name: getattr(settings, name) for name in replaced}
+        self._chosen = {name: getattr(chosen, name) for name in replaced}
         self._session.update(settings)
         self._session.focus(0)
         self._show_settings()

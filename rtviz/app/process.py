@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,7 +26,7 @@ from rtviz.settings import Settings, presets
 
 
 def run(
-    place: str | None,
+    places: Sequence[str],
     settings: Settings | Mapping[str, Any] | None,
     config: str | Path | None,
     kiosk: bool,
@@ -44,10 +44,12 @@ def run(
     remembered.note_given(settings, None if isinstance(given, Settings) or config is not None else given or ())
     app = application()
     mode = remembered.window.get("mode")
-    session = LiveSession(place, settings, **({"mode": mode} if mode in MODES else {}))
+    session = LiveSession(places[0] if places else None, settings, **({"mode": mode} if mode in MODES else {}))
     if stream is not None:
         session.start_stream(stream)
     window = Window(session, remembered, kiosk=kiosk)
+    if places:
+        window.opening.playlist.begin(places)
     with Guards(window) as guards:
         if kiosk:
             window.showFullScreen()
@@ -74,7 +76,7 @@ def application() -> QApplication:
 
 
 def starting_settings(given: Settings | Mapping[str, Any] | None, kept: Mapping[str, Any]) -> Settings:
-    """What to show at first: a Settings as it is; otherwise what was asked for, over what is remembered.
+    """What to show at first: a Settings as it is; otherwise what was given, over what is remembered.
 
     Raises:
         SettingsError: a value is not allowed.

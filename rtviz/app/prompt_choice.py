@@ -48,7 +48,7 @@ class PromptChoice(QObject):
         if not positive and not any(one.positive and one.name == name for one in settings.prompt):
             self._layout.canvas.toast(f"first Shift+click where {name} is", 3.0)
             return
-        path = keep(result.frame.pixels, self._folder or cache_folder("prompts"), _KEPT)
+        path = keep(result.frame.pixels, self._folder or cache_folder("prompted"), _KEPT)
         prompts = (*settings.prompt, Prompt(str(path), mark, positive, name))
         self._session.update(settings.replace(prompt=prompts, view=views.PROMPTS))
         self._layout.canvas.toast(name if positive else f"not {name}")

@@ -10,6 +10,7 @@ from PyQt5.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from rtviz import views
+from rtviz.app.file_filters import PICTURES, VIDEOS, offer
 from rtviz.app.kept_frames import cache_folder, keep
 from rtviz.app.layout import Layout
 from rtviz.errors import RtvizError
@@ -51,6 +52,7 @@ class ReferenceChoice(QObject):
         """Ask for a picture, then for a place on it."""
         dialog = QFileDialog(self._layout, "Reference picture")
         dialog.setFileMode(QFileDialog.ExistingFile)
+        offer(dialog, PICTURES, VIDEOS)
         dialog.setAttribute(Qt.WA_DeleteOnClose)
         dialog.fileSelected.connect(self.ask_for_place)
         dialog.open()  # not modal: the picture goes on behind it

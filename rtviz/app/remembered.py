@@ -200,13 +200,15 @@ def about(path: Path) -> str:
 
 
 def apply_preset(path: Path, settings: Settings) -> Settings:
-    """A preset's settings, with defaults for the rest; the model stays unless the preset names one.
+    """A preset's settings, with defaults for the rest, without panes unless it names some; the model stays unless it
+    names one.
 
     Raises:
         RtvizError: the preset cannot be read.
     """
     values, _ = load_preset(path)
-    kept = {name: getattr(settings, name) for name in ("compare", *MODEL_FIELDS)}
+    aside = ONE_MODEL if ONE_MODEL & values.keys() else frozenset()  # another model's weights are of no use to it
+    kept = {name: getattr(settings, name) for name in MODEL_FIELDS if name not in aside}
     return Settings.from_mapping({name: value for name, value in kept.items() if value is not None} | values)
 
 

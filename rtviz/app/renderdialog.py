@@ -39,7 +39,7 @@ from rtviz.app.renderform import (
 from rtviz.app.renderlist import RenderList
 from rtviz.app.renders import Render, RenderQueue
 from rtviz.app.transport import clock
-from rtviz.settings import LAYOUTS
+from rtviz.settings import LAYOUTS, token_name
 from rtviz.sinks import codecs_for
 
 _SIZES = ("as large as the source", "x1080", "x720", "x480")
@@ -382,7 +382,7 @@ def _described(subject: Subject, choices: Choices) -> str:
     if view.by_layer:
         parts.append("last layer" if settings.layer == -1 else f"layer {settings.layer}")
     if "query" in view.reads:
-        parts.append("query: CLS" if settings.query == "cls" else "query: a patch")
+        parts.append(f"query: {token_name(settings.query, 'a patch')}")
     return "As on screen: " + ", ".join(parts)
 
 

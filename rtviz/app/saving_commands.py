@@ -1,4 +1,4 @@
-"""Actions that write files: recordings, snapshots, the last seconds, the layer sweep."""
+"""Actions that write files: recordings, snapshots, the last seconds, the layer sweep, a basis of PCA."""
 
 from __future__ import annotations
 
@@ -46,11 +46,16 @@ class SavingCommands:
             "snapshot_what": self._snapshot_what,
             "save_past": self._save_past,
             "elevator_save": self._save_elevator,
+            "save_pca_basis": self._save_pca_basis,
         }
 
     def videos_folder(self) -> Path:
         """The user's folder for videos, which is there."""
         return self._folder(".mp4")
+
+    def pictures_folder(self) -> Path:
+        """The user's folder for pictures, which is there."""
+        return self._folder(".png")
 
     def _folder(self, suffix: str) -> Path:
         import platformdirs
@@ -109,6 +114,19 @@ class SavingCommands:
     def _save_past(self) -> None:
         self.session.save_past(self._new_file(".mp4", "past"))
         self._say("saving the last seconds")
+
+    def _save_pca_basis(self) -> None:
+        """Fit principal components on the picture shown, save them, and show them from now on."""
+        result = self.session.latest()
+        if result is None or result.maps is None or result.maps.tokens is None:
+            self._say("principal components are saved where the view PCA shows them", 3.0)
+            return
+        from rtviz.views.pca_basis import PcaBasis
+
+        path = self._new_file(".npz", "pca")
+        PcaBasis.fit([result.maps]).save(path)
+        self.session.update(self.session.settings.replace(pca_basis=str(path)))
+        self._say(f"wrote {path}", 3.0)
 
     def _save_elevator(self) -> None:
         result = self.session.latest()

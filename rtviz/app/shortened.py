@@ -13,7 +13,7 @@ class ShortenedLabel(QLabel):
     """A label of one line; `text()` and the tooltip have all of it.
 
     Args:
-        where: which part gives way to an ellipsis; a file's name is told by its beginning and its end.
+        where: which part gives way to an ellipsis; a file's name is recognised by its beginning and its end.
     """
 
     def __init__(

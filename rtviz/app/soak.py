@@ -84,7 +84,7 @@ class SoakFigures:
         seed: of the random keys; the same seed presses the same keys.
         keys, clicks: how many of each.
         frames: how many the camera delivered.
-        looks: how many frames the model predicted.
+        predictions: how many frames the model predicted.
         openings: how often the camera had to be opened; 0 of another source.
         samples: after each round.
         errors: what went wrong: exceptions in a slot or a thread, and a window that did not come back.
@@ -95,7 +95,7 @@ class SoakFigures:
     keys: int = 0
     clicks: int = 0
     frames: int = 0
-    looks: int = 0
+    predictions: int = 0
     openings: int = 0
     samples: list[Sample] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -155,7 +155,7 @@ class SoakFigures:
         memory, threads, handles = self.growth()
         return [
             f"{self.place}, seed {self.seed}: {self.keys} keys, {self.clicks} clicks, {self.frames} frames, "
-            f"{self.looks} predicted, the camera opened {self.openings} times",
+            f"{self.predictions} predicted, the camera opened {self.openings} times",
             *(sample.line() for sample in shown),
             f"from the middle third to the last, in the median: memory {memory:+.1f} MB, threads {threads:+g}, "
             f"file handles {handles:+g}",
@@ -239,7 +239,7 @@ class _Soak:
                 if on_sample is not None:
                     on_sample(sample)
         finally:
-            self._figures.frames, self._figures.looks = self._session.counts()
+            self._figures.frames, self._figures.predictions = self._session.counts()
             self._figures.openings = openings(self._figures.place)
             self._window.close()
             sys.excepthook, threading.excepthook = hooks

@@ -41,7 +41,7 @@ DARK = Theme(
     "#56b4e9", "#f0a00a", "#ff7b45",
 )  # fmt: skip
 LIGHT = Theme(
-    "light", "#e3e4e6", "#f5f5f3", "#ffffff", "#cfd1d5", "#17191d", "#565b64", "#9a5b00", "#ffffff",
+    "light", "#e3e4e6", "#f5f5f3", "#ffffff", "#cfd1d5", "#17191d", "#545962", "#9a5b00", "#ffffff",
     "#005a96", "#8a5a00", "#b23c00",
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}

@@ -27,11 +27,11 @@ def clock(seconds: float) -> str:
 class Transport(QWidget):
     """The row under the picture.
 
-    `asked` is emitted with an action's name, `sought` with seconds in a file, `rewound` with seconds before the
+    `requested` is emitted with an action's name, `sought` with seconds in a file, `rewound` with seconds before the
     present.
     """
 
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
     sought = pyqtSignal(float)
     rewound = pyqtSignal(float)
 
@@ -106,7 +106,7 @@ class Transport(QWidget):
             button.setText(text)
         else:
             self._icons[action] = button
-        button.clicked.connect(lambda: self.asked.emit(action))
+        button.clicked.connect(lambda: self.requested.emit(action))
         return button
 
     def set_theme(self, theme: Theme) -> None:

@@ -33,11 +33,13 @@ class Viewport(NamedTuple):
         part: its place in the shown picture, in fractions of that.
         window: where it is seen, in pixels of the canvas.
         content: where all of it would lie, in pixels of the canvas; larger than the window when zoomed.
+        room: what it is to fill: the window, or what that is a part of.
     """
 
     part: QRectF
     window: QRectF
     content: QRectF
+    room: QRectF
 
     def fractions(self, point: QPointF) -> tuple[float, float]:
         """A point of the canvas in fractions of the shown picture's width and height."""
@@ -75,14 +77,14 @@ class Viewport(NamedTuple):
             return Zoom()
         change = magnification / zoom.magnification
         width, height = self.content.width() * change, self.content.height() * change
-        x = (at.x() - self.content.x()) / self.content.width() + (self.window.center().x() - at.x()) / width
-        y = (at.y() - self.content.y()) / self.content.height() + (self.window.center().y() - at.y()) / height
+        x = (at.x() - self.content.x()) / self.content.width() + (self.room.center().x() - at.x()) / width
+        y = (at.y() - self.content.y()) / self.content.height() + (self.room.center().y() - at.y()) / height
         return self._held(Zoom(magnification, x, y), width, height)
 
     def _held(self, zoom: Zoom, width: float, height: float) -> Zoom:
         """The zoom with no empty border where the picture could fill the window; what is smaller is centred."""
-        return Zoom(zoom.magnification, _held(zoom.x, self.window.width(), width),
-                    _held(zoom.y, self.window.height(), height))  # fmt: skip
+        return Zoom(zoom.magnification, _held(zoom.x, self.room.width(), width),
+                    _held(zoom.y, self.room.height(), height))  # fmt: skip
 
 
 def _held(middle: float, window: float, content: float) -> float:
@@ -99,8 +101,15 @@ def fitted(result: Result, room: QRectF) -> QRectF:
     return rect
 
 
-def viewports(result: Result, room: QRectF, zoom: Zoom) -> list[Viewport]:
-    """What is zoomed by itself, all alike: each pane, and the frame beside a picture; a picture alone has the room."""
+def viewports(result: Result, room: QRectF, zoom: Zoom, wipe: float | None = None) -> list[Viewport]:
+    """What is zoomed by itself, all alike: each pane, and the frame beside a picture; a picture alone has the room.
+
+    Args:
+        wipe: of several panes, show the first two over each other, with a border so far from the left of the room to
+            its right.
+    """
+    if wipe is not None and len(result.panes) > 1:
+        return _wiped(result, room, zoom, wipe)
     whole = fitted(result, room)
     parts = _parts(result)
     found = []
@@ -112,25 +121,45 @@ def viewports(result: Result, room: QRectF, zoom: Zoom) -> list[Viewport]:
             part.height() * whole.height(),
         )
         window = room if len(parts) == 1 and part == _WHOLE else rest
-        width, height = rest.width() * zoom.magnification, rest.height() * zoom.magnification
-        x, y = _held(zoom.x, window.width(), width), _held(zoom.y, window.height(), height)
-        center = window.center()
-        found.append(Viewport(part, window, QRectF(center.x() - x * width, center.y() - y * height, width, height)))
+        found.append(Viewport(part, window, _content(rest, window, zoom), window))
     return found
+
+
+def _wiped(result: Result, room: QRectF, zoom: Zoom, wipe: float) -> list[Viewport]:
+    tall, broad = result.panes[0].box[2:]
+    scale = min(room.width() / broad, room.height() / tall)
+    content = _content(QRectF(0, 0, broad * scale, tall * scale), room, zoom)
+    border = room.x() + wipe * room.width()
+    windows = (
+        QRectF(room.x(), room.y(), border - room.x(), room.height()),
+        QRectF(border, room.y(), room.right() - border, room.height()),
+    )
+    return [
+        Viewport(_box(result, pane.box), window, content, room)
+        for pane, window in zip(result.panes, windows, strict=False)
+    ]
+
+
+def _content(rest: QRectF, window: QRectF, zoom: Zoom) -> QRectF:
+    """Where all of a part lies that has this size without a zoom."""
+    width, height = rest.width() * zoom.magnification, rest.height() * zoom.magnification
+    x, y = _held(zoom.x, window.width(), width), _held(zoom.y, window.height(), height)
+    return QRectF(window.center().x() - x * width, window.center().y() - y * height, width, height)
 
 
 def _parts(result: Result) -> list[QRectF]:
     """Boxes of the shown picture, in fractions of it, that show the same thing: copies of the frame, or mosaics."""
     if not result.panes:
         return _halves(_WHOLE, result)
-    height, width = result.overlay.shape[:2]
-
-    def box(top: int, left: int, tall: int, broad: int) -> QRectF:
-        return QRectF(left / width, top / height, broad / width, tall / height)
-
     mosaic = any(views.find(pane.result.settings.view).mosaic for pane in result.panes)
-    found = [half for pane in result.panes for half in _halves(box(*pane.box), pane.result)]
-    return found if mosaic else [*found, *(box(*place) for place in result.frame_boxes)]
+    found = [half for pane in result.panes for half in _halves(_box(result, pane.box), pane.result)]
+    return found if mosaic else [*found, *(_box(result, place) for place in result.frame_boxes)]
+
+
+def _box(result: Result, place: tuple[int, int, int, int]) -> QRectF:
+    """A (top, left, height, width) in pixels of the shown picture, in fractions of it."""
+    height, width = result.overlay.shape[:2]
+    return QRectF(place[1] / width, place[0] / height, place[3] / width, place[2] / height)
 
 
 def _halves(box: QRectF, result: Result) -> list[QRectF]:

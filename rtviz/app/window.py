@@ -7,20 +7,22 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QEvent, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication
 
 from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
+from rtviz.app.dropping import Dropping
+from rtviz.app.figuring import Figuring
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
+from rtviz.app.keys_file import open_keys_file
 from rtviz.app.kiosk import IdleWatch, Kiosk
 from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
@@ -41,7 +43,6 @@ from rtviz.app.transport import clock
 from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
-from rtviz.models import WEIGHTS_SUFFIXES
 
 _log = logging.getLogger("rtviz.app")
 
@@ -70,15 +71,19 @@ class Window(Layout):
             session, remembered, self.bindings, self.toast_requested.emit, lambda: self.models.names_here
         )
         self.presenter = Presenter(self, session, self.commands)
-        show_settings = self.presenter.show_settings
+        show_settings = self._show_settings
         self.fallback = ModelFallback(session, remembered)
-        self.opening = Opening(self, session, remembered, self._finder, self.do)
+        self.opening = Opening(
+            self, session, remembered, self._finder, lambda paths: self.dropping.take(paths), self.do
+        )
         self.model_choice = ModelChoice(
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
+        self.dropping = Dropping(self, self.opening.open_files, self.model_choice.load_file, self.presets.use)
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
+        self.figuring = Figuring(self, session, self.fallback.named, self.commands.saving.pictures_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self)
         self.stand = Kiosk(self, session, self.idle, self._show_everything, self.set_theme) if kiosk else None
@@ -95,6 +100,7 @@ class Window(Layout):
         self.action_table = self._action_table()
         self._connect()
         self._size = WindowSize(self, self.window_state, fixed=kiosk)
+        self.canvas.shows_scale = self.window_state.get("color_bar") is not False
         self.canvas.setFocus()
         self.set_theme(self.theme)
         show_settings()
@@ -112,10 +118,11 @@ class Window(Layout):
             part.picked.connect(lambda head: self.change(head=head))
         self.layers.picked.connect(lambda layer: self.change(layer=layer))
         for asking in (self.header, self.messages, self.transport, self.source, self.view):
-            asking.asked.connect(self.do)
+            asking.requested.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
-        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what")
+        figure = f"Figure…\t{self.bindings.shown('figure')}", lambda: self.do("figure")
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", figure)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -139,14 +146,13 @@ class Window(Layout):
             **self.own_window.actions(),
             **self._mouse.actions(),
             **self.copying.actions(),
-            "open": self.opening.ask_for_files,
-            "open_folder": self.opening.ask_for_folder,
+            **self.opening.actions(),
             "open_address": self.show_address_line,
             "reference_open": self.references.ask_for_file,
-            "open_scene": lambda: self.opening.open("scene:"),
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
             "render": self.rendering.open,
+            "figure": self.figuring.open,
             "mark_in": lambda: self._mark(start=self.session.status().position_seconds),
             "mark_out": lambda: self._mark(end=self.session.status().position_seconds),
             "clear_part": self._clear_part,
@@ -158,10 +164,12 @@ class Window(Layout):
             "hide_all": self._hide_all,
             "panels": self._panels,
             "meaning": self._meaning,
+            "color_bar": self._color_bar,
             "theme": lambda: self.set_theme(LIGHT if self.theme is DARK else DARK),
             "escape": self._escape,
             "help": self._help,
             "tour": self.tour.start,
+            "change_keys": lambda: self.canvas.toast(open_keys_file(self.remembered.folder), 8.0),
             "quit": self._quit,
         }
 
@@ -178,6 +186,11 @@ class Window(Layout):
         """Change settings, and show that in the controls at once."""
         self.idle.touched()
         self.commands.change(**changes)
+        self._show_settings()
+
+    def _show_settings(self) -> None:
+        """Settings have changed: that is a step that can be undone, and the controls show them."""
+        self.commands.note_settings()
         self.presenter.show_settings()
 
     def _dismiss_model(self) -> None:
@@ -201,6 +214,10 @@ class Window(Layout):
     def _meaning(self) -> None:
         self.window_state["meaning"] = not self.window_state.get("meaning", True)
         self.arrange()
+
+    def _color_bar(self) -> None:
+        self.window_state["color_bar"] = self.canvas.shows_scale = not self.canvas.shows_scale
+        self.canvas.toast("colour bar" if self.canvas.shows_scale else "no colour bar")
 
     def _escape(self) -> None:
         """One step back, out of whatever is most recent."""
@@ -272,6 +289,8 @@ class Window(Layout):
         self.session.shown_on((round(self.canvas.height() * ratio), round(self.canvas.width() * ratio)))
         status = self.session.status()
         self.fallback.learn(status)
+        self.commands.history.note_place((status.place, status.page), self.session.settings)
+        self.commands.note_settings()
         offer = None if self.kiosk or self.bare else self.model_choice.offer(status)
         shown = cards(
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch
@@ -282,6 +301,7 @@ class Window(Layout):
         if self.kiosk:  # what a visitor could press leads out; all is tried again by itself
             shown = [replace(card, offers=()) for card in shown]
         dismissed = status.model_sentence == self.fallback.dismissed
+        self.presenter.numbered = self.opening.playlist.words(status.place)
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])
         self.model_choice.show_state()
         self.rendering.show_status(status)
@@ -299,7 +319,9 @@ class Window(Layout):
     def _show_everything(self) -> None:
         self.help.hide()
         self.canvas.show_whole()
+        self.canvas.wipe = None
         self.canvas.show_whole()
+        self.canvas.wipe = None
         self.picture_only = False
         self.arrange()
 
@@ -321,25 +343,14 @@ class Window(Layout):
         super().changeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        data = event.mimeData()
-        if not self.kiosk and data is not None and (data.hasUrls() or data.hasText()):
-            event.acceptProposedAction()
+        if not self.kiosk:
+            self.dropping.enter(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self.dropping.sign.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        data = event.mimeData()
-        if data is None:
-            return
-        urls = [url.toLocalFile() or url.toString() for url in data.urls()] if data.hasUrls() else []
-        place = urls[0] if urls else data.text().strip()
-        if len(urls) > 1:
-            self.opening.open_files(urls)
-        elif place.lower().endswith(WEIGHTS_SUFFIXES):
-            self.model_choice.load_file(place)
-        elif place.endswith(".toml"):
-            self.presets.use(Path(place))
-        elif place:
-            self.opening.open(place)
-        event.acceptProposedAction()
+        self.dropping.drop(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.kiosk and self.asks_before_quitting:  # a visitor's Alt+F4: the key for quitting is the only way out
@@ -358,6 +369,7 @@ class Window(Layout):
         self._size.keep()
         self.hide()  # at once, however long the devices take to close
         self.rendering.queue.close()
+        self.figuring.worker.close()
         self.model_choice.fetcher.cancel()
         self.pages.reader.close()
         self.preview.reader.close()

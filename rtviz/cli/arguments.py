@@ -12,13 +12,11 @@ from rtviz import views
 from rtviz.cli import completion
 from rtviz.errors import SettingsError
 from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option, PromptsOption, ReferencesOption
-from rtviz.settings import MODEL_FIELDS, OutputSettings, Settings, load_preset, presets
+from rtviz.settings import MODEL_INPUT, OutputSettings, Settings, load_preset, presets
 from rtviz.words import one_line
 
 Command = Callable[[argparse.Namespace], int]  # returns the exit status
 
-# The options that decide what a model predicts.
-MODEL_INPUT = (*MODEL_FIELDS, "resolution", "query")
 STILL_RESOLUTION = "480, with patches of 14 pixels 518"
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from rtviz.cli.arguments import MODEL_INPUT, STILL_RESOLUTION, Commands, add_settings, given_settings
+from rtviz.cli.arguments import STILL_RESOLUTION, Commands, add_settings, given_settings
 from rtviz.cli.console import download_bars, notices, say
 from rtviz.cli.picture import add_frame_options, add_picture, one_frame
 from rtviz.errors import SettingsError
-from rtviz.settings import Settings
-
-_DRAWING = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")
+from rtviz.settings import FIGURE_FIELDS, MODEL_INPUT, Settings
 
 
 def add(commands: Commands) -> None:
@@ -31,7 +29,9 @@ def add(commands: Commands) -> None:
         help="of the colours: common to all maps, in multiples of uniform attention; or of each map alone, which makes "
         "a uniform map look uneven (common)",
     )  # fmt: skip
-    add_settings(parser, (*MODEL_INPUT, *_DRAWING), "model, query and drawing", resolution=STILL_RESOLUTION)
+    parser.add_argument("--no-labels", dest="labels", action="store_false", help="no words on the page")
+    parser.add_argument("--no-bar", dest="bar", action="store_false", help="no colour bar")
+    add_settings(parser, (*MODEL_INPUT, *FIGURE_FIELDS), "model, query and drawing", resolution=STILL_RESOLUTION)
     add_frame_options(parser, "overwrite")
 
 
@@ -57,11 +57,12 @@ def _run(parsed: argparse.Namespace) -> int:
     if missing:
         say(f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)")
     maps = next(iter(predictions.values()))
+    parts = {"labels": parsed.labels, "bar": parsed.bar}
     if names or isinstance(maps, str) or not maps.has_attention:
-        figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale)
+        figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale, **parts)
     else:
         draw = figures.heads if parsed.paper else figures.layers_by_heads
-        figure = draw(frame, maps, settings, parsed.width, parsed.scale)
+        figure = draw(frame, maps, settings, parsed.width, parsed.scale, **parts)
     figures.save(figure, parsed.output, overwrite=True)
     if not parsed.quiet:
         say(f"wrote {parsed.output}")

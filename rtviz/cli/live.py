@@ -9,7 +9,6 @@ from pathlib import Path
 from rtviz import views
 from rtviz.cli.arguments import Commands, add_config, add_options, given_settings
 from rtviz.cli.console import say
-from rtviz.errors import SettingsError
 from rtviz.settings import Settings, load_preset
 
 
@@ -18,8 +17,8 @@ def add(commands: Commands) -> None:
     parser = commands.add("live", _live, "open the desktop app")
     parser.add_argument(
         "source", metavar="SOURCE", nargs="*",
-        help="a camera's number or name, a video, pictures or a folder of them, an http or rtsp address, screen: or "
-        "scene:; the first camera that works if not given",
+        help="a camera's number or name, videos, pictures or a folder of them, an http or rtsp address, screen: or "
+        "scene:; several videos play one after the other; the first camera that works if not given",
     )  # fmt: skip
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)
@@ -53,18 +52,16 @@ def _live(parsed: argparse.Namespace) -> int:
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
     settings = Settings.from_mapping(shown | given)
     views.find(settings.view)
-    place = None
+    places: list[str] = []
     if parsed.source:
-        from rtviz.sources.pages import gather
+        from rtviz.sources.pages import places_of
 
-        place, left_out = gather(parsed.source)
-        if left_out:
-            raise SettingsError("SOURCE", " ".join(parsed.source), "one place, or several pictures")
-        if settings.prompt and (Path(place).exists() or place.startswith("scene:")):
-            given["prompt"] = settings.with_prompts_on(place).prompt
+        places, _ = places_of(parsed.source)
+        if settings.prompt and (Path(places[0]).exists() or places[0].startswith("scene:")):
+            given["prompt"] = settings.with_prompts_on(places[0]).prompt
     named = shown | given
     return app.launch(
-        place, Settings.from_mapping(named) if parsed.fresh else named,
+        places or None, Settings.from_mapping(named) if parsed.fresh else named,
         config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream,
     )  # fmt: skip
 

@@ -74,7 +74,7 @@ def _part(parsed: argparse.Namespace) -> tuple[float, int | None]:
 
 
 def still_settings(parsed: argparse.Namespace, settings: Settings, model: Model, frame: Frame) -> Settings:
-    """The settings at the resolution that shows most, unless one was asked for."""
+    """The settings at the resolution that shows most, unless one was given."""
     from rtviz.engine.engine import for_still
 
     return settings if "resolution" in vars(parsed) else for_still(settings, [model], frame.size)

@@ -43,7 +43,7 @@ def _stream(parsed: argparse.Namespace) -> int:
     session.set_loop(parsed.loop)
     session.start_stream(parsed.output)
     until = None if parsed.seconds is None else time.monotonic() + parsed.seconds
-    told = time.monotonic()
+    reported = time.monotonic()
     known: tuple[str, ...] = ()
     with session:
         while until is None or time.monotonic() < until:
@@ -57,8 +57,8 @@ def _stream(parsed: argparse.Namespace) -> int:
                 raise SourceError(status.source_sentence)
             if status.model_state == "failed" and status.model_name is None:
                 raise status.model_error or WeightsMissing(status.model_sentence)
-            if not parsed.quiet and time.monotonic() - told > _TELL_SECONDS:
-                told = time.monotonic()
+            if not parsed.quiet and time.monotonic() - reported > _TELL_SECONDS:
+                reported = time.monotonic()
                 say(
                     f"{parsed.output}: {status.streamed} pictures, camera {status.camera_fps:.0f} fps, "
                     f"attention {status.attention_fps:.1f} fps"

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from rtviz.drawing import blend, labels
 from rtviz.frame import Pixels, Result
-from rtviz.markup import Annotation, Note, Ring
+from rtviz.markup import Annotation, Note, Outline, Ring, Scale
 
 
 def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
-    """A picture with annotations painted in, in order; itself if there are none."""
-    if not annotations:
+    """A picture with annotations painted in, in order, but for scales; itself if there are none."""
+    if all(isinstance(one, Scale) for one in annotations):
         return plain
     picture = plain.copy()
     for one in annotations:
@@ -20,7 +20,7 @@ def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
             labels.paint(picture, one)
         elif isinstance(one, Ring):
             blend.paint_ring(picture, one)
-        else:
+        elif isinstance(one, Outline):
             blend.paint_outline(picture, one)
     return picture
 

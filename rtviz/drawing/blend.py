@@ -142,12 +142,12 @@ def _border(picture: Pixels, box: Box, color: Color, thick: int) -> None:
         inner[:thick], inner[-thick:], inner[:, :thick], inner[:, -thick:] = color, color, color, color
 
 
-def marker(picture: Pixels, x: float, y: float, box: Box | None = None) -> None:
+def marker(picture: Pixels, x: float, y: float, box: Box | None = None, color: Color = (255, 255, 255)) -> None:
     """A ring round the query's point, given as fractions of the width and height of a box of the picture."""
     box = box or Box(0, 0, picture.shape[0], picture.shape[1])
     radius = max(3, round(min(box.size) * 0.018))
     center = (box.top + min(box.height - 1, int(y * box.height)), box.left + min(box.width - 1, int(x * box.width)))
-    ring = Ring(center, radius, max(1, radius // 3))
+    ring = Ring(center, radius, max(1, radius // 3), color)
     if not put(ring):
         paint_ring(picture, ring)
 
@@ -156,4 +156,4 @@ def paint_ring(picture: Pixels, ring: Ring) -> None:
     """Paint a ring into a picture, in place."""
     center = ring.center[1], ring.center[0]
     cv2.circle(picture, center, ring.radius, (10, 11, 14), ring.thick + 2, cv2.LINE_AA)
-    cv2.circle(picture, center, ring.radius, (255, 255, 255), ring.thick, cv2.LINE_AA)
+    cv2.circle(picture, center, ring.radius, ring.color, ring.thick, cv2.LINE_AA)

@@ -79,15 +79,17 @@ def read(place: str) -> Frame:
         SourceMissing, SourceUnreadable: it cannot be read.
         SettingsError: the time is no number, or the video has no frame there.
     """
-    path, at, time = place.rpartition(AT_TIME) if AT_TIME in place and not Path(place).exists() else (place, "", "0")
+    path, at = _parts(place)
     try:
-        start = float(time)
+        start = float(at or 0)
     except ValueError:
         raise SettingsError("reference", place, f"a number of seconds after {AT_TIME}") from None
     with open_source(path, start=start) as source:
         for frame in source:
             return frame
-    raise SettingsError("reference", place, f"a time at which the video has a frame after {at}" if at else "a picture")
+    raise SettingsError(
+        "reference", place, f"a time at which the video has a frame after {AT_TIME}" if at is not None else "a picture"
+    )
 
 
 def _key(model: Model, one: Reference | Prompt, features: str, resolution: int) -> Hashable:
@@ -98,9 +100,15 @@ def _key(model: Model, one: Reference | Prompt, features: str, resolution: int) 
 def _changed(place: str) -> int | None:
     """When a file was last written; None if it is none."""
     try:
-        return Path(place.rpartition(AT_TIME)[0] or place).stat().st_mtime_ns
+        return Path(_parts(place)[0]).stat().st_mtime_ns
     except OSError:
         return None
+
+
+def _parts(place: str) -> tuple[str, str | None]:
+    """The file, and what stands after "#t=", unless that belongs to the file's name; None where it does not stand."""
+    path, at, time = place.rpartition(AT_TIME)
+    return (path, time) if at and not Path(place).exists() else (place, None)
 
 
 __all__ = ["References", "read"]

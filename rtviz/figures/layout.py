@@ -14,7 +14,7 @@ from rtviz.drawing import palette
 from rtviz.errors import SettingsError
 from rtviz.figures.style import STYLE, figure_class
 from rtviz.frame import Frame, Pixels
-from rtviz.settings import Query
+from rtviz.settings import Point, Query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,16 +84,26 @@ class Tile:
 
 
 class Page:
-    """A page of a given width that grows downwards with everything placed on it; all in inches."""
+    """A page of a given width that grows downwards with everything placed on it; all in inches.
 
-    def __init__(self, width: float) -> None:
+    Args:
+        labels: False leaves out all words and the room for them, but for the numbers at the colour bar.
+        bar: False leaves out the colour bar.
+    """
+
+    def __init__(self, width: float, labels: bool = True, bar: bool = True) -> None:
         self.width = check_width(width)
+        self.labels, self.bar = labels, bar
         self.y = EDGE
         self._draws: list[Callable[[Figure, float], None]] = []
 
     def down(self, inches: float) -> None:
         """Move the place for the next item down."""
         self.y += inches
+
+    def line(self, size: int = SMALL) -> float:
+        """The height of a line of text; none without labels."""
+        return LINE[size] if self.labels else 0.0
 
     def text(
         self,
@@ -116,6 +126,8 @@ class Page:
             middle: a height in whose middle the text is placed.
             upright: whether it runs upwards, in the middle of `middle`.
         """
+        if not self.labels:
+            return
         top = self.y if top is None else top
         how: dict[str, Any] = {"ha": align, "fontsize": size, "color": color, "parse_math": False}
         how["fontweight"] = "bold" if bold else "normal"
@@ -131,6 +143,8 @@ class Page:
 
     def heading(self, name: str, remark: str, left: float = EDGE) -> None:
         """Writes a name, and a remark behind it, or below it if the line is too short."""
+        if not self.labels:
+            return
         room = self.width - EDGE - left
         for line in wrapped(name, room, NAME, bold=True):
             self.text(line, left, size=NAME, bold=True, color="black")
@@ -145,7 +159,7 @@ class Page:
         """Places a text in as many lines as it needs."""
         for line in wrapped(text, room):
             self.text(line, left)
-            self.down(LINE[SMALL])
+            self.down(self.line())
 
     def tile(
         self,
@@ -206,10 +220,10 @@ def rows_of_tiles(page: Page, tiles: Sequence[Tile | None], across: int, size: t
             left = EDGE + number * (size[1] + GAP)
             title = next((title for title in tile.titles if text_length(title) <= size[1] + GAP / 2), tile.titles[-1])
             page.text(title, left + size[1] / 2, align="center", color="black")
-            page.y, top = page.y + LINE[SMALL], page.y
+            page.y, top = page.y + page.line(), page.y
             page.tile(left, size, tile.draw, tile.color)
             page.y = top
-        page.down(LINE[SMALL] + size[0] + GAP)
+        page.down(page.line() + size[0] + GAP)
 
 
 def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Axes], None]:
@@ -217,7 +231,7 @@ def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Axes], None]:
 
     def draw(place: Axes) -> None:
         place.imshow(pixels, aspect="auto")
-        if query != "cls":
+        if isinstance(query, Point):
             for color, broad in (("black", 2.0), ("white", 0.9)):
                 spot = query.x * pixels.shape[1] - 0.5, query.y * pixels.shape[0] - 0.5
                 place.plot(*spot, marker="+", markersize=6 + broad, markeredgewidth=broad, color=color)

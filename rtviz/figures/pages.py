@@ -49,6 +49,9 @@ def layers_by_heads(
     settings: Settings | None = None,
     width: float = 6.9,
     scale: Scale = "common",
+    *,
+    labels: bool = True,
+    bar: bool = True,
 ) -> Figure:
     """Every layer and head: a row for each layer, a column for each head, below the frame.
 
@@ -58,6 +61,8 @@ def layers_by_heads(
         settings: colormap, gamma, upsampling; `Settings()` if not given.
         width: inches, 2 to 100.
         scale: of the colours, "common" to all maps, or of "each" alone.
+        labels: False leaves out all words.
+        bar: False leaves out the colour bar.
 
     Raises:
         SettingsError: the model has no heads; the width or the scale is not allowed, or leaves no room.
@@ -67,8 +72,8 @@ def layers_by_heads(
     _refuse_without_heads(maps)
     colors = colors_of([*maps.attention.reshape(-1, *maps.grid)], settings, scale)
     with style():
-        page = Page(width)
-        numbers = LINE[SMALL] + text_length(f"{maps.layers}") + 0.03
+        page = Page(width, labels, bar)
+        numbers = page.line() + text_length(f"{maps.layers}") + 0.03 if labels else 0.0
         room = width - 2 * EDGE - numbers
         tile = (room - (maps.heads - 1) * GAP / 2) / maps.heads
         if tile < _LEAST_BARE:
@@ -85,10 +90,10 @@ def layers_by_heads(
         left = EDGE + numbers
         across = maps.heads * tile + (maps.heads - 1) * GAP / 2
         page.text("head", left + across / 2, align="center")
-        page.down(LINE[SMALL])
+        page.down(page.line())
         for head in range(0, maps.heads, math.ceil(text_length("00 ") / tile) if tile < text_length("00 ") else 1):
             page.text(f"{head}", left + head * (tile + GAP / 2) + tile / 2, align="center", color="black")
-        page.down(LINE[SMALL])
+        page.down(page.line())
         top = page.y
         every = math.ceil(LINE[SMALL] / (size[0] + GAP / 2))
         for layer in range(maps.layers):
@@ -108,6 +113,9 @@ def heads(
     settings: Settings | None = None,
     width: float = 6.9,
     scale: Scale = "common",
+    *,
+    labels: bool = True,
+    bar: bool = True,
 ) -> Figure:
     """The frame, every head of one layer, and in one picture every head's mask of the top share of its mass, each in a
     colour of its own: as figures 1 and 3 of Caron et al. (2021) show heads. Where masks meet, the colour is that of the
@@ -119,6 +127,8 @@ def heads(
         settings: layer, threshold, colormap, gamma, upsampling; `Settings()` if not given.
         width: inches, 2 to 100.
         scale: of the colours, "common" to all maps, or of "each" alone.
+        labels: False leaves out all words.
+        bar: False leaves out the colour bar.
 
     Raises:
         SettingsError: the maps have no such layer, or the model no heads; the width or the scale is not allowed.
@@ -130,7 +140,7 @@ def heads(
     attention = maps.attention[layer]
     colors = colors_of(attention, settings, scale)
     with style():
-        page = Page(width)
+        page = Page(width, labels, bar)
         across, tile = fitting_tiles(maps.heads + 2, page, whole)
         page.heading(maps.model, f"layer {layer}; {query_words(maps)}")
         page.down(0.02)
@@ -159,6 +169,9 @@ def compare(
     settings: Settings | None = None,
     width: float = 6.9,
     scale: Scale = "common",
+    *,
+    labels: bool = True,
+    bar: bool = True,
 ) -> Figure:
     """Models below each other: of each the mask that holds the top share of one head's mass, below the frame, and
     beside it all heads of the layer.
@@ -178,6 +191,8 @@ def compare(
             for models without heads also cam and target.
         width: inches, 2 to 100.
         scale: of the colours, "common" to all maps, or of "each" alone.
+        labels: False leaves out all words.
+        bar: False leaves out the colour bar.
 
     Raises:
         SettingsError: the maps of a model with heads have no such layer; the width or the scale is not allowed.
@@ -191,7 +206,7 @@ def compare(
     rows = {name: row_of(whole, maps, settings) for name, maps in there.items()}
     colors = colors_of([values for row in rows.values() for _, values in row.maps], settings, scale)
     with style():
-        page = Page(width)
+        page = Page(width, labels, bar)
         most = max(len(row.maps) for row in rows.values())
         across, tile = fitting_tiles(most + 1, page, whole, first=1)
         share = f"{100 * settings.threshold:.0f} %"
@@ -257,7 +272,7 @@ def _opening(
         size = TALLEST / 2, TALLEST / 2 * frame.size[1] / frame.size[0]
     top = page.y
     rows_of_tiles(page, [Tile(("input",), picture(frame.pixels, query))], 1, size)
-    below, page.y = page.y, top + LINE[SMALL]
+    below, page.y = page.y, top + page.line()
     left = EDGE + size[1] + 0.1
     room = page.width - EDGE - left
     for name, remark in named:

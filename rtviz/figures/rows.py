@@ -13,7 +13,7 @@ from rtviz.drawing.masks import mask_pixels
 from rtviz.errors import lacks_classifier
 from rtviz.figures.scale import in_means
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.settings import METHOD_TITLES, Settings
+from rtviz.settings import METHOD_TITLES, Settings, token_name
 from rtviz.views import mask as mask_view
 from rtviz.views.cam import positive, stage_map
 from rtviz.views.overlap import overlap
@@ -23,7 +23,8 @@ from rtviz.views.selection import layer_of
 
 def query_words(maps: Maps) -> str:
     """The query of maps, in words."""
-    return "query: CLS" if maps.query == "cls" else f"query: the patch at {maps.query.x:g}, {maps.query.y:g} (+)"
+    at = maps.query_place
+    return f"query: {token_name(maps.query)}" if at is None else f"query: the patch at {at.x:g}, {at.y:g} (+)"
 
 
 @dataclass(frozen=True)

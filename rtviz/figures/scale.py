@@ -91,7 +91,9 @@ class Colors:
         return resample.enlarge(fine[None], (rows * side * again, columns * side * again), how)[0]
 
     def bar(self, page: Page, left: float, room: float) -> None:
-        """Places the colour bar with its marks and what they count."""
+        """Places the colour bar with its marks and what they count, if the page has one."""
+        if not page.bar:
+            return
         length, high = min(1.5, room), 0.07
         if self.top is None:
             marks, words = {0.0: "least", 1.0: "most"}, "in each map, which has its own range"
@@ -107,7 +109,7 @@ class Colors:
         inset = max(map(text_length, marks.values())) / 2  # the outermost words stand out by half
         page.tile(left + inset, (high, length - 2 * inset), draw)
         beside = left + length + 0.04 + inset
-        if room - (beside - left) >= 1.0:
+        if page.labels and room - (beside - left) >= 1.0:
             lines = wrapped(words, room - (beside - left))
             top = page.y + high / 2 - 0.5 * LINE[SMALL] * len(lines)
             for number, line in enumerate(lines):

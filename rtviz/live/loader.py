@@ -95,7 +95,7 @@ class Loader:
             except _Cancelled:
                 return None, None, "", None
             except Exception as error:  # the edge of the thread: the status says it
-                if sentence:  # the failure of the second attempt says nothing about what the user asked for
+                if sentence:  # the failure of the second attempt says nothing about what the user requested
                     break
                 sentence = in_words(error)
                 reason = error if isinstance(error, RtvizError) else None

@@ -106,7 +106,7 @@ class Playback:
         """The maps of the frame itself or of the nearest one of its stream; rather of one that answers.
 
         Args:
-            answers: whether maps show what is asked for.
+            answers: whether maps answer the current settings.
         """
         place = next(place for place, other in enumerate(self.recorded) if other.number == recorded.number)
         nearest = sorted(

@@ -125,7 +125,10 @@ class Presenter:
         with shared.changed:
             predictions = [prediction, *(slot.prediction_for(captured) for slot in slots[1:])]
             statuses = [slot.status() for slot in slots]
-            focus, screen, recording = shared.focus, shared.screen, shared.recording is not None
+            focus, screen, recorder = shared.focus, shared.screen, shared.recording
+        recording = recorder is not None
+        if recorder is not None:
+            screen = recorder.screen
         if recording:  # what is measured of the moment is not for those who see the video
             statuses = [replace(status, attention_fps=0.0) for status in statuses]
         models = [

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtviz.errors import OutputUnwritable, SettingsError, in_words
-from rtviz.frame import Result
+from rtviz.errors import OutputUnwritable, RtvizError, SettingsError, in_words
+from rtviz.frame import Frame, Maps, Result
 from rtviz.live.broadcast import Broadcast
 from rtviz.live.capture import Capture
 from rtviz.live.connection import Attempt, OpenSource, SourceTimeouts
@@ -314,10 +314,33 @@ class LiveSession:
         """Whether the end of a file is followed by its beginning."""
         self._capture.set_loop(loop)
 
+    def predict_each(self, frame: Frame) -> dict[str, Maps | str]:
+        """What each model predicts for a frame with no head muted, by the models' names; a text says why there is
+        nothing. The forward passes run between those of the session, in the caller's thread.
+        """
+        from rtviz.analysis.tracking import Tracker  # it loads OpenCV, which the first paint does without
+
+        with self._shared.changed:
+            settings, slots = self._shared.settings.replace(mute=(), track=()), list(self._shared.slots)
+        captured = CapturedFrame(frame, time.monotonic(), -1, -1)
+        found: dict[str, Maps | str] = {}
+        for slot in slots:
+            if slot.model is None:
+                found[slot.name] = slot.status().explanation or slot.state
+                continue
+            try:
+                found[slot.name] = self._inference.predict(slot, captured, settings, (), Tracker()).maps
+            except RtvizError as error:
+                found[slot.name] = str(error)
+        return found
+
     # --- recording -------------------------------------------------------------------------------------------------
 
     def start_recording(self, path: str | Path, what: str = "overlay") -> None:
         """Write what is shown to a video with its real timestamps: "overlay", "side-by-side" or "clean".
+
+        The video has the size of its first picture. What is shown later, panes that were added among it, is fitted into
+        that, with titles that can be read there.
 
         A disk that fills up ends the recording with a notice; what was written until then plays.
 
@@ -326,7 +349,8 @@ class LiveSession:
             SinkError: the file cannot be written, or exists.
         """
         shared, info = self._shared, self._capture.info
-        recorder = VideoRecorder(Path(path), what, info.fps if info is not None else None, self._recording_ended)
+        fps = info.fps if info is not None else None
+        recorder = VideoRecorder(Path(path), what, fps, self._recording_ended, shared.screen)
         with shared.changed:
             before, shared.recording = shared.recording, recorder
             drawn = shared.drawn

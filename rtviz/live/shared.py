@@ -223,7 +223,7 @@ class SharedState:
             if self._turns_page(prediction.captured):
                 return False  # of the page before
             slot.prediction = prediction
-            # When every frame is shown, the next one brings it, unless it is late or something new was asked for.
+            # When every frame is shown, the next one brings it, unless it is late or the request has changed.
             if (
                 self.mode == "locked"
                 or self.playback is not None

@@ -39,7 +39,8 @@ class LiveStatus:
         age_ms: from the capture of the frame on screen until it was painted.
         attention_age_ms: how much older the frame is that the attention on screen was predicted for; 0 when locked.
         skipped: frames that arrived and were never drawn.
-        layers, heads, patch_size: of the model in focus; 0 without one. A convolutional network has no heads.
+        layers, heads, patch_size, registers: of the model in focus; 0 without one, and heads of a convolutional
+            network.
         position_seconds: in the source, or in the past when rewound.
         page: (number from 0, count) of a source of pages; None of others.
         recording: the file that is being written.
@@ -84,6 +85,7 @@ class LiveStatus:
     layers: int = 0
     heads: int = 0
     patch_size: int = 0
+    registers: int = 0
     position_seconds: float = 0.0
     page: tuple[int, int] | None = None
     recording: str | None = None
@@ -155,6 +157,7 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
             layers=model.layers if model is not None else 0,
             heads=model.heads if model is not None else 0,
             patch_size=model.patch_size if model is not None else 0,
+            registers=_registers(prediction),
             position_seconds=capture.position_seconds,
             page=_page(capture.info, capture.position_seconds),
             recording=str(recording.path) if recording is not None else None,
@@ -183,6 +186,13 @@ def _model_state(slot: ModelSlot) -> tuple[str, str]:
     if slot.state in ("waiting", "loading"):
         return "loading", slot.sentence or f"loading {slot.settings.model or 'the model'}"
     return slot.state, slot.sentence
+
+
+def _registers(prediction: Prediction | None) -> int:
+    if prediction is None:
+        return 0
+    maps = prediction.maps
+    return len(maps.prefix_names) - int(maps.has_cls)
 
 
 def _head_stats(shared: SharedState, prediction: Prediction) -> tuple[HeadStats, ...]:

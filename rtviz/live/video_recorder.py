@@ -30,6 +30,7 @@ class VideoRecorder:
         path: the video.
         what: "overlay", "side-by-side" or "clean".
         fps: rate of the source, if known.
+        screen: (height, width) in pixels of the canvas, if known.
         on_end: called once, in the recorder's thread, with one sentence about how it ended.
 
     Raises:
@@ -37,7 +38,14 @@ class VideoRecorder:
         SinkError: the file cannot be written, or exists.
     """
 
-    def __init__(self, path: Path, what: str, fps: float | None, on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        fps: float | None,
+        on_end: Callable[[str], None],
+        screen: tuple[int, int] | None = None,
+    ) -> None:
         check_new_video(path)
         if what not in RECORDED:
             raise SettingsError("what to record", what, RECORDED)
@@ -48,6 +56,9 @@ class VideoRecorder:
         self._what = what
         self._fps = fps
         self._on_end = on_end
+        self._screen = screen
+        self._size: tuple[int, int] | None = None  # of the video
+        self._began_with_panes = False
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Result, float]] = deque()
         self._stopped = False
@@ -59,6 +70,9 @@ class VideoRecorder:
         with self._changed:
             if self.ended or self._stopped:
                 return
+            if self._size is None:
+                height, width = pick(result, self._what).shape[:2]
+                self._size, self._began_with_panes = (height, width), bool(result.panes)
             if self._waiting and self._waiting[-1][0].frame is result.frame and at - self._waiting[-1][1] < 0.02:
                 at = self._waiting.pop()[1]  # the same frame, only just drawn anew
             elif len(self._waiting) >= 8:
@@ -66,6 +80,13 @@ class VideoRecorder:
                 self.skipped += 1
             self._waiting.append((result, at))
             self._changed.notify_all()
+
+    @property
+    def screen(self) -> tuple[int, int] | None:
+        """(height, width) of what pictures are to be drawn for, so that they keep the size and stay readable: what was
+        the canvas when a recording of panes began, else the video itself, which panes may have to fit into later."""
+        with self._changed:
+            return self._screen if self._began_with_panes or self._size is None else self._size
 
     def stop(self) -> None:
         """Finish the video; returns at once."""
@@ -150,7 +171,7 @@ def pick(result: Result, what: str) -> Pixels:
 
 
 def fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """The picture on black at the size of the video, where the source has changed its size midway."""
+    """The picture on black at the size of the video, where what is shown has changed its size midway."""
     if picture.shape[:2] == size:
         return picture
     from rtviz.cv import cv2
@@ -158,7 +179,7 @@ def fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
     height, width = size
     scale = min(height / picture.shape[0], width / picture.shape[1])
     inner = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     canvas = np.zeros((height, width, 3), np.uint8)
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small

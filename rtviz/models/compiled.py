@@ -151,7 +151,7 @@ class Compiled:
 
 
 def _settings(precision: str, threads: int, device: str, group_size: int = 0) -> dict[str, str]:
-    """What OpenVINO is told. Without a group size it quantises nothing by itself."""
+    """The options of OpenVINO. Without a group size it quantises nothing by itself."""
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _NAMES[precision]}
     if device == "CPU":
         settings |= {"INFERENCE_NUM_THREADS": str(threads), "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group_size)}

@@ -23,7 +23,7 @@ def fast_passes(
         prefix: how many prefix tokens it has.
         device: that it runs on.
         native: the number format that torch runs it in.
-        precision, backend: as the user asked for them, "auto" too.
+        precision, backend: as the user gave them, "auto" too.
 
     Raises:
         SettingsError: device, precision and backend exclude each other.

@@ -186,7 +186,7 @@ class Model(ABC):
             frame: RGB uint8 [height, width, 3].
             count: frames in a batch.
             resolution: short side; the model's own if not given.
-            features: what else the passes will be asked for, as for one frame.
+            features: what else the passes will have to give, as for one frame.
             frames: how many are to come. Few are not worth it; once measured, it is known how many are.
 
         Raises:

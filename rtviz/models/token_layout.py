@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from rtviz.frame import Floats, Grid
-from rtviz.settings import Query
+from rtviz.settings import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class TokenLayout:
         """How many tokens there are."""
         return self.prefix + self.grid.rows * self.grid.columns
 
-    def index_of(self, query: Query) -> int:
-        """The index of the token that a query means."""
+    def index_of(self, query: Literal["cls"] | Point) -> int:
+        """The index of CLS, or of the patch under a point."""
         if query == "cls":
             return 0
         row, column = self.grid.patch_at(query)

@@ -25,7 +25,8 @@ from rtviz.models.probed_network import Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
 from rtviz.models.token_norms import TokenNorms
-from rtviz.settings import Query, Rolled, Settings
+from rtviz.settings import Query, Register, Rolled, Settings
+from rtviz.words import counted
 
 # What is there only at the end of a pass; attention is there before the last layer's own output.
 _AT_THE_END = frozenset({"tokens", "norms", "grad", "layer_tokens"}) | cams.METHODS.keys()
@@ -44,7 +45,7 @@ class _Pass:
         x: its input.
         layout: of its tokens.
         row: the index of the query's token.
-        outputs: on the device. Beside attention they hold what was asked for, or what the fast pass gives anyway.
+        outputs: on the device. Beside attention they hold what was requested, or what the fast pass gives anyway.
         fast: what ran it, if that was not the network itself.
         qk_inputs: what entered the softmax of each layer, if it was kept.
         evidence: of Grad-CAM.
@@ -409,6 +410,15 @@ class Transformer(Model):
         query = Settings.option("query").check(query)
         if query == "cls" and not self.has_cls:
             raise SettingsError("query", "cls", f"a point X,Y, because {self.name} has no CLS token")
+        if isinstance(query, Register):
+            first = int(self.has_cls)
+            if first + query.number >= self.prefix_tokens:
+                registers = self.prefix_tokens - first
+                there = f"reg0 to reg{registers - 1}" if registers else "cls or a point X,Y"
+                raise SettingsError(
+                    "query", str(query), f"{there}, because {self.name} has {counted(registers, 'register')}"
+                )
+            return first + query.number
         return TokenLayout(self.prefix_tokens, Grid(*grid)).index_of(query)
 
     def _layout_of(self, x: Tensor) -> TokenLayout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtviz.options import FlagOption, Option
-from rtviz.settings import OutputSettings, Settings
+from rtviz.settings import FIGURE_FIELDS, FIGURE_WIDTH, MODEL_INPUT, OutputSettings, Settings
 
 
 def render_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
@@ -28,6 +29,49 @@ def live_arguments(places: Sequence[str], settings: Settings) -> list[str]:
         places: as on the command line: one, or several pictures; none for the first camera that works.
     """
     return ["live", *map(_argument, places), "--fresh", *_flags(settings)]
+
+
+def figure_arguments(
+    place: str,
+    output: str,
+    settings: Settings,
+    *,
+    page: str,
+    models: Sequence[str] = (),
+    seconds: float = 0.0,
+    width: float,
+    scale: str,
+    labels: bool,
+    bar: bool,
+) -> list[str]:
+    """The arguments of `rtviz` that draw a figure of a frame.
+
+    Args:
+        place, output: as on the command line.
+        settings: of the model, and of how the maps are drawn.
+        page: "layers" by heads, the "heads" of a layer, or "compare" for `models`, by name.
+        seconds: of the frame in the place.
+        width: inches.
+    """
+    arguments = ["figure", _argument(place), "-o", output]
+    if page == "heads":
+        arguments.append("--paper")
+    fields = [name for name in (*MODEL_INPUT, *FIGURE_FIELDS) if page != "layers" or name != "layer"]
+    if page == "compare":
+        arguments += ["--compare", ",".join(models)]
+        if settings.weights is None:  # else it says whose the weights are
+            fields.remove("model")
+    for name in fields:
+        option, value = Settings.option(name), getattr(settings, name)
+        if value != option.default or name == "resolution":  # the command's own is another
+            arguments += _flag(option, value)
+    if seconds:
+        arguments += ["--start", f"{math.floor(1000 * seconds) / 1000:.3f}"]  # the frame is the first from there on
+    if width != FIGURE_WIDTH:
+        arguments += ["--width", f"{width:g}"]
+    if scale != "common":
+        arguments += ["--scale", scale]
+    return arguments + ["--no-labels"] * (not labels) + ["--no-bar"] * (not bar)
 
 
 def _argument(place: str) -> str:
@@ -54,4 +98,4 @@ def shell_line(arguments: list[str]) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-__all__ = ["live_arguments", "render_arguments", "shell_line"]
+__all__ = ["figure_arguments", "live_arguments", "render_arguments", "shell_line"]

@@ -56,7 +56,7 @@ def tasks_for(
     if len(places) == 1 and not (into_folder and not path.suffix and Path(places[0]).is_file()):
         return [Task(places[0], path)]
     if path.suffix and not path.is_dir():
-        raise SinkError(f"{len(places)} inputs need a folder to go to, and {path} looks like one file")
+        raise SinkError(f"{len(places)} inputs need a folder to go to, and {path} is one file's name")
     video = ".webm" if codec == "vp9" else ".mp4"
     tasks: list[Task] = []
     taken: set[str] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,12 +19,6 @@ from rtviz.scoring.report import BenchmarkReport, Score, reported
 from rtviz.settings import METHOD_TITLES, Settings
 
 BENCHMARKS = ("jaccard", "davis", "corloc")
-
-_BASELINES: Mapping[str, Callable[..., list[Score]]] = {
-    "jaccard": jaccard_baselines,
-    "davis": davis_baselines,
-    "corloc": corloc_baselines,
-}
 
 
 def scored(
@@ -79,21 +73,28 @@ def scored(
         raise SettingsError("weights", weights, "a file for one model, not for several")
     objects = Settings.option("objects").check(objects)
     features = Settings.option("features").check(features)
-    # What it is measured on, by what, and in which words.
-    plans: dict[str, tuple[Callable[..., DataSet[Any]], Callable[..., Score], str]] = {
+    # What it is measured on, by what, what stands beside models, and in which words.
+    plans: dict[str, tuple[Callable[..., DataSet[Any]], Callable[..., Score], Callable[..., list[Score]], str]] = {
         "jaccard": (
             datasets.segmented,
             jaccard,
+            jaccard_baselines,
             "Jaccard index of each object with its best head's 60 % mask, last layer",
         ),
-        "davis": (datasets.clips, davis, "the first frame's masks carried on by patch features; region J, boundary F"),
+        "davis": (
+            datasets.clips,
+            davis,
+            davis_baselines,
+            "the first frame's masks carried on by patch features; region J, boundary F",
+        ),
         "corloc": (
             datasets.boxed,
             partial(corloc, method=objects, features=features),
+            corloc_baselines,
             f"pictures in which the box that {METHOD_TITLES[objects]} finds overlaps an object's by half or more",
         ),
     }
-    read, measure, protocol = plans[benchmark]
+    read, measure, baselines, protocol = plans[benchmark]
     data = read(place, limit, seed)
     resolution = data.resolution if resolution is None else resolution
     loaded = [
@@ -119,7 +120,7 @@ def scored(
             "mass": measures.MASS if benchmark == "jaccard" else None,
             "objects": objects if benchmark == "corloc" else None,
         },
-        baselines=_BASELINES[benchmark](data, progress),
+        baselines=baselines(data, progress),
     )  # fmt: skip
     for number, model in enumerate(loaded):
         score = measure(model, data, resolution=resolution, progress=progress)

@@ -57,7 +57,7 @@ def score_of(
     """The score of a model.
 
     Args:
-        measure: the name under which the papers' figures are looked up.
+        measure: the name under which the papers' figures are found.
         each: of every picture or clip.
         sample: what the first of the values, in percent, is the mean of, where that has a standard error.
     """

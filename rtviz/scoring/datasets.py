@@ -4,9 +4,9 @@
     boxed        pictures with a box round each object: PASCAL VOC2007 and VOC2012
     clips        videos with the outline of each object in every frame: DAVIS 2017 and DAVIS 2016
 
-All of them stream: a picture is read when its turn comes. That everything is there that a list names is looked at
+All of them stream: a picture is read when its turn comes. That everything is there that a list names is checked
 before the first one. A place that is not what it should be is a SourceMissing or a SourceUnreadable that says what was
-looked for.
+missing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class DataSet(Generic[T]):
         title: what it is, for the report.
         names: what there is, in order.
         read: gives the thing of a name.
-        resolution: short side, in pixels, that its protocol looks with; None: each picture's own.
+        resolution: short side, in pixels, of its protocol's input; None: each picture's own.
         drawn: whether it is a stand-in, on which the papers' figures do not hold.
         listed: the file that lists what there is.
     """
@@ -315,7 +315,7 @@ def _root(place: str, what: str, below: Sequence[str], needed: Sequence[str], on
         raise SourceMissing(f"{place} holds several data sets; say which: {', '.join(map(str, here))}")
     all_of_it = ", ".join([*needed, *filter(None, [" or ".join(one_of)])])
     raise SourceMissing(
-        f"{place} is not laid out as {what}: looked for {all_of_it} in it and in its {', '.join(below[1:])}; "
+        f"{place} is not laid out as {what}: it should have {all_of_it} in it and in its {', '.join(below[1:])}; "
         f"it has no {', no '.join(lacks(top))}"
     )
 
@@ -327,7 +327,7 @@ def _listed(
 
     Args:
         limit: only so many, from the first.
-        files: what there must be of each name. It is looked for now, not hours later when its turn comes.
+        files: what there must be of each name. It is checked now, not hours later when its turn comes.
         name_of: gives the name that a word means; one that comes again is the same.
     """
     try:

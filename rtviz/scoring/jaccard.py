@@ -23,7 +23,7 @@ from rtviz.scoring.common import (
 from rtviz.scoring.datasets import VOID, DataSet, Segmented
 from rtviz.scoring.report import Score
 from rtviz.settings import Settings
-from rtviz.views.overlap import looked_at
+from rtviz.views.overlap import scored_maps
 
 if TYPE_CHECKING:
     from rtviz.models import Model
@@ -58,7 +58,7 @@ def jaccard(
     for pictures in batched(data, model):
         predictions = model.batch([picture.pixels for picture in pictures], resolution=resolution or data.resolution)
         for picture, maps in zip(pictures, predictions, strict=True):
-            attention = looked_at(maps, Settings())
+            attention = scored_maps(maps, Settings())
             best = best_heads(attention, picture.labels)
             advance()
             if not best:

@@ -40,7 +40,7 @@ class Score:
         backend: what ran it there.
         error: standard error of the first value, in percent; None where what was measured is no sample of its kind.
         each: of every picture or clip its name and values, plain ones, in percent.
-        features: what objects were found by, "keys", "values" or "tokens"; empty where that is not asked.
+        features: what objects were found by, "keys", "values" or "tokens"; empty where that plays no part.
     """
 
     name: str
@@ -190,9 +190,9 @@ class BenchmarkReport:
         resolution: short side, in pixels; None: each picture's own.
         scores: of each model.
         papers: what the papers report for this benchmark.
-        looked_at: how many pictures or clips.
-        usual: the short side that the protocol looks with; None: each picture's own.
-        asked: what else the figures depend on, by name, plain values: which part of the data, which weights.
+        count: how many pictures or clips.
+        usual: the short side of the protocol's input; None: each picture's own.
+        inputs: what else the figures depend on, by name, plain values: which part of the data, which weights.
         unfinished: the models that were to be scored too.
         baselines: what is reached without any model.
     """
@@ -204,9 +204,9 @@ class BenchmarkReport:
     resolution: int | None
     scores: Sequence[Score]
     papers: Reported
-    looked_at: int
+    count: int
     usual: int | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     unfinished: Sequence[str] = ()
     baselines: Sequence[Score] = ()
 
@@ -217,12 +217,12 @@ class BenchmarkReport:
         beside = [score for score in self.scores if score.paper is not None]
         if beside:
             each = "clips" if "clips" in self.scores[0].counts else "pictures"
-            if self.looked_at != self.papers.count:
-                said.append(f"the paper's figure is of all {self.papers.count} {each}; here are {self.looked_at}")
+            if self.count != self.papers.count:
+                said.append(f"the paper's figure is of all {self.papers.count} {each}; here are {self.count}")
             if self.resolution != self.usual:
-                said.append(f"the protocol looks at {_size(self.usual)}")
-            if self.asked.get("weights"):
-                said.append(f"the paper's figure is for {beside[0].name}, which {self.asked['weights']} is taken for")
+                said.append(f"the protocol's input is {_size(self.usual)}")
+            if self.inputs.get("weights"):
+                said.append(f"the paper's figure is for {beside[0].name}, which {self.inputs['weights']} is taken for")
             if any(score.features not in ("", "keys") for score in beside):
                 said.append("the papers' figures are for keys")
         by = {
@@ -252,7 +252,7 @@ class BenchmarkReport:
             "data": self.data,
             "drawn": self.drawn,
             "resolution": self.resolution,
-            **self.asked,
+            **self.inputs,
             "unit": "percent",
             "models": [
                 {
@@ -293,8 +293,8 @@ class BenchmarkReport:
         ran = ", ".join(dict.fromkeys(score.ran for score in self.scores if score.ran))
         columns = list({name: None for score in self.scores for name in score.values})
         width = max(20, *(len(score.name) + 2 for score in (*self.scores, *self.baselines)))
-        looked = "; ".join(filter(None, (counts, _size(self.resolution), ran)))
-        lines = [f"{self.data}: {looked}", f"{self.protocol}; percent", ""]
+        measured = "; ".join(filter(None, (counts, _size(self.resolution), ran)))
+        lines = [f"{self.data}: {measured}", f"{self.protocol}; percent", ""]
 
         def row(name: str, cells: Sequence[str], said: str) -> str:
             laid = (f"{cell:>{max(11, len(_NAMES[of]) + 2)}}" for of, cell in zip(columns, cells, strict=True))

@@ -222,7 +222,7 @@ class ScoreReport:
         row("the truth", [f"{self.steadiness.truth:.3f}"])
         for head, value in enumerate(self.steadiness.heads):
             row(f"last layer, head {head}", [f"{value:.3f}"])
-        lines += ["", "asked of the embedded model"]
+        lines += ["", "required of the embedded model"]
         for check in self.checks:
             verdict = "pass" if check.passed else "FAIL"
             lines.append(f"{check.what:<42}{check.reached:>{width}.3f}   at least {check.needed:<6g}{verdict}")

@@ -16,7 +16,7 @@ from rtviz.settings import OutputSettings
 from rtviz.sinks import publish, temporary, writing
 from rtviz.sinks.base import ClosingSink
 from rtviz.sinks.tracks import left_behind
-from rtviz.sinks.video import av  # the one door to PyAV in this room
+from rtviz.sinks.video import av
 
 try:
     import av

@@ -39,7 +39,7 @@ class SourceInfo:
         fps: frames in a second, where there is such a number.
         duration_seconds: its length; None where it is not known or has no end.
         frame_count: how many frames, perhaps only about; None where it is not known.
-        live: it goes on whether anybody looks or not.
+        live: it goes on whether it is read or not.
         holds: what a single file that holds several pictures calls them: "frames" of an animation, "pages" of a
             document; "" for all others.
         pages: of pages, where each is.

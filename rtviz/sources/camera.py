@@ -139,7 +139,7 @@ class CameraSource(EndlessSource):
         self._first: Any = first
         height, width = first.shape[:2]
         if size is not None and size != (height, width):
-            self.warnings.append(f"{self._name} was asked for {size[1]}x{size[0]} and sends {width}x{height}")
+            self.warnings.append(f"{self._name} was set to {size[1]}x{size[0]} and sends {width}x{height}")
         rate = self._device.get(cv2.CAP_PROP_FPS)
         self.info = SourceInfo(
             name=self._name,

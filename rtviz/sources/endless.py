@@ -12,7 +12,7 @@ from rtviz.sources.base import ClosingSource
 
 
 class EndlessSource(ClosingSource):
-    """A source that goes on whether anybody looks or not. Its frames must be read as they come, or they grow old.
+    """A source that goes on whether it is read or not. Its frames must be read as they come, or they grow old.
 
     Args:
         start, end: seconds after the first frame; the part to take.

@@ -16,13 +16,14 @@ from rtviz.errors import MissingDependency, SettingsError, SourceMissing, Source
 from rtviz.frame import Frame, Pixels
 from rtviz.sources import Page, Source, SourceInfo, list_folder, natural, open_source
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.magic import is_animation, is_picture, may_be_float
+from rtviz.sources.magic import VIDEO_SUFFIXES, is_animation, is_picture, may_be_float
 
 if TYPE_CHECKING:
     from rtviz.sources.colour import FloatRange
     from rtviz.sources.picture_file import Decoded
 
 PREFIX = "pages:"
+_MOVING = VIDEO_SUFFIXES | {".gif", ".apng", ".avifs"}
 _LARGEST_SIDE = 2560  # pixels: as much as a large screen shows; beyond it every overlay would take a second to draw
 _LOOKED_AT = 32  # so many pictures tell the range of floating-point levels: a folder may hold thousands
 UNREADABLE = (SourceMissing, SourceUnreadable, MissingDependency)
@@ -155,26 +156,45 @@ def paths_of(place: str) -> list[str]:
     return list(json.loads(given)) if given != place and given.startswith("[") else [given]
 
 
-def gather(paths: Sequence[str]) -> tuple[str, int]:
-    """What the user chose to see, as one place, and how many of the paths are not in it.
+def places_of(paths: Sequence[str]) -> tuple[list[str], int]:
+    """What the user chose to see, as places to open one after the other, and how many of several paths are folders
+    without any of these.
 
-    Several pictures are one place, and so are folders of them; else it is the first path.
+    All pictures, those in folders too, are one place, the first; each video is one. A single path is itself, unless it
+    is a folder that holds videos.
 
     Raises:
         SourceMissing: a folder may not be read.
     """
-    if len(paths) == 1:
-        return paths[0], 0
-    found: list[Path] = []
-    taken = 0
-    for path in map(Path, paths):
-        if path.is_dir():
-            pictures = list_folder(path).pictures
+    if len(paths) == 1 and not _may_hold_videos(paths[0]):
+        return list(paths), 0
+    pictures: list[Path] = []
+    places: list[str] = []
+    left_out = 0
+    for path in paths:
+        if os.path.isdir(path):
+            found = list_folder(Path(path))
+            pictures += found.pictures
+            places += map(str, found.videos)
+            left_out += not (found.pictures or found.videos)
+        elif is_picture(Path(path)) and not is_animation(Path(path)):
+            pictures.append(Path(path))
         else:
-            pictures = [path] if is_picture(path) and not is_animation(path) else []
-        found += pictures
-        taken += bool(pictures)
-    return (pages_of(found), len(paths) - taken) if found else (paths[0], len(paths) - 1)
+            places.append(path)
+    if len(pictures) == 1:
+        places.insert(0, str(pictures[0]))
+    elif pictures:
+        places.insert(0, paths[0] if len(paths) == 1 else pages_of(pictures))
+    return places or [paths[0]], left_out
+
+
+def _may_hold_videos(path: str) -> bool:
+    """Whether a path is a folder with a file in it that may be a video by its name."""
+    try:
+        with os.scandir(path) as entries:
+            return any(Path(entry.name).suffix.lower() in _MOVING for entry in entries)
+    except OSError:
+        return False
 
 
 def as_pages(place: str) -> str:
@@ -229,5 +249,5 @@ def open_pages(place: str, *, start: float = 0.0, end: float | None = None, ever
     return PageSource(name, found[: None if end is None else max(1, round(end))][::every], start)
 
 
-__all__ = ["UNREADABLE", "PageSource", "as_pages", "bounded", "gather", "open_pages", "pages_of", "paths_of",
-           "thumbnail"]  # fmt: skip
+__all__ = ["UNREADABLE", "PageSource", "as_pages", "bounded", "open_pages", "pages_of", "paths_of",
+           "places_of", "thumbnail"]  # fmt: skip

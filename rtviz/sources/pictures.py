@@ -19,7 +19,7 @@ from rtviz.sources.magic import may_be_float
 from rtviz.sources.picture_file import Decoded, PictureFile
 
 FPS = 25.0  # of a folder of pictures
-_LOOK_SECONDS = 0.5  # so long an animation is looked through for how long it lasts
+_LOOK_SECONDS = 0.5  # so long an animation is read to find how long it lasts
 _FAILURES = (SourceMissing, SourceUnreadable, MissingDependency)
 
 
@@ -151,7 +151,7 @@ class AnimationSource(ClosingSource):
             kind="video",
             size=(first.pixels.shape[0], first.pixels.shape[1]),
             fps=read / seconds,
-            duration_seconds=seconds * count / read,  # what was not looked through lasts as long on average
+            duration_seconds=seconds * count / read,  # what was not read lasts as long on average
             frame_count=count,
             live=False,
             holds="frames",

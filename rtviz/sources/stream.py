@@ -283,7 +283,7 @@ _TEXT = bytes({*range(32, 127), *b"\t\r\n"})
 
 
 def _begins_with_jpeg(head: bytes) -> bool | None:
-    """Whether a JPEG is the first thing but text that a server sends; None while that cannot be told."""
+    """Whether a JPEG is the first thing but text that a server sends; None while that is not known."""
     before, start, _ = head.partition(_START)
     binary = before.translate(None, _TEXT)
     if start:

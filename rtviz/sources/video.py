@@ -50,7 +50,7 @@ class VideoSource(ClosingSource):
         time_base: the unit of its timestamps, in seconds.
         start, end: seconds from its first frame; the part that is taken.
         zero_seconds: when the first frame is shown, on the clock that the file's audio shares.
-        audio_stream: number of the sound track that was asked for.
+        audio_stream: number of the sound track that was chosen.
 
     Args:
         video_stream, audio_stream: which track, counted from 1; the default one, else the largest, if not given.
@@ -263,7 +263,7 @@ class VideoSource(ClosingSource):
         """Decoded frames, the first of them at `start` or before it.
 
         A seek may land too late: MPEG-TS and MPEG-PS guess, and a key frame is found by its decoding time, which comes
-        before the time at which it is shown. So what came out is looked at, and if it is late, the next try is made
+        before the time at which it is shown. So what came out is checked, and if it is late, the next try is made
         from further back.
         """
         back_seconds = 0.5
@@ -423,7 +423,7 @@ def open_video(place: str, **part: Any) -> VideoSource:
         part: as `VideoSource` takes it.
 
     Raises:
-        SettingsError: there is no track of the number that was asked for.
+        SettingsError: there is no track of that number.
         SourceMissing: there is no such file, or it may not be read.
         SourceUnreadable: no video in it can be decoded.
     """

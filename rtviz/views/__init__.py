@@ -40,14 +40,15 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
     if settings.head == "follow":
         settings = resolve_head(frame, maps, settings, memory)
     module = import_module(f"rtviz.views.{view.name}")
-    picture: Pixels = module.draw(frame, maps, settings, memory)
-    if settings.layout == "side-by-side":
-        markup.shift(picture.shape[1])
+    picture: Pixels
     if settings.layout == "side-by-side" and view.own_beside:
-        picture = module.beside(frame, maps, settings, memory, picture)
-    elif settings.layout == "side-by-side":
+        picture = module.beside(frame, maps, settings, memory)
+        return picture
+    picture = module.draw(frame, maps, settings, memory)
+    if settings.layout == "side-by-side":
         from rtviz.drawing.blend import beside
 
+        markup.shift(picture.shape[1])
         picture = beside(frame.pixels, picture)
     return picture
 

@@ -42,8 +42,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     else:
         said = f"{100 * share:.0f} % moved" if share >= 0.005 or not share else "less than 1 % moved"
         labels.legend(picture, said, [(name, palette.head_color(place)) for place, name in enumerate(("more", "less"))])
-    if maps.query != "cls":
-        blend.marker(picture, *maps.query)
+    if maps.query_place is not None:
+        blend.marker(picture, *maps.query_place)
     return picture
 
 

@@ -1,4 +1,4 @@
-"""The view `directions`: whom the query attends to, beside who attends to it, and both with CLS over the layers."""
+"""The view `directions`: whom the query attends to, who attends to it, and both with a second token over the layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rtviz.cv import cv2
 from rtviz.drawing import blend, geometry, labels, palette, resample
 from rtviz.drawing.geometry import Box
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.settings import Settings
+from rtviz.settings import Point, Query, Register, Settings, token_name
 from rtviz.views import heatmap
 from rtviz.views.base import Memory, Tile
 from rtviz.views.selection import check_head, fuse, key_of, layer_of, normalize
@@ -18,49 +18,61 @@ _COLORS: tuple[palette.Color, palette.Color] = (palette.HEAD_COLORS[0], palette.
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
-    """The query's row of the attention matrix, its column, the frame, and how much query and CLS attend to each other
-    in every layer. Of all heads together the mean is shown.
+    """The query's row of the attention matrix, its column, the frame, and how much the query and a second token attend
+    to each other in every layer; or the row or the column alone. Of all heads together the mean is shown.
 
     Raises:
-        SettingsError: the maps have no such layer or head.
+        SettingsError: the maps have no such layer or head, or the second token is none of the model's.
         ValueError: the maps were made without the columns.
     """
     if maps.columns is None or maps.columns_prefix is None:
         raise ValueError("the view directions needs the feature columns")
     check_head(maps, settings)
     layer, head = layer_of(maps, settings), "mean" if settings.head == "all" else settings.head
-    pair = np.stack([fuse(maps.attention[layer], head), fuse(maps.columns[layer], head)])
-    values = normalize(pair, frame, settings, memory, key_of(maps, settings, "directions", layer, head))
-    boxes = arrange(frame.size)
-    thumbnail = resample.thumbnail(frame.pixels, boxes[0].size)
+    both = np.stack([fuse(maps.attention[layer], head), fuse(maps.columns[layer], head)])
+    shown = _shown(settings)
+    values = normalize(both[shown], frame, settings, memory, key_of(maps, settings, "directions", layer, head, *shown))
+    boxes = _boxes(frame.size, settings)
+    thumbnail = frame.pixels if len(shown) == 1 else resample.thumbnail(frame.pixels, boxes[0].size)
     picture = blend.blank(frame.size)
-    token = "CLS" if maps.query == "cls" else "this patch"
-    names = (
+    token = token_name(maps.query)
+    texts = (
         (f"{token} attends to", "attends to", "to"),
         (f"who attends to {token}", "attended by", "by"),
-        ("frame",),
     )
-    for place, (box, texts) in enumerate(zip(boxes, names, strict=False)):
+    for place, box in enumerate(boxes[:3]):
         tile = thumbnail
-        if place < 2:
+        if place < len(shown):
             tile = heatmap.light(thumbnail, values[place], settings, settings.layout == "alone")
         blend.paste(picture, tile, box)
-        if maps.query != "cls":
-            blend.marker(picture, *maps.query, box)
-        _label(picture, box, texts)
-    target = maps.prefix_names[0] if maps.prefix_names else ""
-    lines = with_cls(maps, head)
-    said = (f"query to {target}", f"{target} to query")
-    if maps.query == "cls":  # both are the same
-        lines, said = lines[:1], ("CLS to itself", "")
-    with markup.inside(boxes[3].top, boxes[3].left):
-        _plot(picture[boxes[3].slices], lines, layer, said)
+        if maps.query_place is not None:
+            blend.marker(picture, *maps.query_place, box)
+        if len(shown) == 2 and isinstance(settings.second, Point):
+            blend.marker(picture, *settings.second, box, color=palette.ACCENT)
+        _label(picture, box, texts[shown[place]] if place < len(shown) else ("frame",))
+    if len(shown) == 2:
+        second = _second(maps, settings)
+        names: tuple[str, ...] = (f"{token} to itself",)
+        if second != maps.query:
+            other = token_name(second, "the second patch")
+            names = (f"{token} to {other}", f"{other} to {token}")
+        with markup.inside(boxes[3].top, boxes[3].left):
+            _plot(picture[boxes[3].slices], between(maps, second, head)[: len(names)], layer, names)
     return picture
 
 
 def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]:
-    """The three copies of the frame: row, column, and the frame itself."""
-    return [Tile(box, None, None) for box in arrange(size)[:3]]
+    """The copies of the frame: row, column, and the frame itself; or the one that is shown."""
+    return [Tile(box, None, None) for box in _boxes(size, settings)[:3]]
+
+
+def _shown(settings: Settings) -> list[int]:
+    """0 for the row, 1 for the column."""
+    return {"both": [0, 1], "to": [0], "from": [1]}[settings.direction]
+
+
+def _boxes(size: tuple[int, int], settings: Settings) -> list[Box]:
+    return arrange(size) if settings.direction == "both" else [Box(0, 0, *size)]
 
 
 def arrange(size: tuple[int, int]) -> list[Box]:
@@ -70,18 +82,33 @@ def arrange(size: tuple[int, int]) -> list[Box]:
     return geometry.tile_boxes(area, 2, 2, gutter, size[1] / size[0])
 
 
-def with_cls(maps: Maps, head: int | str) -> Floats:
-    """What the query gives to CLS in each layer, and what CLS gives to it, in multiples of uniform attention: float32
-    [2, layers]. Without CLS the first register takes its place; without any prefix token there is nothing to plot.
+def _second(maps: Maps, settings: Settings) -> Query:
+    """The second token; where the model has no CLS, its first register instead of it, or else the query itself."""
+    if settings.second == "cls" and not maps.has_cls:
+        return Register(0) if maps.prefix.shape[2] else maps.query
+    return settings.second
+
+
+def between(maps: Maps, second: Query, head: int | str) -> Floats:
+    """What the query gives to a second token in each layer, and what that gives to it, in multiples of uniform
+    attention: float32 [2, layers].
 
     Args:
         head: its number, "mean" or "max".
+
+    Raises:
+        SettingsError: the model has no such token.
+        ValueError: the maps were made without the columns.
     """
-    columns = maps.columns_prefix
-    if columns is None or not maps.prefix.shape[2]:
-        return np.zeros((2, 0), np.float32)
+    if maps.columns is None or maps.columns_prefix is None:
+        raise ValueError("attention between two tokens needs the feature columns")
     tokens = maps.prefix.shape[2] + maps.grid.rows * maps.grid.columns
-    both = np.stack([maps.prefix[..., 0], columns[..., 0]])  # [2, layers, heads]
+    if isinstance(second, Point):
+        row, column = maps.grid.patch_at(second)
+        both = np.stack([maps.attention[..., row, column], maps.columns[..., row, column]])  # [2, layers, heads]
+    else:
+        number = maps.prefix_index(second)
+        both = np.stack([maps.prefix[..., number], maps.columns_prefix[..., number]])
     of_head = both[..., head] if isinstance(head, int) else both.max(-1) if head == "max" else both.mean(-1)
     return np.asarray(of_head * tokens, np.float32)
 
@@ -95,7 +122,7 @@ def _label(picture: Pixels, box: Box, texts: tuple[str, ...]) -> None:
             return
 
 
-def _plot(tile: Pixels, lines: Floats, layer: int, names: tuple[str, str]) -> None:
+def _plot(tile: Pixels, lines: Floats, layer: int, names: tuple[str, ...]) -> None:
     """Named lines over the layers, on a logarithmic scale; a faint line is uniform attention, a bright one is here."""
     box = Box(0, 0, tile.shape[0], tile.shape[1])
     if min(box.size) < 48 or not lines.shape[1]:

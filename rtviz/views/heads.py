@@ -46,8 +46,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
             place = shown if isinstance(shown, int) else {"mean": -2, "max": -1}[shown]
             tile = heatmap.paint_levels(thumbnail, levels[place], settings, alone)
         blend.paste(picture, tile, box)
-        if maps.query != "cls":
-            blend.marker(picture, *maps.query, box)
+        if maps.query_place is not None:
+            blend.marker(picture, *maps.query_place, box)
     _label(picture, places, layer)
     for shown, box in places:
         if shown == settings.head:

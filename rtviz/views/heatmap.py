@@ -9,10 +9,11 @@ import numpy as np
 from rtviz.drawing import blend, labels, palette, resample
 from rtviz.drawing.resample import Array, Bytes
 from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.markup import Scale, put
 from rtviz.settings import Settings
 from rtviz.views import outlier_remark
 from rtviz.views.base import Memory
-from rtviz.views.selection import chosen, key_of, layer_of, normalize
+from rtviz.views.selection import chosen, key_of, layer_of, scaled, value_range
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
@@ -23,15 +24,19 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     attention = chosen(maps, settings)
     key = key_of(maps, settings, layer_of(maps, settings), settings.head)
-    values = normalize(attention, frame, settings, memory, key)
+    low, high = value_range(attention, frame, settings, memory, key)
+    values = scaled(attention, low, high, settings.gamma)
     alone = settings.layout == "alone"
     if settings.head == "all":
         picture = heads_light(frame.pixels, values, settings, alone)
         labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in range(maps.heads)])
     else:
         picture = light(frame.pixels, values, settings, alone)
-    if maps.query != "cls":
-        blend.marker(picture, *maps.query)
+        uniform = float(attention.mean()) or 1.0
+        ends = float(low) / uniform, float(high) / uniform
+        put(Scale((0, 0, *frame.size), *ends, settings.gamma, settings.colormap))  # for a canvas alone
+    if maps.query_place is not None:
+        blend.marker(picture, *maps.query_place)
     outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
 

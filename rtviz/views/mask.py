@@ -48,8 +48,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in heads])
     else:
         picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
-    if maps.query != "cls" and maps.has_attention:
-        blend.marker(picture, *maps.query)
+    if maps.query_place is not None and maps.has_attention:
+        blend.marker(picture, *maps.query_place)
     if maps.has_attention:
         outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture

@@ -61,7 +61,7 @@ def _short(share: float) -> str:
     return f"{share:.2f}".replace("0.", ".")
 
 
-def looked_at(maps: Maps, settings: Settings) -> Floats:
+def scored_maps(maps: Maps, settings: Settings) -> Floats:
     """The maps that are scored: the attention of each head of the settings' layer, [heads, rows, columns]. Of a model
     without heads it is one map: what its stage responds to.
 
@@ -90,7 +90,7 @@ def overlap(maps: Maps, settings: Settings, objects: Masks) -> Overlap | None:
     Raises:
         SettingsError: the maps have no such layer.
     """
-    attention = looked_at(maps, settings)
+    attention = scored_maps(maps, settings)
     rows, columns = attention.shape[1:]
     truth = [sampled(mask.astype(np.uint8), (rows * _FINE, columns * _FINE)) > 0 for mask in objects]
     # Of each patch the share that an object covers: all pixels of a patch are in a head's mask, or none.
@@ -118,4 +118,4 @@ def best_heads(frame: Frame, maps: Maps, settings: Settings) -> tuple[int, ...]:
     return () if found is None else tuple(sorted(set(found.heads)))
 
 
-__all__ = ["Overlap", "best_heads", "looked_at", "overlap"]
+__all__ = ["Overlap", "best_heads", "overlap", "scored_maps"]

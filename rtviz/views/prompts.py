@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from rtviz import markup
 from rtviz.analysis.prompting import Example, classes_of, members, probabilities
 from rtviz.cv import cv2
 from rtviz.drawing import blend, labels, palette, resample
@@ -37,9 +38,11 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     return picture
 
 
-def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels:
+def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The pictures that the prompts are on beside the view's picture, each with its prompts: RGB uint8 of twice the
     width."""
+    picture = draw(frame, maps, settings, memory)
+    markup.shift(picture.shape[1])
     pictures: dict[str, list[ReferencePicture]] = {}
     for one in maps.references:
         pictures.setdefault(one.reference.path, []).append(one)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtviz import markup
 from rtviz.analysis.matching import Match, matches, similarity
 from rtviz.cv import cv2
 from rtviz.drawing import blend, labels, palette, resample
@@ -41,22 +42,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
 
     Of several references each patch shows the one that it is most like.
     """
-    alone = settings.layout == "alone"
-    if not maps.references:
-        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
-        labels.say(
-            picture, "no reference: Shift+click or Shift+drag what to find", "no reference: Shift+click", "no reference"
-        )
-        return picture
-    features = compared_by(settings, maps.discovery_features)
-    patches = maps.patch_features(features)
-    likeness = np.max(
-        [similarity(patches, one.maps.patch_features(features), one.reference.mark) for one in maps.references], axis=0
-    )
-    values = normalize(likeness, frame, settings, memory, key_of(maps, settings, "reference", features))
-    picture = heatmap.light(frame.pixels, values, settings, alone)
-    found = _found(frame, maps, settings, memory)
-    insets = _insets(found, frame.size) if settings.layout != "side-by-side" else []
+    picture, found = _lit(frame, maps, settings, memory)
+    insets = _insets(found, frame.size) if found else []
     for number, box in enumerate(insets):
         _inset(picture, found[number].picture, box, _color(number))
     for number, one in enumerate(found):
@@ -66,12 +53,15 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     return picture
 
 
-def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels:
-    """The reference pictures beside the view's picture, with a line for each match: RGB uint8 of twice the width."""
-    if not maps.references:
+def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+    """The reference pictures beside the same without them, with a line for each match: RGB uint8 of twice the width."""
+    picture, found = _lit(frame, maps, settings, memory)
+    for number, one in enumerate(found):
+        _boxes(picture, one, maps.grid, _color(number))
+    markup.shift(picture.shape[1])
+    if not found:
         return blend.beside(frame.pixels, picture)
     left = blend.blank(frame.size)
-    found = _found(frame, maps, settings, memory)
     boxes = _stacked(found, frame.size)
     for number, (one, box) in enumerate(zip(found, boxes, strict=True)):
         _inset(left, one.picture, box, _color(number))
@@ -80,6 +70,26 @@ def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, 
     for number, (one, box) in enumerate(zip(found, boxes, strict=True)):
         _lines(joined, one, box, right, maps.grid, _color(number), count=settings.matches)
     return joined
+
+
+def _lit(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> tuple[Pixels, list[_Found]]:
+    """The similarity of each patch as light on the frame, and the matches of each reference."""
+    alone = settings.layout == "alone"
+    if not maps.references:
+        picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
+        labels.say(
+            picture, "no reference: Shift+click or Shift+drag what to find", "no reference: Shift+click", "no reference"
+        )
+        return picture, []
+    features = compared_by(settings, maps.discovery_features)
+    patches = maps.patch_features(features)
+    likeness = np.max(
+        [similarity(patches, one.maps.patch_features(features), one.reference.mark) for one in maps.references], axis=0
+    )
+    values = normalize(likeness, frame, settings, memory, key_of(maps, settings, "reference", features))
+    picture = heatmap.light(frame.pixels, values, settings, alone)
+    found = _found(frame, maps, settings, memory)
+    return picture, found
 
 
 def _color(number: int) -> palette.Color:

@@ -12,9 +12,9 @@ one whose masks can be written
 
     def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks
 
-and a view that puts something else than the frame beside its picture
+and a view that puts something else than the frame beside its picture, for both together
 
-    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, picture: Pixels) -> Pixels
+    def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ class ViewInfo:
         return "head" in self.reads and not self.mosaic
 
     @property
+    def word(self) -> str:
+        """The label as it stands in a sentence; an abbreviation keeps its capitals."""
+        return self.label if self.label.isupper() else self.label.lower()
+
+    @property
     def subject(self) -> str:
         """What it shows, and a convolutional network does not have."""
         return "patch tokens" if self.needs & {"tokens", "keys", "features", "labels"} else "attention heads"
@@ -112,7 +117,7 @@ _NORMS = frozenset({"attention", "norms"})
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
      "matches", "mutual", "prompt", "confidence", "pca_component", "pca_figure",
-     "pca_basis"}
+     "pca_basis", "second", "direction"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
 
@@ -144,8 +149,8 @@ VIEWS = (
              meaning="What changes when heads are switched off: orange gains attention, blue loses it.",
              paper="Michel et al., 2019"),
     ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
-             by_layer=True, reads=_HEAD, mosaic=True,
-             titles=("layer {layer} · {heads} · both directions", "L{layer} · both directions", "L{layer}"),
+             by_layer=True, reads=_HEAD | {"second", "direction"}, mosaic=True,
+             titles=("layer {layer} · {heads} · directions", "L{layer} · directions", "L{layer}"),
              meaning="Whom a patch looks at, and who looks at it: these need not be the same.",
              paper="Vaswani et al., 2017"),
     ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
@@ -162,7 +167,7 @@ VIEWS = (
              paper="Amir et al., 2021"),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
              _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",),
-             meaning="The network was never told what an object is; its patches alone give one away.",
+             meaning="The network was never taught what an object is; its patches alone give one away.",
              paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
              reads=frozenset({"track"}), titles=("Track",), masks=True, transient=True,

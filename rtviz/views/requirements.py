@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rtviz.frame import Maps, explained_layer
-from rtviz.settings import HeadOf, Prompt, Reference, Settings
+from rtviz.settings import HeadOf, Prompt, Reference, Register, Settings, token_name
 from rtviz.views import registry
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
         changes["layer"] = explained_layer(settings.layer, maps.layers, 0)
     if isinstance(settings.head, int) and settings.head >= maps.heads:
         changes["head"] = maps.heads - 1 if maps.has_attention else "mean"
+    if isinstance(settings.second, Register) and token_name(settings.second) not in maps.prefix_names:
+        changes["second"] = "cls"
     if not maps.has_attention and view.needs_heads:
         changes["view"] = registry.fallback(maps.has_attention)
     if ("cam" in view.needs or not maps.has_attention) and maps.cams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rtviz.drawing import blend, labels
 from rtviz.frame import Frame, Maps, Pixels
-from rtviz.settings import Settings
+from rtviz.settings import Settings, token_name
 from rtviz.views import heatmap, outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.selection import key_of, layer_of, normalize
@@ -28,11 +28,11 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     key = key_of(maps, settings, "rollout", *(maps.rolled or ()))
     values = normalize(maps.rollout, frame, settings, memory, key, top=_TOP)
     picture = heatmap.light(frame.pixels, values, settings, settings.layout == "alone")
-    if maps.query != "cls":
-        blend.marker(picture, *maps.query)
+    if maps.query_place is not None:
+        blend.marker(picture, *maps.query_place)
     elif not maps.rollout.any():
         discard = maps.rolled.discard if maps.rolled else settings.discard
-        said = f"nothing reaches CLS: {100 * discard:.0f} % of the attention is discarded"
-        labels.say(picture, said, "nothing reaches CLS")
+        said = f"nothing reaches {token_name(maps.query)}"
+        labels.say(picture, f"{said}: {100 * discard:.0f} % of the attention is discarded", said)
     outlier_remark.remark(picture, maps, maps.rollout, layer)
     return picture

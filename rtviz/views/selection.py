@@ -67,7 +67,7 @@ def followed(maps: Maps, frame: Frame, settings: Settings, memory: Memory | None
     agreed = agreement(maps.attention[layer])
     if memory is None:
         return best_of(agreed)
-    of = (maps.model, maps.attention.shape, maps.query == "cls", layer)
+    of = (maps.model, maps.attention.shape, _kind_of_query(maps), layer)
     before = memory.get(FOLLOWED)
     if before is None or before[0] != of or frame.pts_seconds - before[3] <= -_JUMP_BACK_SECONDS:
         head = best_of(agreed)
@@ -98,9 +98,14 @@ def fuse(heads: Floats, head: int | str) -> Floats:
     return np.asarray(heads.max(axis=0)) if head == "max" else heads
 
 
+def _kind_of_query(maps: Maps) -> str:
+    """All patches are of one kind."""
+    return "patch" if maps.query_place is not None else str(maps.query)
+
+
 def key_of(maps: Maps, settings: Settings, *more: Hashable) -> Hashable:
     """What a running range is remembered under: ranges differ by model, layer, head, and kind of query."""
-    return ("range", maps.model, maps.grid, "cls" if maps.query == "cls" else "patch", *more)
+    return ("range", maps.model, maps.grid, _kind_of_query(maps), *more)
 
 
 def normalize(
@@ -124,15 +129,29 @@ def normalize(
     Returns:
         float32 [..., rows, columns].
     """
+    return scaled(attention, *value_range(attention, frame, settings, memory, key, top), settings.gamma)
+
+
+def value_range(
+    attention: Floats,
+    frame: Frame,
+    settings: Settings,
+    memory: Memory | None = None,
+    key: Hashable = None,
+    top: float = _HIGH,
+) -> tuple[Floats, Floats]:
+    """Where the colours of maps begin and end, float32 [...]; arguments as for `normalize`."""
     low, high = _range(attention, top)
     if memory is not None and settings.normalization == "steady":
         low, high = _steady(low, high, frame.pts_seconds, memory, key)
-    # Differences that are only rounding noise of the softmax stay dark.
-    span = np.maximum(high - low, 1e-4 * np.abs(high) + 1e-12)
-    values: Floats = np.clip((attention - low[..., None, None]) / span[..., None, None], 0, 1).astype(
-        np.float32, copy=False
-    )
-    return values if settings.gamma == 1 else values ** np.float32(settings.gamma)
+    return low, low + np.maximum(high - low, 1e-4 * np.abs(high) + 1e-12)  # rounding noise of the softmax stays dark
+
+
+def scaled(attention: Floats, low: Floats, high: Floats, gamma: float) -> Floats:
+    """Maps [..., rows, columns] scaled to 0..1 between the ends [...] of their ranges, float32."""
+    span = np.asarray(high - low)[..., None, None]
+    values: Floats = np.clip((attention - np.asarray(low)[..., None, None]) / span, 0, 1).astype(np.float32, copy=False)
+    return values if gamma == 1 else values ** np.float32(gamma)
 
 
 def _range(attention: Floats, top: float) -> tuple[Floats, Floats]:

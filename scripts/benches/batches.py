@@ -25,7 +25,7 @@ LARGEST = {"cuda": 256, "cpu": 2}
 
 def batches(options: argparse.Namespace) -> dict[str, Any]:
     """Bare passes against passes with all maps, in turns, and beside them what timm publishes for bare passes."""
-    cases = [(options.model, options.resolution)] if options.asked else list(TIMM_ON_4090)
+    cases = [(options.model, options.resolution)] if options.chosen else list(TIMM_ON_4090)
     return {f"{name} at {resolution}": _row(name, resolution, options) for name, resolution in cases}
 
 

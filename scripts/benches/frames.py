@@ -70,7 +70,7 @@ def with_heads(model: Any) -> Any:
 
 
 def quickest(name: str, device: str, resolution: int, frame: Any) -> Any:
-    """The model as it looks at many such frames on this machine: compiled where that pays."""
+    """The model as it runs on many such frames on this machine: compiled where that pays."""
     model = with_heads(rtviz.load(name, device=device, resolution=resolution))
     model.compile(frame)
     model(frame)  # now, since it leaves fp16 where that overflows
@@ -114,7 +114,7 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
     floor, own, row = Floor(model, prepared), OwnProducts(model, prepared), torch.tensor([0], device=model.device)
     quick_product = Product(quick.precision, quick.device)
     tokens = prepared.shape[2] * prepared.shape[3] // model.patch_size**2 + model.prefix_tokens
-    looking, seen = ProbedNetwork(model.network, tokens, model.layers, whole=False), {}
+    probed, outputs = ProbedNetwork(model.network, tokens, model.layers, whole=False), {}
 
     def go_to_the_end() -> None:
         with torch.inference_mode():
@@ -124,11 +124,11 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
         with AttentionProbe(row, tokens=tokens):
             go_to_the_end()
 
-    def look() -> None:
+    def predict() -> None:
         with torch.inference_mode():
-            seen["maps"] = looking(prepared, row)[0]
+            outputs["maps"] = probed(prepared, row)[0]
 
-    look_at_once = replayed(look, model.device)
+    run_graph = replayed(predict, model.device)
 
     taken = in_turns(
         {
@@ -137,11 +137,11 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
             "own": own,
             "bare": replayed(go_to_the_end, model.device),
             "captured": replayed(capture_to_the_end, model.device),
-            "maps": lambda: (look_at_once(), seen["maps"].cpu()),
+            "maps": lambda: (run_graph(), outputs["maps"].cpu()),
             "whole": lambda: model(frame),
             "quick": lambda: quick(frame),
             "quick product": quick_product,
-            "peer": lambda: peer.look(frame, prepared.shape[2:]),
+            "peer": lambda: peer.predict(frame, prepared.shape[2:]),
         },
         max(options.rounds * 6, 20),
         model.device,
@@ -198,8 +198,8 @@ AIM_AWAY, AIM_OVERLAP = 2e-2, 0.98  # in half precision, from fp32
 
 
 def latency_cases(options: argparse.Namespace) -> list[tuple[str, int, tuple[int, int]]]:
-    """(model, resolution, frame size as (width, height)): what was asked for, or the table."""
-    if options.asked:
+    """(model, resolution, frame size as (width, height)): what was chosen, or the table."""
+    if options.chosen:
         return [(options.model, options.resolution, options.frame or (options.resolution, options.resolution))]
     cases = [
         ("random:dino-vits16", 224, (224, 224)),
@@ -225,7 +225,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
         agrees = agreement(model, peer, (height, width))
         start = time.perf_counter()
         model(frame)
-        peer.look(frame, model.input_size((height, width)))
+        peer.predict(frame, model.input_size((height, width)))
         turn = time.perf_counter() - start
         floor = Floor(model, model.prepare([frame]))
         taken = in_turns(
@@ -233,7 +233,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
                 "product": floor.product,
                 "copy": floor.copy,
                 "rtviz": partial(model, frame),
-                "peer": partial(peer.look, frame, model.input_size(frame.shape[:2])),
+                "peer": partial(peer.predict, frame, model.input_size(frame.shape[:2])),
             },
             min(200, max(20 if options.seconds >= 1 else 5, int(options.seconds / turn))),  # p95 wants some
             model.device,
@@ -275,7 +275,7 @@ def aims(name: str, resolution: int, row: dict[str, Any], exact: tuple[float, fl
 
 
 def views(options: argparse.Namespace) -> dict[str, Any]:
-    """What each view adds to a frame, drawing and all, against the look at it and against the forward pass alone, in
+    """What each view adds to a frame, drawing and all, against its prediction and against the forward pass alone, in
     turns on a moving scene.
 
     Untrained keys are all alike, which would make it too easy for `objects`: what the embedded model saw of the same
@@ -287,7 +287,7 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     frames = [source.frame(2 * number) for number in range(max(options.rounds * 8, 24))]
     model = quickest(options.model, options.device, options.resolution, frames[0].pixels)
     model.compile(frames[0].pixels, features=("keys",))
-    first, looked_in = model(frames[0], features=("tokens", "keys", "values")), model.runs_in
+    first, runs_in = model(frames[0], features=("tokens", "keys", "values")), model.runs_in
     seeing = rtviz.load("embedded", device="cpu", resolution=options.resolution * 8 // first.patch_size)
     heads, _, _, head_width = first.keys.shape
     run_bare = bare_forward(model, [frames[0].pixels])
@@ -300,7 +300,7 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
     tracker = Tracker()
     memories = [drawing.Memory() for _ in wanted]
     turned = None
-    bare, looked, features = [], [], []
+    bare, predicted, features = [], [], []
     drawn: dict[str, list[float]] = {name: [] for name in names}
     for frame in frames:
         seen = seeing(frame, features=("keys",))
@@ -319,7 +319,7 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
         start = now()
         model(frame.pixels)
         without = now() - start
-        looked.append(without)
+        predicted.append(without)
         start = now()
         model(frame.pixels, features=("keys",))
         features.append(now() - start - without)
@@ -336,18 +336,18 @@ def views(options: argparse.Namespace) -> dict[str, Any]:
             start = now()
             drawing.draw(frame, maps, settings.replace(view=view), memory)
             drawn[name].append(now() - start)
-    alone, look = statistics.median(bare), statistics.median(looked)
+    alone, whole = statistics.median(bare), statistics.median(predicted)
     rows: dict[str, Any] = {
-        "model": f"{model.name} on {model.device}, {looked_in}",
+        "model": f"{model.name} on {model.device}, {runs_in}",
         "frame": f"{width}x{height}, {first.grid[0]}x{first.grid[1]} patches",
         "bare forward in torch, ms": round(alone * 1000, 2),
-        "a look, frame to maps, ms": round(look * 1000, 2),
+        "a prediction, frame to maps, ms": round(whole * 1000, 2),
         "keys taken along, ms": round(statistics.median(features) * 1000, 2),
     }
     drawn["rollout, in the pass in torch"] = rolled_out
     for name, series in drawn.items():
         one = statistics.median(series)
         rows[f"{name}, ms"] = (
-            f"{one * 1000:.2f}, {one / look:.3f} of a look, {one / alone:.3f} of the bare forward pass"
+            f"{one * 1000:.2f}, {one / whole:.3f} of a prediction, {one / alone:.3f} of the bare forward pass"
         )
     return rows

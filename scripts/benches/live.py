@@ -1,4 +1,4 @@
-"""How often the live path looks, how old its pictures are, and what views take of its time."""
+"""How often the live path predicts, how old its pictures are, and what views take of its time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MARK = Mark(0.3, 0.3, 0.3, 0.4)
 
 
 def costs(options: argparse.Namespace) -> dict[str, Any]:
-    """What a view takes of a live session's frames: how much longer it is from look to look than with the heatmap, in
+    """What a view takes of a live session's frames: how much longer a prediction takes than with the heatmap, in
     turns, beside a camera that is faster than the model. Drawing has threads and a core of its own for the most part;
-    what it takes from the looks all the same is in it."""
+    what it takes from predictions all the same is in it."""
     model = quickest(options.model, options.device, options.resolution, noise(480, 640))
     for features in ({"tokens"}, {"keys"}):
         model.compile(noise(480, 640), features=features)
@@ -35,7 +35,7 @@ def costs(options: argparse.Namespace) -> dict[str, Any]:
     plain: list[float] = []
     with LiveSession(_FAST_CAMERA, wanted, load_engine=lambda settings, progress: Engine(model)) as live:
 
-        def from_look_to_look(settings: Settings) -> float:
+        def between_predictions(settings: Settings) -> float:
             """Seconds."""
             live.update(settings)
             if not live.wait_for(lambda status: _shows(live.latest(), settings), 60):
@@ -47,16 +47,16 @@ def costs(options: argparse.Namespace) -> dict[str, Any]:
 
         for _ in range(options.rounds):
             for view, series in taken.items():
-                before = from_look_to_look(wanted)
+                before = between_predictions(wanted)
                 marks = (_MARK,) if view == "track" else ()
-                added = from_look_to_look(wanted.replace(view=view, track=marks))
-                after = from_look_to_look(wanted)
+                added = between_predictions(wanted.replace(view=view, track=marks))
+                after = between_predictions(wanted)
                 plain += [before, after]
                 series.append(added / statistics.mean((before, after)) - 1)
         runs_in = live.status().precision
     rows: dict[str, Any] = {
         "model": f"{model.name} on {model.device}, {runs_in}",
-        "from look to look with the heatmap, ms": milliseconds(plain),
+        "between predictions with the heatmap, ms": milliseconds(plain),
     }
     for view, series in taken.items():
         rows[f"{view}, of a frame's time (target {ADDED[view]})"] = round(statistics.median(series), 3)
@@ -72,7 +72,7 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
     settings = Settings(model=options.model, device=options.device, resolution=options.resolution)
     figures = bench_live(settings=settings, seconds=options.seconds)
     if figures.model is None:
-        raise RtvizError(f"nothing looks: {figures.model_sentence}")
+        raise RtvizError(f"nothing predicts: {figures.model_sentence}")
     resolution = figures.resolution or settings.resolution
     model: Any = rtviz.load(options.model, device=options.device, resolution=resolution, backend="torch")
     taken = in_turns({"bare": bare_forward(model, [noise(480, 640)])}, 20, model.device)["bare"]
@@ -80,9 +80,9 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
     shown = figures.to_mapping()
     return {
         **{name: shown[name] for name in ("place", "mode", "model", "device", "precision", "resolution", "seconds")},
-        "frames/s": {"camera": shown["camera_fps"], "shown": shown["shown_fps"], "looked at": shown["attention_fps"]},
+        "frames/s": {"camera": shown["camera_fps"], "shown": shown["shown_fps"], "predicted": shown["attention_fps"]},
         "bare forward, frames/s": round(1 / statistics.median(taken), 2),
-        "looked at / what bare forward allows": round(figures.attention_fps / allowed, 3),
+        "predicted / what bare forward allows": round(figures.attention_fps / allowed, 3),
         "age on the screen, ms": {"p50": shown["age_p50_ms"], "p95": shown["age_p95_ms"]},
         "its attention is older by, ms": {"p50": shown["attention_age_p50_ms"], "p95": shown["attention_age_p95_ms"]},
         "a change shows after, ms": {"p50": shown["changes_p50_ms"], "most": shown["changes_max_ms"]},

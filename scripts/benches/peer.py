@@ -62,7 +62,7 @@ class Peer:
 
     def prepare(self, frame: Any, size: tuple[int, int]) -> Tensor:
         """A frame, RGB uint8 [height, width, 3], as the network's input [1, 3, height, width], of the size (height,
-        width) that rtviz looks at, so that both do the same work."""
+        width) of rtviz's input, so that both do the same work."""
         picture = torch.from_numpy(np.array(frame)).permute(2, 0, 1).float().div(255)
         if picture.shape[1:] != size:
             picture = F.interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
@@ -79,7 +79,7 @@ class Peer:
         assert self._softmax is not None, "the network has no softmax to be read"
         return self._softmax[0, :, 0, self._prefix :].unflatten(1, (rows, columns))
 
-    def look(self, frame: Any, size: tuple[int, int]) -> tuple[Any, Any]:
+    def predict(self, frame: Any, size: tuple[int, int]) -> tuple[Any, Any]:
         """From a frame in memory to its maps in memory.
 
         Returns:
@@ -120,7 +120,7 @@ class Peer:
         pictures = [path.with_name(path.name.replace("frame", "attention")) for path in frames]
         for path, picture in zip(frames, pictures, strict=True):
             with Image.open(path) as opened:
-                heads, _ = self.look(opened.convert("RGB"), size)
+                heads, _ = self.predict(opened.convert("RGB"), size)
             image.imsave(picture, heads.mean(axis=0), cmap="inferno", format="jpg")
         marks.append(time.perf_counter())
         writer = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), rate, size[::-1])

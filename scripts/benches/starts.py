@@ -76,14 +76,14 @@ def startup(options: argparse.Namespace) -> dict[str, Any]:
     turns = options.rounds + 2
     python = [until_end([sys.executable, "-c", "pass"]) for _ in range(turns)]
     version = [until_end([*RTVIZ, "--version"]) for _ in range(turns)]
-    told = [until_end([*RTVIZ, "--help"]) for _ in range(turns)]
+    helped = [until_end([*RTVIZ, "--help"]) for _ in range(turns)]
     app = [*RTVIZ, "live", "scene:", "--model", "embedded", "--debug"]
     stages = [until_stages(app) for _ in range(turns)]
     return {
         "starts": f"{turns} of each, the median",
         "Python alone, s": round(statistics.median(python), 3),
         "rtviz --version, s (target 0.15)": round(statistics.median(version), 3),
-        "rtviz --help, s (target 0.3)": round(statistics.median(told), 3),
+        "rtviz --help, s (target 0.3)": round(statistics.median(helped), 3),
         "window, s (target 1)": round(statistics.median(stage["window"] for stage in stages), 2),
         "first overlay, embedded, s (target 4)": round(
             statistics.median(stage["first overlay"] for stage in stages), 2

@@ -11,7 +11,7 @@ import torch
 
 
 def settle(device: str) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     kind = device.partition(":")[0]
     if kind in ("cuda", "mps"):
         getattr(torch, kind).synchronize()

@@ -68,7 +68,7 @@ def run_concurrently(run: Callable[[], None], passes: int, model: Any) -> tuple[
         return (time.perf_counter() - start) / passes, pool.count
 
 
-def looks(options: argparse.Namespace) -> dict[str, Any]:
+def predict(options: argparse.Namespace) -> dict[str, Any]:
     """How fast the frames of a video in memory are predicted, as in a render, without decoding, drawing and encoding:
     against the forward pass alone in the same batches, in turns."""
     model: Any = rtviz.load(options.model, device=options.device, resolution=options.resolution)
@@ -83,21 +83,21 @@ def looks(options: argparse.Namespace) -> dict[str, Any]:
     run = bare_forward(bare_model, [frame.pixels for frame in frames[:batch]])
     batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
     settings = Settings(resolution=options.resolution)
-    looked, bare = [], []
+    predicted, bare = [], []
     for turn in range(options.rounds + 1):
         start = time.perf_counter()
-        seen = sum(1 for _ in Engine(model).predict_all(batches, settings))
-        taken = (time.perf_counter() - start) / seen
+        count = sum(1 for _ in Engine(model).predict_all(batches, settings))
+        taken = (time.perf_counter() - start) / count
         alone, pool = run_concurrently(run, len(batches), bare_model)
         if turn:  # the first warms up
-            looked.append(taken)
+            predicted.append(taken)
             bare.append(alone / batch)
     return {
         "model": f"{model.name} on {model.device}, {model.runs_in}, input {model.input_size((height, width))}",
         "frames": f"{len(frames)} of {width}x{height} a round, {batch} a pass, {pool} workers",
-        "looked at, frames/s": round(1 / statistics.median(looked), 1),
+        "predicted, frames/s": round(1 / statistics.median(predicted), 1),
         f"bare forward in torch, {bare_model.precision}, frames/s": round(1 / statistics.median(bare), 1),
-        "looked at / bare forward": round(1 / ratio(looked, bare), 3),
+        "predicted / bare forward": round(1 / ratio(predicted, bare), 3),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from command_line import in_process
 from PIL import Image
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QClipboard, QImage
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -22,6 +22,7 @@ from windows import GREY, Make, wait
 from rtviz.app.process import starting_settings
 from rtviz.cli.arguments import settings_of
 from rtviz.cli.parser import build_parser
+from rtviz.frame import Pixels
 from rtviz.offline.command import live_arguments
 from rtviz.settings import Point, Settings
 
@@ -34,19 +35,34 @@ def clipboard() -> QClipboard:
     return found
 
 
-def test_a_key_copies_the_picture_as_it_is_seen(make: Make, qtbot: QtBot) -> None:
-    window = make()
-    qtbot.keyClick(window.canvas, Qt.Key_Space)
-    wait(qtbot, lambda: window.session.status().source_state == "paused")
-    qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ControlModifier)
-    image = clipboard().image().convertToFormat(QImage.Format_RGB888)
-    result = window.canvas.result
-    assert result is not None
-    assert (image.height(), image.width()) == result.overlay.shape[:2]
+def pixels_of(image: QImage) -> Pixels:
+    """RGB uint8 [height, width, 3]."""
+    image = image.convertToFormat(QImage.Format_RGB888)
     memory = image.constBits()
     assert memory is not None
     rows = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1)
-    assert np.array_equal(rows[:, : 3 * image.width()].reshape(result.overlay.shape), result.overlay)
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+
+
+def test_a_key_copies_the_picture_as_it_is_seen(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(head="all"))  # with a legend
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().source_state == "paused")
+    qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ControlModifier)
+    result = window.canvas.result
+    assert result is not None
+    assert np.array_equal(pixels_of(clipboard().image()), result.overlay)
+    canvas = window.canvas
+    canvas.zoom_by(3.0, QPointF(canvas.width() * 0.3, canvas.height() * 0.3))
+    qtbot.keyClick(canvas, Qt.Key_C, Qt.ControlModifier)
+    copied = pixels_of(clipboard().image())
+    canvas.toast("")
+    grabbed = pixels_of(canvas.grab().toImage())
+    shown = canvas.picture_rect().intersected(QRectF(canvas.rect())).toRect()
+    grabbed = grabbed[shown.top() :, shown.left() :][: copied.shape[0], : copied.shape[1]]
+    middle = (slice(copied.shape[0] // 3, -copied.shape[0] // 3), slice(copied.shape[1] // 3, -copied.shape[1] // 3))
+    assert copied.shape == grabbed.shape
+    assert np.array_equal(copied[middle], grabbed[middle]), "in a corner the canvas shows where the part lies"
 
 
 def test_a_key_copies_the_command_that_shows_the_same(make: Make, qtbot: QtBot) -> None:

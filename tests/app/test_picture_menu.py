@@ -69,7 +69,7 @@ def test_the_menu_tracks_and_takes_a_reference_from_what_is_under_the_pointer_wh
     opened(window, 0.4, 0.6)["Track from here"]()
     assert window.session.settings.track[0] == pytest.approx((0.4, 0.6, 0, 0), abs=0.01)
     wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "track")
-    opened(window, 0.5, 0.5)["Unmark last object\tCtrl+Z"]()
+    opened(window, 0.5, 0.5)["Unmark last object\tDelete"]()
     assert window.session.settings.track == ()
     opened(window, 0.6, 0.5)["Use as reference"]()
     assert window.session.settings.view == "reference"

@@ -80,7 +80,7 @@ def test_cards_are_whole_at_any_size(qapp: QApplication, qtbot: QtBot, size: tup
     parent.resize(*size)
     messages = Messages(parent)
     asked: list[str] = []
-    messages.asked.connect(asked.append)
+    messages.requested.connect(asked.append)
     parent.show()
     messages.show_cards(_CARDS)
     qapp.processEvents()

@@ -57,6 +57,7 @@ from rtviz.options import RealOption
 from rtviz.settings import Point, Settings
 from rtviz.sources import Source, open_source
 from rtviz.sources.pages import as_pages
+from rtviz.views.pca_basis import load as load_basis
 
 pytestmark = pytest.mark.gui
 
@@ -191,7 +192,7 @@ def test_a_view_that_needs_another_pass_says_so_until_it_is_there(make: Make, qt
     assert window.canvas.awaited == ""
     engine.go.clear()
     qtbot.keyClick(window.canvas, "p")
-    wait(qtbot, lambda: window.canvas.awaited == "pca: computing …")
+    wait(qtbot, lambda: window.canvas.awaited == "PCA: computing …")
     qtbot.keyClick(window.canvas, "e")  # which the maps that are here can show
     wait(qtbot, lambda: window.canvas.awaited == "")
     qtbot.keyClick(window.canvas, "p")
@@ -367,13 +368,42 @@ def test_a_click_sets_the_query_a_drag_moves_it_and_escape_returns(make: Make, q
     assert asked_for(window).query == "cls"
 
 
+def test_the_components_of_pca_are_saved_and_stay(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make(GREY.replace(view="heatmap"))
+    qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
+    assert "where the view PCA shows them" in window.canvas.toast_text
+    assert not list(tmp_path.glob("*.npz"))
+    window.change(view="pca")
+    wait(qtbot, lambda: window.canvas.result.maps.tokens is not None)  # type: ignore[union-attr]
+    qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
+    (path,) = tmp_path.glob("*-pca.npz")
+    assert window.session.settings.pca_basis == str(path)
+    result = window.canvas.result
+    assert result is not None
+    assert result.maps is not None
+    assert load_basis(str(path), result.maps).model == result.maps.model
+
+
+def test_a_shifted_click_sets_the_second_token_where_the_view_has_one(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(view="directions"))
+    wait(qtbot, lambda: window.canvas.result.settings.view == "directions")  # type: ignore[union-attr]
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, pos=_at(window, 0.25, 0.25))
+    second = window.session.settings.second
+    assert isinstance(second, Point)
+    assert second == pytest.approx((0.5, 0.5), abs=0.03)
+    assert window.session.settings.track == ()
+    qtbot.keyClick(window.canvas, Qt.Key_Q, Qt.ShiftModifier)
+    assert "has no registers" in window.canvas.toast_text
+    assert window.session.settings.query == "cls"
+
+
 def test_similarity_follows_the_pointer_until_a_click_pins_it(make: Make, qtbot: QtBot) -> None:
     window = make(GREY.replace(view="similarity"))
     wait(qtbot, lambda: window.canvas.result.maps.keys is not None)  # type: ignore[union-attr]
 
     def asked(*patch: int) -> bool:  # (row, column) of the engine's 6 x 8
         query = window.canvas.result.maps.query  # type: ignore[union-attr]
-        return query != "cls" and (int(query.y * 6), int(query.x * 8)) == patch
+        return isinstance(query, Point) and (int(query.y * 6), int(query.x * 8)) == patch
 
     for x, y, patch in ((0.3, 0.3, (1, 2)), (0.9, 0.6, (3, 7))):
         qtbot.mouseMove(window.canvas, _at(window, x, y))
@@ -1223,11 +1253,11 @@ def test_several_pictures_are_opened_as_pages(make: Make, qtbot: QtBot, pictures
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(path) for path in [*chosen, "/somewhere/clip.mp4"]])
         window.dropEvent(QDropEvent(QPointF(5, 5), Qt.CopyAction, data, Qt.LeftButton, Qt.NoModifier))
-        assert "1 more not opened" in window.canvas.toast_text
     else:
         window.opening.open_files(chosen)
     wait(qtbot, lambda: _level(window) == 120 and window.presenter.status.page == (0, 2))
-    wait(qtbot, lambda: "2 pictures" in window.header.title.text())
+    wait(qtbot, lambda: window.header.title.text().startswith("2 pictures"))
+    assert ("1 / 2" in window.header.title.text()) == (way == "drop"), "the video follows them"
 
 
 # --- the menu of models ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import SCENE, TINY, Command, in_process, one_line_error, rtviz
+from command_line import SCENE, TINY, Command, Said, in_process, one_line_error, rtviz
 from PIL import Image
 
 from rtviz import cli
@@ -22,6 +22,13 @@ from rtviz.models import load
 from rtviz.sources import open_source
 
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`rtviz ...` in this process."""
+    return in_process(monkeypatch, capsys)
 
 
 def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path: Path) -> None:
@@ -34,40 +41,40 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path: Path) -> None:
         assert sum(1 for _ in source) == 15
 
 
-def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path: Path) -> None:
+def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path: Path, run: Run) -> None:
     (tmp_path / "in").mkdir()
     for name, color in (("a.jpg", "red"), ("b.png", "blue")):
         Image.new("RGB", (60, 40), color).save(tmp_path / "in" / name)
     plain = ["--view", "none", "--quiet"]
-    assert rtviz("render", SCENE, "-o", tmp_path / "clip.mp4", *plain).returncode == 0
-    assert rtviz("render", tmp_path / "in", "-o", tmp_path / "apart", *plain).returncode == 0
+    assert run("render", SCENE, "-o", tmp_path / "clip.mp4", *plain).status == 0
+    assert run("render", tmp_path / "in", "-o", tmp_path / "apart", *plain).status == 0
     assert sorted(path.name for path in (tmp_path / "apart").iterdir()) == ["a.png", "b.png"]
-    assert rtviz("render", tmp_path / "clip.mp4", "-o", f"{tmp_path}/named/", *plain).returncode == 0
+    assert run("render", tmp_path / "clip.mp4", "-o", f"{tmp_path}/named/", *plain).status == 0
     assert [path.name for path in (tmp_path / "named").iterdir()] == ["clip.mp4"]
-    assert rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "frames", *plain).returncode == 0
+    assert run("render", tmp_path / "clip.mp4", "-o", tmp_path / "frames", *plain).status == 0
     assert len(list((tmp_path / "frames").glob("frame_*.png"))) == 15
 
 
-def test_the_report_has_the_size_that_was_written(tmp_path: Path) -> None:
+def test_the_report_has_the_size_that_was_written(tmp_path: Path, run: Run) -> None:
     scene = "scene:?size=97x65&seconds=0.1"
-    done = rtviz("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
-    report = json.loads(done.stdout)
+    done = run("render", scene, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    report = json.loads(done.out)
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert source.info.size == (report["height"], report["width"]) == (66, 98)
-    done = rtviz("render", scene, "-o", tmp_path / "out.gif", "--codec", "h265", "--view", "none")
+    done = run("render", scene, "-o", tmp_path / "out.gif", "--codec", "h265", "--view", "none")
     one_line_error(done, 2, "codec", ".gif")
 
 
-def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path: Path) -> None:
-    done = rtviz("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
+def test_the_length_of_a_scene_is_not_asked_of_a_video(tmp_path: Path, run: Run) -> None:
+    done = run("render", tmp_path / "clip.mp4", "-o", tmp_path / "out.mp4", "--seconds", "3", *TINY)
     one_line_error(done, 2, "--end")
 
 
-def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path: Path) -> None:
-    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    report = json.loads(done.stdout)
+def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path: Path, run: Run) -> None:
+    done = run("render", SCENE, "-o", tmp_path / "out.mp4", "--quiet", "--json", "--view", "none")
+    assert done.status == 0
+    assert done.err == ""
+    report = json.loads(done.out)
     assert report["frames_in"] == report["frames_out"] == 15
     assert (report["width"], report["height"]) == (96, 64)
     assert {"decode", "draw", "encode"} <= set(report["stage_seconds"])
@@ -87,16 +94,17 @@ def test_quiet_says_nothing_but_the_notice_and_json_reports(tmp_path: Path) -> N
         (["--frobnicate"], "frobnicate"),
     ],
 )
-def test_a_wrong_option_names_itself_and_what_is_allowed(tmp_path: Path, arguments: list[str], says: str) -> None:
-    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, *arguments)
+def test_a_wrong_option_names_itself_and_what_is_allowed(
+    tmp_path: Path, arguments: list[str], says: str, run: Run
+) -> None:
+    done = run("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, *arguments)
     one_line_error(done, 1 if "no-such-preset" in arguments else 2, says)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`rtviz ...` in this process: status and stderr."""
-    run = in_process(monkeypatch, capsys)
+def here(run: Run) -> Command:
+    """The same: status and stderr."""
 
     def command(*line: str | Path) -> tuple[int, str]:
         said = run(*line)
@@ -358,67 +366,68 @@ def test_a_prompt_that_cannot_be_is_refused_in_a_line(tmp_path: Path, here: Any,
 
 @pytest.mark.parametrize(("option", "value"), [("--head", "7"), ("--layer", "12"), ("--layer", "-13")])
 def test_a_head_or_layer_that_the_model_lacks_is_refused_with_the_range(
-    tmp_path: Path, option: str, value: str
+    tmp_path: Path, option: str, value: str, run: Run
 ) -> None:
-    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
+    done = run("render", SCENE, "-o", tmp_path / "out.mp4", *TINY, option, value)
     one_line_error(done, 2, option.strip("-"), value)
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path: Path) -> None:
-    done = rtviz("render", SCENE, "-o", tmp_path / "out.mp4", "--model", "dino-vitz99")
+def test_an_unknown_model_is_refused_and_the_list_is_named(tmp_path: Path, run: Run) -> None:
+    done = run("render", SCENE, "-o", tmp_path / "out.mp4", "--model", "dino-vitz99")
     one_line_error(done, 1, "dino-vitz99", "rtviz models")
 
 
-def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
+def test_an_existing_output_needs_overwrite(tmp_path: Path, run: Run) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    one_line_error(rtviz("render", SCENE, "-o", output, *TINY), 1, "--overwrite")
+    one_line_error(run("render", SCENE, "-o", output, *TINY), 1, "--overwrite")
     assert output.read_bytes() == b"precious"
-    assert rtviz("render", SCENE, "-o", output, "--overwrite", "--view", "none").returncode == 0
+    assert run("render", SCENE, "-o", output, "--overwrite", "--view", "none").status == 0
     assert output.stat().st_size > 1000
 
 
-def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path: Path) -> None:
+def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path: Path, run: Run) -> None:
     video = tmp_path / "in.mp4"
-    assert rtviz("render", SCENE, "-o", video, "--view", "none").returncode == 0
+    assert run("render", SCENE, "-o", video, "--view", "none").status == 0
     before = video.read_bytes()
     link = tmp_path / "link.mp4"
     link.symlink_to(video)
     for output in (video, link):
-        one_line_error(rtviz("render", video, "-o", output, "--overwrite", *TINY), 1, "input")
+        one_line_error(run("render", video, "-o", output, "--overwrite", *TINY), 1, "input")
     assert video.read_bytes() == before
 
 
-def test_one_bad_input_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_one_bad_input_does_not_stop_the_others(tmp_path: Path, run: Run) -> None:
     good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
-    assert rtviz("render", SCENE, "-o", good, "--view", "none").returncode == 0
+    assert run("render", SCENE, "-o", good, "--view", "none").status == 0
     bad.write_bytes(os.urandom(5000))
-    done = rtviz("render", bad, good, "-o", tmp_path / "out", "--view", "none", "--json")
-    assert done.returncode == 1
-    assert "1 of 2 inputs done, 1 failed" in done.stderr
+    done = run("render", bad, good, "-o", tmp_path / "out", "--view", "none", "--json")
+    assert done.status == 1
+    assert "1 of 2 inputs done, 1 failed" in done.err
     assert (tmp_path / "out" / "good.mp4").stat().st_size > 1000
     assert not (tmp_path / "out" / "bad.mp4").exists()
-    reports = json.loads(done.stdout)
+    reports = json.loads(done.out)
     assert "error" in reports[0]
     assert reports[1]["frames_out"] == 15
 
 
-def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path: Path) -> None:
+def test_several_pictures_stay_pictures_and_export_wants_an_output_for_maps(tmp_path: Path, run: Run) -> None:
     for name in ("a", "b"):
-        assert rtviz("render", SCENE, "-o", tmp_path / f"{name}.png", "--end", "0.01", "--view", "none").returncode == 0
-    done = rtviz("render", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--view", "none")
-    assert done.returncode == 0, done.stderr
+        assert run("render", SCENE, "-o", tmp_path / f"{name}.png", "--end", "0.01", "--view", "none").status == 0
+    done = run("render", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--view", "none")
+    assert done.status == 0, done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
-    one_line_error(rtviz("export", tmp_path / "a.png", "-o", tmp_path / "maps.mp4", *TINY), 1, ".zarr")
+    one_line_error(run("export", tmp_path / "a.png", "-o", tmp_path / "maps.mp4", *TINY), 1, ".zarr")
 
 
 @pytest.mark.parametrize("name", ["with space.mp4", "10:30 clip.mp4", "100%d.mp4", "ünïcode-眼.mp4", "-dash.mp4"])
-def test_names_that_trip_other_tools(tmp_path: Path, name: str) -> None:
-    made = rtviz("render", SCENE, "-o", tmp_path / name, "--view", "none")
-    assert made.returncode == 0, made.stderr
-    done = rtviz("render", "-o", "again.mp4", "--view", "none", "--", name, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_names_that_trip_other_tools(tmp_path: Path, name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("render", SCENE, "-o", tmp_path / name, "--view", "none")
+    assert made.status == 0, made.err
+    monkeypatch.chdir(tmp_path)
+    done = run("render", "-o", "again.mp4", "--view", "none", "--", name)
+    assert done.status == 0, done.err
     assert (tmp_path / "again.mp4").exists()
 
 
@@ -479,12 +488,12 @@ def test_a_log_has_no_bar(tmp_path: Path) -> None:
     assert [line[:13] for line in done.stderr.splitlines()] == ["rtviz: wrote "]
 
 
-def test_models_lists_and_pulls_nothing_by_itself() -> None:
-    done = rtviz("models")
-    assert done.returncode == 0
+def test_models_lists_and_pulls_nothing_by_itself(run: Run) -> None:
+    done = run("models")
+    assert done.status == 0
     for name in ("dino-vits16", "dino-vitb8", "dinov2-vits14-reg", "dinov3-vits16", "deit-vits16", "augreg-vits16"):
-        assert name in done.stdout
-    rows = json.loads(rtviz("models", "--json").stdout)
+        assert name in done.out
+    rows = json.loads(run("models", "--json").out)
     row = next(row for row in rows if row["name"] == "dino-vits16")
     assert (row["layers"], row["heads"], row["patch_size"]) == (12, 6, 16)
 

@@ -6,12 +6,13 @@ import http.client
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from command_line import TINY, one_line_error, rtviz
+from command_line import TINY, Said, in_process, one_line_error
 
 
 def test_the_live_picture_is_served_until_ctrl_c() -> None:
@@ -40,12 +41,18 @@ def test_the_live_picture_is_served_until_ctrl_c() -> None:
     assert "Traceback" not in said
 
 
-def test_a_clip_ends_with_itself(tmp_path: Path) -> None:
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """`rtviz ...` in this process."""
+    return in_process(monkeypatch, capsys)
+
+
+def test_a_clip_ends_with_itself(tmp_path: Path, run: Callable[..., Said]) -> None:
     clip, out = tmp_path / "clip.mp4", tmp_path / "live.m3u8"
-    assert rtviz("render", "scene:?size=96x64&seconds=1", "-o", clip, "--view", "none").returncode == 0
-    done = rtviz("stream", clip, "-o", out, *TINY)
-    assert done.returncode == 0, done.stderr
-    assert "pictures to" in done.stderr
+    assert run("render", "scene:?size=96x64&seconds=1", "-o", clip, "--view", "none").status == 0
+    done = run("stream", clip, "-o", out, *TINY)
+    assert done.status == 0, done.err
+    assert "pictures to" in done.err
     assert "#EXT-X-ENDLIST" in out.read_text()
 
 
@@ -57,5 +64,8 @@ def test_a_clip_ends_with_itself(tmp_path: Path) -> None:
         (["no-such-clip.mp4", "-o", "live.m3u8", "--view", "none"], 1, "no-such-clip.mp4"),
     ],
 )
-def test_what_goes_wrong_is_a_line(tmp_path: Path, line: list[str], status: int, says: str) -> None:
-    one_line_error(rtviz("stream", *line, cwd=tmp_path), status, says)
+def test_what_goes_wrong_is_a_line(
+    tmp_path: Path, line: list[str], status: int, says: str, run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one_line_error(run("stream", *line), status, says)

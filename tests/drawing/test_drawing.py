@@ -117,32 +117,59 @@ def test_guided_follows_the_outline_of_the_frame() -> None:
     assert wrong["guided"] < 0.5 * wrong["smooth"]
 
 
-def test_guided_is_the_guided_filter_of_he() -> None:
-    """He, Sun and Tang 2013, eq. 14-16 for colour guides, window by window in float64."""
-    rng = np.random.default_rng(3)
-    size, reach = (24, 30), 4
-    guide = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    values = grid_of((6, 8), 4)
-    plane = resample.refine(values, size)
-    colors = np.pad(guide / 255.0, ((2 * reach,) * 2, (2 * reach,) * 2, (0, 0)), mode="symmetric")
-    padded = np.pad(plane.astype(float), 2 * reach, mode="symmetric")
+def he_filter(plane: NDArray[np.float64], guide: Pixels, reach: int) -> NDArray[np.float64]:
+    """He, Sun and Tang 2013, eq. 14-16 for colour guides, window by window; what lies outside is mirrored."""
+    height, width = plane.shape
+    colors = np.pad(guide / 255.0, ((reach,) * 2, (reach,) * 2, (0, 0)), mode="symmetric")
+    padded = np.pad(plane, reach, mode="symmetric")
     side = 2 * reach + 1
-    slopes = np.empty((size[0] + 2 * reach, size[1] + 2 * reach, 3))
-    offsets = np.empty(slopes.shape[:2])
-    for y, x in np.ndindex(offsets.shape):
+    functions = np.empty((height, width, 4))  # of each window: three slopes, an offset
+    for y, x in np.ndindex(height, width):
         window = colors[y : y + side, x : x + side].reshape(-1, 3)
         target = padded[y : y + side, x : x + side].ravel()
         covariance = np.cov(window.T, bias=True) + 5e-4 * np.eye(3)
-        slopes[y, x] = np.linalg.solve(covariance, (window * target[:, None]).mean(0) - window.mean(0) * target.mean())
-        offsets[y, x] = target.mean() - slopes[y, x] @ window.mean(0)
-    expected = np.empty(size)
-    for y, x in np.ndindex(size):
-        slope = slopes[y : y + side, x : x + side].mean(axis=(0, 1))
-        expected[y, x] = slope @ (guide[y, x] / 255.0) + offsets[y : y + side, x : x + side].mean()
-    expected *= np.clip(plane.max() / expected.max(), 1, 4)
-    got = resample.refine(values, size, "guided", guide)
-    inner = (slice(reach, -reach), slice(reach, -reach))  # at the rim cv2 mirrors the coefficients, not the frame
-    np.testing.assert_allclose(got[inner], np.clip(expected, 0, 1)[inner], atol=2e-3)
+        slope = np.linalg.solve(covariance, (window * target[:, None]).mean(0) - window.mean(0) * target.mean())
+        functions[y, x] = *slope, target.mean() - slope @ window.mean(0)
+    functions = np.pad(functions, ((reach,) * 2, (reach,) * 2, (0, 0)), mode="symmetric")
+    filtered = np.empty((height, width))
+    for y, x in np.ndindex(height, width):
+        mean = functions[y : y + side, x : x + side].mean(axis=(0, 1))
+        filtered[y, x] = mean[:3] @ (guide[y, x] / 255.0) + mean[3]
+    return filtered
+
+
+def keys_weights(count: int, side: int) -> NDArray[np.float64]:
+    """Keys 1981 with a = -1/2, of `count` patches of `side` pixels: [pixels, patches]; the outermost go on for ever."""
+    weights = np.zeros((count * side, count))
+    for pixel in range(count * side):
+        place = (pixel + 0.5) / side - 0.5
+        for patch in range(-3, count + 3):
+            far = abs(place - patch)
+            near = 1.5 * far**3 - 2.5 * far**2 + 1 if far <= 1 else -0.5 * far**3 + 2.5 * far**2 - 4 * far + 2
+            weights[pixel, min(max(patch, 0), count - 1)] += near if far < 2 else 0
+    return weights
+
+
+def test_guided_is_the_guided_filter_of_he_corrected_by_what_patches_lack() -> None:
+    side, reach = 4, 4
+    guide = np.random.default_rng(3).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    values = grid_of((6, 8), 4)
+    plane = first = resample.refine(values, (24, 32)).astype(float)
+    for _ in range(2):
+        means = np.clip(he_filter(plane, guide, reach), 0, 1).reshape(6, side, 8, side).mean(axis=(1, 3))
+        plane = plane + keys_weights(6, side) @ (values - means) @ keys_weights(8, side).T
+    expected = he_filter(plane, guide, reach)
+    expected *= np.clip(first.max() / expected.max(), 1, 4)
+    got = resample.refine(values, (24, 32), "guided", guide)
+    np.testing.assert_allclose(got, np.clip(expected, 0, 1), atol=2e-3)
+
+
+def test_guided_keeps_what_each_patch_has() -> None:
+    disc, guide, patches = disc_and_guide()
+    guided = resample.upsample(patches, disc.shape, "guided", guide) / 255
+    means = guided.reshape(15, 16, 20, 16).mean(axis=(1, 3))
+    assert np.abs(means - patches).mean() < 0.006
+    assert np.abs(guided - disc).mean() < 0.011
 
 
 def test_guided_by_an_even_frame_is_a_blur_that_keeps_its_peak() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import SCENE, rtviz
+from command_line import SCENE, in_process
 from live_fakes import LIMIT, Engine, Model, Recording, maps_of, session, until, until_shown
 
 import rtviz as package
@@ -416,13 +416,15 @@ def test_two_models_and_a_convnet_give_the_same_pictures_apart_and_together() ->
     assert joined.settings.compare == names[1:]
 
 
-def test_models_on_the_command_line_are_compared_in_their_order(tmp_path: Any) -> None:
-    done = rtviz(
+def test_models_on_the_command_line_are_compared_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = in_process(monkeypatch, capsys)(
         "render", SCENE, "-o", tmp_path / "out.png", "--end", "0.03", "--model", "embedded", "--model",
         "random:embedded", "--jaccard", "--resolution", "64", "--device", "cpu", "--json", "--quiet",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert '"model": "embedded, random:embedded"' in done.stdout
+    assert done.status == 0, done.err
+    assert '"model": "embedded, random:embedded"' in done.out
     with open_source(str(tmp_path / "out.png")) as source:
         height, width = next(iter(source)).size
     assert width > 2 * 96

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -490,13 +489,30 @@ def test_what_would_be_ignored_or_fail_is_refused_before_anything_is_done(
     assert "a bug in rtviz" not in err
 
 
-def test_the_command_draws_a_frame_of_a_scene(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rtviz", "figure", "scene:3", "--start", "1", "--resolution", "64"]
+def test_the_command_draws_a_frame_of_a_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = in_process(monkeypatch, capsys)
+    command = ["figure", "scene:3", "--start", "1", "--resolution", "64"]
     command += ["--compare", "random:embedded,embedded", "-o", str(tmp_path / "figure.svg")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "untrained" in done.stderr
+    done = run(*command)
+    assert done.status == 0, done.err
+    assert "untrained" in done.err
     assert "random:embedded" in (tmp_path / "figure.svg").read_text()
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 1
-    assert "overwrite" in again.stderr
+    again = run(*command)
+    assert again.status == 1
+    assert "overwrite" in again.err
+
+
+@pytest.mark.parametrize("page", ["layers_by_heads", "heads", "compare"])
+def test_a_page_may_go_without_words_and_without_the_bar(page: str) -> None:
+    maps: Any = maps_of(2, 3)
+    draw = partial(getattr(figures, page), PIXELS, {"a": maps} if page == "compare" else maps)
+    whole, bare, barless = draw(), draw(labels=False), draw(bar=False)
+    assert words(whole)
+    assert not words(bare)
+    assert bar(bare) == bar(whole)
+    assert words(barless)
+    assert len(barless.axes) == len(whole.axes) - 1
+    assert bare.get_size_inches()[1] < whole.get_size_inches()[1]
+    assert not words(draw(labels=False, bar=False))

@@ -18,7 +18,7 @@ from rtviz.live.flight_recorder import FlightRecorder
 from rtviz.live.frames import CapturedFrame
 from rtviz.live.session import LiveSession
 from rtviz.live.snapshot import SNAPSHOTS, read_snapshot
-from rtviz.live.video_recorder import pick
+from rtviz.live.video_recorder import fitted, pick
 from rtviz.settings import Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 
@@ -343,3 +343,37 @@ def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_tit
     assert changed[ring].any(), "the ring round the query is gone"
     assert changed[-height // 4 :, : width // 3].any(), "the legend is gone"
     assert not changed[: height // 2, width // 2 :].any(), "the rest is the same"
+
+
+def test_panes_keep_the_size_of_a_recording_that_began_with_them(tmp_path: Path) -> None:
+    with session(FaultyCamera(fps=60, size=(240, 320)), settings=Settings(compare=("other",))) as live:
+        live.shown_on((700, 1200))
+        until_shown(live, lambda result: len(result.panes) == 2)
+        live.start_recording(tmp_path / "clip.mp4")
+        until(live, lambda status: status.recording_seconds > 0)
+        begun = live.latest()
+        assert begun is not None
+        live.shown_on((150, 200))  # a smaller window, whose titles are larger
+        later = until_shown(live, lambda result: result.frame.index > begun.frame.index + 2)
+        assert later.overlay.shape == begun.overlay.shape
+        live.stop_recording()
+        until_shown(live, lambda result: result.overlay.shape != begun.overlay.shape)
+
+
+def test_panes_that_are_added_to_a_recording_have_titles_that_can_be_read_in_it(tmp_path: Path) -> None:
+    with session(FaultyCamera(fps=60, size=(240, 320)), settings=Settings()) as live:
+        live.shown_on((2000, 3000))  # where small titles are large
+        until_shown(live, lambda result: result.maps is not None)
+        live.start_recording(tmp_path / "clip.mp4")
+        until(live, lambda status: status.recording_seconds > 0)
+        live.update(Settings(compare=("other", "third", "fourth")))
+        result = until_shown(live, lambda result: len(result.panes) == 4)
+    height, width = result.overlay.shape[:2]
+    line = result.panes[0].box[0] * min(240 / height, 320 / width)
+    assert line > 12, "pixels of the video"
+
+
+def test_what_shrinks_again_is_enlarged_smoothly() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 8, dtype=np.uint8)[None, :, None], 6, axis=0).repeat(3, axis=2)
+    steps = np.diff(fitted(ramp, (48, 64))[24, :, 0].astype(int))
+    assert steps.max() < 12, "no blocks"

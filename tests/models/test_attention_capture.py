@@ -15,7 +15,7 @@ import rtviz
 from rtviz.errors import AttentionCaptureError, SettingsError
 from rtviz.models.model import Model
 from rtviz.models.transformer import Transformer
-from rtviz.settings import Point, Query
+from rtviz.settings import Point, Query, Register
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,6 +77,12 @@ def test_every_layer_and_head_equals_the_explicit_softmax(model: Model, patches:
     places: dict[Query, int] = {point: prefix + int(0.4 * rows) * columns + int(0.9 * columns)}
     if model.has_cls:
         places["cls"] = 0
+    registers = prefix - int(model.has_cls)
+    places |= {Register(number): int(model.has_cls) + number for number in range(registers)}
+    with pytest.raises(
+        SettingsError, match=f"reg{registers}'; allowed: .*because {model.name} has {registers} register"
+    ):
+        model.attention(x, Register(registers))
     captured = {query: model.attention(x, query) for query in places}
     explicit = softmax_matrices(model, x)
     assert explicit.shape == (2, model.layers, model.heads, prefix + rows * columns, prefix + rows * columns)

@@ -29,15 +29,30 @@ from rtviz.settings import HeadOf, Point
 pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 
 TINY = "random:vit_tiny_patch16_224"
+SMALL = "random:test_vit"  # 6 layers, patches of 16 too: a third of the time to compile
 PLACE = Point(0.7, 0.3)
 
 
+@pytest.fixture(scope="module")
+def native_choice(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file that says which number format this machine is faster with: measured once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setattr("platformdirs.user_cache_dir", lambda *_: str(folder))
+        patch.setattr(measurements, "_measured", {})
+        devices.faster_on_cpu()
+        return (folder / "precision.json").read_text()
+
+
 @pytest.fixture(autouse=True)
-def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is found out about this machine stays in the test."""
+def own_memory(native_choice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What else is found out about this machine stays in the test."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
     monkeypatch.setattr(measurements, "_measured", {})
-    return tmp_path / "cache" / "precision.json"
+    path = tmp_path / "cache" / "precision.json"
+    path.parent.mkdir()
+    path.write_text(native_choice)
+    return path
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (96, 128)) -> Any:
@@ -52,7 +67,7 @@ def picture(seed: int = 0, size: tuple[int, int] = (96, 128)) -> Any:
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def load(name: str = TINY, *, precision: str = "auto", backend: str = "auto") -> Model:
+def load(name: str = SMALL, *, precision: str = "auto", backend: str = "auto") -> Model:
     return rtviz.load(name, device="cpu", resolution=96, precision=precision, backend=backend)
 
 
@@ -118,7 +133,7 @@ def test_large_products_of_queries_and_keys_are_not_rounded() -> None:
 
 
 def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> None:
-    model, exact = load(precision="int8"), load(precision="fp32")
+    model, exact = load(TINY, precision="int8"), load(TINY, precision="fp32")
     wanted = {"tokens", "keys", "values", "norms", "rows", "activation", "eigen"}
     found, true = (one.batch([picture(1), picture(2)], "cls", wanted) for one in (model, exact))
     assert model.backend == "openvino"
@@ -140,7 +155,7 @@ def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> No
 
 
 def test_what_openvino_does_not_give_torch_does() -> None:
-    model, exact = load(precision="int8"), load(precision="fp32")
+    model, exact = load(TINY, precision="int8"), load(TINY, precision="fp32")
     for asked in ({"features": {"rollout"}}, {"mute": [HeadOf(0, 1)]}, {"features": {"grad"}}):
         (found,), (true,) = (one.batch([picture()], **asked) for one in (model, exact))
         assert model.backend == "torch"
@@ -152,12 +167,12 @@ def test_what_openvino_does_not_give_torch_does() -> None:
 
 
 def test_each_size_and_each_batch_is_seen_as_it_is() -> None:
-    model, exact = load(precision="int8"), load(precision="fp32")
-    for size in ((96, 128), (128, 96), (96, 128)):
-        for count in (1, 3):
+    model, exact = load(precision="fp32", backend="openvino"), load(precision="fp32", backend="torch")
+    for size, counts in (((96, 128), (1, 3)), ((128, 96), (1,)), ((96, 128), (1, 3))):
+        for count in counts:
             frames = [picture(seed, size) for seed in range(count)]
             for found, true in zip(model.batch(frames), exact.batch(frames), strict=True):
-                assert apart(found.attention, true.attention) < 2e-2
+                assert apart(found.attention, true.attention) < 1e-3
     assert model.backend == "openvino"
 
 
@@ -197,7 +212,7 @@ def test_what_is_quicker_and_holds_is_taken_and_kept(
     expected = f"{native} openvino" if taken else native
     model = load()
     model.compile_soon()
-    assert model(picture()).layers == 12, "it looks meanwhile"
+    assert model(picture()).layers == 6, "torch predicts meanwhile"
     wait_for_compiler(model)
     maps = model(picture())
     assert model.runs_in == expected
@@ -340,7 +355,7 @@ def test_other_weights_of_that_name_are_judged_anew(monkeypatch: pytest.MonkeyPa
     load().compile(picture())
     assert not measured
     for _ in range(2):
-        other = rtviz.load(TINY.removeprefix("random:"), weights=path, device="cpu", resolution=96)
+        other = rtviz.load(SMALL.removeprefix("random:"), weights=path, device="cpu", resolution=96)
         other.compile(picture())
     assert len(measured) == 1
 
@@ -434,9 +449,9 @@ def test_where_openvino_fails_torch_goes_on_unless_it_was_asked_for(monkeypatch:
     model = load()
     model.compile_soon()
     model.compile(picture())
-    assert model(picture()).layers == 12
+    assert model(picture()).layers == 6
     assert model.backend == "torch"
-    with pytest.raises(AttentionCaptureError, match=r"OpenVINO cannot compile random:vit_tiny.*no such operation"):
+    with pytest.raises(AttentionCaptureError, match=r"OpenVINO cannot compile random:test_vit.*no such operation"):
         load(precision="int8")(picture())
 
 
@@ -461,7 +476,7 @@ def test_a_device_that_openvino_does_not_find_is_named(monkeypatch: pytest.Monke
     ):
         load(backend=backend)
     monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPU.0", "GPU.1", "NPU"])
-    assert load(backend=backend).name == TINY
+    assert load(backend=backend).name == SMALL
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_what_rounding_may_have_moved_is_not_drawn() -> None:
     assert not below.any(), "what lies below a muted head cannot move"
 
 
-def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_looked_at_anew() -> None:
+def test_maps_with_other_heads_muted_or_rolled_out_otherwise_are_predicted_anew() -> None:
     net = model()
     settings = Settings(mute=muted("1.2"), resolution=64)
     (maps,) = Engine(net).predict([frame()], settings)

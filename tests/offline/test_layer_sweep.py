@@ -82,7 +82,7 @@ def test_a_view_that_does_not_tell_layers_apart_becomes_one_that_does(view: str,
     assert layer_sweep.sweep_settings(Settings(view="rollout"), 2, anew=True).view == "rollout"
 
 
-def test_rollout_is_looked_at_anew_up_to_each_layer() -> None:
+def test_rollout_is_predicted_anew_up_to_each_layer() -> None:
     model = rtviz.load("random:embedded", device="cpu", precision="fp32", resolution=64)
     engine = rtviz.engine.engine.Engine(model)
     settings = Settings(view="rollout", discard=0.0, head=3, resolution=64)
@@ -147,17 +147,24 @@ def test_the_command_line_makes_one_and_tells_the_facts(tmp_path: Path, capsys: 
     assert "no attention heads" in capsys.readouterr().err
 
 
+BY_LAYER = [views.find(name) for name in views.names(by_layer=True)]
+
+
 @pytest.mark.parametrize(
-    ("view", "more", "says"),
+    ("view", "more", "allowed", "why"),
     [
-        ("pca", [], "allowed: heatmap, mask, heads, rollout, directions, norms, cam"),
-        ("cam", [], "allowed: heatmap, mask, heads, rollout, directions, norms (random:embedded"),
-        ("heads", ["--model", "random:resnet18"], "allowed: mask, cam (random:resnet18 has no attention heads)"),
+        ("pca", [], BY_LAYER, ""),
+        ("cam", [], [view for view in BY_LAYER if view.name != "cam"], " (random:embedded"),
+        (
+            "heads", ["--model", "random:resnet18"], [view for view in BY_LAYER if not view.needs_heads],
+            " (random:resnet18 has no attention heads)",
+        ),
     ],
-)
+)  # fmt: skip
 def test_the_command_line_refuses_a_view_that_is_the_same_for_every_layer(
-    view: str, more: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    view: str, more: list[str], allowed: list[views.ViewInfo], why: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     looking = more or ["--model", "random:embedded"]
     line = [
         "elevator",
@@ -171,7 +178,7 @@ def test_the_command_line_refuses_a_view_that_is_the_same_for_every_layer(
         *looking,
     ]
     assert cli.run([*line, "--device", "cpu"]) == 2
-    assert says in capsys.readouterr().err
+    assert f"allowed: {', '.join(one.name for one in allowed)}{why}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -761,7 +761,7 @@ def test_the_papers_figure_stands_only_beside_the_papers_models() -> None:
 def report_of(*scores: Score, **changes: Any) -> BenchmarkReport:
     given: dict[str, Any] = {
         "benchmark": "jaccard", "protocol": "the protocol", "data": "PASCAL VOC2012 val", "drawn": False,
-        "resolution": 480, "scores": scores, "papers": reported("jaccard", "PASCAL VOC2012 val"), "looked_at": 1449,
+        "resolution": 480, "scores": scores, "papers": reported("jaccard", "PASCAL VOC2012 val"), "count": 1449,
         "usual": 480,
     }  # fmt: skip
     return BenchmarkReport(**given | changes)
@@ -829,11 +829,11 @@ def test_nothing_is_no_bar_and_baselines_stand_under_the_models() -> None:
 def test_what_sets_a_figure_apart_from_the_papers_is_said() -> None:
     dino, other = score_of("dino-vits16", 50.0, 41.26), score_of("embedded", 50.0, 41.26)
     assert report_of(dino).notes == []
-    assert report_of(dino, looked_at=7).notes == ["the paper's figure is of all 1449 pictures; here are 7"]
-    assert report_of(dino, resolution=224).notes == ["the protocol looks at 480 px"]
-    said = report_of(dino, asked={"weights": "mine.pth"}).notes
+    assert report_of(dino, count=7).notes == ["the paper's figure is of all 1449 pictures; here are 7"]
+    assert report_of(dino, resolution=224).notes == ["the protocol's input is 480 px"]
+    said = report_of(dino, inputs={"weights": "mine.pth"}).notes
     assert said == ["the paper's figure is for dino-vits16, which mine.pth is taken for"]
-    assert report_of(other, looked_at=7, resolution=224, asked={"weights": "mine.pth"}).notes == []
+    assert report_of(other, count=7, resolution=224, inputs={"weights": "mine.pth"}).notes == []
     assert report_of(dino, unfinished=["a", "b"]).table().endswith("not scored: a, b")
 
 

@@ -66,7 +66,7 @@ def test_the_bench_stops_where_maps_differ(benches: Any, peer: Any) -> None:
 
 
 def test_the_recipe_upsamples_by_nearest_and_keeps_most_of_the_mass(peer: Any) -> None:
-    heads, masks = peer.look(FRAME, SIZE)
+    heads, masks = peer.predict(FRAME, SIZE)
     side = peer.patch_size
     expected = peer.attention(peer.prepare(FRAME, SIZE)).numpy()
     np.testing.assert_array_equal(heads, expected.repeat(side, axis=1).repeat(side, axis=2))
@@ -88,7 +88,7 @@ def test_the_recipe_makes_a_video_from_jpeg_files(benches: Any, peer: Any, tmp_p
     with Image.open(tmp_path / "attention-0000.jpg") as picture:
         assert picture.size == SIZE[::-1]
         inferno = np.asarray(picture, np.float32)
-    heads, _ = peer.look(np.asarray(Image.open(tmp_path / "frame-0000.jpg")), SIZE)
+    heads, _ = peer.predict(np.asarray(Image.open(tmp_path / "frame-0000.jpg")), SIZE)
     light = np.corrcoef(inferno.sum(axis=2).ravel(), heads.mean(axis=0).ravel())[0, 1]
     assert light > 0.9  # inferno is the lighter the more there is
     with rtviz.open_source(str(tmp_path / "video.mp4")) as video:
@@ -203,7 +203,7 @@ def test_it_is_said_which_aims_on_cuda_are_met(benches: Any) -> None:
 
 def test_batches_stand_beside_what_timm_publishes(benches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benches("batches"), "TIMM_ON_4090", {("embedded", 64): 1000})
-    options = argparse.Namespace(asked=False, device="cpu", batch=3, rounds=1, clock="wall")
+    options = argparse.Namespace(chosen=False, device="cpu", batch=3, rounds=1, clock="wall")
     (row,) = benches("batches").batches(options).values()
     assert row["batch"] == 3
     assert row["timm's bare on an RTX 4090, images/s"] == 1000
@@ -219,7 +219,7 @@ def test_what_a_view_costs_a_live_session_is_told_beside_its_aim(
     common = ["--device", "cpu", "--model", "random:embedded", "--resolution", "32", "--json"]
     assert benches("bench").main(["costs", *common, "--seconds", "0.5", "--rounds", "1"]) == 0
     told = json.loads(capsys.readouterr().out)["costs"]
-    assert told["from look to look with the heatmap, ms"] > 0
+    assert told["between predictions with the heatmap, ms"] > 0
     assert -1 < told[f"{view}, of a frame's time (target 0.15)"] < 50
 
 

@@ -1,4 +1,4 @@
-"""Cameras and the screen: what is asked of the device, and what is said when it fails."""
+"""Cameras and the screen: what the device is set to, and what is said when it fails."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_mjpg_is_asked_for_before_the_size_and_the_size_before_the_rate() -> Non
     assert source.info.size == (48, 64)
     assert source.info.fps == 25.0
     assert source.info.live
-    assert source.warnings == ["camera 3 (Desk) was asked for 1280x720 and sends 64x48"]
+    assert source.warnings == ["camera 3 (Desk) was set to 1280x720 and sends 64x48"]
 
 
 def test_frames_are_rgb_with_their_times_and_few_failures_are_borne() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rtviz import views
+from rtviz.analysis.matching import Match, matches
 from rtviz.frame import Floats, Frame, Maps, Pixels, ReferencePicture
 from rtviz.settings import Mark, Reference, Settings
 
@@ -73,6 +75,20 @@ def test_it_stays_with_the_place_that_it_followed_until_another_is_clearly_bette
     assert draw(0.0, {near: 0.95, far: 0.80}) == pytest.approx((3.5, 3.5), abs=0.3)
     assert draw(0.1, {near: 0.93, far: 0.95}) == pytest.approx((3.5, 3.5), abs=0.3)
     assert draw(0.2, {near: 0.80, far: 0.95}) == pytest.approx((6.5, 9.5), abs=0.3)
+
+
+@pytest.mark.parametrize("layout", ["overlay", "side-by-side"])
+def test_matches_are_searched_once_for_each_picture(monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+    searched = 0
+
+    def counted(*of: Any, **more: Any) -> list[Match]:
+        nonlocal searched
+        searched += 1
+        return matches(*of, **more)
+
+    monkeypatch.setattr("rtviz.views.reference.matches", counted)
+    views.draw(GRAY, with_reference(tokens(1), tokens(2)), SETTINGS.replace(layout=layout))
+    assert searched == 1
 
 
 def test_without_a_reference_it_says_so() -> None:

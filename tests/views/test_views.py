@@ -18,12 +18,12 @@ from rtviz.drawing.annotated import painted
 from rtviz.errors import SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
 from rtviz.options import Head, Query
-from rtviz.settings import Point, Settings
+from rtviz.settings import Point, Register, Settings
 from rtviz.views import directions
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
 from rtviz.views.pca_components import Components, paint
-from rtviz.views.requirements import needs
+from rtviz.views.requirements import fit, needs
 from rtviz.views.similarity import similarity
 
 SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
@@ -232,6 +232,16 @@ def test_the_heatmap_alone_has_only_colours_of_its_colormap() -> None:
         picture = views.draw(frame_of(), maps_of(), Settings(head=0, layout="alone", colormap=name))
         allowed = {tuple(color) for color in palette.colormap(name).tolist()}
         assert {tuple(color) for color in picture.reshape(-1, 3).tolist()} <= allowed
+
+
+def test_the_scale_of_a_heatmap_is_in_multiples_of_uniform_attention() -> None:
+    ramp = (np.linspace(1, 3, 100).reshape(1, 1, 10, 10) / 200).astype(np.float32)  # the mean is 2 / 200
+    maps = replace(maps_of(1, 1, (10, 10)), attention=ramp)
+    with markup.collect() as found:
+        views.draw(frame_of(), maps, Settings(view="heatmap", head=0, normalization="frame"))
+    (scale,) = (one for one in found if isinstance(one, markup.Scale))
+    assert scale.low == pytest.approx(0.51, abs=0.01), "all but the lowest two of a hundred patches"
+    assert scale.high == pytest.approx(1.5, abs=0.01)
 
 
 def test_opacity_runs_from_the_frame_to_the_map() -> None:
@@ -750,9 +760,53 @@ def test_both_directions_are_shown_each_in_its_tile() -> None:
 
 
 @pytest.mark.parametrize(("head", "expected"), [(1, [3, 6]), ("mean", [2, 4]), ("max", [3, 6])])
-def test_query_and_cls_are_compared_in_multiples_of_uniform(head: Head, expected: list[int]) -> None:
+@pytest.mark.parametrize("second", ["cls", Register(1), Point(0.95, 0.4)])
+def test_query_and_second_token_are_compared_in_multiples_of_uniform(
+    head: Head, expected: list[int], second: Query
+) -> None:
     maps = maps_of(3, 2)
-    uniform = 1 / 55
-    prefix = np.tile(np.array([[[1], [3]]], np.float32) * uniform, (3, 1, 1))
-    maps = replace(maps, prefix=prefix, columns_prefix=2 * prefix)
-    np.testing.assert_allclose(directions.with_cls(maps, head), np.repeat([expected], 3, axis=0).T, rtol=1e-5)
+    values = np.array([[1], [3]], np.float32) / 57  # of 54 patches, CLS and two registers
+    prefix, patches = np.zeros((3, 2, 3), np.float32), np.zeros((3, 2, 6, 9), np.float32)
+    if isinstance(second, Point):
+        patches[:, :, 2, 8] = values[:, 0]
+    else:
+        prefix[:, :, 0 if second == "cls" else 2] = values[:, 0]
+    maps = replace(maps, attention=patches, prefix=prefix, columns=2 * patches, columns_prefix=2 * prefix)
+    np.testing.assert_allclose(directions.between(maps, second, head), np.repeat([expected], 3, axis=0).T, rtol=1e-5)
+
+
+def test_a_second_token_that_the_model_lacks_is_refused_and_cls_is_shown_instead() -> None:
+    maps = maps_of(3, 2)
+    with pytest.raises(SettingsError, match="token cannot be 'reg0'; allowed: CLS, which random:tiny has"):
+        directions.between(maps, Register(0), 0)
+    settings = Settings(view="directions", second=Register(0))
+    assert fit(settings, maps).second == "cls"
+    registered = replace(maps, prefix=np.zeros((3, 2, 2), np.float32))
+    assert fit(settings, registered).second == Register(0)
+
+
+@pytest.mark.parametrize(("direction", "patch"), [("to", (1, 7)), ("from", (4, 2))])
+def test_one_direction_fills_the_picture(direction: str, patch: tuple[int, int]) -> None:
+    maps = maps_of(3, 4, query=Point(0.1, 0.1))
+    row, column = (np.full_like(maps.attention, 1e-4) for _ in range(2))
+    row[1, 2, 1, 7], column[1, 2, 4, 2] = 0.9, 0.9
+    maps = replace(maps, attention=row, columns=column)
+    settings = Settings(view="directions", layer=1, head=2, layout="alone", upsampling="nearest", colormap="gray",
+                        direction=direction)  # fmt: skip
+    frame = frame_of((240, 360))
+    picture = views.draw(frame, maps, settings).astype(int).sum(axis=2)
+    for place in [(1, 7), (4, 2)]:
+        assert (picture[40 * place[0] + 20, 40 * place[1] + 20] > 700) == (place == patch)
+    assert [tile.box for tile in views.tiles(frame.size, maps, settings)] == [(0, 0, 240, 360)]
+
+
+def test_a_register_as_the_query_is_marked_nowhere_and_named() -> None:
+    """What belongs to a patch that is asked, belongs to no register: no ring, and no range of colours in common."""
+    frame, maps = frame_of((192, 288)), maps_of(query=Register(0))
+    for view in ("heatmap", "mask", "heads", "rollout", "difference", "directions", "similarity"):
+        settings, cls = Settings(view=view), replace(maps, query="cls")
+        drawn, as_cls = views.draw(frame, maps, settings), views.draw(frame, cls, settings)
+        named = view in ("directions", "similarity")
+        assert np.array_equal(drawn, as_cls) == (not named)
+    assert maps.query_place is None
+    assert replace(maps, query=Point(0.1, 0.2)).query_place == Point(0.1, 0.2)

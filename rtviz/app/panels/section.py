@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtGui import QResizeEvent
+from PyQt5.QtGui import QMouseEvent, QResizeEvent
 from PyQt5.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from rtviz.app.controls import Control, RealControl, control_for
@@ -69,6 +69,15 @@ def faint(text: str = "") -> QLabel:
     return label
 
 
+class ResetLabel(QLabel):
+    """A control's name; a double click on it asks for the default."""
+
+    reset = pyqtSignal()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.reset.emit()
+
+
 class MeaningLine(QLabel):
     """A sentence with its source, on one line whatever the width: where there is little room the sentence is cut short,
     so that the picture above keeps its place."""
@@ -105,8 +114,9 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     tip = f"{help}  ({keys})" if keys else help
     for part in (control, *control.findChildren(QWidget)):
         part.setToolTip(part.toolTip() or tip)  # a button in it says what it does
-    label = QLabel(option.label)
-    label.setToolTip(tip)
+    label = ResetLabel(option.label)
+    label.setToolTip(f"{tip}; a double click resets it")
+    label.reset.connect(control.reset)
     if isinstance(control, RealControl):
         control.setMinimumWidth(150)
     form.addRow(label, control)

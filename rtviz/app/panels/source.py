@@ -26,11 +26,11 @@ from rtviz.live.session import LiveStatus
 class SourcePanel(QWidget):
     """Where the frames come from, and where else they could come from.
 
-    `opened` is emitted with a place, `asked` with an action's name, `refresh` to find the cameras again.
+    `opened` is emitted with a place, `requested` with an action's name, `refresh` to find the cameras again.
     """
 
     opened = pyqtSignal(str)
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
     refresh = pyqtSignal()
 
     def __init__(self, bindings: Bindings) -> None:
@@ -61,7 +61,7 @@ class SourcePanel(QWidget):
         open_file = QPushButton("Open file…")
         open_file.setFocusPolicy(Qt.TabFocus)
         open_file.setToolTip(bindings.tip("open"))
-        open_file.clicked.connect(lambda: self.asked.emit("open"))
+        open_file.clicked.connect(lambda: self.requested.emit("open"))
         row.addWidget(open_file, 1)
         self.again = QToolButton()
         self.again.setFocusPolicy(Qt.TabFocus)

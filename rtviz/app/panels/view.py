@@ -28,13 +28,13 @@ from rtviz.words import counted
 class ViewPanel(QWidget):
     """What is shown and how: a button for each view, and a control for each setting of the schema.
 
-    `changed`, `refused` and `entered` are emitted like a control's, `asked` with an action's name.
+    `changed`, `refused` and `entered` are emitted like a control's, `requested` with an action's name.
     """
 
     changed = pyqtSignal(str, object)
     refused = pyqtSignal(str)
     entered = pyqtSignal()
-    asked = pyqtSignal(str)
+    requested = pyqtSignal(str)
 
     def __init__(self, bindings: Bindings) -> None:
         super().__init__()
@@ -86,7 +86,17 @@ class ViewPanel(QWidget):
         self.more.setToolTip("Settings that change nothing in this view")
         self.more.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.more.toggled.connect(self._fold)
-        column.addWidget(self.more)
+        last = QHBoxLayout()
+        last.addWidget(self.more, 1)
+        self.reset = QToolButton()
+        self.reset.setText("reset all")
+        self.reset.setFocusPolicy(Qt.TabFocus)
+        self.reset.setAutoRaise(True)
+        self.reset.setToolTip(bindings.tip("reset"))
+        self.reset.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.reset.clicked.connect(lambda: self.requested.emit("reset"))
+        last.addWidget(self.reset, 1)
+        column.addLayout(last)
         self._unread: frozenset[str] = frozenset()
         self._fold()
 
@@ -98,7 +108,7 @@ class ViewPanel(QWidget):
         return control
 
     def _fold(self) -> None:
-        """Show the controls that this view reads, and the others only if they are asked for."""
+        """Show the controls that this view reads, and the others only on request."""
         count = len(self._unread & self.controls.keys())
         self.more.setVisible(bool(count))
         self.more.setText("fewer settings" if self.more.isChecked() else f"{counted(count, 'more setting')}")
@@ -115,7 +125,7 @@ class ViewPanel(QWidget):
         button.setFocusPolicy(Qt.TabFocus)
         button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         button.setToolTip(bindings.tip(action))
-        button.clicked.connect(lambda: self.asked.emit(action))
+        button.clicked.connect(lambda: self.requested.emit(action))
         return button
 
     def show_settings(self, settings: Settings, layers: int, heads: int, mode: str) -> None:

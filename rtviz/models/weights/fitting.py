@@ -192,7 +192,7 @@ def _is_buffer(name: str) -> bool:
 def _wrong_patches(given: Mapping[str, Tensor], network: nn.Module) -> list[str]:
     """The patch embedding's name, if the file is for other patches or another width.
 
-    timm would resample patches of another size without a word, and show another model than the one that was asked for.
+    timm would resample patches of another size without a word, and show another model than the one that was requested.
     """
     name = "patch_embed.proj.weight"
     there, own = given.get(name), network.state_dict().get(name)

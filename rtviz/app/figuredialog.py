@@ -1,0 +1,339 @@
+"""The dialog "Figure...": what is on screen as a page for a paper or a talk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PyQt5.QtCore import QSize, Qt, QTimer
+from PyQt5.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent
+from PyQt5.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDoubleSpinBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtviz.app.clipboard import copy_text
+from rtviz.app.controls import Combo
+from rtviz.app.figure_worker import FigureWorker
+from rtviz.app.figureform import SCALES, SUFFIXES, Choices, Subject, command, page_of, problem, proposal
+from rtviz.settings import FIGURE_WIDTH
+
+_PAUSE_MS = 250  # after the last change, before a preview is drawn
+
+
+class FigureDialog(QDialog):
+    """Not modal: the picture goes on behind it, the figure stays that of the frame that was taken.
+
+    Args:
+        take: what is on screen now.
+        kept: what was chosen last time; it is written to.
+        folder: where figures go, if nothing else was chosen.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget,
+        worker: FigureWorker,
+        take: Callable[[], Subject | None],
+        kept: dict[str, Any],
+        folder: Callable[[], Path],
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Figure")
+        self._worker, self._take, self._kept, self._folder = worker, take, kept, folder
+        self._subject: Subject | None = None
+        self._proposed = ""  # the destination as it was proposed; another one is the user's
+        self._drawing = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self._draw_preview)
+        self._make_controls()
+        self._put_together()
+        worker.previewed.connect(self._show_preview)
+        worker.saved.connect(self._saved)
+        worker.failed.connect(self._failed)
+        self.resize(760, 640)
+
+    # --- controls ----------------------------------------------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        kept = self._kept
+        self.title = QLabel()
+        self.title.setTextFormat(Qt.PlainText)
+        self.take_button = _button("Take the frame on screen", "Draw what is on screen now", self.take_frame)
+        self.preview = Preview()
+        self.page = self._combo("Page", "What the page shows", ())
+        self.scale = self._combo(
+            "Scale", "Of the colours: in multiples of uniform attention, or of each map alone", tuple(SCALES)
+        )
+        self.format = self._combo("Format", "Of the file; text stays text in PDF and SVG", tuple(SUFFIXES))
+        self.width_box = QDoubleSpinBox()
+        self.width_box.setRange(2.0, 100.0)
+        self.width_box.setDecimals(1)
+        self.width_box.setSingleStep(0.1)
+        self.width_box.setSuffix(" in")
+        self.width_box.setAccessibleName("Width")
+        self.width_box.setToolTip("Of the page; a journal's column is about 3.3 inches, its page 6.9")
+        width = kept.get("width")
+        self.width_box.setValue(float(width) if isinstance(width, (int, float)) else FIGURE_WIDTH)
+        self.labels, self.bar = QCheckBox("labels"), QCheckBox("colour bar")
+        for box, tip in ((self.labels, "Names, titles and notes"), (self.bar, "What the colours mean")):
+            box.setToolTip(tip)
+            box.setChecked(kept.get(box.text()) is not False)
+            box.toggled.connect(lambda _: self._changed())
+        for combo, name in ((self.scale, "scale"), (self.format, "format")):
+            if isinstance(kept.get(name), str):
+                combo.setCurrentText(kept[name])
+        self.destination = QLineEdit()
+        self.destination.setAccessibleName("Save as")
+        self.destination.setToolTip("The file that is written")
+        self.browse = _button("…", "Choose a file", self._browse)
+        self.browse.setAccessibleName("Choose a file")
+        self.command = QLineEdit()
+        self.command.setReadOnly(True)
+        self.command.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
+        self.command.setAccessibleName("Command")
+        self.command.setToolTip("The command that does the same")
+        self.copy = _button("Copy", "Copy the command", lambda: copy_text(self.command.text()))
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        self.close_button = _button("Close", "Close this dialog", self.close)
+        self.save_button = _button("Save", "Write the file", self._save)
+        self.save_button.setObjectName("primary")
+        self.save_button.setDefault(True)
+        self.page.currentIndexChanged.connect(lambda _: self._page_chosen())
+        self.scale.currentIndexChanged.connect(lambda _: self._changed())
+        self.format.currentIndexChanged.connect(lambda _: self._format_chosen())
+        self.width_box.valueChanged.connect(lambda _: self._changed())
+        self.destination.textChanged.connect(lambda _: self._show_state())
+
+    def _combo(self, name: str, tip: str, entries: tuple[str, ...]) -> Combo:
+        box = Combo()
+        box.setAccessibleName(name)
+        box.setToolTip(tip)
+        box.setMinimumContentsLength(10)
+        box.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        box.addItems(list(entries))
+        return box
+
+    def _put_together(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 14)
+        column.setSpacing(8)
+        heading = QHBoxLayout()
+        heading.addWidget(self.title, 1)
+        heading.addWidget(self.take_button)
+        column.addLayout(heading)
+        column.addWidget(self.preview, 1)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(7)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
+        shown = QHBoxLayout()
+        shown.addWidget(self.labels)
+        shown.addWidget(self.bar)
+        shown.addStretch(1)
+        named: list[tuple[str, Any]] = [
+            ("Page", self.page), ("Format", self.format), ("Scale", self.scale), ("Width", self.width_box),
+            ("Show", shown),
+        ]  # fmt: skip
+        for place, (name, control) in enumerate(named):
+            row, left = place // 2, 2 * (place % 2)
+            grid.addWidget(QLabel(name), row, left)
+            if isinstance(control, QWidget):
+                grid.addWidget(control, row, left + 1)
+            else:
+                grid.addLayout(control, row, left + 1)
+        lines = (("Save as", self.destination, self.browse), ("Command", self.command, self.copy))
+        for row, (name, line, button) in enumerate(lines, 3):
+            box = QHBoxLayout()
+            box.addWidget(line, 1)
+            box.addWidget(button)
+            grid.addWidget(QLabel(name), row, 0)
+            grid.addLayout(box, row, 1, 1, 3)
+        column.addLayout(grid)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.note, 1)
+        buttons.addWidget(self.close_button)
+        buttons.addWidget(self.save_button)
+        column.addLayout(buttons)
+
+    # --- what is chosen ----------------------------------------------------------------------------------------------
+
+    def choices(self) -> Choices:
+        """What is chosen now."""
+        return Choices(
+            page=page_of(self.page.currentText()), scale=SCALES[self.scale.currentText()],
+            labels=self.labels.isChecked(), bar=self.bar.isChecked(), destination=self.destination.text().strip(),
+            width=round(self.width_box.value(), 1),
+        )  # fmt: skip
+
+    def take_frame(self) -> None:
+        """Take what is on screen."""
+        subject = self._take()
+        if subject is None:
+            return
+        self._subject = subject
+        chosen = self.page.currentText() or str(self._kept.get("page", ""))
+        self.page.blockSignals(True)
+        self.page.clear()
+        self.page.addItems(subject.pages)
+        self.page.setCurrentIndex(max(0, self.page.findText(chosen)))
+        self.page.blockSignals(False)
+        self.title.setText(f"{subject.name}, frame {subject.frame.index}: {', '.join(subject.models)}")
+        self._page_chosen()
+
+    def _page_chosen(self) -> None:
+        self._propose()
+        self._changed()
+
+    def _format_chosen(self) -> None:
+        text = self.destination.text().strip()
+        if text == self._proposed:
+            self._propose()
+        elif text:
+            self.destination.setText(str(Path(text).with_suffix(SUFFIXES[self.format.currentText()])))
+        self._show_state()
+
+    def _propose(self) -> None:
+        """Put a free name into the destination, unless the user has named one."""
+        if self._subject is None or self.destination.text() != self._proposed:
+            return
+        kept = self._kept.get("folder")
+        folder = Path(str(kept)) if kept and Path(str(kept)).is_dir() else self._folder()
+        suffix = SUFFIXES[self.format.currentText()]
+        self._proposed = str(proposal(self._subject, self.choices().page, folder, suffix))
+        self.destination.setText(self._proposed)
+
+    def _changed(self) -> None:
+        self._show_state()
+        self._timer.start()
+
+    def _show_state(self) -> None:
+        """Show what follows from what is chosen: the command, and what is wrong with it."""
+        if self._subject is None:
+            return
+        choices = self.choices()
+        line = command(self._subject, choices)
+        self.command.setText(line)
+        self.command.setCursorPosition(0)
+        self.command.setPlaceholderText("none: no command finds a frame of a camera or a stream again")
+        self.copy.setEnabled(bool(line))
+        wrong = problem(choices)
+        replaced = not wrong and Path(choices.destination).exists()
+        self.note.setText(wrong or (f"{Path(choices.destination).name} exists and will be replaced." * replaced))
+        self.save_button.setText("Replace" if replaced else "Save")
+        self.save_button.setEnabled(not wrong)
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    def _draw_preview(self) -> None:
+        if self._subject is not None and self.isVisible():
+            self._drawing = True
+            self.preview.say("drawing …")
+            self._worker.preview(self._subject, self.choices())
+
+    def _show_preview(self, png: bytes) -> None:
+        self.preview.show_image(QImage.fromData(png))
+
+    def _save(self) -> None:
+        if self._subject is None:
+            return
+        choices = self.choices()
+        self._kept |= {
+            "page": self.page.currentText(), "scale": self.scale.currentText(), "format": self.format.currentText(),
+            "width": choices.width, "labels": choices.labels, "colour bar": choices.bar,
+            "folder": str(Path(choices.destination).parent),
+        }  # fmt: skip
+        self.save_button.setEnabled(False)
+        self.note.setText(f"writing {Path(choices.destination).name} …")
+        self._worker.save(self._subject, choices)
+
+    def _saved(self, path: str) -> None:
+        if self.destination.text() == self._proposed:
+            self._propose()
+        self._show_state()
+        self.note.setText(f"Wrote {path}")
+
+    def _failed(self, sentence: str) -> None:
+        self._show_state()
+        self.note.setText(sentence)
+        self.preview.say("")
+
+    def _browse(self) -> None:
+        dialog = QFileDialog(self, "Save the figure as")
+        dialog.setAcceptMode(QFileDialog.AcceptSave)
+        dialog.setOption(QFileDialog.DontConfirmOverwrite)  # this dialog says it, and its button too
+        dialog.setNameFilters([f"{name} (*{suffix})" for name, suffix in SUFFIXES.items()])
+        path = Path(self.destination.text().strip() or self._folder())
+        dialog.setDirectory(str(path.parent))
+        dialog.selectFile(path.name)
+        dialog.setAttribute(Qt.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._take_destination)
+        dialog.open()
+
+    def _take_destination(self, text: str) -> None:
+        names = {suffix: name for name, suffix in SUFFIXES.items()}
+        suffix = Path(text).suffix.lower()
+        if suffix in names:
+            self.format.setCurrentText(names[suffix])
+        else:
+            text += SUFFIXES[self.format.currentText()]
+        self.destination.setText(text)
+
+
+class Preview(QLabel):
+    """A page as large as it fits, on white as it will be printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAlignment(Qt.AlignCenter)
+        self.setMinimumSize(320, 200)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Ignored)
+        self.setAccessibleName("Preview")
+        self._image = QImage()
+
+    def say(self, text: str) -> None:
+        """Show a text, where there is no page yet."""
+        if self._image.isNull():
+            self.setText(text)
+
+    def show_image(self, image: QImage) -> None:
+        """Show this page."""
+        self._image = image
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._fit()
+
+    def _fit(self) -> None:
+        if not self._image.isNull():
+            ratio = self.devicePixelRatioF()
+            room = QSize(round(self.width() * ratio), round(self.height() * ratio))
+            shown = QPixmap.fromImage(self._image).scaled(room, Qt.KeepAspectRatio, Qt.SmoothTransformation)
+            shown.setDevicePixelRatio(ratio)
+            self.setPixmap(shown)
+
+
+def _button(text: str, tip: str, does: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda: does())
+    return button
+
+
+__all__ = ["FigureDialog", "Preview"]

@@ -1,0 +1,96 @@
+"""The divider between two pictures, and the colour bar."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+from live_fakes import Engine, Model, by_name
+from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
+from PyQt5.QtGui import QMouseEvent
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from windows import GREY, Make, wait
+
+from rtviz.app.window import Window
+
+pytestmark = pytest.mark.gui
+
+
+def still(window: Window, qtbot: QtBot) -> None:
+    qtbot.keyClick(window.canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().paused)
+    window.canvas.toast("")
+
+
+def drag(window: Window, begin: QPoint, end: QPoint, qtbot: QtBot) -> None:
+    qtbot.mousePress(window.canvas, Qt.LeftButton, pos=begin)
+    moved = QMouseEvent(QEvent.MouseMove, QPointF(end), Qt.NoButton, Qt.LeftButton, Qt.NoModifier)
+    QApplication.sendEvent(window.canvas, moved)
+    qtbot.mouseRelease(window.canvas, Qt.LeftButton, pos=end)
+
+
+def test_the_divider_uncovers_the_frame_and_a_drag_of_it_asks_nothing(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(opacity=1.0))  # the first patch of 6 x 8 is white, on a nearly black frame
+    still(window, qtbot)
+    canvas = window.canvas
+    rect = canvas.picture_rect()
+    there = QPointF(rect.x() + rect.width() / 16, rect.y() + rect.height() / 12).toPoint()
+
+    def lit() -> bool:
+        window.canvas.toast("")
+        return canvas.grab().toImage().pixelColor(there).lightness() > 200
+
+    assert lit()
+    qtbot.keyClick(canvas, Qt.Key_W, Qt.ShiftModifier)
+    assert not lit(), "left of the divider is the frame"
+    middle = QPoint(canvas.width() // 2, 40)
+    drag(window, middle, QPoint(there.x() - 15, 40), qtbot)
+    assert lit()
+    assert window.session.settings.query == "cls"
+    qtbot.mouseClick(canvas, Qt.LeftButton, pos=middle)
+    asked = window.session.settings.query
+    assert asked != "cls", "where the divider was a click asks again"
+    qtbot.keyClick(canvas, Qt.Key_W, Qt.ShiftModifier)
+    assert lit()
+
+
+def test_the_divider_lays_two_panes_over_each_other_and_a_click_means_the_one_that_is_seen(
+    make: Make, qtbot: QtBot
+) -> None:
+    engines = by_name({name: Engine(Model(name)) for name in ("one", "two")})
+    window = make(GREY.replace(model="one", compare=("two",)), load_engine=engines)
+    wait(qtbot, lambda: window.canvas.result is not None and len(window.canvas.result.panes) == 2)
+    qtbot.keyClick(window.canvas, Qt.Key_W, Qt.ShiftModifier)
+    canvas = window.canvas
+    scale = min(canvas.width() / 160, canvas.height() / 120)
+    for pane, x in ((1, 0.75), (0, 0.25)):
+        place = QPointF(canvas.width() / 2 + (x - 0.5) * 160 * scale, canvas.height() / 2 + 0.2 * 120 * scale).toPoint()
+        qtbot.mouseClick(canvas, Qt.LeftButton, pos=place)
+        wait(qtbot, lambda: window.session.status().focus == pane)  # noqa: B023
+        qtbot.mouseClick(canvas, Qt.LeftButton, pos=place)
+        assert window.session.settings.query == pytest.approx((x, 0.7), abs=0.01)
+
+
+def test_a_divider_between_nothing_says_what_it_needs(make: Make, qtbot: QtBot) -> None:
+    window = make(GREY.replace(view="heads"))
+    wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.settings.view == "heads")
+    qtbot.keyClick(window.canvas, Qt.Key_W, Qt.ShiftModifier)
+    assert "between two models" in window.canvas.toast_text
+    assert window.canvas.wipe is None
+
+
+def test_the_colour_bar_is_switched_off_and_stays_off(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    still(window, qtbot)
+    with_bar = window.canvas.grab().toImage()
+    qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ShiftModifier)
+    assert window.canvas.toast_text == "no colour bar"
+    window.canvas.toast("")
+    without = window.canvas.grab().toImage()
+    x, y = window.canvas.width() - 19, window.canvas.height() // 2 - 50  # on the bar, near its bright end
+    assert with_bar.pixelColor(x, y).lightness() > 180 > without.pixelColor(x, y).lightness()
+    window.close()
+    assert not make().canvas.shows_scale
