@@ -226,7 +226,9 @@ class Tour:
                 self._last = settings
                 if self.stops[self.stop].reached(self._begun, settings):
                     self._tried_at = now
-            if self._tried_at is not None and now - self._tried_at >= self.linger_seconds:
+            if self._tried_at is not None and self._is_awaited(status):
+                self._tried_at = now
+            elif self._tried_at is not None and now - self._tried_at >= self.linger_seconds:
                 self._next()
         self.place()
 
@@ -242,6 +244,10 @@ class Tour:
             and result is not None
             and result.maps is not None
         )
+
+    def _is_awaited(self, status: LiveStatus) -> bool:
+        """Whether what was tried is not on the picture yet: there would be nothing to look at."""
+        return bool(self._layout.canvas.awaited) or any(pane.state in ("waiting", "loading") for pane in status.panes)
 
     def _next(self) -> None:
         assert self.stop is not None

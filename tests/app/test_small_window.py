@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -16,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from windows import Make, wait
 
 from rtviz.app.cards import Card
+from rtviz.app.controls import Control
 from rtviz.app.messages import Messages
 from rtviz.app.theme import DARK, dress
 
@@ -60,7 +62,7 @@ def test_quitting_maximised_comes_back_maximised(make: Make, qtbot: QtBot, full_
 
 # --- cards -----------------------------------------------------------------------------------------------------------
 
-_PATH = "/home/someone/videos/2024/a-very-long-folder-name-for-a-film/interview-with-the-teacher-take-12.mp4"
+_PATH = "/media/someone/videos/2024/a-very-long-folder-name-for-a-film/interview-with-the-teacher-take-12.mp4"
 _OFFERS = (("Try again", "open_again"), ("Open…", "open"), ("Built-in scene", "open_scene"))
 _CARDS = [
     Card("source", "bad", "no source", f"{_PATH}: there is no such file.", None, _OFFERS),
@@ -107,6 +109,23 @@ def test_cards_are_whole_at_any_size(qapp: QApplication, qtbot: QtBot, size: tup
             assert seen.rect().contains(_within(button, seen))
             qtbot.mouseClick(button, Qt.LeftButton)
     assert asked == [command for card in _CARDS for _, command in card.offers]
+
+
+# --- the panels ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_view_does_not_read_leaves_no_gap(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    for view in ("heatmap", "pca"):
+        window.change(view=view)
+        shown = [control for control in window.view.controls.values() if control.isVisibleTo(window.view)]
+        assert len(shown) < len(window.view.controls)
+
+        def gaps(shown: list[Control] = shown) -> list[int]:
+            boxes = sorted((_within(control, window.view) for control in shown), key=lambda box: box.y())
+            return [below.top() - above.bottom() - 1 for above, below in pairwise(boxes)]
+
+        wait(qtbot, lambda: set(gaps()) == {0})
 
 
 # --- the top bar -----------------------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
-from live_fakes import Engine, Model
+from live_fakes import LIMIT, Engine, Model
 from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtGui import QTextDocument
 from PyQt5.QtWidgets import QMenu, QPushButton
@@ -116,6 +117,28 @@ def test_it_is_offered_once_and_never_at_a_stand(make: Make, qtbot: QtBot, tmp_p
     stand.refresh()
     assert not stand.tour.offers
     assert not stand.tour.card.isVisible()
+
+
+def test_it_waits_for_what_it_asked_for(make: Make, qtbot: QtBot) -> None:
+    loads = threading.Event()
+
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model is not None:
+            assert loads.wait(LIMIT)
+        return Engine()
+
+    window = make(load_engine=load)
+    take(window, qtbot)
+    for _ in range(3):
+        press(window, qtbot, "Next")
+    window.tour.linger_seconds = 0.0
+    qtbot.keyClick(window.canvas, "y")
+    wait(qtbot, lambda: "loading" in [pane.state for pane in window.session.status().panes])
+    window.refresh()
+    window.refresh()
+    assert window.tour.stop == 3, "nothing is there to look at yet"
+    loads.set()
+    wait(qtbot, lambda: window.tour.stop == 4)
 
 
 def test_a_convolutional_network_shows_what_it_has(make: Make, qtbot: QtBot) -> None:

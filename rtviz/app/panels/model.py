@@ -60,7 +60,7 @@ class ModelPanel(QWidget):
         column.addWidget(self.load)
         form = QFormLayout()
         form.setHorizontalSpacing(10)
-        form.setVerticalSpacing(6)
+        form.setVerticalSpacing(0)
         form.setLabelAlignment(Qt.AlignLeft)
         self.controls: dict[str, Control] = {}
         for name in MODEL_OPTIONS:

@@ -119,6 +119,8 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     label.reset.connect(control.reset)
     if isinstance(control, RealControl):
         control.setMinimumWidth(150)
+    for part in (label, control):  # alike, or their texts would not stand in one line
+        part.setContentsMargins(0, 3, 0, 3)
     form.addRow(label, control)
     controls[name] = control
 

@@ -67,7 +67,7 @@ class ViewPanel(QWidget):
         column.addLayout(row)
         form = QFormLayout()
         form.setHorizontalSpacing(10)
-        form.setVerticalSpacing(6)
+        form.setVerticalSpacing(0)  # a row that is hidden would keep its spacing; each has its own
         form.setLabelAlignment(Qt.AlignLeft)
         self.controls: dict[str, Control] = {}
         for option in Settings.options():
