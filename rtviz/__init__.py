@@ -20,6 +20,7 @@ from rtviz.settings import Settings
 if TYPE_CHECKING:
     from rtviz.analysis.discovery import Discovery, find_object
     from rtviz.analysis.matching import Match, find_matches
+    from rtviz.analysis.prompting import PromptedClasses
     from rtviz.engine.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
@@ -32,6 +33,7 @@ __all__ = [
     "Maps",
     "Match",
     "Model",
+    "PromptedClasses",
     "Result",
     "RtvizError",
     "Settings",
@@ -50,6 +52,7 @@ _HOMES = {
     "find_object": "rtviz.analysis.discovery",
     "Match": "rtviz.analysis.matching",
     "find_matches": "rtviz.analysis.matching",
+    "PromptedClasses": "rtviz.analysis.prompting",
     "Engine": "rtviz.engine.engine",
     "render_frame": "rtviz.engine.engine",
     "Frame": "rtviz.frame",

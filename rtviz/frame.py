@@ -6,7 +6,7 @@ to a sink. Nothing is changed after it was handed on: the arrays are made read-o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from rtviz.settings import Point, token_name
 
 if TYPE_CHECKING:
     from rtviz.markup import Annotation
-    from rtviz.settings import HeadOf, Mark, Query, Reference, Rolled, Settings, Target
+    from rtviz.settings import HeadOf, Mark, Prompt, Query, Reference, Rolled, Settings, Target
 
 Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
 Floats = NDArray[np.float32]
@@ -178,7 +178,8 @@ class Maps(_Shown):
         layer_prefix_tokens: float32 [kept layers, prefix tokens, width], the same of CLS (first) and the registers.
         layer_keys: float32 [kept layers, heads, rows, columns, head width], patch keys as they enter the softmax; on
             demand.
-        references: the reference pictures that the settings name, through the same model.
+        references: the marked places of pictures that the view shows in the frame, references or prompts, through the
+            same model.
     """
 
     attention: Floats
@@ -237,6 +238,10 @@ class Maps(_Shown):
         if held is None:
             raise ValueError(f"these maps hold no {name}: the feature {name!r} was not requested")
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
+
+    def references_are(self, wanted: Sequence[Reference | Prompt]) -> bool:
+        """Whether `references` are these."""
+        return tuple(one.reference for one in self.references) == tuple(wanted)
 
     @property
     def query_place(self) -> Point | None:
@@ -300,14 +305,28 @@ class ReferencePicture:
     """A picture with a marked place, as a model sees it.
 
     Attributes:
-        reference: where the picture is, and the mark.
+        reference: where the picture is, and the mark; of a prompt also the class.
         frame: the picture.
         maps: of the picture, with the features that patches are compared by.
     """
 
-    reference: Reference
+    reference: Reference | Prompt
     frame: Frame
     maps: Maps
+
+
+class NamedMasks(NamedTuple):
+    """The masks that a view draws on a frame.
+
+    Attributes:
+        names: what each is of.
+        colors: RGB of each.
+        pixels: uint8 [masks, height, width], 255 inside and 0 outside.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    pixels: NDArray[np.uint8]
 
 
 def rounding_noise(epsilon: float) -> float:

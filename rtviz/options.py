@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ Target = int | Literal["top"]
 MOST_COMPARED = 3  # models beside the first one
 _MOST_MARKS = 8
 _MOST_REFERENCES = 4
+_MOST_PROMPTS = 64
+NO_NAME = "object"  # what a class without a name is called
+AT_TIME = "#t="  # stands between a video and the second of one of its frames
 _SIDES = (2, 16384)  # the shortest and the longest that a size may have
 
 
@@ -512,6 +516,72 @@ class ReferencesOption(Option):
         return references
 
 
+class Prompt(NamedTuple):
+    """An example of a named class: a place of a picture that shows it, or that does not.
+
+    Attributes:
+        path: of the picture, as in `Reference`; empty: of what is processed, its first frame; "#t=SECONDS": its frame
+            at that time.
+        mark: the point or box.
+        positive: whether the class is there.
+        name: of the class.
+    """
+
+    path: str
+    mark: Mark
+    positive: bool = True
+    name: str = NO_NAME
+
+    @property
+    def on_input(self) -> bool:
+        """Whether its picture is one of what is processed."""
+        return not self.path or self.path.startswith(AT_TIME)
+
+    def __str__(self) -> str:
+        return f"{self.name}{'+' if self.positive else '-'}{self.path and f'{self.path}@'}{self.mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsOption(Option):
+    """Examples of named classes."""
+
+    _FORM: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?P<name>[^+;@-]*)(?P<sign>[+-])((?P<path>.*)@)?(?P<mark>[^@]*)", re.DOTALL
+    )
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"at most {_MOST_PROMPTS} of CLASS+X,Y where the class is and CLASS-X,Y where it is not, or boxes "
+            "X,Y,WIDTH,HEIGHT, on the first frame; on another picture CLASS+PICTURE@X,Y; as fractions of width and "
+            "height from 0 to 1, with ; between"
+        )
+
+    def plain(self, value: Any) -> str:
+        return ";".join(map(str, value))
+
+    def _checked(self, value: Any) -> tuple[Prompt, ...]:
+        if isinstance(value, str):
+            value = [self._prompt(part) for part in value.split(";") if part.strip()]
+        prompts = tuple(
+            dict.fromkeys(Prompt(str(path), Mark(*mark), bool(sign), str(name)) for path, mark, sign, name in value)
+        )
+        if len(prompts) > _MOST_PROMPTS:
+            raise _Refused(f"{len(prompts)} prompts")
+        for prompt in prompts:
+            if not prompt.name.strip() or not set("+-;@").isdisjoint(prompt.name):
+                raise _Refused(f"the class {prompt.name!r} is empty or has one of + - ; @ in its name")
+            _check_mark(prompt.mark)
+        return prompts
+
+    def _prompt(self, text: str) -> Prompt:
+        form = self._FORM.fullmatch(text.strip())
+        if form is None:
+            raise ValueError(text)
+        mark = Mark(*(float(number) for number in form["mark"].split(",")))
+        return Prompt(form["path"] or "", mark, form["sign"] == "+", form["name"].strip() or NO_NAME)
+
+
 def _distinct(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """The marks, each once: the same mark twice is one object."""
     return tuple(dict.fromkeys(marks))
@@ -529,8 +599,32 @@ def _check_mark(mark: Mark) -> None:
 
 
 __all__ = [
-    "MOST_COMPARED", "ChoiceOption", "FlagOption", "Head", "HeadOf", "HeadOption", "HeadsOption", "Mark", "MarksOption",
-    "Muted", "NamesOption", "NumberOption", "Option", "OutputSizeOption", "Point", "Query", "QueryOption", "RealOption",
-    "Reference", "ReferencesOption", "SizeOption",
-    "Target", "TargetOption", "TextOption", "WholeOption",
+    "AT_TIME",
+    "MOST_COMPARED",
+    "ChoiceOption",
+    "FlagOption",
+    "Head",
+    "HeadOf",
+    "HeadOption",
+    "HeadsOption",
+    "Mark",
+    "MarksOption",
+    "Muted",
+    "NamesOption",
+    "NumberOption",
+    "Option",
+    "OutputSizeOption",
+    "Point",
+    "Prompt",
+    "PromptsOption",
+    "Query",
+    "QueryOption",
+    "RealOption",
+    "Reference",
+    "ReferencesOption",
+    "SizeOption",
+    "Target",
+    "TargetOption",
+    "TextOption",
+    "WholeOption",
 ]  # fmt: skip

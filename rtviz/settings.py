@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar, overload
 
 from rtviz.errors import SettingsError, SourceMissing
 from rtviz.options import (
+    AT_TIME,
     MOST_COMPARED,
     ChoiceOption,
     FlagOption,
@@ -26,6 +27,8 @@ from rtviz.options import (
     Option,
     OutputSizeOption,
     Point,
+    Prompt,
+    PromptsOption,
     Query,
     QueryOption,
     RealOption,
@@ -311,6 +314,14 @@ class Settings(_Schema):
     mutual: bool = _option(
         FlagOption, False, "Mutual", "box only matches that have their own nearest neighbour at the reference"
     )
+    prompt: tuple[Prompt, ...] = _option(
+        PromptsOption, (), "Prompt", "examples of named classes, which the view prompts finds in the frame: CLASS+X,Y "
+        "where the class is, CLASS-X,Y where it is not",
+    )  # fmt: skip
+    confidence: float = _option(
+        RealOption, 0.5, "Confidence", "how sure the view prompts must be of a patch: 0.5, that it is more like the "
+        "class than like anything else", minimum=0.05, maximum=0.95, step=0.05,
+    )  # fmt: skip
     upsampling: str = _option(
         ChoiceOption,
         "smooth",
@@ -330,6 +341,21 @@ class Settings(_Schema):
         """The settings of each model on its own: the first, then those that it is compared with."""
         others = [self.replace(model=name, weights=None) for name in self.compare]
         return [one.replace(compare=(), mute=self.muted_in(pane)) for pane, one in enumerate((self, *others))]
+
+    def with_prompts_on(self, place: str, start: float = 0.0) -> Settings:
+        """The settings whose prompts that name no picture name one of what is processed.
+
+        Args:
+            place: what is processed.
+            start: the second at which that begins.
+        """
+        if not any(one.on_input for one in self.prompt):
+            return self
+        first = f"{place}{AT_TIME}{start:g}" if start else place
+        paths = {
+            one: (f"{place}{one.path}" if one.path else first) if one.on_input else one.path for one in self.prompt
+        }
+        return self.replace(prompt=tuple(one._replace(path=path) for one, path in paths.items()))
 
     def cam_method(self, has_attention: bool) -> str:
         """The method of the view cam: "activation", "eigen" or "grad".
@@ -453,6 +479,7 @@ def load_preset(preset: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 __all__ = [
+    "AT_TIME",
     "CODECS",
     "COLORMAPS",
     "FIGURE_FIELDS",
@@ -469,6 +496,7 @@ __all__ = [
     "Muted",
     "OutputSettings",
     "Point",
+    "Prompt",
     "Query",
     "Reference",
     "Register",

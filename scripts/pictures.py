@@ -32,6 +32,17 @@ MODEL = "dinov2-vits14"
 STILL = 518  # the size that DINOv2 was trained up to: 37 x 37 patches on the short side
 PAPER, INK, GAP, LABEL = (250, 250, 248), (60, 60, 60), 6, 24
 
+
+def prompts(place: Path) -> str:
+    """A bottle and its cap, by points on the first frame of the clip; the wall and the table are not of the bottle."""
+    points = {
+        "bottle+": ("0.49,0.52", "0.49,0.8", "0.16,0.58", "0.155,0.72"),
+        "bottle-": ("0.35,0.3", "0.35,0.8", "0.65,0.6"),
+        "cap+": ("0.49,0.33",),
+    }
+    return ";".join(f"{kind}{place}#t=0@{point}" for kind, marks in points.items() for point in marks)
+
+
 # The frame, and what else to say, where a view's picture needs more than its name.
 ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "heatmap": (PERSON, 1.0, {"head": 0}),
@@ -41,6 +52,7 @@ ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "difference": (PERSON, 1.0, {"mute": "9.0,9.1,9.2"}),
     "objects": (PERSON, 1.0, {}),
     "reference": (BOTTLES, 2.5, {"reference": f"{BOTTLES}#t=0@0.44,0.28,0.11,0.6", "layout": "side-by-side"}),
+    "prompts": (BOTTLES, 2.5, {"prompt": prompts(BOTTLES), "upsampling": "guided", "layout": "side-by-side"}),
     "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
     "pca-component": (PERSON, 1.0, {"view": "pca", "pca_component": 2}),

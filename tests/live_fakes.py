@@ -99,6 +99,10 @@ class Engine:
         labels[0] = 1
         return replace(maps, labels=labels, lost=(True,) * len(settings.track), marks=settings.track)
 
+    def refer(self, maps: Maps, settings: Settings) -> Maps:
+        """There are no pictures beside the frame."""
+        return maps
+
     def take_over_tracks(self, settings: Settings, maps: Maps | None) -> None:
         """Keeps what it was given."""
         self.adopted.append((settings, maps))

@@ -75,6 +75,7 @@ class Canvas(QWidget):
     dragged = pyqtSignal(object)  # Spot: moved with the button down
     hovered = pyqtSignal(object)  # Spot, or None off the picture: the pointer was moved
     marked = pyqtSignal(object)  # Mark: a point, or a box, drawn with Shift held
+    excluded = pyqtSignal(object)  # Spot: pressed with the right button and Shift held
     menu_requested = pyqtSignal(
         object, QPoint
     )  # Spot, or None, and the point of the screen: the context menu is wanted
@@ -358,7 +359,11 @@ class Canvas(QWidget):
         self.update()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
-        self.menu_requested.emit(self.spot(QPointF(event.pos())), event.globalPos())
+        spot = self.spot(QPointF(event.pos()))
+        if spot is not None and event.modifiers() & Qt.ShiftModifier:
+            self.excluded.emit(spot)
+        else:
+            self.menu_requested.emit(spot, event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
         """Zoom around the pointer; sideways, or with Shift, move the picture."""

@@ -86,7 +86,7 @@ class Commands:
             "query_register": self._next_register,
             "jaccard": self._jaccard,
             "unmark": lambda: self._unmark(1),
-            "clear_marks": lambda: self._unmark(len(self.session.settings.track)),
+            "clear_marks": lambda: self._unmark(None),
             "mute": self._mute,
             "mute_none": self._mute_none,
             "view_next": lambda: self._cycle("view", views.names(), 1),
@@ -100,8 +100,8 @@ class Commands:
             "reset": self._reset,
             "opacity_down": lambda: self._nudge("opacity", -1),
             "opacity_up": lambda: self._nudge("opacity", 1),
-            "threshold_down": lambda: self._nudge("threshold", -1),
-            "threshold_up": lambda: self._nudge("threshold", 1),
+            "threshold_down": lambda: self._nudge(self._level(), -1),
+            "threshold_up": lambda: self._nudge(self._level(), 1),
             "mode_next": lambda: self._set_mode(MODES[(MODES.index(self.session.status().mode) + 1) % len(MODES)]),
             **{f"mode_{mode}": lambda mode=mode: self._set_mode(mode) for mode in MODES},  # type: ignore[misc]
         }
@@ -204,6 +204,10 @@ class Commands:
         value = getattr(self.session.settings, name)
         place = choices.index(value) + direction if value in choices else 0
         self.change(**{name: choices[place % len(choices)]})
+
+    def _level(self) -> str:
+        """Which setting decides what belongs to the masks of the view."""
+        return "confidence" if "confidence" in views.find(self.session.settings.view).reads else "threshold"
 
     def _nudge(self, name: str, direction: int) -> None:
         option = Settings.option(name, RealOption)
@@ -338,17 +342,27 @@ class Commands:
         self.session.update(settings.replace(track=marks, view=settings.view if settings.jaccard else views.MARKS))
         self._say(f"object {len(marks)} marked")
 
-    def _unmark(self, count: int) -> None:
-        """Remove so many of the newest marks."""
+    def _unmark(self, count: int | None) -> None:
+        """Remove so many of the newest marks, or prompts where these are shown; all of them if None."""
         settings = self.session.settings
+        if "prompt" in views.find(settings.view).reads:
+            self._remove_prompts(count)
+            return
         if not settings.track:
             self._say("no object is marked: Shift+drag marks one", 3.0)
             return
-        marks = settings.track[:-count]
+        marks = settings.track[: -(count or len(settings.track))]
         shows_marks = "labels" in views.find(settings.view).needs
         view = views.fallback(has_attention=True) if shows_marks and not marks else settings.view
         self.session.update(settings.replace(track=marks, view=view))
         self._say(f"object {len(settings.track)} unmarked" if marks else "no object is marked")
+
+    def _remove_prompts(self, count: int | None) -> None:
+        settings = self.session.settings
+        kept = settings.prompt[: -(count or len(settings.prompt))] if settings.prompt else ()
+        self.session.update(settings.replace(prompt=kept))
+        left = f"{counted(len(kept), 'prompt')} left" if kept else "no prompt"
+        self._say(left if settings.prompt else "no prompt: Shift+click what to find")
 
     def _jaccard(self) -> None:
         shown, result = not self.session.settings.jaccard, self.session.latest()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PyQt5.QtCore import QEvent, QObject, QPointF, Qt, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from PyQt5.QtCore import QEvent, QObject, QPointF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen, QPixmap, QPolygonF
 from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,11 +16,25 @@ from PyQt5.QtWidgets import (
     QSizePolicy,
     QSlider,
     QSpinBox,
+    QToolButton,
     QWidget,
 )
 
+from rtviz.drawing import palette
 from rtviz.errors import SettingsError
-from rtviz.options import ChoiceOption, FlagOption, HeadOption, Option, Point, RealOption, WholeOption
+from rtviz.options import (
+    NO_NAME,
+    ChoiceOption,
+    FlagOption,
+    HeadOption,
+    Mark,
+    Option,
+    Point,
+    Prompt,
+    PromptsOption,
+    RealOption,
+    WholeOption,
+)
 
 _ENTER = (Qt.Key_Return, Qt.Key_Enter)
 
@@ -279,6 +293,70 @@ class HeadControl(ChoiceControl):
         super()._tell(int(text) if text.isdecimal() else text)  # type: ignore[arg-type]
 
 
+class PromptsControl(Control):
+    """The class that the next example is of, which can be typed; and buttons that take examples away.
+
+    Attributes:
+        name: of the class.
+    """
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self.name = NO_NAME
+        self._value: tuple[Prompt, ...] = ()
+        self.box = Combo()
+        self.box.setEditable(True)
+        self.box.setInsertPolicy(QComboBox.NoInsert)
+        self.box.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+        self.box.setIconSize(QSize(8, 8))
+        self._row.setSpacing(4)
+        self.box.activated[str].connect(self._choose)
+        edit = self.box.lineEdit()
+        assert edit is not None
+        edit.editingFinished.connect(lambda: self._choose(self.box.currentText()))
+        self.undo, self.clear = QToolButton(), QToolButton()
+        self.undo.setText("↶")
+        self.undo.clicked.connect(lambda: self._emit(self._value[:-1]))
+        self.clear.setText("×")
+        self.clear.clicked.connect(lambda: self._emit(()))
+        self._hold(self.box)
+        self._hold(self.undo, 0)
+        self._hold(self.clear, 0)
+        for button, name in ((self.undo, "Remove the last prompt"), (self.clear, "Remove all prompts")):
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.setFixedWidth(22)
+            button.setProperty("dense", True)
+        self.show_value(())
+
+    def _choose(self, text: str) -> None:
+        """Take a class by its name; a name that a class cannot have changes nothing."""
+        try:
+            self.option.check([Prompt("", Mark(0, 0), True, text.strip())])
+        except SettingsError:
+            self.refused.emit("the name of a class has none of + - ; @")
+            self.box.setEditText(self.name)
+        else:
+            self.name = text.strip()
+
+    def show_value(self, value: Any) -> None:
+        self._value = tuple(value)
+        self.undo.setEnabled(bool(value))
+        self.clear.setEnabled(bool(value))
+        names = list(dict.fromkeys(prompt.name for prompt in self._value if prompt.positive))
+        if names != [self.box.itemText(place) for place in range(self.box.count())]:
+            self.box.clear()
+            for number, name in enumerate(names):
+                dot = QPixmap(8, 8)
+                dot.fill(QColor(*palette.head_color(number)))
+                self.box.addItem(QIcon(dot), name)
+        edit = self.box.lineEdit()
+        if edit is not None and not edit.hasFocus():
+            self.box.setCurrentIndex(self.box.findText(self.name))
+            edit.setText(self.name)
+            edit.setCursorPosition(0)  # a long name shows its beginning
+
+
 def control_for(option: Option) -> Control:
     """The control for an option, by its kind."""
     match option:
@@ -292,6 +370,8 @@ def control_for(option: Option) -> Control:
             return WholeControl(option)
         case FlagOption():
             return FlagControl(option)
+        case PromptsOption():
+            return PromptsControl(option)
         case HeadOption():
             return HeadControl(option)
     return TextControl(option)

@@ -64,8 +64,8 @@ def _rows() -> tuple[Action, ...]:
         Action("jaccard", "Models and objects", "Jaccard of the best head", ("Shift+J",)),
         Action("mute", "Heads and layers", "mute or unmute this head", ("Z",)),
         Action("mute_none", "Heads and layers", "unmute all heads", ("Shift+Z",)),
-        Action("unmark", "Models and objects", "unmark the last object", ("Delete",)),
-        Action("clear_marks", "Models and objects", "unmark all objects", ("Shift+T",)),
+        Action("unmark", "Models and objects", "unmark the last object or prompt", ("Delete",)),
+        Action("clear_marks", "Models and objects", "unmark all objects or prompts", ("Shift+T",)),
         Action("reference_open", "Models and objects", "find a place of another picture", ("Ctrl+R",), kiosk=False),
         *shown,
         Action("view_next", "View", "next view", ("V",), "next, previous view"),
@@ -141,6 +141,7 @@ _MOUSE = (
     ("Window", ("right click",), "what can be done there"),
     ("Models and objects", ("Shift+click",), "mark an object to follow, or to find"),
     ("Models and objects", ("Shift+drag",), "mark one with a box"),
+    ("Models and objects", ("Shift+right",), "mark what a prompt leaves out"),
 )
 
 _PRETTY = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Backspace": "⌫", "Return": "Enter", "-": "−",

@@ -75,6 +75,10 @@ class PictureMenu:
             menu.addSeparator()
             self._add(menu, "Track from here", lambda: self._mouse.track(spot))
             self._add(menu, "Use as reference", lambda: self._mouse.refer(spot))
+            self._add(menu, "Find what is like this", lambda: self._mouse.prompt(spot, positive=True))
+            if "prompt" in views.find(one.settings.view).reads and one.settings.prompt:
+                self._add(menu, "Leave out what is like this", lambda: self._mouse.prompt(spot, positive=False))
+                self._add(menu, "Remove last prompt", lambda: self._do("unmark"), "unmark")
             if "labels" in views.find(one.settings.view).needs and one.settings.track:
                 self._add(menu, "Unmark last object", lambda: self._do("unmark"), "unmark")
 

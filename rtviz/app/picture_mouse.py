@@ -22,6 +22,7 @@ class PictureMouse(QObject):
 
     Args:
         take_reference: uses a mark on the frame as the reference, in a view that shows one.
+        take_prompt: uses a mark on the frame as an example of a class, or of what it is not.
         show_settings: called when the session's settings have changed.
     """
 
@@ -31,16 +32,18 @@ class PictureMouse(QObject):
         session: LiveSession,
         commands: Commands,
         take_reference: Callable[[Mark], None],
+        take_prompt: Callable[[Mark, bool], None],
         show_settings: Callable[[], None],
     ) -> None:
         super().__init__(canvas)  # Qt disconnects it when the window goes
         self._canvas, self._session, self._commands, self._show_settings = canvas, session, commands, show_settings
-        self._take_reference = take_reference
+        self._take_reference, self._take_prompt = take_reference, take_prompt
         self._moves_query = True  # this press sets the query; it did not choose a pane or release a patch
         canvas.pointed.connect(self._pointed)
         canvas.dragged.connect(self._dragged)
         canvas.hovered.connect(lambda spot: session.point(self._patch_of(spot)))
         canvas.marked.connect(self._marked)
+        canvas.excluded.connect(self._excluded)
         canvas.crisp_changed.connect(session.show_true_patches)
 
     def actions(self) -> dict[str, Callable[[], None]]:
@@ -88,6 +91,10 @@ class PictureMouse(QObject):
         """Find the place under a spot, as it is in this frame, in the frames to come."""
         self._with_message(self._take_reference, _mark(spot))
 
+    def prompt(self, spot: Spot, positive: bool) -> None:
+        """Give the place under a spot as an example of the class, or of what it is not."""
+        self._with_message(lambda mark: self._take_prompt(mark, positive), _mark(spot))
+
     def _pointed(self, spot: Spot) -> None:
         self._moves_query = spot.pane == self._session.status().focus
         if not self._moves_query:
@@ -108,8 +115,14 @@ class PictureMouse(QObject):
         view = views.find(self._session.settings.view)
         if "second" in view.reads:
             self._change(second=Point(round(mark.x + mark.width / 2, 4), round(mark.y + mark.height / 2, 4)))
-            return
-        self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
+        elif "prompt" in view.reads:
+            self._with_message(lambda mark: self._take_prompt(mark, True), mark)
+        else:
+            self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
+
+    def _excluded(self, spot: Spot) -> None:
+        if "prompt" in views.find(self._session.settings.view).reads:
+            self.prompt(spot, positive=False)
 
     def _with_message(self, use: Callable[[Mark], None], mark: Mark) -> None:
         """Use a mark; an error becomes one line on the picture."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, QPointF, QRectF, QSize, Qt, pyqtSignal
@@ -13,6 +11,7 @@ from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QLabel, QVBo
 
 from rtviz import views
 from rtviz.app.file_filters import PICTURES, VIDEOS, offer
+from rtviz.app.kept_frames import cache_folder, keep
 from rtviz.app.layout import Layout
 from rtviz.errors import RtvizError
 from rtviz.frame import Pixels
@@ -45,7 +44,9 @@ class ReferenceChoice(QObject):
         """
         result = self._layout.canvas.result
         if result is not None:
-            self._use(Reference(str(_keep(result.frame.pixels, self._folder or _cache())), mark))
+            self._use(
+                Reference(str(keep(result.frame.pixels, self._folder or cache_folder("references"), _KEPT)), mark)
+            )
 
     def ask_for_file(self) -> None:
         """Ask for a picture, then for a place on it."""
@@ -177,28 +178,6 @@ class MarkedPicture(QWidget):
                 painter.drawRect(QRectF(at.x(), at.y(), width * rect.width(), height * rect.height()))
             else:
                 painter.drawEllipse(at, 7, 7)
-
-
-def _cache() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("rtviz", False)) / "references"
-
-
-def _keep(pixels: Pixels, folder: Path) -> Path:
-    """A picture in a folder, under a name of its content; of older ones there the newest stay."""
-    from PIL import Image
-
-    from rtviz.sinks import writing
-
-    path = folder / f"frame-{hashlib.blake2b(pixels.tobytes(), digest_size=8).hexdigest()}.png"
-    with writing(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    for old in sorted(folder.glob("frame-*.png"), key=lambda one: one.stat().st_mtime)[:-_KEPT]:
-        with suppress(OSError):
-            old.unlink()
-    return path
 
 
 __all__ = ["MarkDialog", "MarkedPicture", "ReferenceChoice"]

@@ -15,7 +15,7 @@ from rtviz.settings import MODEL_FIELDS, Settings, load_preset, presets
 
 _RECENT = 8
 _FILES = 5  # weights files
-_PLACES = ("query", "track", "reference")  # a place on yesterday's picture means nothing on today's
+_PLACES = ("query", "track", "reference", "prompt")  # a place on yesterday's picture means nothing on today's
 _NOT_KEPT = (*_PLACES, "compare", "mute", "jaccard")  # tried for a while; a preset may hold it
 ONE_MODEL = frozenset({"model", "weights"})  # who sets one of them sets both
 MODEL_OPTIONS = ("compare", *MODEL_FIELDS, "resolution")

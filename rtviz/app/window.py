@@ -33,6 +33,7 @@ from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
+from rtviz.app.prompt_choice import PromptChoice
 from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
@@ -89,7 +90,10 @@ class Window(Layout):
         self.own_window = OwnWindow(self, self.opening.open)
         self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
         self.references = ReferenceChoice(self, session, show_settings)
-        self._mouse = PictureMouse(self.canvas, session, self.commands, self.references.take_frame, show_settings)
+        self.prompts = PromptChoice(self, session, show_settings)
+        self._mouse = PictureMouse(
+            self.canvas, session, self.commands, self.references.take_frame, self.prompts.add, show_settings
+        )
         if not kiosk:
             self._picture_menu = PictureMenu(self.canvas, self.bindings, self._mouse, self.do)
         self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rtviz import views
 from rtviz.cli import completion
 from rtviz.errors import SettingsError
-from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option, ReferencesOption
+from rtviz.options import MOST_COMPARED, ChoiceOption, FlagOption, MarksOption, Option, PromptsOption, ReferencesOption
 from rtviz.settings import MODEL_INPUT, OutputSettings, Settings, load_preset, presets
 from rtviz.words import one_line
 
@@ -90,7 +90,7 @@ def add_options(
             continue
         metavar = "|".join(choices) if choices else _METAVARS.get(option.name, option.metavar)
         several = several_models and option.name == "model"
-        together = isinstance(option, MarksOption | ReferencesOption)  # given again, they add up
+        together = isinstance(option, MarksOption | ReferencesOption | PromptsOption)  # given again, they add up
         if several:
             text += "; given again, one more to compare it with"
         added = group.add_argument(
@@ -148,6 +148,7 @@ _METAVARS = {
     "compare": "A,B,C",
     "track": "X,Y[,WIDTH,HEIGHT]",
     "reference": "PICTURE@X,Y[,WIDTH,HEIGHT]",
+    "prompt": "CLASS+|-[PICTURE@]X,Y",
     "weights": "FILE",
     "device": "DEVICE",
     "resolution": "PIXELS",
@@ -172,6 +173,13 @@ def given_settings(parsed: argparse.Namespace) -> dict[str, Any]:
         given["view"] = given.get("view", views.MARKS)
     if "reference" in given:
         given["view"] = given.get("view", views.REFERENCES)
+    if "prompt" in given:
+        classes = {prompt.name for prompt in given["prompt"] if prompt.positive}
+        for prompt in given["prompt"]:
+            if prompt.name not in classes:
+                wrong = f"prompt: nothing says where the class {prompt.name} is"
+                raise SettingsError("prompt", prompt, f"only beside a {prompt.name}+X,Y", wrong)
+        given["view"] = given.get("view", views.PROMPTS)
     models = given.get("model")
     if isinstance(models, list):
         given["model"] = models[0]

@@ -34,12 +34,15 @@ from rtviz.words import counted
 if TYPE_CHECKING:
     from rtviz.offline.jobs import JobConfig, JobRunner, Task
     from rtviz.offline.pipeline import Report
+    from rtviz.sinks import Kind
+
+_SUFFIXES = {"maps": ".zarr", "masks": ".json"}  # of the outputs of several inputs
 
 
 def add(commands: Commands) -> None:
     """Add the commands of this file."""
     render = commands.add(
-        "render", partial(_run, exporting=False), "turn videos or pictures into overlay videos or pictures"
+        "render", partial(_run, kind="pictures"), "turn videos or pictures into overlay videos or pictures"
     )
     _add_inputs(render)
     render.add_argument(
@@ -53,7 +56,7 @@ def add(commands: Commands) -> None:
     add_options(render, OutputSettings.options(), "input and output")
     _add_job_options(render)
 
-    export = commands.add("export", partial(_run, exporting=True), "write the raw maps of all layers and heads")
+    export = commands.add("export", partial(_run, kind="maps"), "write the raw maps of all layers and heads")
     _add_inputs(export)
     export.add_argument("-o", "--output", required=True, metavar="OUT", help="a .zarr folder, or .npz for one picture")
     export.add_argument(
@@ -65,6 +68,25 @@ def add(commands: Commands) -> None:
     add_settings(export, MODEL_INPUT, "model and query")
     add_output_settings(export, ("start", "end", "every", "video_stream", "batch", "overwrite"), "input and output")
     _add_job_options(export)
+
+    masks = commands.add(
+        "masks", partial(_run, kind="masks"), "write the masks of prompts or tracked objects: COCO, alpha, label maps"
+    )
+    _add_inputs(masks)
+    masks.add_argument(
+        "-o", "--output", required=True, metavar="OUT",
+        help="a .json (COCO, run-length encoded), a .webm or .mov of the frames with alpha (VP9, ProRes 4444), or a "
+        "folder of PNGs whose values number the classes; for several inputs, a folder with a .json of each",
+    )  # fmt: skip
+    add_settings(
+        masks, (*MODEL_INPUT, "view", "prompt", "confidence", "features", "track", "upsampling"), "whose masks",
+        resolution=f"224; of a picture by itself {STILL_RESOLUTION}",
+    )  # fmt: skip
+    add_output_settings(
+        masks, ("start", "end", "every", "video_stream", "audio_stream", "quality", "batch", "overwrite"),
+        "input and output",
+    )  # fmt: skip
+    _add_job_options(masks)
 
 
 def _what(text: str) -> tuple[str, ...]:
@@ -111,7 +133,7 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
     completion.offer(progress, partial(list, ("bar", "json")))
 
 
-def _run(parsed: argparse.Namespace, exporting: bool) -> int:
+def _run(parsed: argparse.Namespace, kind: Kind) -> int:
     """Run a job on every input; one that fails does not stop the others."""
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
@@ -124,19 +146,21 @@ def _run(parsed: argparse.Namespace, exporting: bool) -> int:
         raise SettingsError("progress", "json", "without --json: its last line has the report")
     tasks = tasks_for(
         parsed.inputs, parsed.output, scene_seconds=parsed.seconds,
-        suffix=".zarr" if exporting else None, codec=output_settings.codec,
+        suffix=_SUFFIXES.get(kind), codec=output_settings.codec,
     )  # fmt: skip
     places = {task.place for task in tasks}
     for sentence in skipped([given for given in parsed.inputs if given not in places]):
         notices(parsed.quiet)(sentence)
-    if exporting:  # the maps are wanted, whatever would be drawn
+    if kind == "masks" and not views.find(settings.view).masks:
+        raise SettingsError("view", settings.view, "a view of masks: give --prompt or --track")
+    if kind == "maps":  # the maps are wanted, whatever would be drawn
         if settings.compare:
             say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
         settings = settings.replace(view=views.fallback(has_attention=True), compare=())
     preset = load_preset(parsed.config)[0] if parsed.config else {}
-    stills = not exporting and "resolution" not in {*vars(parsed), *preset}
-    exported = Exported(parsed.what, parsed.layers) if exporting else None
-    config = JobConfig(settings, output_settings, exported, stills, shared_floats(tasks))
+    stills = kind != "maps" and "resolution" not in {*vars(parsed), *preset}
+    exported = Exported(parsed.what, parsed.layers) if kind == "maps" else None
+    config = JobConfig(settings, output_settings, exported, stills, shared_floats(tasks), kind == "masks")
     devices = gpus_for(len(tasks), settings.device) if parsed.ray is None else []
     if parsed.ray is not None or devices:
         reports = _run_in_processes(parsed, tasks, config, devices)
@@ -151,7 +175,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
 
     if parsed.workers is not None:
         raise SettingsError("workers", parsed.workers, "only with --ray")
-    check_outputs(tasks, config.output, config.exporting)
+    check_outputs(tasks, config.output, config.kind)
     lines = ProgressLines() if parsed.progress == "json" else None
     if lines is not None:
         lines.loading()
@@ -162,7 +186,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
     for model in runner.models:
         if model.notice:
             notices(parsed.quiet)(model.notice)
-    if runner.models and not config.exporting and not parsed.quiet:
+    if runner.models and config.kind == "pictures" and not parsed.quiet:
         for sentence in unread_flags(parsed, config.settings, max(model.heads for model in runner.models)):
             say(sentence)
     reports: list[dict[str, Any]] = []
@@ -206,7 +230,7 @@ def _run_one(
             smoothing=0.1,
         ) as bar:
             try:
-                report = runner.run(source, task.output, bar.update if lines is None else lines.count)
+                report = runner.run(source, task, bar.update if lines is None else lines.count)
             except (KeyboardInterrupt, RtvizError):
                 bar.close()
                 rest = leftover(task.output)
@@ -234,7 +258,7 @@ def _run_in_processes(
         say(f"{len(reports)} of {len(tasks)} inputs were done before, as {manifest.path} says")
     # A run that was killed may have finished outputs that it could not report.
     own = [task for task in left if manifest is not None and manifest.begun(task)]
-    check_outputs([task for task in left if task not in own], config.output, config.exporting)
+    check_outputs([task for task in left if task not in own], config.output, config.kind)
     if own:
         config = replace(config, output=config.output.replace(overwrite=True))
     if manifest is not None:

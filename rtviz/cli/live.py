@@ -50,15 +50,20 @@ def _live(parsed: argparse.Namespace) -> int:
 
     given = given_settings(parsed)
     shown, _ = load_preset(parsed.config) if parsed.config else ({}, {})
-    views.find(Settings.from_mapping(shown | given).view)
+    settings = Settings.from_mapping(shown | given)
+    views.find(settings.view)
     places: list[str] = []
     if parsed.source:
         from rtviz.sources.pages import places_of
 
         places, _ = places_of(parsed.source)
+        if settings.prompt and (Path(places[0]).exists() or places[0].startswith("scene:")):
+            given["prompt"] = settings.with_prompts_on(places[0]).prompt
     named = shown | given
-    settings = Settings.from_mapping(named) if parsed.fresh else named
-    return app.launch(places or None, settings, config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream)
+    return app.launch(
+        places or None, Settings.from_mapping(named) if parsed.fresh else named,
+        config=parsed.config, kiosk=parsed.kiosk, stream=parsed.stream,
+    )  # fmt: skip
 
 
 __all__ = ["add", "start"]

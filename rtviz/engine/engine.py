@@ -17,7 +17,7 @@ from rtviz.analysis.tracking import Tracker
 from rtviz.engine import drawing
 from rtviz.engine.references import References
 from rtviz.errors import DeviceFailed
-from rtviz.frame import Frame, Maps, Pixels, Result
+from rtviz.frame import Frame, Maps, NamedMasks, Pixels, Result
 from rtviz.models import Progress, load
 from rtviz.settings import Settings
 from rtviz.views import requirements
@@ -138,6 +138,15 @@ class Engine:
         """The notice of the model so far."""
         return self.model.notice or "" if self.model is not None else ""
 
+    def refer(self, maps: Maps, settings: Settings) -> Maps:
+        """Maps of an earlier pass with the references and prompts that the settings name now; as they are where the
+        model has not run on each of their pictures yet. No forward pass."""
+        wanted = requirements.pictured(settings)
+        if self.model is None or maps.model != self.model.name or maps.references_are(wanted):
+            return maps
+        known = self._references.known(self.model, settings)
+        return maps if known is None else replace(maps, references=known)
+
     def compile(self, frame: Frame, count: int, settings: Settings, frames: float = math.inf) -> None:
         """Compile the passes for batches of `count` frames like this one, if that pays for the `frames` to come. Takes
         a few seconds.
@@ -213,6 +222,14 @@ class Engine:
         return drawing.draw(
             frame, maps, settings, self._memory, substitute=substitute, label_head=True, timings_ms=timings_ms
         )
+
+    def masks(self, frame: Frame, maps: Maps | None, settings: Settings) -> NamedMasks:
+        """The masks that the view of the settings draws on a frame.
+
+        Raises:
+            SettingsError: it draws none, or the model has no heads.
+        """
+        return views.masks(frame, maps, settings, self._memory)
 
     def render(self, frame: Frame, settings: Settings) -> Result:
         """Predict a frame, then draw it.

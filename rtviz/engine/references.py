@@ -1,4 +1,4 @@
-"""Runs a model on the reference pictures that the settings name, once for each."""
+"""Runs a model on the pictures that references and prompts name, once for each."""
 
 from __future__ import annotations
 
@@ -9,49 +9,66 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtviz.errors import SettingsError
-from rtviz.frame import Frame, ReferencePicture
-from rtviz.settings import Point, Query, Reference, Settings
+from rtviz.frame import Frame, Maps, ReferencePicture
+from rtviz.settings import AT_TIME, Point, Prompt, Query, Reference, Settings
 from rtviz.sources import open_source
-from rtviz.views.requirements import compared_by, needs
+from rtviz.views.requirements import compared_by, pictured
 
 if TYPE_CHECKING:
     from rtviz.models import Model
 
-_KEPT = 16  # pictures, each with the features of its patches: a few MB
-_AT = "#t="
+_KEPT = 32  # pictures, each with the features of its patches: a few MB
 
 
 class References:
-    """The reference pictures of one stream's model, through that model; several threads may ask."""
+    """The pictures of references and prompts of one stream's model, through that model; several threads may ask."""
 
     def __init__(self) -> None:
-        self._pictures: OrderedDict[Hashable, ReferencePicture] = OrderedDict()
+        self._pictures: OrderedDict[Hashable, tuple[Frame, Maps]] = OrderedDict()
         self._one_at_a_time = threading.Lock()
 
     def find(self, model: Model, settings: Settings) -> tuple[ReferencePicture, ...]:
-        """The pictures that the view of the settings needs; a file that has changed is read anew.
+        """The marked places of pictures that the view of the settings needs; a file that has changed is read anew.
 
         Raises:
             SourceMissing, SourceUnreadable: a picture cannot be read.
             SettingsError: a video has no frame at that time.
         """
-        family = model.card.discovery_features
-        if not settings.reference or not model.heads or "references" not in needs(settings, family):
+        if not model.heads:
             return ()
-        features = compared_by(settings, family)
+        features = compared_by(settings, model.card.discovery_features)
         with self._one_at_a_time:
-            return tuple(self._one(model, one, features, settings.resolution) for one in settings.reference)
+            return tuple(
+                ReferencePicture(one, *self._one(model, one, features, settings.resolution))
+                for one in pictured(settings)
+            )
 
-    def _one(self, model: Model, reference: Reference, features: str, resolution: int) -> ReferencePicture:
-        key = reference, _changed(reference.path), model.name, features, resolution
-        picture = self._pictures.get(key)
+    def known(self, model: Model, settings: Settings) -> tuple[ReferencePicture, ...] | None:
+        """The same without a forward pass: None if the model has not run on each of the pictures yet. Does not wait."""
+        features = compared_by(settings, model.card.discovery_features)
+        if not self._one_at_a_time.acquire(blocking=False):
+            return None
+        try:
+            found = [
+                (one, self._pictures.get(_key(model, one, features, settings.resolution))) for one in pictured(settings)
+            ]
+        finally:
+            self._one_at_a_time.release()
+        known = tuple(ReferencePicture(one, *picture) for one, picture in found if picture is not None)
+        return known if len(known) == len(found) else None
+
+    def _one(self, model: Model, one: Reference | Prompt, features: str, resolution: int) -> tuple[Frame, Maps]:
+        if isinstance(one, Prompt) and one.on_input:
+            raise SettingsError("prompt", one, "CLASS+PICTURE@X,Y, where what is shown is no file")
+        key = _key(model, one, features, resolution)
+        picture = self._pictures.pop(key, None)
         if picture is None:
-            frame = read(reference.path)
-            query: Query = "cls" if model.has_cls else Point(reference.mark.x, reference.mark.y)
-            maps = model.batch([frame.pixels], query, (features,), resolution)[0]
-            self._pictures[key] = picture = ReferencePicture(reference, frame, maps)
-            while len(self._pictures) > _KEPT:
-                self._pictures.popitem(last=False)
+            frame = read(one.path)
+            query: Query = "cls" if model.has_cls else Point(0.5, 0.5)
+            picture = frame, model.batch([frame.pixels], query, (features,), resolution)[0]
+        self._pictures[key] = picture  # the last used last
+        while len(self._pictures) > _KEPT:
+            self._pictures.popitem(last=False)
         return picture
 
 
@@ -66,13 +83,18 @@ def read(place: str) -> Frame:
     try:
         start = float(at or 0)
     except ValueError:
-        raise SettingsError("reference", place, f"a number of seconds after {_AT}") from None
+        raise SettingsError("reference", place, f"a number of seconds after {AT_TIME}") from None
     with open_source(path, start=start) as source:
         for frame in source:
             return frame
     raise SettingsError(
-        "reference", place, f"a time at which the video has a frame after {_AT}" if at is not None else "a picture"
+        "reference", place, f"a time at which the video has a frame after {AT_TIME}" if at is not None else "a picture"
     )
+
+
+def _key(model: Model, one: Reference | Prompt, features: str, resolution: int) -> Hashable:
+    """What the features of a picture depend on."""
+    return one.path, _changed(one.path), model.name, features, resolution
 
 
 def _changed(place: str) -> int | None:
@@ -85,7 +107,7 @@ def _changed(place: str) -> int | None:
 
 def _parts(place: str) -> tuple[str, str | None]:
     """The file, and what stands after "#t=", unless that belongs to the file's name; None where it does not stand."""
-    path, at, time = place.rpartition(_AT)
+    path, at, time = place.rpartition(AT_TIME)
     return (path, time) if at and not Path(place).exists() else (place, None)
 
 

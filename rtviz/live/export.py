@@ -53,6 +53,8 @@ def draw_past(
         ):
             playback.take_prediction(place.number, inference.predict(first, captured, settings, (), trackers[0]).maps)
         prediction = playback.prediction(place, lambda maps: first.answers_recorded(maps, settings))
+        if prediction is not None:
+            prediction = replace(prediction, maps=first.refer(prediction.maps, settings))
         # Of the others nothing is recorded. They run on the frames that the first one ran on, and are warped to the
         # rest, as they were while it was live: on each frame an export would take minutes.
         for number, slot in enumerate(others, 1):

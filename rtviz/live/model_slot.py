@@ -12,7 +12,7 @@ from rtviz.errors import RtvizError, WeightsMissing, in_words
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.rate import rate
 from rtviz.live.renderer import FrameRenderer
-from rtviz.settings import MODEL_FIELDS, Query, Settings
+from rtviz.settings import MODEL_FIELDS, Settings
 from rtviz.views.requirements import answers, has_features, having
 
 if TYPE_CHECKING:
@@ -205,8 +205,14 @@ class ModelSlot:
 
     def answers_recorded(self, maps: Maps, settings: Settings) -> bool:
         """Whether maps of the past, of any resolution, show what the settings ask of this model."""
+        maps = self.refer(maps, settings)
         answered = maps.query == settings.query or maps.rows is not None
         return answered and self.model is not None and maps.model == self.model.name and has_features(maps, settings)
+
+    def refer(self, maps: Maps, settings: Settings) -> Maps:
+        """Maps of an earlier pass with the references and prompts of the settings, as `Engine.refer`."""
+        engine = self.engine
+        return maps if engine is None else engine.refer(maps, settings)
 
     def _own(self, settings: Settings) -> Settings:
         """The settings with the heads that are muted in this pane."""
@@ -278,9 +284,13 @@ class ModelSlot:
             return None
         return prediction
 
-    def ask(self, prediction: Prediction, query: Query) -> Prediction:
-        """The prediction for another query: other rows of the same forward pass. The same one if the model has no such
-        token, which a notice says once."""
+    def ask(self, prediction: Prediction, settings: Settings) -> Prediction:
+        """The prediction for the query, references and prompts of the settings, from the same forward pass: other rows
+        of it, and its features compared with those of other pictures. The same query if the model has no such token,
+        which a notice says once."""
+        query = settings.query
+        if (maps := self.refer(prediction.maps, settings)) is not prediction.maps:
+            prediction = replace(prediction, maps=maps)
         if prediction.maps.query == query or prediction.maps.rows is None:
             return prediction
         try:

@@ -108,7 +108,7 @@ class Presenter:
         if prediction is not None and mode == "locked" and prediction.captured.number != recorded.number:
             prediction = None
         if prediction is not None:
-            prediction = slots[0].ask(prediction, settings.query)
+            prediction = slots[0].ask(prediction, settings)
         step = self._draw(captured, prediction, settings, slots, playback=True)
         return step._replace(wake_at=None if wait is None else time.monotonic() + wait)
 
@@ -142,8 +142,8 @@ class Presenter:
         return _Step(DrawnFrame(result, captured.captured_at, predicted_at, playback), captured.number, None)
 
     def _ask(self, slot: ModelSlot, prediction: Prediction, settings: Settings) -> Prediction:
-        """The prediction for the query of the settings, from the same forward pass."""
-        answered = slot.ask(prediction, settings.query)
+        """The prediction for the query, references and prompts of the settings, from the same forward pass."""
+        answered = slot.ask(prediction, settings)
         if answered is not prediction:
             self._shared.replace_prediction(slot, prediction, answered)
         return answered

@@ -12,6 +12,7 @@ from rtviz import threads
 from rtviz.errors import DeviceLost, RtvizError, in_words
 from rtviz.notices import to_json
 from rtviz.settings import OutputSettings, Settings
+from rtviz.sinks import Kind
 from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class JobConfig:
 
     Attributes:
         exported: what raw maps are written; None: pictures are drawn.
+        masks: the masks of the view are written instead of its pictures.
         stills: pictures are drawn at the resolution that shows most, because the user named none.
         floats: how the pictures of the job show floating-point levels, where there are several; see
             `rtviz.sources.pictures.float_range`.
@@ -50,6 +52,7 @@ class JobConfig:
     exported: Exported | None = None
     stills: bool = False
     floats: FloatRange | None = None
+    masks: bool = False
 
     def open(self, place: str) -> Source:
         """Open an input, as `rtviz.sources.open_source` does; a folder of pictures has a range of its own."""
@@ -57,11 +60,12 @@ class JobConfig:
 
         return open_source(place, **self.output.part(), floats=self.floats if Path(place).is_file() else None)
 
-    def settings_for(self, source: SourceInfo, models: Sequence[Model]) -> Settings:
+    def settings_for(self, place: str, source: SourceInfo, models: Sequence[Model]) -> Settings:
         """The settings for one input."""
         from rtviz.engine.engine import for_still
 
-        return for_still(self.settings, models, source.size) if self.stills and source.still else self.settings
+        settings = self.settings.with_prompts_on(place, self.output.start)
+        return for_still(settings, models, source.size) if self.stills and source.still else settings
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values; two configs with the same values make the same outputs."""
@@ -71,12 +75,13 @@ class JobConfig:
         stills = {"stills": True} if self.stills else {}
         floats = {"floats": asdict(self.floats)} if self.floats is not None else {}
         exported = {"exported": self.exported.to_mapping()} if self.exported is not None else {}
-        return {"settings": settings, "output": output, **exported, **stills, **floats}
+        masks = {"masks": True} if self.masks else {}
+        return {"settings": settings, "output": output, **exported, **stills, **floats, **masks}
 
     @property
-    def exporting(self) -> bool:
-        """Whether raw maps are written, and nothing is drawn."""
-        return self.exported is not None
+    def kind(self) -> Kind:
+        """What is written."""
+        return "masks" if self.masks else "pictures" if self.exported is None else "maps"
 
 
 class JobRunner:
@@ -94,12 +99,12 @@ class JobRunner:
         from rtviz.engine.engine import Engine
 
         self._config = config
-        self._several_panes = not config.exporting and bool(config.settings.compare or config.settings.jaccard)
+        self._several_panes = config.kind == "pictures" and bool(config.settings.compare or config.settings.jaccard)
         engines = Comparison if self._several_panes else Engine
         self.models: Sequence[Model] = engines.for_settings(config.settings, progress).models
 
-    def run(self, source: Source, output: Path, on_frame: OnFrame | None = None) -> Report:
-        """Process one source; nothing is remembered of the sources before it.
+    def run(self, source: Source, task: Task, on_frame: OnFrame | None = None) -> Report:
+        """Process the source of a task; nothing is remembered of the sources before it.
 
         Raises:
             RtvizError: the source, a model or the sink failed.
@@ -114,10 +119,12 @@ class JobRunner:
             wanted = config.exported
             layers = range(model.layers) if wanted.layers is None else wanted.layers
             exporter = Engine(model, features=wanted.features, kept_layers=layers)
-            return pipeline.export(source, output, exporter, config.settings, config.output, on_frame, wanted)
+            return pipeline.export(source, task.output, exporter, config.settings, config.output, on_frame, wanted)
         engine = Comparison([Engine(model) for model in self.models]) if self._several_panes else Engine(*self.models)
-        settings = config.settings_for(source.info, self.models)
-        return pipeline.render(source, output, engine, settings, config.output, on_frame)
+        settings = config.settings_for(task.place, source.info, self.models)
+        if config.masks:
+            return pipeline.export_masks(source, task.output, Engine(*self.models), settings, config.output, on_frame)
+        return pipeline.render(source, task.output, engine, settings, config.output, on_frame)
 
 
 class Worker:
@@ -141,7 +148,7 @@ class Worker:
             return failed(task, self._runner)
         try:
             with self._config.open(task.place) as source:
-                report = self._runner.run(source, task.output)
+                report = self._runner.run(source, task)
         except Exception as error:  # the edge of the process: the other inputs go on
             if isinstance(error, DeviceLost):  # every later input of this process would fail too
                 os._exit(_DEVICE_LOST)

@@ -19,7 +19,7 @@ from rtviz.engine.engine import Engine
 from rtviz.errors import SourceError, no_heads
 from rtviz.frame import Frame, Result
 from rtviz.settings import OutputSettings, Settings
-from rtviz.sinks import holds_one, open_maps_sink, open_sink
+from rtviz.sinks import holds_one, open_maps_sink, open_masks_sink, open_sink
 from rtviz.sinks.base import Exported
 from rtviz.sources import Source, nothing_there
 
@@ -387,6 +387,48 @@ def export(
                 job.report.grid = maps.grid
                 job.count(frame)
             job.check_whole()
+
+    return job.run(write=write)
+
+
+def export_masks(
+    source: Source,
+    output: Path,
+    engine: Engine,
+    settings: Settings,
+    output_settings: OutputSettings | None = None,
+    on_frame: OnFrame | None = None,
+) -> Report:
+    """Write the masks that the view of the settings draws on every frame of a source.
+
+    Raises:
+        RtvizError: the source, the model or the sink failed; nothing then stands under the output's name.
+    """
+    output_settings = output_settings or OutputSettings()
+    job = _Job(source, output, engine, settings, output_settings, on_frame)
+
+    def write() -> None:
+        sink = None
+        try:
+            for frame, maps in job.predictions:
+                with job.line.busy("draw"):
+                    masks = engine.masks(frame, maps, settings)
+                with job.line.busy("write"):
+                    if sink is None:
+                        job.report.size = frame.size
+                        sink = open_masks_sink(
+                            output, size=frame.size, fps=source.info.fps, output=output_settings, origin=source
+                        )
+                    sink.write(masks, frame)
+                job.count(frame)
+            job.check_whole()
+            if sink is not None:
+                sink.close()
+                job.report.warnings += sink.warnings
+        except BaseException:
+            if sink is not None:
+                sink.abort()
+            raise
 
     return job.run(write=write)
 

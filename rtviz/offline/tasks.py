@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rtviz.errors import SettingsError, SinkError
 from rtviz.offline.jobs import Task
 from rtviz.settings import OutputSettings
-from rtviz.sinks import check_output
+from rtviz.sinks import Kind, check_output
 from rtviz.sources import expand
 from rtviz.sources.magic import is_animation, is_picture, may_be_float
 
@@ -88,17 +88,17 @@ def _with_length(place: str, seconds: float | None) -> str:
     return f"{place}{'&' if '?' in place else '?'}seconds={length:g}"
 
 
-def check_outputs(tasks: Sequence[Task], output_settings: OutputSettings, maps: bool) -> None:
+def check_outputs(tasks: Sequence[Task], output_settings: OutputSettings, kind: Kind) -> None:
     """Refuse outputs that cannot be written, before a model is loaded.
 
     Args:
-        maps: the outputs are raw maps.
+        kind: what is written.
 
     Raises:
         SinkError: an output exists, or has no place or no known suffix.
     """
     for task in tasks:
-        check_output(task.output, task.place, overwrite=output_settings.overwrite, maps=maps)
+        check_output(task.output, task.place, overwrite=output_settings.overwrite, kind=kind)
 
 
 __all__ = ["check_outputs", "shared_floats", "tasks_for"]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, Maps, Pixels
+from rtviz.frame import Frame, Maps, NamedMasks, Pixels
 from rtviz.notices import Remedy
 from rtviz.settings import CODECS, OutputSettings
 from rtviz.sinks.base import Exported
@@ -65,6 +65,24 @@ class MapsSink(Protocol):
     ) -> None: ...
 
 
+class MasksSink(Protocol):
+    """Takes masks in order; otherwise like a Sink."""
+
+    warnings: list[str]
+
+    def write(self, masks: NamedMasks, frame: Frame) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 # Suffix -> what writes it. To add a sink, add a row.
 _VIDEO = "rtviz.sinks.video:VideoSink"
 _PICTURE = "rtviz.sinks.pictures:PictureSink"
@@ -83,6 +101,14 @@ _SINKS = {
 # Suffix -> what a video of that name may be encoded with, where that is not every codec.
 _CODECS = {".webm": ("vp9", "av1"), ".mov": ("h264", "h265"), ".m4v": ("h264", "h265")}
 _MAPS_SINKS = {".zarr": "rtviz.sinks.maps:ZarrSink", ".npz": "rtviz.sinks.maps:NpzSink"}
+_MASKS_SINKS = {
+    ".json": "rtviz.sinks.masks:CocoSink",
+    ".webm": "rtviz.sinks.masks:CutoutSink",
+    ".mov": "rtviz.sinks.masks:CutoutSink",
+    "": "rtviz.sinks.masks:LabelMapsSink",
+}
+Kind = Literal["pictures", "maps", "masks"]  # what is written
+_TABLES = {"pictures": _SINKS, "maps": _MAPS_SINKS, "masks": _MASKS_SINKS}
 
 
 def open_sink(
@@ -133,10 +159,31 @@ def open_maps_sink(
     Raises:
         OutputExists, OutputUnwritable: it cannot be written.
     """
-    check_output(path, None, overwrite=overwrite, maps=True)
+    check_output(path, None, overwrite=overwrite, kind="maps")
     return cast(
         MapsSink, _load(_MAPS_SINKS, path)(path, overwrite=overwrite, origin=origin, exported=exported or Exported())
     )
+
+
+def open_masks_sink(
+    path: Path,
+    *,
+    size: tuple[int, int],
+    fps: float | None,
+    output: OutputSettings | None = None,
+    origin: Source | None = None,
+) -> MasksSink:
+    """Open an output for masks: .json (COCO), .webm or .mov (the frames with alpha), or a folder of label maps.
+
+    Args:
+        path, size, fps, output, origin: as for `open_sink`.
+
+    Raises:
+        OutputExists, OutputUnwritable: it cannot be written.
+    """
+    output = output or OutputSettings()
+    check_output(path, None, overwrite=output.overwrite, kind="masks")
+    return cast(MasksSink, _load(_MASKS_SINKS, path)(path, size=size, fps=fps, output=output, origin=origin))
 
 
 def codecs_for(suffix: str) -> tuple[str, ...]:
@@ -154,20 +201,20 @@ def _load(table: dict[str, str], path: Path) -> type:
     return cast(type, getattr(importlib.import_module(module), name))
 
 
-def check_output(path: Path, place: str | None, *, overwrite: bool, maps: bool = False) -> None:
+def check_output(path: Path, place: str | None, *, overwrite: bool, kind: Kind = "pictures") -> None:
     """Say before any work is done what would fail after it.
 
     Args:
         path: the output.
         place: the input, if it is known: the two must not be the same file.
         overwrite: an output that exists may be replaced.
-        maps: the output is for raw maps.
+        kind: what is written.
 
     Raises:
         OutputExists: it is there, and may not be replaced.
         OutputUnwritable: it is the input, its suffix is unknown, or its folder is missing or closed.
     """
-    table = _MAPS_SINKS if maps else _SINKS
+    table = _TABLES[kind]
     suffix = path.suffix.lower()
     if suffix not in table:
         known = ", ".join(each or "a folder (no suffix)" for each in table)
@@ -219,7 +266,7 @@ def is_our_folder(path: Path) -> bool:
     if path.suffix.lower() == ".zarr":
         return (path / "zarr.json").exists()
     return (path / "frames.csv").exists() and all(
-        entry.name == "frames.csv" or (entry.name.startswith("frame_") and entry.suffix == ".png")
+        entry.name in ("frames.csv", "classes.csv") or (entry.name.startswith("frame_") and entry.suffix == ".png")
         for entry in path.iterdir()
     )
 

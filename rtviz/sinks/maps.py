@@ -164,7 +164,7 @@ class ZarrSink(ClosingSink):
             return
         self._flush()
         self._store = None
-        check_output(self._path, None, overwrite=self._overwrite, maps=True)  # it may have come into being meanwhile
+        check_output(self._path, None, overwrite=self._overwrite, kind="maps")  # it may have come into being meanwhile
         publish_folder(self._temporary, self._path)
 
     def abort(self) -> None:

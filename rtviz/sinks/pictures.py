@@ -114,9 +114,12 @@ class FolderSink(ClosingSink):
         """
         name = f"frame_{frame.index:06d}.png"
         with writing(self._path):
-            _save(picture, self._temporary / name, self._output)
+            self._save(picture, self._temporary / name)
             self._rows.writerow((name, frame.index, f"{frame.pts_seconds:.6f}"))
         self._written += 1
+
+    def _save(self, picture: Pixels, path: Path) -> None:
+        _save(picture, path, self._output)
 
     def close(self) -> None:
         """Put the folder under its final name.

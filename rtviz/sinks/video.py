@@ -41,6 +41,8 @@ _ENCODERS = {
     "vp9": ("libvpx-vp9", 60, 14),
 }
 _DEFAULT_CODECS = {".webm": "vp9"}
+# Suffix -> the encoder of pictures with alpha, and their format: what browsers and OBS show, and what editors read.
+_WITH_ALPHA = {".webm": ("libvpx-vp9", "yuva420p"), ".mov": ("prores_ks", "yuva444p10le")}
 _FALLBACK_TICKS = Fraction(1, 90000)
 _BT709 = 1  # by its number in ITU-T H.273
 _LARGEST_SIDE = 16384
@@ -54,14 +56,26 @@ class VideoSink(ClosingSink):
 
     The temporary file is a fragmented one with a key frame about every second, so that it plays up to shortly before
     the moment at which a process was killed; an MP4 becomes an ordinary file at the end.
+
+    Args:
+        alpha: the pictures are RGBA uint8 [height, width, 4], not premultiplied, and stay so: VP9 in .webm, ProRes 4444
+            in .mov.
     """
 
     def __init__(
-        self, path: Path, *, size: tuple[int, int], fps: float | None, output: OutputSettings, origin: Source | None
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        fps: float | None,
+        output: OutputSettings,
+        origin: Source | None,
+        alpha: bool = False,
     ) -> None:
         self.path = path
         self.warnings: list[str] = []
         self._output = output
+        self._alpha = alpha
         height, width = output.size or size
         self._drawn_size = (height, width)
         if abs(height * size[1] / (width * size[0]) - 1) > 0.02:
@@ -83,7 +97,9 @@ class VideoSink(ClosingSink):
         self._refused = False  # the muxer has refused something, and is not called again
         suffix = path.suffix.lower()
         self._codec = _DEFAULT_CODECS.get(suffix, "h264") if output.codec == "auto" else output.codec
-        if self._codec not in codecs_for(suffix):
+        if alpha:
+            self._codec = "vp9" if suffix == ".webm" else "prores"
+        elif self._codec not in codecs_for(suffix):
             raise SettingsError("codec", self._codec, f"{', '.join(codecs_for(suffix))} in a {suffix} file")
         if max(self.size) > _LARGEST_SIDE:
             raise OutputUnwritable(
@@ -107,12 +123,13 @@ class VideoSink(ClosingSink):
         self._container = av.open(
             f"file:{self._temporary}", "w", format=FORMATS[suffix], container_options=muxing_options(suffix)
         )
-        encoder, worst, best = _ENCODERS[self._codec]
-        crf = round(worst + (best - worst) * self._output.quality / 100)
         keys = max(1, round(fps * _KEY_SECONDS))
         # More threads than this hold back more frames than a kill may cost.
         threads = max(1, min(8, os.cpu_count() or 1, keys // 4))
-        options = {"crf": str(crf), **_encoder_options(self._codec, keys, threads, reorder=keys > 8)}
+        encoder, pixels = _WITH_ALPHA[suffix] if self._alpha else (_ENCODERS[self._codec][0], "yuv420p")
+        options = _encoder_options(self._codec, self._output.quality, keys, threads, reorder=keys > 8)
+        if self._alpha:
+            options["auto-alt-ref"] = "0"  # libvpx cannot have both
         try:
             stream: Any = self._container.add_stream(
                 encoder, rate=Fraction(fps).limit_denominator(100000), options=options
@@ -120,7 +137,7 @@ class VideoSink(ClosingSink):
         except ValueError as error:
             raise OutputUnwritable(f"this build of PyAV has no encoder {encoder} for {self._codec}: {error}") from None
         stream.height, stream.width = self.size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.time_base = stream.codec_context.time_base = self._ticks
         context = stream.codec_context
         context.gop_size = keys
@@ -137,8 +154,10 @@ class VideoSink(ClosingSink):
         Raises:
             OutputUnwritable: no space, or no permission any more.
         """
-        encoded: Any = av.VideoFrame.from_ndarray(self._fitted(picture), format="rgb24").reformat(
-            format="yuv420p",
+        encoded: Any = av.VideoFrame.from_ndarray(
+            self._fitted(picture), format="rgba" if self._alpha else "rgb24"
+        ).reformat(
+            format=self._stream.pix_fmt,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
             dst_colorspace=Colorspace.ITU709,
@@ -284,13 +303,22 @@ class VideoSink(ClosingSink):
             self._temporary.unlink(missing_ok=True)
 
 
-def _encoder_options(codec: str, keys: int, threads: int, reorder: bool) -> dict[str, str]:
+def _encoder_options(codec: str, quality: int, keys: int, threads: int, reorder: bool) -> dict[str, str]:
     """Fast, so that the cores are left to the model, and with short queues: what waits in the encoder, a kill takes.
 
     Args:
+        quality: 0 to 100.
         keys: frames from one key frame to the next.
         reorder: B-frames are allowed; at a few frames a second, each one that waits is a good part of what may be lost.
     """
+    if codec == "prores":  # each picture for itself
+        return {"profile": "4444", "alpha_bits": "16", "qscale": str(round(24 - 20 * quality / 100))}
+    _, worst, best = _ENCODERS[codec]
+    crf = {"crf": str(round(worst + (best - worst) * quality / 100))}
+    return crf | _latency_options(codec, keys, threads, reorder)
+
+
+def _latency_options(codec: str, keys: int, threads: int, reorder: bool) -> dict[str, str]:
     if codec == "h264":
         return {"preset": "veryfast", "rc-lookahead": str(min(10, keys // 2)), "bf": "2" if reorder else "0"}
     if codec == "h265":

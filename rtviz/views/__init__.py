@@ -9,10 +9,10 @@ from rtviz import markup
 from rtviz.errors import SettingsError, lacks
 from rtviz.views import registry
 from rtviz.views.base import FOLLOWED, NO_HEAD, Memory, Tile
-from rtviz.views.registry import FRAME, MARKS, REFERENCES, SOME_READ, ViewInfo, fallback, find, names
+from rtviz.views.registry import FRAME, MARKS, PROMPTS, REFERENCES, SOME_READ, ViewInfo, fallback, find, names
 
 if TYPE_CHECKING:
-    from rtviz.frame import Frame, Maps, Pixels
+    from rtviz.frame import Frame, Maps, NamedMasks, Pixels
     from rtviz.settings import Settings
 
 
@@ -51,6 +51,26 @@ def draw(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | N
         markup.shift(picture.shape[1])
         picture = beside(frame.pixels, picture)
     return picture
+
+
+def masks(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | None = None) -> NamedMasks:
+    """The masks that a view draws on a frame.
+
+    Args:
+        frame, maps, settings, memory: as for `draw`.
+
+    Raises:
+        SettingsError: the view draws none, or the model has no heads.
+    """
+    view = find(settings.view)
+    if not view.masks:
+        raise SettingsError("view", view.name, f"{', '.join(other.name for other in registry.VIEWS if other.masks)}")
+    if maps is None:
+        raise ValueError(f"the view {view.name} needs maps")
+    if not maps.has_attention:
+        raise SettingsError("model", maps.model, f"a model with attention heads ({lacks(maps.model, view.subject)})")
+    found: NamedMasks = import_module(f"rtviz.views.{view.name}").masks(frame, maps, settings, memory)
+    return found
 
 
 def tiles(size: tuple[int, int], maps: Maps | None, settings: Settings) -> list[Tile]:
@@ -111,6 +131,7 @@ __all__ = [
     "FRAME",
     "MARKS",
     "NO_HEAD",
+    "PROMPTS",
     "REFERENCES",
     "SOME_READ",
     "Memory",
@@ -119,6 +140,7 @@ __all__ = [
     "draw",
     "fallback",
     "find",
+    "masks",
     "name_head",
     "names",
     "resolve_head",

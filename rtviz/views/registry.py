@@ -8,6 +8,10 @@ which returns a picture of the frame's size, and add a row to VIEWS. A mosaic al
 
     def tiles(size: tuple[int, int], maps: Maps, settings: Settings) -> list[Tile]
 
+one whose masks can be written
+
+    def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks
+
 and a view that puts something else than the frame beside its picture, for both together
 
     def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels
@@ -34,8 +38,8 @@ class ViewInfo:
         key: the key that shows the view; a capital letter is typed with Shift.
         needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
             objects in the model's family), "labels" (of marked objects, once there are any), "references" (of the
-            pictures that the settings name), "cam", "rollout", "unablated", "norms",
-            "columns".
+            pictures that the settings name), "prompts" (of those that their prompts name), "cam",
+            "rollout", "unablated", "norms", "columns".
             A view without needs runs without a model.
         headless: whether it can also show a model that has no attention heads.
         follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
@@ -44,6 +48,7 @@ class ViewInfo:
         mosaic: whether it draws several copies of the frame, each under its own label; its module then has `tiles`.
         own_beside: whether, in the layout side-by-side, something else than the frame stands beside its picture; its
             module then has `beside`.
+        masks: whether what it draws are masks that can be written; its module then has `masks`.
         best_heads: whether, while a Jaccard index is shown, it shows the heads that are measured.
         hover: what pointing at a patch shows: its share of the "attention", its outline alone ("patch"), or None.
         titles: what the picture shows, in words for its title, from the longest to the shortest. `{layer}`, `{heads}`,
@@ -66,6 +71,7 @@ class ViewInfo:
     reads: frozenset[str] = frozenset()
     mosaic: bool = False
     own_beside: bool = False
+    masks: bool = False
     best_heads: bool = False
     hover: Literal["attention", "patch"] | None = "patch"
     titles: tuple[str, ...] = _BY_HEAD
@@ -100,6 +106,7 @@ _KEYS = frozenset({"attention", "keys"})
 _FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
 _REFERENCES = frozenset({"attention", "tokens", "references"})
+_PROMPTS = frozenset({"attention", "tokens", "prompts"})
 _CAM = frozenset({"cam"})
 _ROLLOUT = frozenset({"attention", "rollout"})
 _UNABLATED = frozenset({"attention", "unablated"})
@@ -109,7 +116,7 @@ _NORMS = frozenset({"attention", "norms"})
 # The settings that only some views read; nearly all views read the others, such as colours and layout.
 SOME_READ = frozenset(
     {"query", "head", "threshold", "cam", "target", "objects", "features", "rollout", "discard", "track", "reference",
-     "matches", "mutual", "pca_component", "pca_figure",
+     "matches", "mutual", "prompt", "confidence", "pca_component", "pca_figure",
      "pca_basis", "second", "direction"}
 )  # fmt: skip
 _HEAD = frozenset({"query", "head"})
@@ -163,13 +170,18 @@ VIEWS = (
              meaning="The network was never taught what an object is; its patches alone give one away.",
              paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
-             reads=frozenset({"track"}), titles=("Track",), transient=True,
+             reads=frozenset({"track"}), titles=("Track",), masks=True, transient=True,
              meaning="A marked object, found again in each frame by its patches alone.", paper="Jabri et al., 2020"),
     ViewInfo("reference", "Reference", "where a marked place of another picture shows, with the best matches", "P",
              _REFERENCES, reads=frozenset({"reference", "matches", "mutual", "features"}), titles=("Reference",),
              own_beside=True, transient=True,
              meaning="A place of another picture, found again here: the same part of another thing counts, too.",
              paper="Amir et al., 2021"),
+    ViewInfo("prompts", "Prompts", "the patches of named classes, by examples of what they are and are not", "K",
+             _PROMPTS, reads=frozenset({"prompt", "confidence", "features"}), titles=("Prompts",), masks=True,
+             own_beside=True, transient=True,
+             meaning="What is like the examples with a plus, and less like those with a minus, in the class's colour.",
+             paper="Caron et al., 2021"),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
              by_layer=True, reads=frozenset({"cam", "target"}), hover=None,
              titles=("{stage} {layer} · {cam}", "{S}{layer} {cam}", "{S}{layer}"),
@@ -181,6 +193,7 @@ VIEWS = (
 # Views that other modules select, by what they show.
 FRAME = "none"
 MARKS = "track"
+PROMPTS = "prompts"
 REFERENCES = "reference"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rtviz.frame import Maps, explained_layer
-from rtviz.settings import HeadOf, Register, Settings, token_name
+from rtviz.settings import HeadOf, Prompt, Reference, Register, Settings, token_name
 from rtviz.views import registry
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def features(settings: Settings, model: Model) -> set[str]:
     return wanted | (needed & {"tokens", "keys", "values", "norms", "columns", "rollout", "unablated"})
 
 
+def pictured(settings: Settings) -> tuple[Reference, ...] | tuple[Prompt, ...]:
+    """The marked places of pictures that the view of the settings shows in the frame."""
+    needed = registry.find(settings.view).needs
+    return settings.reference if "references" in needed else settings.prompt if "prompts" in needed else ()
+
+
 def fit(settings: Settings, maps: Maps | None) -> Settings:
     """The settings with layer, head and view replaced where these maps lack them: another model was chosen, or
     the next forward pass has not delivered what a new view needs."""
@@ -85,7 +91,7 @@ def has_features(maps: Maps, settings: Settings) -> bool:
         return maps.explains(settings.target, settings.layer) if method == "grad" else method in maps.cams
     if settings.track and (maps.labels is None or maps.marks != settings.track):
         return False
-    if "references" in needed and tuple(one.reference for one in maps.references) != settings.reference:
+    if {"references", "prompts"} & needed and not maps.references_are(pictured(settings)):
         return False
     if maps.muted != muted(settings, maps.layers, maps.heads):
         return False
@@ -167,6 +173,7 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
 
 
 __all__ = [
-    "answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs", "unread",
+    "answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs", "pictured",
+    "unread",
     "with_default_view",
 ]  # fmt: skip

@@ -6,9 +6,9 @@ import numpy as np
 
 from rtviz.drawing import labels, palette
 from rtviz.drawing.masks import patches_pixels
-from rtviz.frame import Floats, Frame, Maps, Masks, Pixels
+from rtviz.frame import Floats, Frame, Maps, Masks, NamedMasks, Pixels
 from rtviz.settings import Settings
-from rtviz.views import Memory
+from rtviz.views.base import Memory
 from rtviz.views.mask import all_heads
 
 
@@ -23,15 +23,27 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
         picture = np.zeros_like(frame.pixels) if alone else frame.pixels.copy()
         labels.say(picture, "no object is marked: Shift+click one", "no object is marked")
         return picture
-    patches, margin = objects_in(maps)
-    field = np.where(patches, np.maximum(margin, 0.02), np.minimum(margin, -0.02)) / 2 + np.float32(0.5)
-    masks = patches_pixels(patches, field.astype(np.float32), frame.size, settings.upsampling, frame.pixels)
-    picture = all_heads(frame.pixels, masks, settings.opacity, alone)
+    found = masks(frame, maps, settings, memory)
+    picture = all_heads(frame.pixels, found.pixels, settings.opacity, alone)
     entries = [
-        (f"{number + 1}{' lost' if lost else ''}", palette.head_color(number)) for number, lost in enumerate(maps.lost)
+        (f"{name}{' lost' if lost else ''}", color)
+        for name, color, lost in zip(found.names, found.colors, maps.lost, strict=True)
     ]
     labels.legend(picture, "object", entries)
     return picture
+
+
+def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks:
+    """The masks of the objects on the frame, named by their numbers from 1; of one that is lost it is empty.
+
+    Raises:
+        ValueError: the maps hold no labels.
+    """
+    patches, margin = objects_in(maps)
+    field = np.where(patches, np.maximum(margin, 0.02), np.minimum(margin, -0.02)) / 2 + np.float32(0.5)
+    pixels = patches_pixels(patches, field.astype(np.float32), frame.size, settings.upsampling, frame.pixels)
+    numbers = range(len(patches))
+    return NamedMasks(tuple(f"{number + 1}" for number in numbers), tuple(map(palette.head_color, numbers)), pixels)
 
 
 def objects_in(maps: Maps) -> tuple[Masks, Floats]:

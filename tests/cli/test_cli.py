@@ -189,12 +189,16 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
         frame = Frame(next(iter(source)).pixels)
     still = tmp_path / "still.png"
     Image.fromarray(frame.pixels).save(still)
-    of_view: dict[str, dict[str, object]] = {"reference": {"reference": f"{still}@0.3,0.3"}}
+    of_view: dict[str, dict[str, object]] = {
+        "reference": {"reference": f"{still}@0.3,0.3"}, "prompts": {"prompt": f"it+{still}@0.3,0.3"},
+    }  # fmt: skip
     others = {
         "query": (0.2, 0.3), "head": 1, "threshold": 0.2, "cam": "activation", "target": 5, "objects": "lost",
         "features": "values",
         "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)], "reference": f"{still}@0.7,0.7", "matches": 1,
-        "mutual": True, "pca_component": 2, "pca_figure": "component", "pca_basis": str(tmp_path / "basis.npz"),
+        "mutual": True,
+        "prompt": f"it+{still}@0.7,0.7", "confidence": 0.2, "pca_component": 2,
+        "pca_figure": "component", "pca_basis": str(tmp_path / "basis.npz"),
     }  # fmt: skip
     both = engine.predict([frame, Frame(frame.pixels[::-1])], Settings(view="pca", resolution=64))
     PcaBasis.fit(both).save(tmp_path / "basis.npz")
@@ -287,6 +291,74 @@ def test_a_place_of_another_picture_is_found(tmp_path: Path, here: Any) -> None:
 )
 def test_a_reference_that_cannot_be_is_refused_in_a_line(tmp_path: Path, here: Any, given: str, says: str) -> None:
     status, err = here("render", STILL, "-o", tmp_path / "out.png", *TINY, "--reference", given)
+    assert status != 0
+    assert says in err
+    assert len([line for line in err.splitlines() if "error:" in line]) == 1
+
+
+def test_prompts_are_of_the_first_frame_of_another_one_or_of_a_picture(tmp_path: Path, here: Any) -> None:
+    """The same frame by three names gives the same picture, and another frame another one."""
+    clip = tmp_path / "clip.mp4"
+    assert here("render", "scene:?seed=5&size=160x128&seconds=1", "-o", clip, "--view", "none")[0] == 0
+    with open_source(str(clip), start=0.5) as source:
+        Image.fromarray(next(iter(source)).pixels).save(tmp_path / "still.png")
+    pictures = []
+    for path in ("", "#t=0.5@", f"{tmp_path / 'still.png'}@", "#t=0@"):
+        line = ("render", clip, "-o", tmp_path / "out.png", "--overwrite", "--start", "0.5", "--end", "0.51", *TINY)
+        status, err = here(*line, "--prompt", f"it+{path}0.3,0.4", "--prompt", f"it-{path}0.9,0.9")
+        assert status == 0, err
+        pictures.append(np.asarray(Image.open(tmp_path / "out.png")).astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() == 0
+    assert np.abs(pictures[0] - pictures[2]).max() <= 2
+    assert np.abs(pictures[0] - pictures[3]).max() > 20
+
+
+def test_masks_are_those_of_the_view_in_every_kind_of_output(tmp_path: Path, here: Any) -> None:
+    clip, prompts = "scene:?seed=5&size=160x128&seconds=0.2", ("--prompt", "it+0.3,0.4", "--prompt", "it-0.9,0.9")
+    for name in ("out.json", "out", "out.webm"):
+        status, err = here("masks", clip, "-o", tmp_path / name, *TINY, *prompts)
+        assert status == 0, err
+    coco = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    labels = {one["file_name"]: np.asarray(Image.open(tmp_path / "out" / one["file_name"])) for one in coco["images"]}
+    areas = {one["id"]: 0 for one in coco["images"]}
+    areas |= {one["image_id"]: one["area"] for one in coco["annotations"]}
+    assert [areas[one["id"]] for one in coco["images"]] == [(found == 1).sum() for found in labels.values()]
+    assert sum(areas.values()) > 0
+    with open_source(str(tmp_path / "out.webm")) as source:
+        assert len(list(source)) == len(labels) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "give --prompt or --track"),
+        (("--view", "pca"), "give --prompt or --track"),
+        (("--prompt", "it+0.5,0.5", "--model", "random:resnet50"), "patch tokens"),
+    ],
+)
+def test_masks_of_what_has_none_are_refused_in_a_line(
+    tmp_path: Path, here: Any, given: tuple[str, ...], says: str
+) -> None:
+    status, err = here("masks", STILL, "-o", tmp_path / "out.json", *given)
+    assert status != 0
+    assert says in err
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("nothing.png@0.5,0.5", "CLASS+X,Y"),
+        ("cat+nothing.png@0.5,0.5", "nothing.png"),
+        ("cat+1.5,0.5", "1.5,0.5 is not on the frame"),
+        ("cat-0.5,0.5", "nothing says where the class cat is"),
+        ("cat+0.5", "CLASS+X,Y"),
+        ("cat+#t=soon@0.5,0.5", "a number of seconds"),
+        (";".join(f"c+{number / 100},0" for number in range(65)), "65 prompts"),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_refused_in_a_line(tmp_path: Path, here: Any, given: str, says: str) -> None:
+    status, err = here("render", STILL, "-o", tmp_path / "out.png", *TINY, "--prompt", given)
     assert status != 0
     assert says in err
     assert len([line for line in err.splitlines() if "error:" in line]) == 1

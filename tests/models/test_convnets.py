@@ -346,7 +346,11 @@ def test_views_say_what_there_is_not(view: str) -> None:
     engine = Engine(trained_looking("random:resnet18"))
     with pytest.raises(SettingsError) as caught:
         engine.render(Frame(noise(64, 64)), Settings(view=view, resolution=64))
-    lacking = "patch tokens" if view in ("pca", "similarity", "objects", "track", "reference") else "attention heads"
+    lacking = (
+        "patch tokens"
+        if view in ("pca", "similarity", "objects", "track", "reference", "prompts")
+        else "attention heads"
+    )
     allowed = f"mask, cam, none (random:resnet18 has no {lacking})"
     assert str(caught.value) == f"view cannot be {view!r}; allowed: {allowed}"
 

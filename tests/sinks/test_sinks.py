@@ -433,7 +433,7 @@ def test_hopeless_outputs_are_refused_before_anything_is_done(tmp_path: Path) ->
     with pytest.raises(OutputUnwritable, match="no folder"):
         check_output(tmp_path / "there.mp4" / "o.mp4", None, overwrite=False)
     with pytest.raises(OutputUnwritable, match=r"\.zarr"):
-        check_output(tmp_path / "o.mp4", None, overwrite=False, maps=True)
+        check_output(tmp_path / "o.mp4", None, overwrite=False, kind="maps")
 
 
 def test_an_output_never_replaces_its_input(tmp_path: Path) -> None:

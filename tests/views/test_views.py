@@ -84,6 +84,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         "objects",
         "track",
         "reference",
+        "prompts",
         "cam",
         "none",
     )
@@ -96,7 +97,7 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.label
         assert view.help
         assert view.needs <= {
-            "attention", "tokens", "keys", "features", "labels", "references", "cam", "rollout", "unablated",
+            "attention", "tokens", "keys", "features", "labels", "references", "prompts", "cam", "rollout", "unablated",
             "norms",
             "columns",
         }  # fmt: skip

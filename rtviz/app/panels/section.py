@@ -16,6 +16,7 @@ _KEYS = {
     "layer": ("layer_down", "layer_up"),
     "layout": ("layout_next",),
     "opacity": ("opacity_down", "opacity_up"),
+    "confidence": ("threshold_down", "threshold_up"),
     "threshold": ("threshold_down", "threshold_up"),
     "colormap": ("colormap_next",),
     "upsampling": ("upsampling_next",),
@@ -112,7 +113,7 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     keys = "  ".join(shown for action in _KEYS.get(name, ()) if (shown := bindings.shown(action)))
     tip = f"{help}  ({keys})" if keys else help
     for part in (control, *control.findChildren(QWidget)):
-        part.setToolTip(tip)
+        part.setToolTip(part.toolTip() or tip)  # a button in it says what it does
     label = ResetLabel(option.label)
     label.setToolTip(f"{tip}; a double click resets it")
     label.reset.connect(control.reset)

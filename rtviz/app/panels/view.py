@@ -15,7 +15,7 @@ from PyQt5.QtWidgets import (
 )
 
 from rtviz import views
-from rtviz.app.controls import Control, HeadControl, LayerControl
+from rtviz.app.controls import Control, HeadControl, LayerControl, PromptsControl
 from rtviz.app.keys import Bindings
 from rtviz.app.panels.section import add_row
 from rtviz.app.remembered import MODEL_OPTIONS
@@ -99,6 +99,13 @@ class ViewPanel(QWidget):
         column.addLayout(last)
         self._unread: frozenset[str] = frozenset()
         self._fold()
+
+    @property
+    def prompts(self) -> PromptsControl:
+        """What chooses the class of the next prompt."""
+        control = self.controls["prompt"]
+        assert isinstance(control, PromptsControl)
+        return control
 
     def _fold(self) -> None:
         """Show the controls that this view reads, and the others only on request."""

@@ -1,0 +1,94 @@
+"""Prompts in the window: examples by clicks, classes by name, undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtGui import QContextMenuEvent
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from windows import GREY, Make
+
+from rtviz.app.window import Window
+from rtviz.settings import Mark, Prompt
+
+
+@pytest.fixture
+def window(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Window:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return make(GREY.replace(view="prompts"))
+
+
+def place(window: Window, x: float, y: float) -> QPoint:
+    rect = window.canvas.picture_rect()
+    return QPoint(round(rect.x() + x * rect.width()), round(rect.y() + y * rect.height()))
+
+
+def right_click(window: Window, at: QPoint) -> None:
+    """What a window system sends for it, with Shift held."""
+    canvas = window.canvas
+    event = QContextMenuEvent(QContextMenuEvent.Mouse, at, canvas.mapToGlobal(at), Qt.ShiftModifier)
+    QApplication.sendEvent(canvas, event)
+
+
+def test_clicks_give_examples_of_the_class_and_of_what_it_is_not(window: Window, qtbot: QtBot) -> None:
+    session = window.session
+    right_click(window, place(window, 0.5, 0.5))  # of a class that is nowhere, there is nothing to leave out
+    assert not session.settings.prompt
+    assert "first Shift+click where object is" in window.canvas.toast_text
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, place(window, 0.25, 0.75))
+    window.view.prompts.box.setEditText("cup")
+    window.view.prompts.box.lineEdit().editingFinished.emit()
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, place(window, 0.5, 0.25))
+    right_click(window, place(window, 0.75, 0.5))
+    shown = window.canvas.result
+    assert shown is not None
+    given = session.settings.prompt
+    assert [(one.name, one.positive) for one in given] == [("object", True), ("cup", True), ("cup", False)]
+    places = [(one.mark.x, one.mark.y) for one in given]
+    np.testing.assert_allclose(places, [(0.25, 0.75), (0.5, 0.25), (0.75, 0.5)], atol=0.01)
+    for one in given:
+        assert np.asarray(Image.open(one.path)).shape == shown.frame.pixels.shape
+    assert not session.settings.track
+
+
+def test_the_last_example_is_taken_back_and_all_of_them(window: Window, qtbot: QtBot) -> None:
+    control, session = window.view.prompts, window.session
+    given = tuple(Prompt("a.png", Mark(0.1 * number, 0.5), True, "cup") for number in range(5))
+    window.change(prompt=given)
+    window.do("unmark")
+    assert session.settings.prompt == given[:4]
+    qtbot.mouseClick(control.undo, Qt.LeftButton)
+    assert session.settings.prompt == given[:3]
+    window.do("clear_marks")
+    assert not session.settings.prompt
+    assert session.settings.view == "prompts"
+    window.change(prompt=given)
+    qtbot.mouseClick(control.clear, Qt.LeftButton)
+    assert not session.settings.prompt
+    assert not control.undo.isEnabled()
+
+
+def test_classes_are_chosen_by_name(window: Window) -> None:
+    control = window.view.prompts
+    window.change(prompt=[Prompt("a.png", Mark(0.1, 0.5), True, name) for name in ("cup", "spoon")])
+    assert [control.box.itemText(number) for number in range(control.box.count())] == ["cup", "spoon"]
+    control.box.activated[str].emit("spoon")
+    assert window.prompts.name == "spoon"
+    control.box.setEditText("a+b")
+    control.box.lineEdit().editingFinished.emit()
+    assert window.prompts.name == "spoon"
+    assert "has none of" in window.canvas.toast_text
+
+
+def test_keys_of_the_threshold_change_the_confidence(window: Window) -> None:
+    window.do("threshold_up")
+    assert window.session.settings.confidence == pytest.approx(0.55)
+    window.do("view_mask")
+    window.do("threshold_up")
+    assert window.session.settings.confidence == pytest.approx(0.55)
+    assert window.session.settings.threshold == pytest.approx(0.65)
