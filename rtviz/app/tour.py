@@ -297,7 +297,7 @@ class Tour:
         if self.offers:
             self.card.place_in(room, room.bottomRight(), (1.0, 1.0), _OFFER_WIDTH)
             self.card.setVisible(not layout.bare)
-            self.card.raise_()
+            self._raise()
             return
         if self.stop is None:
             return
@@ -312,8 +312,12 @@ class Tour:
         else:
             self.card.place_in(room, QPoint(room.center().x(), room.bottom()), (0.5, 1.0))
         self.card.show()
-        self.ring.raise_()
-        self.card.raise_()
+        self._raise()
+
+    def _raise(self) -> None:
+        """Above all of the window but the help."""
+        for part in (self.ring, self.card, self._layout.help):
+            part.raise_()
 
     # --- the stops ---------------------------------------------------------------------------------------------------
 

@@ -108,6 +108,11 @@ def test_it_is_offered_once_and_never_at_a_stand(make: Make, qtbot: QtBot, tmp_p
     assert not card.geometry().contains(window.canvas.geometry().center()), "it is not in the way"
     qtbot.keyClick(window.canvas, "2")
     assert window.session.settings.head == 2, "it takes no keys"
+    window.do("help")
+    window.resize(window.width() + 10, window.height())
+    window.tour.place()
+    assert window.childAt(card.geometry().center()) is window.help, "the help lies over it"
+    window.do("escape")
     press(window, qtbot, "No, thanks")
     assert not card.isVisible()
     window.close()

@@ -197,7 +197,8 @@ def test_views_read_what_they_are_said_to_read(tmp_path: Path) -> None:
         "features": "values",
         "rollout": "max", "discard": 0.2, "track": [(0.5, 0.5)], "reference": f"{still}@0.7,0.7", "matches": 1,
         "mutual": True,
-        "prompt": f"it+{still}@0.7,0.7", "confidence": 0.2, "pca_component": 2,
+        "prompt": f"it+{still}@0.7,0.7", "confidence": 0.2, "pca_component": 2, "second": (0.7, 0.3),
+        "direction": "from",
         "pca_figure": "component", "pca_basis": str(tmp_path / "basis.npz"),
     }  # fmt: skip
     both = engine.predict([frame, Frame(frame.pixels[::-1])], Settings(view="pca", resolution=64))
