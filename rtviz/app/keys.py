@@ -75,7 +75,7 @@ def _rows() -> tuple[Action, ...]:
         Action("upsampling_next", "Picture", "smooth, patches, edges", ("U",)),
         Action("undo", "Picture", "undo", ("Ctrl+Z",), "undo, redo"),
         Action("redo", "Picture", "redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "undo, redo"),
-        Action("reset", "Picture", "reset all settings", ("Ctrl+Backspace",), more="but the model; Undo brings them back"),
+        Action("reset", "Picture", "reset settings", ("Ctrl+Backspace",), more="but the model; Undo brings them back"),
         Action("refit", "Picture", "refit the colours", ("X",), more="the range of a heatmap, the components of PCA"),
         Action("opacity_down", "Picture", "less opaque", ("[",), "opacity"),
         Action("opacity_up", "Picture", "more opaque", ("]",), "opacity"),
