@@ -85,7 +85,7 @@ def _ring(painter: QPainter, center: QPointF, radius: float, color: QColor) -> N
 def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None:
     """A bar of the colours at the right edge of a rectangle, with what its ends and its middle mean."""
     tall = min(150.0, region.height() * 0.35)
-    if tall < _LEAST_SCALE or region.width() < 2 * _LEAST_SCALE:
+    if tall < _LEAST_SCALE or region.width() < 5 * _LEAST_SCALE:  # it would hide too much of it
         return
     bar = QRectF(region.right() - 24, region.center().y() - tall / 2, 10, tall)
     ticks = [
