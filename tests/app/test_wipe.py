@@ -84,6 +84,7 @@ def test_a_divider_between_nothing_says_what_it_needs(make: Make, qtbot: QtBot) 
 
 def test_the_colour_bar_is_switched_off_and_stays_off(make: Make, qtbot: QtBot) -> None:
     window = make()
+    window.resize(1100, 700)
     still(window, qtbot)
     with_bar = window.canvas.grab().toImage()
     qtbot.keyClick(window.canvas, Qt.Key_C, Qt.ShiftModifier)
