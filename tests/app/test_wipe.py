@@ -91,7 +91,8 @@ def test_the_colour_bar_is_switched_off_and_stays_off(make: Make, qtbot: QtBot) 
     assert window.canvas.toast_text == "no colour bar"
     window.canvas.toast("")
     without = window.canvas.grab().toImage()
-    x, y = window.canvas.width() - 19, window.canvas.height() // 2 - 50  # on the bar, near its bright end
+    rect = window.canvas.picture_rect()
+    x, y = round(rect.right()) - 19, round(rect.center().y()) - 50  # on the bar, near its bright end
     assert with_bar.pixelColor(x, y).lightness() > 180 > without.pixelColor(x, y).lightness()
     window.close()
     assert not make().canvas.shows_scale
