@@ -20,7 +20,6 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from rtviz.drawing import palette
 from rtviz.errors import SettingsError
 from rtviz.options import (
     NO_NAME,
@@ -345,6 +344,8 @@ class PromptsControl(Control):
         self.clear.setEnabled(bool(value))
         names = list(dict.fromkeys(prompt.name for prompt in self._value if prompt.positive))
         if names != [self.box.itemText(place) for place in range(self.box.count())]:
+            from rtviz.drawing import palette  # the window opens before what draws is loaded
+
             self.box.clear()
             for number, name in enumerate(names):
                 dot = QPixmap(8, 8)

@@ -59,9 +59,11 @@ class _Screen(Recording):
 
 
 def _press(window: Window, qtbot: QtBot, text: str) -> None:
-    found = window.messages.findChildren(QPushButton)
-    button = next(one for one in found if one.text() == text and one.isVisible())  # others go, when Qt gets round to it
-    qtbot.mouseClick(button, Qt.LeftButton)
+    def buttons() -> list[QPushButton]:  # others go, when Qt gets round to it
+        return [one for one in window.messages.findChildren(QPushButton) if one.text() == text and one.isVisible()]
+
+    wait(qtbot, buttons)
+    qtbot.mouseClick(buttons()[0], Qt.LeftButton)
 
 
 def test_it_is_said_and_left_out_by_a_button(make: Make, qtbot: QtBot) -> None:

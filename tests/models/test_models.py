@@ -317,7 +317,7 @@ def test_a_point_is_the_patch_under_it(tiny: Model, point: tuple[float, float], 
 
 def test_points_off_the_frame_are_refused(tiny: Model) -> None:
     for wrong in ((1.2, 0.5), (-0.1, 0), "middle", (0.5,), None):
-        with pytest.raises(SettingsError, match=r"query cannot be .*; allowed: cls, or X,Y"):
+        with pytest.raises(SettingsError, match=r"query cannot be .*; allowed: cls, reg0 .*, or X,Y"):
             tiny(noise(32, 32), cast(Any, wrong))
 
 
