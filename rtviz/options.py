@@ -94,6 +94,7 @@ class _Refused(Exception):
         self.why = why
 
 
+# Kinds without fields of their own are plain classes: to make a data class takes a millisecond of every start.
 @dataclass(frozen=True, slots=True)
 class Option(ABC):
     """One setting: what the command line and the GUI are made from. A subclass for each kind of value.
@@ -168,9 +169,10 @@ class Option(ABC):
         """The value in its one form; _Refused, TypeError or ValueError if it is not allowed."""
 
 
-@dataclass(frozen=True, slots=True)
 class TextOption(Option):
     """A text that is not empty."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -182,9 +184,10 @@ class TextOption(Option):
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
 class FlagOption(Option):
     """True or False."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -254,9 +257,10 @@ class NumberOption(Option):
         return value
 
 
-@dataclass(frozen=True, slots=True)
 class WholeOption(NumberOption):
     """A whole number."""
+
+    __slots__ = ()
 
     noun: ClassVar[str] = "a whole number"
 
@@ -270,9 +274,10 @@ class WholeOption(NumberOption):
         return int(number)
 
 
-@dataclass(frozen=True, slots=True)
 class RealOption(NumberOption):
     """A real number."""
+
+    __slots__ = ()
 
     noun: ClassVar[str] = "a number"
 
@@ -283,9 +288,10 @@ class RealOption(NumberOption):
         return float(self._within(value))
 
 
-@dataclass(frozen=True, slots=True)
 class _IndexOption(Option):
     """A number from 0, or a word."""
+
+    __slots__ = ()
 
     words: ClassVar[tuple[str, ...]]
 
@@ -298,9 +304,10 @@ class _IndexOption(Option):
         raise _Refused
 
 
-@dataclass(frozen=True, slots=True)
 class HeadOption(_IndexOption):
     """A head: its number, or how heads are fused or chosen."""
+
+    __slots__ = ()
 
     words: ClassVar[tuple[str, ...]] = ("mean", "max", "all", "follow")
 
@@ -309,9 +316,10 @@ class HeadOption(_IndexOption):
         return f"a head's number from 0, {', '.join(self.words)}"
 
 
-@dataclass(frozen=True, slots=True)
 class TargetOption(_IndexOption):
     """A class: its number, or the most likely one."""
+
+    __slots__ = ()
 
     words: ClassVar[tuple[str, ...]] = ("top",)
 
@@ -323,9 +331,10 @@ class TargetOption(_IndexOption):
         return _IndexOption._checked(self, int(value) if isinstance(value, str) and value.isdecimal() else value)
 
 
-@dataclass(frozen=True, slots=True)
 class QueryOption(Option):
     """The CLS token, a register, or the patch under a point."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -352,9 +361,10 @@ class QueryOption(Option):
         return Point(x, y)
 
 
-@dataclass(frozen=True, slots=True)
 class SizeOption(Option):
     """A size in pixels: (height, width), or "WIDTHxHEIGHT" as text."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -373,9 +383,10 @@ class SizeOption(Option):
         return height, width
 
 
-@dataclass(frozen=True, slots=True)
 class OutputSizeOption(SizeOption):
     """A size in pixels of which one side may be left to follow the other: "x720" is (720, 0), "1280x" is (0, 1280)."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -395,9 +406,10 @@ class OutputSizeOption(SizeOption):
         return height, width
 
 
-@dataclass(frozen=True, slots=True)
 class NamesOption(Option):
     """A few names of models."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -418,9 +430,10 @@ class NamesOption(Option):
         return names
 
 
-@dataclass(frozen=True, slots=True)
 class HeadsOption(Option):
     """Heads of layers, of the first model or of those that are compared with it."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -448,9 +461,10 @@ def _head_of(text: str) -> tuple[str, str, str]:
     return layer, head, pane or "0"
 
 
-@dataclass(frozen=True, slots=True)
 class MarksOption(Option):
     """Points and boxes on the frame."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -488,9 +502,10 @@ class Reference(NamedTuple):
         return f"{self.path}@{self.mark}"
 
 
-@dataclass(frozen=True, slots=True)
 class ReferencesOption(Option):
     """Marked places of reference pictures."""
+
+    __slots__ = ()
 
     @property
     def allowed(self) -> str:
@@ -541,9 +556,10 @@ class Prompt(NamedTuple):
         return f"{self.name}{'+' if self.positive else '-'}{self.path and f'{self.path}@'}{self.mark}"
 
 
-@dataclass(frozen=True, slots=True)
 class PromptsOption(Option):
     """Examples of named classes."""
+
+    __slots__ = ()
 
     _FORM: ClassVar[re.Pattern[str]] = re.compile(
         r"(?P<name>[^+;@-]*)(?P<sign>[+-])((?P<path>.*)@)?(?P<mark>[^@]*)", re.DOTALL
