@@ -7,33 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QSize, Qt, QTimer
-from PyQt5.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent
-from PyQt5.QtWidgets import (
-    QCheckBox,
-    QDialog,
-    QDoubleSpinBox,
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtGui import QImage, QPixmap, QResizeEvent
+from PyQt5.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QLayout, QSizePolicy, QWidget
 
-from rtviz.app.clipboard import copy_text
 from rtviz.app.controls import Combo
 from rtviz.app.figure_worker import FigureWorker
 from rtviz.app.figureform import SCALES, SUFFIXES, Choices, Subject, command, page_of, problem, proposal
+from rtviz.app.outputdialog import OutputDialog, named_combo, push_button
 from rtviz.settings import FIGURE_WIDTH
 
 _PAUSE_MS = 250  # after the last change, before a preview is drawn
 
 
-class FigureDialog(QDialog):
-    """Not modal: the picture goes on behind it, the figure stays that of the frame that was taken.
+class FigureDialog(OutputDialog):
+    """The figure stays that of the frame that was taken.
 
     Args:
         take: what is on screen now.
@@ -49,12 +36,9 @@ class FigureDialog(QDialog):
         kept: dict[str, Any],
         folder: Callable[[], Path],
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Figure")
-        self._worker, self._take, self._kept, self._folder = worker, take, kept, folder
+        super().__init__(parent, "Figure", kept, folder, "Close this dialog", ("Save", "Write the file", self._save))
+        self._worker, self._take = worker, take
         self._subject: Subject | None = None
-        self._proposed = ""  # the destination as it was proposed; another one is the user's
-        self._drawing = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
@@ -70,9 +54,7 @@ class FigureDialog(QDialog):
 
     def _make_controls(self) -> None:
         kept = self._kept
-        self.title = QLabel()
-        self.title.setTextFormat(Qt.PlainText)
-        self.take_button = _button("Take the frame on screen", "Draw what is on screen now", self.take_frame)
+        self.take_button = push_button("Take the frame on screen", "Draw what is on screen now", self.take_frame)
         self.preview = Preview()
         self.page = self._combo("Page", "What the page shows", ())
         self.scale = self._combo(
@@ -96,23 +78,7 @@ class FigureDialog(QDialog):
         for combo, name in ((self.scale, "scale"), (self.format, "format")):
             if isinstance(kept.get(name), str):
                 combo.setCurrentText(kept[name])
-        self.destination = QLineEdit()
-        self.destination.setAccessibleName("Save as")
-        self.destination.setToolTip("The file that is written")
-        self.browse = _button("…", "Choose a file", self._browse)
-        self.browse.setAccessibleName("Choose a file")
-        self.command = QLineEdit()
-        self.command.setReadOnly(True)
-        self.command.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
-        self.command.setAccessibleName("Command")
-        self.command.setToolTip("The command that does the same")
-        self.copy = _button("Copy", "Copy the command", lambda: copy_text(self.command.text()))
-        self.note = QLabel()
-        self.note.setWordWrap(True)
-        self.close_button = _button("Close", "Close this dialog", self.close)
-        self.save_button = _button("Save", "Write the file", self._save)
-        self.save_button.setObjectName("primary")
-        self.save_button.setDefault(True)
+        self.command.setPlaceholderText("none: no command finds a frame of a camera or a stream again")
         self.page.currentIndexChanged.connect(lambda _: self._page_chosen())
         self.scale.currentIndexChanged.connect(lambda _: self._changed())
         self.format.currentIndexChanged.connect(lambda _: self._format_chosen())
@@ -120,56 +86,29 @@ class FigureDialog(QDialog):
         self.destination.textChanged.connect(lambda _: self._show_state())
 
     def _combo(self, name: str, tip: str, entries: tuple[str, ...]) -> Combo:
-        box = Combo()
-        box.setAccessibleName(name)
-        box.setToolTip(tip)
+        box = named_combo(name, tip)
         box.setMinimumContentsLength(10)
         box.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         box.addItems(list(entries))
         return box
 
     def _put_together(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 14)
-        column.setSpacing(8)
+        column = self._column()
         heading = QHBoxLayout()
         heading.addWidget(self.title, 1)
         heading.addWidget(self.take_button)
         column.addLayout(heading)
         column.addWidget(self.preview, 1)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(7)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
         shown = QHBoxLayout()
         shown.addWidget(self.labels)
         shown.addWidget(self.bar)
         shown.addStretch(1)
-        named: list[tuple[str, Any]] = [
+        controls: list[tuple[str, QWidget | QLayout]] = [
             ("Page", self.page), ("Format", self.format), ("Scale", self.scale), ("Width", self.width_box),
             ("Show", shown),
         ]  # fmt: skip
-        for place, (name, control) in enumerate(named):
-            row, left = place // 2, 2 * (place % 2)
-            grid.addWidget(QLabel(name), row, left)
-            if isinstance(control, QWidget):
-                grid.addWidget(control, row, left + 1)
-            else:
-                grid.addLayout(control, row, left + 1)
-        lines = (("Save as", self.destination, self.browse), ("Command", self.command, self.copy))
-        for row, (name, line, button) in enumerate(lines, 3):
-            box = QHBoxLayout()
-            box.addWidget(line, 1)
-            box.addWidget(button)
-            grid.addWidget(QLabel(name), row, 0)
-            grid.addLayout(box, row, 1, 1, 3)
-        column.addLayout(grid)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.note, 1)
-        buttons.addWidget(self.close_button)
-        buttons.addWidget(self.save_button)
-        column.addLayout(buttons)
+        column.addLayout(self._grid(controls))
+        column.addLayout(self._last_row())
 
     # --- what is chosen ----------------------------------------------------------------------------------------------
 
@@ -212,10 +151,8 @@ class FigureDialog(QDialog):
         """Put a free name into the destination, unless the user has named one."""
         if self._subject is None or self.destination.text() != self._proposed:
             return
-        kept = self._kept.get("folder")
-        folder = Path(str(kept)) if kept and Path(str(kept)).is_dir() else self._folder()
         suffix = SUFFIXES[self.format.currentText()]
-        self._proposed = str(proposal(self._subject, self.choices().page, folder, suffix))
+        self._proposed = str(proposal(self._subject, self.choices().page, self._kept_folder(), suffix))
         self.destination.setText(self._proposed)
 
     def _changed(self) -> None:
@@ -227,22 +164,14 @@ class FigureDialog(QDialog):
         if self._subject is None:
             return
         choices = self.choices()
-        line = command(self._subject, choices)
-        self.command.setText(line)
-        self.command.setCursorPosition(0)
-        self.command.setPlaceholderText("none: no command finds a frame of a camera or a stream again")
-        self.copy.setEnabled(bool(line))
+        self._show_command(command(self._subject, choices))
         wrong = problem(choices)
-        replaced = not wrong and Path(choices.destination).exists()
-        self.note.setText(wrong or (f"{Path(choices.destination).name} exists and will be replaced." * replaced))
-        self.save_button.setText("Replace" if replaced else "Save")
-        self.save_button.setEnabled(not wrong)
+        self._show_problem(wrong, not wrong and Path(choices.destination).exists(), "Save")
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
     def _draw_preview(self) -> None:
         if self._subject is not None and self.isVisible():
-            self._drawing = True
             self.preview.say("drawing …")
             self._worker.preview(self._subject, self.choices())
 
@@ -258,7 +187,7 @@ class FigureDialog(QDialog):
             "width": choices.width, "labels": choices.labels, "colour bar": choices.bar,
             "folder": str(Path(choices.destination).parent),
         }  # fmt: skip
-        self.save_button.setEnabled(False)
+        self.act_button.setEnabled(False)
         self.note.setText(f"writing {Path(choices.destination).name} …")
         self._worker.save(self._subject, choices)
 
@@ -274,25 +203,8 @@ class FigureDialog(QDialog):
         self.preview.say("")
 
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Save the figure as")
-        dialog.setAcceptMode(QFileDialog.AcceptSave)
-        dialog.setOption(QFileDialog.DontConfirmOverwrite)  # this dialog says it, and its button too
-        dialog.setNameFilters([f"{name} (*{suffix})" for name, suffix in SUFFIXES.items()])
-        path = Path(self.destination.text().strip() or self._folder())
-        dialog.setDirectory(str(path.parent))
-        dialog.selectFile(path.name)
-        dialog.setAttribute(Qt.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._take_destination)
-        dialog.open()
-
-    def _take_destination(self, text: str) -> None:
-        names = {suffix: name for name, suffix in SUFFIXES.items()}
-        suffix = Path(text).suffix.lower()
-        if suffix in names:
-            self.format.setCurrentText(names[suffix])
-        else:
-            text += SUFFIXES[self.format.currentText()]
-        self.destination.setText(text)
+        filters = [f"{name} (*{suffix})" for name, suffix in SUFFIXES.items()]
+        self._choose_file("Save the figure as", filters, self.format, SUFFIXES)
 
 
 class Preview(QLabel):
@@ -326,14 +238,6 @@ class Preview(QLabel):
             shown = QPixmap.fromImage(self._image).scaled(room, Qt.KeepAspectRatio, Qt.SmoothTransformation)
             shown.setDevicePixelRatio(ratio)
             self.setPixmap(shown)
-
-
-def _button(text: str, tip: str, does: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    button.clicked.connect(lambda: does())
-    return button
 
 
 __all__ = ["FigureDialog", "Preview"]

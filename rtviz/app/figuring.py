@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtviz.app.figure_worker import FigureWorker
-from rtviz.app.figuredialog import FigureDialog
 from rtviz.app.figureform import Subject
 from rtviz.app.layout import Layout
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.offline.jobs import absolute
 from rtviz.settings import Settings
+
+if TYPE_CHECKING:
+    from rtviz.app.figuredialog import FigureDialog
 
 
 class Figuring:
@@ -40,6 +43,8 @@ class Figuring:
             self._layout.canvas.toast("a figure needs a first prediction", 3.0)
             return
         if self.dialog is None:
+            from rtviz.app.figuredialog import FigureDialog  # which no start waits for
+
             kept = self._layout.window_state.setdefault("figure", {})
             self.dialog = FigureDialog(self._layout, self.worker, self._subject, kept, self._folder)
         self.dialog.show()

@@ -7,24 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtGui import QFontDatabase
-from PyQt5.QtWidgets import (
-    QDialog,
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QLayout, QSizePolicy, QSlider, QWidget
 
 from rtviz import views
-from rtviz.app.clipboard import copy_text
 from rtviz.app.controls import Combo
+from rtviz.app.outputdialog import OutputDialog, named_combo
 from rtviz.app.renderform import (
     FORMATS,
     Choices,
@@ -51,8 +38,8 @@ _LIST_HEIGHT = 190  # pixels that the dialog grows by for its first render
 _CODEC_WORDS = {"h264": "H.264", "h265": "H.265", "av1": "AV1", "vp9": "VP9"}
 
 
-class RenderDialog(QDialog):
-    """Not modal: the picture goes on behind it, and the dialog follows what is on screen.
+class RenderDialog(OutputDialog):
+    """It follows what is on screen.
 
     Args:
         kept: what was chosen last time; it is written to.
@@ -62,11 +49,10 @@ class RenderDialog(QDialog):
     closed = pyqtSignal()
 
     def __init__(self, parent: QWidget, queue: RenderQueue, kept: dict[str, Any], folder: Callable[[], Path]) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Render")
-        self._queue, self._kept, self._folder = queue, kept, folder
+        act = ("Render", "Put it into the queue; it starts at once if none runs", self._render)
+        super().__init__(parent, "Render", kept, folder, "Renders go on", act)
+        self._queue = queue
         self._subject: Subject | None = None
-        self._proposed = ""  # the destination as it was proposed; another one is the user's
         self.list = RenderList(queue)
         self._make_controls()
         self._put_together()
@@ -77,9 +63,8 @@ class RenderDialog(QDialog):
     # --- controls ----------------------------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.title, self.facts, self.what = QLabel(), QLabel(), QLabel()
+        self.facts, self.what = QLabel(), QLabel()
         self.title.setObjectName("title")
-        self.title.setTextFormat(Qt.PlainText)
         self.facts.setProperty("faint", True)
         self.what.setWordWrap(True)
         self.part = self._combo("Part", "The whole of it, or from the in to the out point of the timeline")
@@ -103,23 +88,6 @@ class RenderDialog(QDialog):
         self.quality.setAccessibleName("Quality")
         self.quality.setToolTip("Of the encoding: 100 is visually lossless, and the file large")
         self.quality_label = QLabel()
-        self.destination = QLineEdit()
-        self.destination.setAccessibleName("Save as")
-        self.destination.setToolTip("The file that is written")
-        self.browse = _button("…", "Choose a file", self._browse)
-        self.browse.setAccessibleName("Choose a file")
-        self.command = QLineEdit()
-        self.command.setReadOnly(True)
-        self.command.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
-        self.command.setAccessibleName("Command")
-        self.command.setToolTip("The command that does the same")
-        self.copy = _button("Copy", "Copy the command", self._copy)
-        self.note = QLabel()
-        self.note.setWordWrap(True)
-        self.close_button = _button("Close", "Renders go on", self.close)
-        self.render_button = _button("Render", "Put it into the queue; it starts at once if none runs", self._render)
-        self.render_button.setObjectName("primary")
-        self.render_button.setDefault(True)
         for box in (self.part, self.layouts, self.models, self.codec):
             box.currentIndexChanged.connect(lambda _: self._show_state())
         self.formats.currentIndexChanged.connect(lambda _: self._format_chosen())
@@ -128,17 +96,13 @@ class RenderDialog(QDialog):
         self.destination.textChanged.connect(lambda _: self._show_state())
 
     def _combo(self, name: str, tip: str) -> Combo:
-        box = Combo()
-        box.setAccessibleName(name)
-        box.setToolTip(tip)
+        box = named_combo(name, tip)
         box.setMinimumContentsLength(8)
         box.setSizeAdjustPolicy(Combo.AdjustToMinimumContentsLengthWithIcon)
         return box
 
     def _put_together(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 14)
-        column.setSpacing(8)
+        column = self._column()
         heading = QHBoxLayout()
         heading.addWidget(self.title)
         heading.addWidget(self.facts)
@@ -146,43 +110,19 @@ class RenderDialog(QDialog):
         self.what.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
         column.addLayout(heading)
         column.addWidget(self.what)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(7)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
         quality = QHBoxLayout()
         quality.addWidget(self.quality, 1)
         quality.addWidget(self.quality_label)
         self.quality_label.setMinimumWidth(28)
         self.quality_label.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
-        pairs: list[tuple[str, Any]] = [
+        controls: list[tuple[str, QWidget | QLayout]] = [
             ("Part", self.part), ("Format", self.formats),
             ("Picture", self.layouts), ("Codec", self.codec),
             ("Models", self.models), ("Quality", quality),
             ("Size", self.size_box),
         ]  # fmt: skip
-        for place, (name, control) in enumerate(pairs):
-            row, left = place // 2, 2 * (place % 2)
-            grid.addWidget(QLabel(name), row, left)
-            if isinstance(control, QWidget):
-                grid.addWidget(control, row, left + 1)
-            else:
-                grid.addLayout(control, row, left + 1)
-        for row, (name, line, button) in enumerate(
-            (("Save as", self.destination, self.browse), ("Command", self.command, self.copy)), 4
-        ):
-            box = QHBoxLayout()
-            box.addWidget(line, 1)
-            box.addWidget(button)
-            grid.addWidget(QLabel(name), row, 0)
-            grid.addLayout(box, row, 1, 1, 3)
-        column.addLayout(grid)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.note, 1)
-        buttons.addWidget(self.close_button)
-        buttons.addWidget(self.render_button)
-        column.addLayout(buttons)
+        column.addLayout(self._grid(controls))
+        column.addLayout(self._last_row())
         column.addWidget(self.list, 1)
         column.addStretch()  # takes what the list leaves, while it is hidden
 
@@ -292,11 +232,9 @@ class RenderDialog(QDialog):
         subject = self._subject
         if subject is None or subject.place is None:
             return
-        kept = self._kept.get("folder")
-        folder = Path(str(kept)) if kept and Path(str(kept)).is_dir() else self._folder()
         suffix = FORMATS[self.formats.currentText()]
         settings = settings_for(subject, self.choices())
-        self._proposed = str(proposal(subject, settings, folder, suffix, self._taken()))
+        self._proposed = str(proposal(subject, settings, self._kept_folder(), suffix, self._taken()))
         self.destination.setText(self._proposed)
         self.destination.setCursorPosition(len(self._proposed))
 
@@ -310,46 +248,17 @@ class RenderDialog(QDialog):
         if subject is None:
             return
         choices = self.choices()
-        line = command(subject, choices)
-        if line != self.command.text():
-            self.command.setText(line)
-            self.command.setCursorPosition(0)
-        self.copy.setEnabled(bool(line))
+        self._show_command(command(subject, choices))
         self.what.setText(_described(subject, choices))
         wrong = problem(subject, choices, self._taken())
         replaced = not wrong and exists(Path(choices.destination))
-        self.note.setText(
-            wrong or (f"{Path(choices.destination).name} exists and will be replaced." if replaced else "")
-        )
-        self.render_button.setEnabled(not wrong)
-        self.render_button.setText("Replace" if replaced else "Add to queue" if self._queue.running else "Render")
+        self._show_problem(wrong, replaced, "Add to queue" if self._queue.running else "Render")
 
     # --- buttons -----------------------------------------------------------------------------------------------------
 
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Render to")
-        dialog.setAcceptMode(QFileDialog.AcceptSave)
-        dialog.setOption(QFileDialog.DontConfirmOverwrite)  # this dialog says it, and its button too
-        dialog.setNameFilter(f"{self.formats.currentText()} (*{FORMATS[self.formats.currentText()] or ''})")
-        path = Path(self.destination.text().strip() or self._folder())
-        dialog.setDirectory(str(path.parent))
-        dialog.selectFile(path.name)
-        dialog.setAttribute(Qt.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._take_destination)
-        dialog.open()
-
-    def _take_destination(self, text: str) -> None:
-        """A name without a known suffix gets the format's; one with a known suffix chooses the format."""
-        suffix = Path(text).suffix.lower()
-        names = {known: name for name, known in FORMATS.items()}
-        if suffix and suffix in names:
-            self.formats.setCurrentText(names[suffix])
-        elif not suffix or suffix not in names:
-            text += FORMATS[self.formats.currentText()]
-        self.destination.setText(text)
-
-    def _copy(self) -> None:
-        copy_text(self.command.text())
+        chosen = self.formats.currentText()
+        self._choose_file("Render to", [f"{chosen} (*{FORMATS[chosen] or ''})"], self.formats, FORMATS)
 
     def _render(self) -> None:
         subject, choices = self._subject, self.choices()
@@ -389,14 +298,6 @@ def _described(subject: Subject, choices: Choices) -> str:
 def _clock(seconds: float) -> str:
     """A time to the tenth of a second."""
     return f"{clock(seconds)}.{int(seconds * 10 + 1e-6) % 10}"
-
-
-def _button(text: str, tip: str, does: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    button.clicked.connect(lambda: does())
-    return button
 
 
 __all__ = ["RenderDialog"]

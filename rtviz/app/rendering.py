@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject
 from PyQt5.QtWidgets import QMessageBox
 
 from rtviz.app.layout import Layout
-from rtviz.app.renderdialog import RenderDialog
 from rtviz.app.renderform import Subject
-from rtviz.app.renderlist import percent
 from rtviz.app.renders import RenderQueue
 from rtviz.app.transport import clock
 from rtviz.live.session import LiveStatus
 from rtviz.offline.jobs import absolute
 from rtviz.settings import Settings
 from rtviz.words import counted
+
+if TYPE_CHECKING:
+    from rtviz.app.renderdialog import RenderDialog
 
 
 class Rendering(QObject):
@@ -41,6 +43,8 @@ class Rendering(QObject):
     def open(self) -> None:
         """Show the dialog."""
         if self.dialog is None:
+            from rtviz.app.renderdialog import RenderDialog  # which no start waits for
+
             kept = self._layout.window_state.setdefault("render", {})
             self.dialog = RenderDialog(self._layout, self.queue, kept, self._folder)
         self.dialog.show_subject(self._subject())
@@ -72,7 +76,7 @@ class Rendering(QObject):
 
     def _show_button(self) -> None:
         running = self.queue.running
-        self._layout.transport.show_renders(None if running is None else percent(running))
+        self._layout.transport.show_renders(None if running is None else running.percent)
 
     def _subject(self) -> Subject:
         status, settings = self._status, self._settings(self._status)

@@ -139,15 +139,10 @@ def words(render: Render) -> str:
         if not render.total:
             return f"{render.done} frames"
         left = render.seconds_left
-        share = f"{percent(render)} %, {render.done} of {render.total} frames"
+        share = f"{render.percent} %, {render.done} of {render.total} frames"
         return share + ("" if left is None else f", about {clock(left)} left")
     begins = {WAITING: "waiting", DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}[render.state]
     return begins + (f": {render.sentence}" if render.sentence else "")
-
-
-def percent(render: Render) -> int:
-    """How far it is, in hundredths; the last one only when it is done."""
-    return min(99, 100 * render.done // render.total) if render.total else 0
 
 
 def show_in_folder(path: Path) -> None:
@@ -160,4 +155,4 @@ def show_in_folder(path: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path if path.is_dir() else path.parent)))
 
 
-__all__ = ["RenderList", "RenderRow", "percent", "show_in_folder", "words"]
+__all__ = ["RenderList", "RenderRow", "show_in_folder", "words"]

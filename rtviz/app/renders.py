@@ -65,6 +65,11 @@ class Render:
         return self.state in (WAITING, RUNNING)
 
     @property
+    def percent(self) -> int:
+        """How far it is, in hundredths; the last one only when it is done."""
+        return min(99, 100 * self.done // self.total) if self.total else 0
+
+    @property
     def seconds_left(self) -> float | None:
         """About how long it will still take; None while that cannot be said."""
         if self.state != RUNNING or self._began is None or not self.total:

@@ -104,19 +104,19 @@ def test_what_is_saved_is_the_page_of_the_frame_that_was_taken(make: Make, qtbot
     parsed = build_parser().parse_args(arguments)
     assert (parsed.picture, parsed.paper, parsed.labels, parsed.bar) == (str(clip), True, False, True)
     assert Settings.from_mapping(given_settings(parsed)).query == Point(0.25, 0.5)
-    qtbot.mouseClick(dialog.save_button, Qt.LeftButton)
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
     wait(qtbot, lambda: dialog.note.text().startswith("Wrote"))
     with Image.open(tmp_path / "recording-heads.png") as picture:
         saved = np.asarray(picture.convert("RGB"))
     wait(qtbot, lambda: dialog.destination.text() == str(tmp_path / "recording-heads-2.png"))
     dialog.bar.setChecked(False)
     dialog.format.setCurrentText("PDF")
-    qtbot.mouseClick(dialog.save_button, Qt.LeftButton)
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
     wait(qtbot, lambda: (tmp_path / "recording-heads.pdf").exists())
     assert (tmp_path / "recording-heads.pdf").read_bytes().startswith(b"%PDF")
     assert saved.shape[1] == pytest.approx(6.9 * 300, abs=2)
     dialog.destination.setText(str(tmp_path / "nowhere.jpg"))
-    assert not dialog.save_button.isEnabled()
+    assert not dialog.act_button.isEnabled()
     assert ".png, .pdf, .svg" in dialog.note.text()
 
 

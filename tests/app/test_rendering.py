@@ -247,14 +247,14 @@ def test_a_render_is_queued_shown_and_cancelled(make: Make, qtbot: QtBot, clip: 
     long = tmp_path / "long.mp4"
     dialog.destination.setText(str(clip))
     assert "is the input itself" in dialog.note.text()
-    assert not dialog.render_button.isEnabled()
+    assert not dialog.act_button.isEnabled()
     dialog.destination.setText(str(tmp_path / "out.mp4"))
-    qtbot.mouseClick(dialog.render_button, Qt.LeftButton)
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
     wait(qtbot, lambda: (tmp_path / "out.mp4").exists() and not queue.unfinished)
     (row,) = dialog.list.rows.values()
     assert row.offer.text() == "Show in folder"
     dialog.destination.setText(str(tmp_path / "out.mp4"))
-    assert dialog.render_button.text() == "Replace"
+    assert dialog.act_button.text() == "Replace"
     assert "--overwrite" in dialog.command.text()
     queue.add(Render("long.mp4", long, Settings(), OutputSettings()))
     wait(qtbot, lambda: window.transport.render_button.text() == " 50 %")
@@ -274,7 +274,7 @@ def test_what_was_chosen_is_chosen_again(make: Make, qtbot: QtBot, clip: Path, t
     choose(dialog.layouts, "alone")
     dialog.size_box.setCurrentText("x480")
     dialog.destination.setText(str(tmp_path / "there" / "out.webm"))
-    qtbot.mouseClick(dialog.render_button, Qt.LeftButton)
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
     wait(qtbot, lambda: not window.rendering.queue.unfinished)
     window.close()
     _, again = opened(make, qtbot, clip)
@@ -298,7 +298,7 @@ def test_panes_are_rendered_together_or_the_one_in_focus(make: Make, qtbot: QtBo
 def test_a_camera_cannot_be_rendered_and_the_dialog_says_what_can(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
     _, dialog = opened(make, qtbot, tmp_path / "not there.mp4")
     assert "cannot be rendered" in dialog.what.text()
-    assert not dialog.render_button.isEnabled()
+    assert not dialog.act_button.isEnabled()
     assert dialog.command.text() == ""
 
 
