@@ -17,9 +17,9 @@ from rtviz.drawing.panes import larger
 from rtviz.engine.comparison import Comparison
 from rtviz.engine.engine import Engine
 from rtviz.errors import SourceError, no_heads
-from rtviz.frame import Frame, Result
+from rtviz.frame import Frame, NamedMasks, Pixels, Result
 from rtviz.settings import OutputSettings, Settings
-from rtviz.sinks import holds_one, open_maps_sink, open_masks_sink, open_sink
+from rtviz.sinks import MasksSink, Sink, SinkOf, holds_one, open_maps_sink, open_masks_sink, open_sink
 from rtviz.sinks.base import Exported
 from rtviz.sources import Source, nothing_there
 
@@ -242,6 +242,31 @@ class _Job:
         if self._on_frame is not None:
             self._on_frame(1)
 
+    def write(
+        self,
+        stage: str,
+        contents: Iterable[tuple[Item, Frame]],
+        opened: Callable[[Item, Frame], SinkOf[Item]],
+    ) -> None:
+        """Write to a sink that is opened with the first; it is closed at a good end, and aborted at a bad one."""
+        sink = None
+        try:
+            for content, frame in contents:
+                with self.line.busy(stage):
+                    if sink is None:
+                        sink = opened(content, frame)
+                    sink.write(content, frame)
+                self.count(frame)
+            self.check_whole()
+            if sink is not None:
+                with self.line.busy(stage):
+                    sink.close()
+                self.report.warnings += sink.warnings
+        except BaseException:
+            if sink is not None:
+                sink.abort()
+            raise
+
     def check_whole(self) -> None:
         """For the last stage, when it has everything: raise what broke off the source, if something did."""
         if self._lost is not None:
@@ -330,28 +355,14 @@ def render(
             drawn.put(result)
         drawn.end()
 
+    def opened(picture: Pixels, frame: Frame) -> Sink:
+        height, width = picture.shape[:2]
+        sink = open_sink(output, size=(height, width), fps=source.info.fps, output=output_settings, origin=source)
+        job.report.size = sink.size
+        return sink
+
     def encode() -> None:
-        sink = None
-        try:
-            for result in drawn:
-                with job.line.busy("encode"):
-                    if sink is None:
-                        height, width = result.overlay.shape[:2]
-                        sink = open_sink(
-                            output, size=(height, width), fps=source.info.fps, output=output_settings, origin=source
-                        )
-                        job.report.size = sink.size
-                    sink.write(result.overlay, result.frame)
-                job.count(result.frame)
-            job.check_whole()
-            if sink is not None:
-                with job.line.busy("encode"):
-                    sink.close()
-                job.report.warnings += sink.warnings
-        except BaseException:
-            if sink is not None:
-                sink.abort()
-            raise
+        job.write("encode", ((result.overlay, result.frame) for result in drawn), opened)
 
     return job.run(draw=draw, encode=encode)
 
@@ -407,30 +418,17 @@ def export_masks(
     output_settings = output_settings or OutputSettings()
     job = _Job(source, output, engine, settings, output_settings, on_frame)
 
-    def write() -> None:
-        sink = None
-        try:
-            for frame, maps in job.predictions:
-                with job.line.busy("draw"):
-                    masks = engine.masks(frame, maps, settings)
-                with job.line.busy("write"):
-                    if sink is None:
-                        job.report.size = frame.size
-                        sink = open_masks_sink(
-                            output, size=frame.size, fps=source.info.fps, output=output_settings, origin=source
-                        )
-                    sink.write(masks, frame)
-                job.count(frame)
-            job.check_whole()
-            if sink is not None:
-                sink.close()
-                job.report.warnings += sink.warnings
-        except BaseException:
-            if sink is not None:
-                sink.abort()
-            raise
+    def drawn() -> Iterator[tuple[NamedMasks, Frame]]:
+        for frame, maps in job.predictions:
+            with job.line.busy("draw"):
+                masks = engine.masks(frame, maps, settings)
+            yield masks, frame
 
-    return job.run(write=write)
+    def opened(masks: NamedMasks, frame: Frame) -> MasksSink:
+        job.report.size = frame.size
+        return open_masks_sink(output, size=frame.size, fps=source.info.fps, output=output_settings, origin=source)
+
+    return job.run(write=lambda: job.write("write", drawn(), opened))
 
 
 def _batches(decoded: _BoundedQueue[Frame], length: int) -> Iterator[list[Frame]]:

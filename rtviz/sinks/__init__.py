@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, NamedMasks, Pixels
@@ -22,19 +22,11 @@ if TYPE_CHECKING:
     from rtviz.sources import Source
 
 
-class Sink(Protocol):
-    """Takes pictures in order. As a context manager it closes at a good end and aborts at a bad one.
+Content = TypeVar("Content", contravariant=True)
 
-    Attributes:
-        size: (height, width) of what is written.
-        warnings: sentences for the user.
-    """
 
-    size: tuple[int, int]
-    warnings: list[str]
-
-    def write(self, picture: Pixels, frame: Frame) -> None:
-        """Take one picture, RGB uint8 [height, width, 3], with the frame that it was made from (for its time)."""
+class Closing(Protocol):
+    """As a context manager it closes at a good end and aborts at a bad one."""
 
     def close(self) -> None:
         """Finish, and put the result under its final name."""
@@ -49,38 +41,37 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-class MapsSink(Protocol):
-    """Takes maps in order; otherwise like a Sink."""
+class SinkOf(Closing, Protocol[Content]):
+    """Takes what is drawn in order.
 
-    def write(self, maps: Maps, frame: Frame) -> None: ...
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class MasksSink(Protocol):
-    """Takes masks in order; otherwise like a Sink."""
+    Attributes:
+        warnings: sentences for the user.
+    """
 
     warnings: list[str]
 
-    def write(self, masks: NamedMasks, frame: Frame) -> None: ...
+    def write(self, content: Content, frame: Frame, /) -> None:
+        """Take one, with the frame that it was made from (for its time)."""
 
-    def close(self) -> None: ...
 
-    def abort(self) -> None: ...
+class Sink(SinkOf[Pixels], Protocol):
+    """Takes pictures, RGB uint8 [height, width, 3].
 
-    def __enter__(self) -> Self: ...
+    Attributes:
+        size: (height, width) of what is written.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    size: tuple[int, int]
+
+
+MasksSink = SinkOf[NamedMasks]
+
+
+class MapsSink(Closing, Protocol):
+    """Takes maps in order."""
+
+    def write(self, maps: Maps, frame: Frame) -> None:
+        """Take those of one frame."""
 
 
 # Suffix -> what writes it. To add a sink, add a row.
