@@ -12,7 +12,6 @@ it (geometric mean), and the Jaccard index.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,29 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from scored_pictures import each  # noqa: E402
+
 from rtviz.analysis.head_stats import TAGS, head_statistics, standing_out  # noqa: E402
 from rtviz.cv import cv2  # noqa: E402
-from rtviz.errors import RtvizError  # noqa: E402
 from rtviz.frame import Maps  # noqa: E402
-from rtviz.models import load  # noqa: E402
-from rtviz.scoring import datasets, measures  # noqa: E402
-from rtviz.scoring.datasets import VOID, Segmented  # noqa: E402
+from rtviz.scoring import measures  # noqa: E402
 
 _DISC = 0.25  # of the picture's area
-
-
-def pictures(given: argparse.Namespace) -> Iterator[tuple[str, Segmented]]:
-    """Everything that was chosen, each with the name of its group."""
-    if given.voc:
-        for picture in datasets.segmented(given.voc):
-            yield "VOC", picture
-    if given.davis:
-        for clip in datasets.clips(given.davis):
-            for number in range(0, clip.count, given.every):
-                yield "DAVIS", clip.read(number)
-    if given.scenes:
-        for picture in datasets.segmented(datasets.SCENE, given.scenes):
-            yield "drawn scenes", picture
 
 
 def followed(maps: Maps, objects: measures.Mask, counted: measures.Mask) -> dict[str, float]:
@@ -82,32 +66,13 @@ def labelled(maps: Maps, objects: measures.Mask, counted: measures.Mask) -> Iter
             yield fact.tag, float(times), float(score)
 
 
-def main() -> int:
-    """Measure, and print the tables; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--resolution", type=int, default=224)
-    parser.add_argument("--voc", metavar="FOLDER")
-    parser.add_argument("--davis", metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th frame of DAVIS (1)")
-    parser.add_argument("--scenes", type=int, default=0, metavar="N", help="so many drawn scenes (0)")
-    given = parser.parse_args()
+def main() -> None:
+    """Measure, and print the tables."""
     scores: dict[str, list[dict[str, float]]] = {}
     labels: dict[str, list[tuple[str, float, float]]] = {}
-    try:
-        model = load(given.model, precision="fp32", backend="torch", resolution=given.resolution)
-        for group, picture in pictures(given):
-            objects, counted = (picture.labels > 0) & (picture.labels != VOID), picture.labels != VOID
-            if objects.any():
-                maps = model(picture.pixels)
-                scores.setdefault(group, []).append(followed(maps, objects, counted))
-                labels.setdefault(group, []).extend(labelled(maps, objects, counted))
-    except RtvizError as error:
-        print(f"score_heads: error: {error}", file=sys.stderr)
-        return error.exit_status
-    if not scores:
-        parser.error("nothing to score: say --voc, --davis or --scenes")
-    print(f"`{model.name}` at {given.resolution}\n")
+    for group, _, objects, counted, maps in each(__doc__):
+        scores.setdefault(group, []).append(followed(maps, objects, counted))
+        labels.setdefault(group, []).extend(labelled(maps, objects, counted))
     names = list(next(iter(scores.values()))[0])
     print("| Jaccard index, last layer | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
     for group, rows in scores.items():
@@ -127,8 +92,7 @@ def main() -> int:
             score = np.mean([one for _, one in of_tag])
             cells.append(f"{100 * len(of_tag) / len(found):.0f} %, x {times:.2f}, {score:.2f}")
         print(f"| {group} | " + " | ".join(cells) + " |")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -12,7 +12,6 @@ time in one thread, of one map.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,19 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
-for place in (ROOT, ROOT / "scripts"):
-    if str(place) not in sys.path:
-        sys.path.insert(0, str(place))
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 
-from score_heads import pictures  # noqa: E402
+from scored_pictures import Scored, each  # noqa: E402
 
 from rtviz.cv import cv2  # noqa: E402
 from rtviz.drawing import masks, resample  # noqa: E402
-from rtviz.errors import RtvizError  # noqa: E402
-from rtviz.frame import Floats, Maps, Pixels  # noqa: E402
-from rtviz.models import load  # noqa: E402
+from rtviz.frame import Floats, Pixels  # noqa: E402
 from rtviz.scoring import measures  # noqa: E402
-from rtviz.scoring.datasets import VOID, Segmented  # noqa: E402
 
 Values = NDArray[np.uint8]  # [height, width], of a map from 0 to 255
 Upsample = Callable[[Floats, tuple[int, int], Pixels], Values]
@@ -75,9 +70,9 @@ WAYS: dict[str, Upsample] = {
 _SAME_AREA = ("guided, not corrected", "guided")  # their masks have as many pixels as the patches cover
 
 
-def scored(picture: Segmented, maps: Maps) -> Iterator[tuple[str, Scores]]:
-    """The scores of one picture with at least one object, by way of upsampling."""
-    objects, counted = (picture.labels > 0) & (picture.labels != VOID), picture.labels != VOID
+def scored(one: Scored) -> Iterator[tuple[str, Scores]]:
+    """The scores of one picture, by way of upsampling."""
+    _, picture, objects, counted, maps = one
     rows, columns = maps.grid
     coverage = cv2.resize(objects.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     heads = maps.attention[-1]
@@ -109,30 +104,13 @@ def scored(picture: Segmented, maps: Maps) -> Iterator[tuple[str, Scores]]:
         )
 
 
-def main() -> int:
-    """Measure, and print the table; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--resolution", type=int, default=224)
-    parser.add_argument("--voc", metavar="FOLDER")
-    parser.add_argument("--davis", metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th frame of DAVIS (1)")
-    parser.add_argument("--scenes", type=int, default=0, metavar="N", help="so many drawn scenes (0)")
-    given = parser.parse_args()
+def main() -> None:
+    """Measure, and print the table."""
     cv2.setNumThreads(1)
     found: dict[str, dict[str, list[Scores]]] = {}
-    try:
-        model = load(given.model, precision="fp32", backend="torch", resolution=given.resolution)
-        for group, picture in pictures(given):
-            if ((picture.labels > 0) & (picture.labels != VOID)).any():
-                for name, scores in scored(picture, model(picture.pixels)):
-                    found.setdefault(group, {}).setdefault(name, []).append(scores)
-    except RtvizError as error:
-        print(f"score_upsampling: error: {error}", file=sys.stderr)
-        return error.exit_status
-    if not found:
-        parser.error("nothing to score: say --voc, --davis or --scenes")
-    print(f"`{model.name}` at {given.resolution}\n")
+    for one in each(__doc__):
+        for name, scores in scored(one):
+            found.setdefault(one.group, {}).setdefault(name, []).append(scores)
     print("| data | upsampling | coverage: F, Jaccard, error | attention: F, Jaccard | ms |\n|---|---|---|---|---|")
     for group, ways in found.items():
         for name, rows in ways.items():
@@ -141,8 +119,7 @@ def main() -> int:
             coverage = f"{mean.coverage_f:.3f}, {mean.coverage_jaccard:.3f}, {mistake}"
             attention = f"{mean.attention_f:.3f}, {mean.attention_jaccard:.3f}"
             print(f"| {group}, {len(rows)} pictures | {name} | {coverage} | {attention} | {ms:.1f} |")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
