@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+for place in (ROOT, ROOT / "scripts"):
+    if str(place) not in sys.path:
+        sys.path.insert(0, str(place))
 
 from scored_pictures import each  # noqa: E402
 
@@ -66,8 +67,8 @@ def labelled(maps: Maps, objects: measures.Mask, counted: measures.Mask) -> Iter
             yield fact.tag, float(times), float(score)
 
 
-def main() -> None:
-    """Measure, and print the tables."""
+def main() -> int:
+    """Measure, and print the tables; returns the exit status."""
     scores: dict[str, list[dict[str, float]]] = {}
     labels: dict[str, list[tuple[str, float, float]]] = {}
     for group, _, objects, counted, maps in each(__doc__):
@@ -92,7 +93,8 @@ def main() -> None:
             score = np.mean([one for _, one in of_tag])
             cells.append(f"{100 * len(of_tag) / len(found):.0f} %, x {times:.2f}, {score:.2f}")
         print(f"| {group} | " + " | ".join(cells) + " |")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

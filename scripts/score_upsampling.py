@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+for place in (ROOT, ROOT / "scripts"):
+    if str(place) not in sys.path:
+        sys.path.insert(0, str(place))
 
 from scored_pictures import Scored, each  # noqa: E402
 
@@ -104,8 +105,8 @@ def scored(one: Scored) -> Iterator[tuple[str, Scores]]:
         )
 
 
-def main() -> None:
-    """Measure, and print the table."""
+def main() -> int:
+    """Measure, and print the table; returns the exit status."""
     cv2.setNumThreads(1)
     found: dict[str, dict[str, list[Scores]]] = {}
     for one in each(__doc__):
@@ -119,7 +120,8 @@ def main() -> None:
             coverage = f"{mean.coverage_f:.3f}, {mean.coverage_jaccard:.3f}, {mistake}"
             attention = f"{mean.attention_f:.3f}, {mean.attention_jaccard:.3f}"
             print(f"| {group}, {len(rows)} pictures | {name} | {coverage} | {attention} | {ms:.1f} |")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
