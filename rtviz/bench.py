@@ -7,12 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rtviz.frame import Frame, Result
+from rtviz.live.figures import SessionFigures
 from rtviz.live.session import LiveSession
 from rtviz.settings import Point, Settings
 from rtviz.usage import resident_mb
@@ -36,11 +37,10 @@ _CHANGES: tuple[dict[str, Any], ...] = (
 
 
 @dataclass(frozen=True)
-class LiveFigures:
-    """Figures of a live session.
+class LiveFigures(SessionFigures):
+    """How a live session does.
 
     Attributes:
-        seconds: duration of the measurement, without warm-up.
         camera_fps, shown_fps, attention_fps: frames per second captured, taken by the canvas, and predicted by the
             first model.
         age_p50_ms, age_p95_ms: from capture until the canvas took the picture.
@@ -55,13 +55,6 @@ class LiveFigures:
         compared: the other models, each with its predicted frames per second.
     """
 
-    place: str
-    mode: str
-    model: str | None
-    device: str | None
-    precision: str | None
-    resolution: int | None
-    seconds: float
     camera_fps: float
     shown_fps: float
     attention_fps: float
@@ -82,16 +75,11 @@ class LiveFigures:
     model_sentence: str = ""
     compared: tuple[tuple[str, float], ...] = ()
 
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
-
     def lines(self) -> list[str]:
         """The figures in words, for a terminal."""
-        model = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
         said = [sentence for sentence in (self.source_sentence, self.model_sentence) if sentence]
         return [
-            f"{self.place}, {self.mode}, {model}, {self.seconds:.0f} s (load of the machine {self.load:.1f})",
+            f"{self.line()} (load of the machine {self.load:.1f})",
             f"frames a second  camera {self.camera_fps:.1f}  shown {self.shown_fps:.1f}  "
             f"attention {self.attention_fps:.1f}  skipped {self.skipped}",
             *(f"  and of {name}  attention {fps:.1f}" for name, fps in self.compared),
@@ -152,13 +140,7 @@ def bench_live(
     finally:
         live.close(seconds=30)  # nobody waits for a window to go
     return LiveFigures(
-        place=place,
-        mode=mode,
-        model=status.model_name,
-        device=status.device,
-        precision=status.precision,
-        resolution=status.resolution,
-        seconds=took,
+        **SessionFigures.what_ran(place, mode, status, took),
         camera_fps=captured / took,
         shown_fps=len(watcher.ages) / took,
         attention_fps=predicted / took,

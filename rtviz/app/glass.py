@@ -11,7 +11,7 @@ import tempfile
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.window import Window
 from rtviz.errors import RtvizError, SettingsError, SourceMissing, SourceUnreadable
 from rtviz.frame import Floats, Result
+from rtviz.live.figures import SessionFigures
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.words import counted
@@ -69,11 +70,10 @@ class Filmed:
 
 
 @dataclass(frozen=True)
-class GlassFigures:
+class GlassFigures(SessionFigures):
     """Glass-to-glass latency, and its parts.
 
     Attributes:
-        seconds: how long was measured.
         frames_read, frames_unreadable: filmed pictures in which both timers were read, and the others.
         p50_ms, p95_ms, max_ms, least_ms: how old the picture in the window is when it is filmed, from screen to screen.
             The least is that of a picture just painted.
@@ -83,13 +83,6 @@ class GlassFigures:
         timer_hz: how often the timer was painted, the resolution of each reading.
     """
 
-    place: str
-    mode: str
-    model: str | None
-    device: str | None
-    precision: str | None
-    resolution: int | None
-    seconds: float
     frames_read: int
     frames_unreadable: int
     p50_ms: float
@@ -104,16 +97,10 @@ class GlassFigures:
     shown_fps: float
     timer_hz: float
 
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
-
     def lines(self) -> list[str]:
         """The figures in words, for a terminal."""
-        model = f"{self.model} on {self.device}, {self.precision}, {self.resolution}" if self.model else "no model"
         return [
-            f"{self.place}, {self.mode}, {model}, {self.seconds:.0f} s: {counted(self.frames_read, 'frame')} read, "
-            f"{self.frames_unreadable} unreadable",
+            f"{self.line()}: {counted(self.frames_read, 'frame')} read, {self.frames_unreadable} unreadable",
             f"glass to glass  p50 {self.p50_ms:.0f} ms  p95 {self.p95_ms:.0f} ms  max {self.max_ms:.0f} ms  "
             f"(a picture just painted: {self.least_ms:.0f} ms)",
             f"of these, screen to memory (screen, exposure, camera, driver)  p50 {self.arrival_p50_ms:.0f} ms  "
@@ -492,13 +479,7 @@ class GlassBench(QObject):
         rtviz_p50, rtviz_p95 = np.percentile(ages, (50, 95))
         timer_paints = sum(one.at >= self._began for one in self.window.painted)
         return GlassFigures(
-            place=self._place,
-            mode=self._mode,
-            model=status.model_name,
-            device=status.device,
-            precision=status.precision,
-            resolution=status.resolution,
-            seconds=took,
+            **SessionFigures.what_ran(self._place, self._mode, status, took),
             frames_read=len(latencies),
             frames_unreadable=len(pairs) - len(latencies),
             p50_ms=float(p50),
