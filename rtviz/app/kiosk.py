@@ -1,43 +1,18 @@
-"""What happens by itself: the cursor hides while nobody touches the window, and a kiosk comes back from whatever
-happened to it."""
+"""A kiosk comes back by itself from whatever happened to it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
-from PyQt5.QtCore import Qt
-
+from rtviz.app.idle import IdleWatch
 from rtviz.app.layout import Layout
 from rtviz.app.theme import Theme
 from rtviz.live.session import LiveSession, LiveStatus
 
 _IDLE_SECONDS = 60.0
-_HIDE_CURSOR_SECONDS = 3.0
 _SLEPT_SECONDS = 30.0  # without a tick: the computer slept, or hung
 _PAUSES_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)  # between attempts; the last one for ever
-
-
-class IdleWatch:
-    """Knows when the window was last used, and hides the cursor over a bare picture."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._last_input = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """How long nobody has used the window."""
-        return time.monotonic() - self._last_input
-
-    def touched(self) -> None:
-        """Somebody uses the window."""
-        self._last_input = time.monotonic()
-
-    def tick(self) -> None:
-        """Hide the cursor, when it is time."""
-        hide = self._layout.bare and self.seconds > _HIDE_CURSOR_SECONDS
-        self._layout.canvas.setCursor(Qt.BlankCursor if hide else Qt.CrossCursor)
 
 
 class _Attempts:
@@ -138,4 +113,4 @@ class Kiosk:
                 window.setGeometry(screen.geometry())
 
 
-__all__ = ["IdleWatch", "Kiosk"]
+__all__ = ["Kiosk"]

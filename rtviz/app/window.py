@@ -20,10 +20,11 @@ from rtviz.app.dropping import Dropping
 from rtviz.app.figuring import Figuring
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
+from rtviz.app.idle import IdleWatch
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.keys_file import open_keys_file
-from rtviz.app.kiosk import IdleWatch, Kiosk
+from rtviz.app.kiosk import Kiosk
 from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
 from rtviz.app.model_fallback import ModelFallback
@@ -318,8 +319,6 @@ class Window(Layout):
 
     def _show_everything(self) -> None:
         self.help.hide()
-        self.canvas.show_whole()
-        self.canvas.wipe = None
         self.canvas.show_whole()
         self.canvas.wipe = None
         self.picture_only = False
