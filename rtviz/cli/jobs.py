@@ -16,7 +16,6 @@ from rtviz.cli import completion
 from rtviz.cli.arguments import (
     MODEL_INPUT,
     STILL_RESOLUTION,
-    Commands,
     add_config,
     add_options,
     add_output_settings,
@@ -25,6 +24,7 @@ from rtviz.cli.arguments import (
     unread_flags,
 )
 from rtviz.cli.console import download_bars, no_bar, notices, say
+from rtviz.cli.grammar import Commands
 from rtviz.cli.progress import ProgressLines
 from rtviz.cli.remedies import with_remedy
 from rtviz.errors import RtvizError, SettingsError
