@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from command_line import SCENE, TINY, Command, Said, in_process, one_line_error,
 from PIL import Image
 
 from rtviz import cli
+from rtviz.cli.parser import build_parser
 from rtviz.models import load
 from rtviz.sources import open_source
 
@@ -39,6 +42,34 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path: Path) -> None:
     assert "untrained" in done.stderr  # random weights are never silent
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert sum(1 for _ in source) == 15
+
+
+def test_a_parser_of_one_command_knows_it_as_the_whole_parser_does() -> None:
+    whole = build_parser()
+    commands = re.findall(r"^    ([a-z-]+)\b", whole.format_help(), re.MULTILINE)
+    assert {"live", "render", "masks", "pca-basis", "completion"} <= set(commands)
+    for command in commands:
+        said = []
+        for parser in (whole, build_parser([command, "--help"])):
+            with pytest.raises(SystemExit, match="0"), redirect_stdout(StringIO()) as printed:
+                parser.parse_args([command, "--help"])
+            said.append(printed.getvalue())
+        assert said[0] == said[1]
+        assert said[0].startswith(f"usage: rtviz {command} ")
+
+
+def test_a_start_loads_the_command_that_is_asked_for_and_no_other() -> None:
+    program = "import sys; from rtviz.cli import run\ntry: run(sys.argv[1:])\nexcept SystemExit: pass\n"
+    program += "print(*(name for name in sys.modules if name.startswith('rtviz')))"
+    loaded = [
+        set(subprocess.run([sys.executable, "-c", program, *given], capture_output=True, text=True).stdout.split())
+        for given in (["--version"], ["facts", "--help"], ["--help"])
+    ]
+    assert "rtviz.cli" in loaded[0]
+    assert not {"rtviz.settings", "rtviz.cli.facts"} & loaded[0]
+    assert "rtviz.cli.facts" in loaded[1]
+    assert "rtviz.cli.jobs" not in loaded[1]
+    assert {"rtviz.cli.facts", "rtviz.cli.jobs"} <= loaded[2]
 
 
 def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path: Path, run: Run) -> None:
