@@ -62,7 +62,7 @@ def test_of_all_heads_each_has_a_mask_in_its_colour() -> None:
 def test_a_followed_head_is_named_by_its_number() -> None:
     """All heads agree on a thing, and each but one attends to a corner of its own, too."""
     attention = np.full((4, *GRID), 1e-3, np.float32)
-    attention[:, 1:4, 2:5] = 0.05
+    attention[:, 1:4, 2:5] = np.linspace(0.045, 0.055, 9).reshape(3, 3)
     for head, corner in ((0, (5, 8)), (1, (0, 8)), (3, (5, 0))):
         attention[head][corner] = 0.3
     found = views.masks(GRAY, maps_of(attention), MASK.replace(head="follow"))
