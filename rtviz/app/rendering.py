@@ -18,6 +18,7 @@ from rtviz.app.transport import clock
 from rtviz.live.session import LiveStatus
 from rtviz.offline.jobs import absolute
 from rtviz.settings import Settings
+from rtviz.sources import WEB
 from rtviz.words import counted
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ class Rendering(QObject):
                 f"{keys.shown('save_past')} saves the last 30 seconds.",
             )
         place = place.removeprefix("pages:")
-        if not (os.path.exists(place) or place.startswith("scene:")):
-            return replace(subject, why_not="This cannot be rendered: it is no file and no folder.")
+        if not (os.path.exists(place) or place.startswith(("scene:", *WEB))):
+            return replace(subject, why_not="This cannot be rendered: it is no file, no folder and no web address.")
         return replace(subject, place=absolute(place), why_not="")
 
 

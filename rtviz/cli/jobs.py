@@ -137,6 +137,15 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(parsed: argparse.Namespace, kind: Kind) -> int:
     """Run a job on every input; one that fails does not stop the others."""
+    try:
+        return _run_inputs(parsed, kind)
+    except RtvizError as error:
+        if parsed.progress == "json":
+            ProgressLines().failed(error)
+        raise
+
+
+def _run_inputs(parsed: argparse.Namespace, kind: Kind) -> int:
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
     from rtviz.offline.tasks import shared_floats, tasks_for

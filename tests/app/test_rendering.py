@@ -43,6 +43,10 @@ say("loading")
 if "absent" in place:
     print("rtviz: error: cannot open absent.mp4: there is no such file", file=sys.stderr)
     sys.exit(1)
+if "early" in place:
+    print("rtviz: error: out of time; --start takes an earlier part", file=sys.stderr)
+    say("failed", error="out of time", remedy="START_EARLIER", subject="")
+    sys.exit(2)
 say("begin", input=place, output=str(output), frames=40)
 part.write_text("half")
 say("frames", done=10)
@@ -87,6 +91,14 @@ def test_renders_run_one_after_the_other_and_say_how_they_went(
     assert words(renders[1]) == "failed: cannot open absent.mp4: there is no such file"
     queue.forget_finished()
     assert not queue.renders
+
+
+def test_what_mends_a_render_that_failed_is_in_the_words_of_the_app(
+    queue: RenderQueue, qtbot: QtBot, tmp_path: Path
+) -> None:
+    queue.add(render(tmp_path, "early"))
+    wait(qtbot, lambda: not queue.unfinished)
+    assert words(queue.renders[0]) == "failed: out of time; move the in point to the left"
 
 
 def test_what_is_cancelled_leaves_nothing_and_the_next_one_runs(
