@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from rtviz.settings import Prompt, Settings
 from rtviz.views.base import Memory
 from rtviz.views.mask import all_heads
 from rtviz.views.requirements import compared_by
+
+# The examples of each prompted picture, which are the same in every frame: at 518 pixels, eight of them took longer
+# than the rest of the mask. They go with the picture's maps, which the engine keeps as long as they are needed.
+_examples: WeakKeyDictionary[Maps, dict[tuple[Prompt, str], Example]] = WeakKeyDictionary()
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
@@ -102,10 +106,11 @@ def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -
     return NamedMasks(names, tuple(palette.head_color(number) for number in range(len(names))), pixels)
 
 
-@lru_cache(maxsize=128)
 def _example(maps: Maps, prompt: Prompt, features: str) -> Example:
-    """Of the same picture in every frame: at 518 pixels, eight of them took longer than the rest of the mask."""
-    return Example.of(maps.patch_features(features), prompt)
+    found = _examples.setdefault(maps, {})
+    if (prompt, features) not in found:
+        found[prompt, features] = Example.of(maps.patch_features(features), prompt)
+    return found[prompt, features]
 
 
 def _counts(prompts: list[Prompt], name: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rtviz import views
-from rtviz.frame import Frame, Maps, ReferencePicture
+from rtviz.frame import Floats, Frame, Maps, ReferencePicture
 from rtviz.settings import Mark, Prompt, Settings
 from rtviz.views import prompts
 
@@ -99,3 +101,23 @@ def test_prompted_pictures_of_any_shape_fit(shape: tuple[int, int]) -> None:
     )
     picture = views.draw(GRAY, replace(maps_of(KINDS), references=pictures), SETTINGS.replace(layout="side-by-side"))
     assert picture.shape == (SIZE[0], 2 * SIZE[1], 3)
+
+
+def test_examples_are_computed_once_and_go_with_the_picture_that_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Maps] = []
+    features = Maps.patch_features
+
+    def counting(maps: Maps, name: str) -> Floats:
+        asked.append(maps)
+        return features(maps, name)
+
+    monkeypatch.setattr(Maps, "patch_features", counting)
+    maps = prompted(CAT, DOG)
+    pictures = [weakref.ref(one.maps) for one in maps.references]
+    for _ in range(3):
+        prompts.masks(GRAY, maps, SETTINGS, None)
+    assert [len([one for one in asked if one is picture()]) for picture in pictures] == [1, 1]
+    asked.clear()
+    del maps
+    gc.collect()
+    assert [picture() for picture in pictures] == [None, None]
