@@ -97,8 +97,8 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.label
         assert view.help
         assert view.needs <= {
-            "attention", "layer_tokens", "keys", "features", "labels", "references", "prompts", "cam", "rollout",
-            "unablated", "norms", "columns",
+            "attention", "tokens", "layer_tokens", "keys", "features", "labels", "references", "prompts", "cam",
+            "rollout", "unablated", "norms", "columns",
         }  # fmt: skip
 
 
