@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from rtviz import telemetry
 from rtviz._version import __version__
 from rtviz.errors import RtvizError
-from rtviz.settings import Settings
 
 if TYPE_CHECKING:
     from rtviz.analysis.discovery import Discovery, find_object
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from rtviz.engine.engine import Engine, render_frame
     from rtviz.frame import Frame, Maps, Result
     from rtviz.models import Model, load
+    from rtviz.settings import Settings
     from rtviz.sources import open_source
 
 __all__ = [
@@ -60,6 +60,7 @@ _HOMES = {
     "Result": "rtviz.frame",
     "Model": "rtviz.models",
     "load": "rtviz.models",
+    "Settings": "rtviz.settings",
     "open_source": "rtviz.sources",
 }
 

@@ -57,6 +57,11 @@ METHOD_TITLES = {
 MODEL_FIELDS = ("model", "weights", "device", "precision", "backend")  # another value needs another model
 MODEL_INPUT = (*MODEL_FIELDS, "resolution", "query")  # decide what a model predicts
 FIGURE_WIDTH = 6.9  # inches
+# Decide which masks a view draws, and how their outlines run.
+MASK_FIELDS = (
+    "view", "prompt", "confidence", "features", "track", "objects", "layer", "head", "threshold", "cam", "target",
+    "upsampling",
+)  # fmt: skip
 FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
 
 
@@ -485,6 +490,7 @@ __all__ = [
     "FIGURE_FIELDS",
     "FIGURE_WIDTH",
     "LAYOUTS",
+    "MASK_FIELDS",
     "METHOD_TITLES",
     "MODEL_FIELDS",
     "MODEL_INPUT",

@@ -39,6 +39,7 @@ def main() -> int:
         ],
     }
     environment = dict(os.environ, NO_MKDOCS_2_WARNING="1")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each program that a test starts compiles all modules anew
     if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     summary = []

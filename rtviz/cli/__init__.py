@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     threads.draw_in_one_thread()
     try:
-        parser = build_parser()
+        parser = build_parser(None if completion.is_asked() else arguments)
         completion.complete(parser)
         parsed = parser.parse_args(arguments)
         _set_up_logging(debug)

@@ -8,8 +8,9 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from rtviz.cli.arguments import MODEL_INPUT, Commands, add_settings, given_settings
+from rtviz.cli.arguments import MODEL_INPUT, add_settings, given_settings
 from rtviz.cli.console import say
+from rtviz.cli.grammar import Commands
 from rtviz.errors import RtvizError
 from rtviz.settings import Settings
 

@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterable
 SHELLS = ("bash", "zsh", "fish")
 
 
+def is_asked() -> bool:
+    """Whether a shell's completion has started this program."""
+    return "_ARGCOMPLETE" in os.environ
+
+
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and end the process, if a shell's completion has started this program."""
-    if "_ARGCOMPLETE" in os.environ:  # argcomplete is not imported on any other start
+    """Answer the shell and end the process, if it asks."""
+    if is_asked():  # argcomplete is not imported on any other start
         import argcomplete
 
         argcomplete.autocomplete(parser)

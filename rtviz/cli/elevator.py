@@ -10,13 +10,13 @@ from rtviz import views
 from rtviz.cli.arguments import (
     MODEL_INPUT,
     STILL_RESOLUTION,
-    Commands,
     add_options,
     given_output_settings,
     given_settings,
     unread_flags,
 )
 from rtviz.cli.console import say
+from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, load_engine, one_frame, still_settings
 from rtviz.options import ChoiceOption
 from rtviz.settings import OutputSettings, Settings

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rtviz.cli.arguments import MODEL_INPUT, STILL_RESOLUTION, Commands, add_settings, given_settings
+from rtviz.cli.arguments import MODEL_INPUT, STILL_RESOLUTION, add_settings, given_settings
+from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, frames_apart, load_engine, one_frame, still_settings
 from rtviz.errors import SettingsError
 from rtviz.settings import Settings

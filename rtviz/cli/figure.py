@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from rtviz.cli.arguments import STILL_RESOLUTION, Commands, add_settings, given_settings
+from rtviz.cli.arguments import STILL_RESOLUTION, add_settings, given_settings
 from rtviz.cli.console import download_bars, notices, say
+from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, one_frame
 from rtviz.errors import SettingsError
 from rtviz.settings import FIGURE_FIELDS, MODEL_INPUT, Settings

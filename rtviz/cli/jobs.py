@@ -16,7 +16,6 @@ from rtviz.cli import completion
 from rtviz.cli.arguments import (
     MODEL_INPUT,
     STILL_RESOLUTION,
-    Commands,
     add_config,
     add_options,
     add_output_settings,
@@ -25,10 +24,11 @@ from rtviz.cli.arguments import (
     unread_flags,
 )
 from rtviz.cli.console import download_bars, no_bar, notices, say
+from rtviz.cli.grammar import Commands
 from rtviz.cli.progress import ProgressLines
 from rtviz.cli.remedies import with_remedy
 from rtviz.errors import RtvizError, SettingsError
-from rtviz.settings import OutputSettings, Settings, load_preset
+from rtviz.settings import MASK_FIELDS, OutputSettings, Settings, load_preset
 from rtviz.words import counted
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def add(commands: Commands) -> None:
     _add_job_options(export)
 
     masks = commands.add(
-        "masks", partial(_run, kind="masks"), "write the masks of prompts or tracked objects: COCO, alpha, label maps"
+        "masks",
+        partial(_run, kind="masks"),
+        "write the masks of prompts, tracked or found objects, or heads: COCO, alpha, label maps",
     )
     _add_inputs(masks)
     masks.add_argument(
@@ -79,7 +81,7 @@ def add(commands: Commands) -> None:
         "folder of PNGs whose values number the classes; for several inputs, a folder with a .json of each",
     )  # fmt: skip
     add_settings(
-        masks, (*MODEL_INPUT, "view", "prompt", "confidence", "features", "track", "upsampling"), "whose masks",
+        masks, (*MODEL_INPUT, *MASK_FIELDS), "whose masks",
         resolution=f"224; of a picture by itself {STILL_RESOLUTION}",
     )  # fmt: skip
     add_output_settings(
@@ -151,8 +153,9 @@ def _run(parsed: argparse.Namespace, kind: Kind) -> int:
     places = {task.place for task in tasks}
     for sentence in skipped([given for given in parsed.inputs if given not in places]):
         notices(parsed.quiet)(sentence)
-    if kind == "masks" and not views.find(settings.view).masks:
-        raise SettingsError("view", settings.view, "a view of masks: give --prompt or --track")
+    masked = views.names(masks=True)
+    if kind == "masks" and settings.view not in masked:
+        raise SettingsError("view", settings.view, f"{', '.join(masked)}: give --prompt, --track or --view")
     if kind == "maps":  # the maps are wanted, whatever would be drawn
         if settings.compare:
             say(f"export takes the maps of one model: {', '.join(settings.compare)} of the preset is left out")
@@ -186,7 +189,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
     for model in runner.models:
         if model.notice:
             notices(parsed.quiet)(model.notice)
-    if runner.models and config.kind == "pictures" and not parsed.quiet:
+    if runner.models and config.kind != "maps" and not parsed.quiet:
         for sentence in unread_flags(parsed, config.settings, max(model.heads for model in runner.models)):
             say(sentence)
     reports: list[dict[str, Any]] = []

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rtviz import views
-from rtviz.cli.arguments import Commands, add_config, add_options, given_settings
+from rtviz.cli.arguments import add_config, add_options, given_settings
 from rtviz.cli.console import say
+from rtviz.cli.grammar import Commands
 from rtviz.settings import Settings, load_preset
 
 
@@ -29,7 +30,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
 
 
-def start(parsed: argparse.Namespace, parse: Callable[[Sequence[str]], argparse.Namespace]) -> int:
+def start(parse: Callable[[Sequence[str]], argparse.Namespace]) -> int:
     """Runs where no command was given: the app, or the built-in scene where no window can be opened."""
     from rtviz import app
 

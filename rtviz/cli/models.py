@@ -6,8 +6,9 @@ import argparse
 import json
 
 from rtviz.cli import completion
-from rtviz.cli.arguments import Commands, model_names
+from rtviz.cli.arguments import model_names
 from rtviz.cli.console import download_bars, say
+from rtviz.cli.grammar import Commands
 from rtviz.errors import SettingsError, WeightsMissing
 from rtviz.models import WAYS
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+import importlib
+from collections.abc import Sequence
 
 from rtviz._version import __version__
-from rtviz.cli import bench, elevator, facts, figure, jobs, live, models, pca_basis, score, shell, stream
-from rtviz.cli.arguments import Commands, Parser
+from rtviz.cli.grammar import Commands, Parser
 
-# In the order of the help. To add a command, write a file with `add(commands)` and name it here.
-_GROUPS = (live, jobs, stream, figure, elevator, facts, pca_basis, bench, score, models, shell)
+# Which file of this package has each command, in the order of the help. To add a command, write a file with
+# `add(commands)` and name it here.
+_FILES = {
+    "live": "live",
+    "render": "jobs",
+    "export": "jobs",
+    "masks": "jobs",
+    "stream": "stream",
+    "figure": "figure",
+    "elevator": "elevator",
+    "facts": "facts",
+    "pca-basis": "pca_basis",
+    "bench": "bench",
+    "score": "score",
+    "models": "models",
+    "completion": "shell",
+}
 
 _EXAMPLES = """\
 examples:
@@ -27,8 +42,13 @@ examples:
 """
 
 
-def build_parser() -> Parser:
-    """The parser; `parse_args(...).command` is the function that runs the command."""
+def build_parser(arguments: Sequence[str] | None = None) -> Parser:
+    """The parser; `parse_args(...).command` is the function that runs the command.
+
+    Args:
+        arguments: what it is to parse, if that is known: it then knows no more commands than these need, since a start
+            that loads all of them takes longer.
+    """
     parser = Parser(
         prog="rtviz",
         description="A live microscope for vision transformers: see where each head of a DINO ViT attends.",
@@ -37,11 +57,27 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"rtviz {__version__}")
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    parser.set_defaults(command=partial(live.start, parse=parser.parse_args))
+    parser.set_defaults(command=_start)
     commands = Commands(parser)
-    for group in _GROUPS:
-        group.add(commands)
+    for file in _files_for(arguments):
+        importlib.import_module(f"rtviz.cli.{file}").add(commands)
     return parser
+
+
+def _files_for(arguments: Sequence[str] | None) -> list[str]:
+    if arguments is not None:
+        first = arguments[0] if arguments else "--version"
+        if first == "--version":  # and where nothing is given, which opens the app
+            return []
+        if first in _FILES:
+            return [_FILES[first]]
+    return list(dict.fromkeys(_FILES.values()))
+
+
+def _start(parsed: argparse.Namespace) -> int:
+    from rtviz.cli import live
+
+    return live.start(lambda arguments: build_parser(arguments).parse_args(arguments))
 
 
 __all__ = ["build_parser"]

@@ -6,8 +6,9 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-from rtviz.cli.arguments import MODEL_INPUT, Commands, add_output_settings, add_settings, given_settings
+from rtviz.cli.arguments import MODEL_INPUT, add_output_settings, add_settings, given_settings
 from rtviz.cli.console import say
+from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import load_engine
 from rtviz.errors import OutputExists
 from rtviz.settings import Settings

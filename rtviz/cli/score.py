@@ -7,8 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rtviz.cli.arguments import Commands, add_settings
+from rtviz.cli.arguments import add_settings
 from rtviz.cli.console import notices, progress_bars
+from rtviz.cli.grammar import Commands
 from rtviz.errors import SettingsError
 from rtviz.options import ChoiceOption
 from rtviz.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rtviz.cli import completion
-from rtviz.cli.arguments import Commands
+from rtviz.cli.grammar import Commands
 
 
 def add(commands: Commands) -> None:

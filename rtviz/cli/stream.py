@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 
-from rtviz.cli.arguments import Commands, add_config, add_options, given_settings
+from rtviz.cli.arguments import add_config, add_options, given_settings
 from rtviz.cli.console import say
+from rtviz.cli.grammar import Commands
 from rtviz.errors import RtvizError, SettingsError, SourceError, WeightsMissing
 from rtviz.settings import Settings, load_preset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +155,10 @@ class LabelMapsSink(ClosingSink):
         Raises:
             OutputUnwritable: no space.
         """
-        self._folder.name(masks)
+        numbers = self._folder.number(masks)
         labels = np.zeros(frame.size, np.uint8)
-        for number in np.argsort([-np.count_nonzero(mask) for mask in masks.pixels], kind="stable"):
-            labels[masks.pixels[number] > 0] = number + 1
+        for place in np.argsort([-np.count_nonzero(mask) for mask in masks.pixels], kind="stable"):
+            labels[masks.pixels[place] > 0] = numbers[place]
         self._folder.write(labels, frame)
 
     def close(self) -> None:
@@ -173,23 +173,30 @@ class LabelMapsSink(ClosingSink):
 class _PaletteFolder(FolderSink):
     """A folder of label maps in the place of pictures."""
 
-    _palette: Sequence[int] = ()
+    _classes: Mapping[str, tuple[int, int, int]] = {}
 
-    def name(self, masks: NamedMasks) -> None:
-        """The classes of the frames to come, in order."""
-        palette = [0, 0, 0, *(value for color in masks.colors for value in color)]
-        if palette == self._palette:
-            return
-        self._palette = palette
+    def number(self, masks: NamedMasks) -> list[int]:
+        """The number of each mask's class, from 1; a class keeps the number that it had in the frame where it first
+        came."""
+        classes = dict(self._classes)
+        for name, color in zip(masks.names, masks.colors, strict=True):
+            classes.setdefault(name, color)
+        if classes != self._classes:
+            self._classes = classes
+            self._write_classes()
+        places = list(classes)
+        return [places.index(name) + 1 for name in masks.names]
+
+    def _write_classes(self) -> None:
         with writing(self._path), open(self._temporary / "classes.csv", "w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(("number", "name", "red", "green", "blue"))
-            for number, (name, color) in enumerate(zip(masks.names, masks.colors, strict=True), 1):
+            for number, (name, color) in enumerate(self._classes.items(), 1):
                 rows.writerow((number, name, *color))
 
     def _save(self, picture: NDArray[np.uint8], path: Path) -> None:
         png = Image.fromarray(picture, "P")
-        png.putpalette(self._palette)
+        png.putpalette([0, 0, 0, *(value for color in self._classes.values() for value in color)])
         png.save(path)
 
 

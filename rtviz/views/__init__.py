@@ -64,11 +64,12 @@ def masks(frame: Frame, maps: Maps | None, settings: Settings, memory: Memory | 
     """
     view = find(settings.view)
     if not view.masks:
-        raise SettingsError("view", view.name, f"{', '.join(other.name for other in registry.VIEWS if other.masks)}")
+        raise SettingsError("view", view.name, names(masks=True))
     if maps is None:
         raise ValueError(f"the view {view.name} needs maps")
-    if not maps.has_attention:
+    if not maps.has_attention and view.needs_heads:
         raise SettingsError("model", maps.model, f"a model with attention heads ({lacks(maps.model, view.subject)})")
+    settings = resolve_head(frame, maps, settings, memory)
     found: NamedMasks = import_module(f"rtviz.views.{view.name}").masks(frame, maps, settings, memory)
     return found
 

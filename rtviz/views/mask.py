@@ -11,8 +11,8 @@ import numpy as np
 from rtviz.drawing import blend, labels, palette
 from rtviz.drawing.masks import bounds, edge_tables, mask_pixels, outline_width, soften
 from rtviz.drawing.resample import Bytes
-from rtviz.frame import Frame, Maps, Pixels
-from rtviz.settings import Head, Settings
+from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
+from rtviz.settings import METHOD_TITLES, Head, Settings
 from rtviz.views import outlier_remark
 from rtviz.views.base import Memory
 from rtviz.views.cam import positive, stage_map
@@ -31,28 +31,50 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     Raises:
         SettingsError: the maps have no such layer or head.
     """
-    heads = best_heads(frame, maps, settings)
-    if heads:
-        attention = maps.attention[layer_of(maps, settings), list(heads)]
-        settings = settings.replace(head=heads[0] if len(heads) == 1 else "all")
-        attention = attention[0] if len(heads) == 1 else attention
-    elif maps.has_attention:
-        heads, attention = tuple(range(maps.heads)), chosen(maps, settings)
-    else:
-        settings = settings.replace(head="mean")
-        attention = positive(stage_map(maps, settings))
-    masks = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    head, heads, attention = _masked(frame, maps, settings)
+    pixels = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
     alone = settings.layout == "alone"
-    if settings.head == "all":
-        picture = all_heads(frame.pixels, masks, settings.opacity, alone, heads)
-        labels.legend(picture, "head", [(f"{head}", palette.head_color(head)) for head in heads])
+    if head == "all":
+        picture = all_heads(frame.pixels, pixels, settings.opacity, alone, heads)
+        labels.legend(picture, "head", [(f"{one}", palette.head_color(one)) for one in heads])
     else:
-        picture = tint(frame.pixels, masks, mask_color(settings.head), settings.opacity, alone)
+        picture = tint(frame.pixels, pixels, mask_color(head), settings.opacity, alone)
     if maps.query_place is not None and maps.has_attention:
         blend.marker(picture, *maps.query_place)
     if maps.has_attention:
         outlier_remark.remark(picture, maps, attention, layer_of(maps, settings))
     return picture
+
+
+def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks:
+    """The masks that `draw` draws, named by their heads: of all heads one for each.
+
+    Raises:
+        SettingsError: the maps have no such layer or head.
+    """
+    head, heads, attention = _masked(frame, maps, settings)
+    pixels = mask_pixels(attention, settings.threshold, frame.size, settings.upsampling, frame.pixels)
+    if head == "all":
+        return NamedMasks(tuple(f"head {one}" for one in heads), tuple(map(palette.head_color, heads)), pixels)
+    name = f"head {head}" if isinstance(head, int) else f"{head} of heads"
+    if not maps.has_attention:
+        name = METHOD_TITLES[settings.cam_method(has_attention=False)]
+    return NamedMasks((name,), (mask_color(head),), pixels[None])
+
+
+def _masked(frame: Frame, maps: Maps, settings: Settings) -> tuple[Head, tuple[int, ...], Floats]:
+    """What is masked: the head that is meant, or "all" of several, which heads these are, and their attention.
+
+    Returns:
+        float32 [rows, columns], of several heads [heads, rows, columns].
+    """
+    heads = best_heads(frame, maps, settings)
+    if heads:
+        attention = maps.attention[layer_of(maps, settings), list(heads)]
+        return (heads[0], heads, attention[0]) if len(heads) == 1 else ("all", heads, attention)
+    if maps.has_attention:
+        return settings.head, tuple(range(maps.heads)), chosen(maps, settings)
+    return "mean", (), positive(stage_map(maps, settings))
 
 
 def mask_color(head: Head) -> palette.Color:

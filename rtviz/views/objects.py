@@ -25,7 +25,7 @@ from rtviz.drawing import blend, labels, palette
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.masks import bounds, outline_width, patches_pixels
 from rtviz.drawing.resample import Bytes
-from rtviz.frame import Floats, Frame, Maps, Pixels
+from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
 from rtviz.settings import METHOD_TITLES, Settings
 from rtviz.views.base import Memory
 from rtviz.views.mask import add, mask_color, tint
@@ -46,8 +46,7 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     found = discover(frame, maps, settings, memory)
     alone = settings.layout == "alone"
-    mask = _pixels(found, found.mask, frame, settings)
-    _clear_away(mask, found)
+    mask = _object_pixels(found, frame, settings)
     picture = tint(frame.pixels, mask, mask_color("mean"), settings.opacity, alone)
     least = max(3, math.ceil(found.mask.sum() / 4))
     others = parts(found.foreground & ~found.mask, least)
@@ -63,6 +62,12 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     why = f"{found.remark} in their {found.features}"
     labels.say(picture, f"{name}: {what}, because {why}", f"{what}: {why}", f"{what}: {_SHORT[found.remark]}", what)
     return picture
+
+
+def masks(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> NamedMasks:
+    """The object's mask; empty where there is none. The box of the view is the one round it."""
+    found = discover(frame, maps, settings, memory)
+    return NamedMasks(("object",), (mask_color("mean"),), _object_pixels(found, frame, settings)[None])
 
 
 def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None = None) -> Discovery:
@@ -85,6 +90,12 @@ def discover(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None
 def _pixels(found: Discovery, mask: Mask, frame: Frame, settings: Settings) -> Bytes:
     """Patches on the frame, uint8 [height, width], 255 inside; their outline runs where the method is undecided."""
     return patches_pixels(mask, _field(found.values, mask), frame.size, settings.upsampling, frame.pixels)
+
+
+def _object_pixels(found: Discovery, frame: Frame, settings: Settings) -> Bytes:
+    mask = _pixels(found, found.mask, frame, settings)
+    _clear_away(mask, found)
+    return mask
 
 
 def _clear_away(mask: Bytes, found: Discovery) -> None:

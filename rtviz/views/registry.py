@@ -127,7 +127,7 @@ VIEWS = (
              meaning="Where the network looks: the brighter a patch, the more attention the query pays to it.",
              paper="Caron et al., 2021"),
     ViewInfo("mask", "Mask", "the patches that hold the top share of the attention, outlined", "k", _ATTENTION, True,
-             by_layer=True, reads=_HEAD | {"threshold"}, best_heads=True, hover="attention",
+             by_layer=True, reads=_HEAD | {"threshold"}, masks=True, best_heads=True, hover="attention",
              meaning="The patches that together hold most of the attention: often the object, though nobody named it.",
              paper="Caron et al., 2021"),
     ViewInfo("heads", "Heads", "all heads of the layer beside each other", "d", _ATTENTION,
@@ -166,7 +166,7 @@ VIEWS = (
              meaning="Point at a patch: what lights up looks alike to the network, even in another object.",
              paper="Amir et al., 2021"),
     ViewInfo("objects", "Objects", "the object by its patches' features alone, with its box: TokenCut or LOST", "o",
-             _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",),
+             _FEATURES, reads=frozenset({"objects", "features"}), titles=("{objects}",), masks=True,
              meaning="The network was never taught what an object is; its patches alone give one away.",
              paper="Siméoni et al., 2021; Wang et al., 2022"),
     ViewInfo("track", "Track", "marked objects, followed by their patches' features", "t", _LABELS,
@@ -197,9 +197,10 @@ PROMPTS = "prompts"
 REFERENCES = "reference"
 
 
-def names(by_layer: bool = False) -> tuple[str, ...]:
-    """The names of all views, or of those of which each layer gives another picture, in the order of the menus."""
-    return tuple(view.name for view in VIEWS if view.by_layer or not by_layer)
+def names(by_layer: bool = False, masks: bool = False) -> tuple[str, ...]:
+    """The names of all views, or of those of which each layer gives another picture, or whose masks can be written, in
+    the order of the menus."""
+    return tuple(view.name for view in VIEWS if (view.by_layer or not by_layer) and (view.masks or not masks))
 
 
 def find(name: str) -> ViewInfo:

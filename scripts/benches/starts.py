@@ -26,9 +26,13 @@ _LIMIT_SECONDS = 120
 
 
 def environment(folder: str) -> dict[str, str]:
-    """This one, where rtviz is found as it stands here, remembers nothing, and needs no screen."""
+    """This one, where rtviz is found as it stands here, remembers nothing, and needs no screen.
+
+    Python keeps the bytecode that it has compiled, as pip does for an installed package.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "XDG_CONFIG_HOME": folder}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         found.setdefault("QT_QPA_PLATFORM", "offscreen")
     return found
@@ -74,10 +78,11 @@ def until_stages(command: Sequence[str], stages: Mapping[str, re.Pattern[str]] =
 def startup(options: argparse.Namespace) -> dict[str, Any]:
     """How long starting takes, in fresh processes: medians of several."""
     turns = options.rounds + 2
+    app = [*RTVIZ, "live", "scene:", "--model", "embedded", "--debug"]
+    until_stages(app)  # after which the bytecode of all modules is there
     python = [until_end([sys.executable, "-c", "pass"]) for _ in range(turns)]
     version = [until_end([*RTVIZ, "--version"]) for _ in range(turns)]
     helped = [until_end([*RTVIZ, "--help"]) for _ in range(turns)]
-    app = [*RTVIZ, "live", "scene:", "--model", "embedded", "--debug"]
     stages = [until_stages(app) for _ in range(turns)]
     return {
         "starts": f"{turns} of each, the median",

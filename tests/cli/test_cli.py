@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import pytest
 from command_line import SCENE, TINY, Command, Said, in_process, one_line_error, rtviz
 from PIL import Image
 
-from rtviz import cli
+from rtviz import cli, find_object
+from rtviz.cli.parser import build_parser
 from rtviz.models import load
 from rtviz.sources import open_source
 
@@ -39,6 +42,34 @@ def test_render_says_what_it_did_and_keeps_stdout_empty(tmp_path: Path) -> None:
     assert "untrained" in done.stderr  # random weights are never silent
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert sum(1 for _ in source) == 15
+
+
+def test_a_parser_of_one_command_knows_it_as_the_whole_parser_does() -> None:
+    whole = build_parser()
+    commands = re.findall(r"^    ([a-z-]+)\b", whole.format_help(), re.MULTILINE)
+    assert {"live", "render", "masks", "pca-basis", "completion"} <= set(commands)
+    for command in commands:
+        said = []
+        for parser in (whole, build_parser([command, "--help"])):
+            with pytest.raises(SystemExit, match="0"), redirect_stdout(StringIO()) as printed:
+                parser.parse_args([command, "--help"])
+            said.append(printed.getvalue())
+        assert said[0] == said[1]
+        assert said[0].startswith(f"usage: rtviz {command} ")
+
+
+def test_a_start_loads_the_command_that_is_asked_for_and_no_other() -> None:
+    program = "import sys; from rtviz.cli import run\ntry: run(sys.argv[1:])\nexcept SystemExit: pass\n"
+    program += "print(*(name for name in sys.modules if name.startswith('rtviz')))"
+    loaded = [
+        set(subprocess.run([sys.executable, "-c", program, *given], capture_output=True, text=True).stdout.split())
+        for given in (["--version"], ["facts", "--help"], ["--help"])
+    ]
+    assert "rtviz.cli" in loaded[0]
+    assert not {"rtviz.settings", "rtviz.cli.facts"} & loaded[0]
+    assert "rtviz.cli.facts" in loaded[1]
+    assert "rtviz.cli.jobs" not in loaded[1]
+    assert {"rtviz.cli.facts", "rtviz.cli.jobs"} <= loaded[2]
 
 
 def test_a_folder_is_filled_with_each_input_under_its_name(tmp_path: Path, run: Run) -> None:
@@ -329,11 +360,39 @@ def test_masks_are_those_of_the_view_in_every_kind_of_output(tmp_path: Path, her
         assert len(list(source)) == len(labels) == 6
 
 
+def test_masks_of_a_head_and_of_the_object_are_written(tmp_path: Path, here: Any) -> None:
+    """As the library finds them in the frame: `maps.attention` by mass, and the box of `find_object`."""
+    scene = "scene:?seed=3&size=128x96&seconds=0.03"
+    with open_source(scene) as source:
+        pixels = next(iter(source)).pixels
+    model = load("embedded", device="cpu", precision="fp32", resolution=96)
+    fixed = ("--model", "embedded", "--resolution", "96", "--precision", "fp32", "--upsampling", "nearest")
+    line = ("masks", scene, *fixed, "--overwrite")
+    status, err = here(*line, "-o", tmp_path / "head", "--view", "mask", "--head", "2", "--threshold", "0.5")
+    assert status == 0, err
+    labels = np.asarray(Image.open(next((tmp_path / "head").glob("*.png"))))
+    values = model(pixels).attention[-1, 2]
+    cells = labels.reshape(values.shape[0], -1, values.shape[1], labels.shape[1] // values.shape[1])
+    taken = cells.max(axis=(1, 3)) > 0
+    assert values[taken].min() >= values[~taken].max()
+    assert values[taken].sum() >= 0.5 * values.sum() > values[taken].sum() - values[taken].min()
+    status, err = here(*line, "-o", tmp_path / "object.json", "--view", "objects")
+    assert status == 0, err
+    coco = json.loads((tmp_path / "object.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in coco["categories"]] == ["object"]
+    (one,) = coco["annotations"]
+    found = find_object(model, pixels)
+    assert found.box is not None
+    side = pixels.shape[0] / found.mask.shape[0]
+    top, left, bottom, right = (side * end for end in found.box)
+    assert one["bbox"] == pytest.approx([left, top, right - left, bottom - top], abs=1)
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ((), "give --prompt or --track"),
-        (("--view", "pca"), "give --prompt or --track"),
+        ((), "mask, objects, track, prompts: give --prompt, --track or --view"),
+        (("--view", "pca"), "mask, objects, track, prompts: give --prompt, --track or --view"),
         (("--prompt", "it+0.5,0.5", "--model", "random:resnet50"), "patch tokens"),
     ],
 )

@@ -196,3 +196,18 @@ def test_no_half_made_file_has_the_final_name(tmp_path: Path, name: str) -> None
 def test_what_is_no_output_of_masks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable, match=r"'.mp4' is no output; allowed: .json, .webm, .mov, a folder"):
         open_masks_sink(tmp_path / "out.mp4", size=SIZE, fps=25)
+
+
+def test_a_class_keeps_its_number_though_not_every_frame_has_it(tmp_path: Path) -> None:
+    """As of heads that are followed: first one, then another one, then the first again."""
+    both = masks(1)
+    cat, dog = (NamedMasks(both.names[n : n + 1], both.colors[n : n + 1], both.pixels[n : n + 1]) for n in (0, 1))
+    with open_masks_sink(tmp_path / "out", size=SIZE, fps=12.5) as sink:
+        for number, one in enumerate((cat, dog, cat)):
+            sink.write(one, frame(number))
+    pictures = [Image.open(path) for path in sorted((tmp_path / "out").glob("*.png"))]
+    assert [np.asarray(picture).max() for picture in pictures] == [1, 2, 1]
+    for picture, color in zip(pictures, (COLORS[0], COLORS[1], COLORS[0]), strict=True):
+        assert {tuple(value) for value in np.asarray(picture.convert("RGB")).reshape(-1, 3)} == {(0, 0, 0), color}
+    with open(tmp_path / "out" / "classes.csv", newline="", encoding="utf-8") as file:
+        assert [(row["number"], row["name"]) for row in csv.DictReader(file)] == [("1", "cat"), ("2", "dog")]
