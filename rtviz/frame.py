@@ -127,7 +127,7 @@ class GradCamTarget:
     share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Maps(_Shown):
     """What one forward pass showed about one frame, for one query.
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 
 Place = tuple[int, int, int, int]  # (top, left, height, width), in pixels of the picture
 Color = tuple[int, int, int]
+_DARK: Color = (10, 11, 14)
+_LIGHT: Color = (244, 244, 240)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,37 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """A plus on a disc of its colour, or a minus on a dark disc with a rim of its colour, in the middle of a place.
+
+    Where the place has an extent, its border is drawn, too, dashed for a minus.
+
+    Attributes:
+        place: of a point (down, across, 0, 0).
+        radius: of the disc, in pixels.
+        strength: 0 unseen to 1 opaque.
+    """
+
+    place: Place
+    color: Color
+    radius: int
+    positive: bool
+    strength: float = 1.0
+
+    @property
+    def fill(self) -> Color:
+        """The colour of the disc."""
+        return self.color if self.positive else _DARK
+
+    @property
+    def ink(self) -> Color:
+        """The colour of the sign: dark or light, whichever stands out more from the disc."""
+        linear = [((value / 255 + 0.055) / 1.055) ** 2.4 for value in self.fill]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return _DARK if luminance > 0.18 else _LIGHT  # where both have a contrast of 4.6, by WCAG 2
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """What the colours of a heatmap mean. Only a canvas paints it.
 
@@ -103,7 +136,7 @@ class Scale:
     colormap: str
 
 
-Annotation = Note | Ring | Outline | Scale
+Annotation = Note | Ring | Outline | Sign | Scale
 
 _collected: ContextVar[list[Annotation] | None] = ContextVar("collected", default=None)
 
@@ -155,7 +188,7 @@ def moved(annotation: Annotation, top: int, left: int) -> Annotation:
 
     if isinstance(annotation, Ring):
         return replace(annotation, center=(annotation.center[0] + top, annotation.center[1] + left))
-    if isinstance(annotation, Outline | Scale):
+    if isinstance(annotation, Outline | Sign | Scale):
         return replace(annotation, place=of(annotation.place))
     parts = tuple(replace(part, place=of(part.place)) for part in annotation.parts)
     return replace(annotation, place=of(annotation.place), region=of(annotation.region), parts=parts)
@@ -169,6 +202,7 @@ __all__ = [
     "Place",
     "Ring",
     "Scale",
+    "Sign",
     "Text",
     "collect",
     "inside",

@@ -19,7 +19,7 @@ MODULES = sorted((ROOT / "rtviz").rglob("*.py"))
 
 # From the ground up: a package or module in a line imports only from the lines before it, or from its own package.
 LAYERS = [
-    ["markup", "telemetry", "threads", "usage", "words", "notices", "_version"],
+    ["markup", "telemetry", "threads", "usage", "words", "notices", "values", "_version"],
     ["errors"],
     ["options"],
     ["settings"],

@@ -22,18 +22,15 @@ from PyQt5.QtWidgets import (
 
 from rtviz.errors import SettingsError
 from rtviz.options import (
-    NO_NAME,
     ChoiceOption,
     FlagOption,
     HeadOption,
-    Mark,
     Option,
-    Point,
-    Prompt,
     PromptsOption,
     RealOption,
     WholeOption,
 )
+from rtviz.values import NO_NAME, Mark, Point, Prompt
 
 _ENTER = (Qt.Key_Return, Qt.Key_Enter)
 

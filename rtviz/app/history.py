@@ -19,12 +19,16 @@ class History:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._place: object = None
+        self.forget(settings)
+
+    def forget(self, settings: Settings) -> None:
+        """Begin anew with these: nothing is left to undo."""
         self._present = settings
         self._undo: list[Settings] = []
         self._redo: list[Settings] = []
         self._dragged: frozenset[str] = frozenset()  # by the newest step
         self._noted_at = 0.0
-        self._place: object = None
 
     def note(self, settings: Settings, at: float) -> None:
         """These are the settings at this time, in seconds of any clock: another step, if they have changed."""

@@ -1,27 +1,52 @@
-"""Frames that a reference or a prompt was taken from, kept as pictures in the user's cache."""
+"""Frames that a reference or a prompt was taken from: pictures in the user's cache, or in memory alone."""
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from rtviz.frame import Pixels
 
 
-def cache_folder(name: str) -> Path:
-    """A folder of that name in the user's cache."""
+@dataclass(frozen=True)
+class KeptFrames:
+    """Where frames are kept, so that references and prompts can name them.
+
+    Attributes:
+        name: of the folder in the user's cache.
+        most: how many stay in the folder, those that were used last.
+        stored: False keeps them in memory, as a kiosk does, which leaves no trace of its visitors.
+        folder: another one than that in the cache.
+    """
+
+    name: str
+    most: int
+    stored: bool = True
+    folder: Path | None = None
+
+    def keep(self, pixels: Pixels) -> str:
+        """Keep a picture; returns its place, as prompts and references name it.
+
+        Raises:
+            OutputUnwritable: it cannot be written.
+        """
+        if not self.stored:
+            from rtviz.engine.references import hold  # which the window does not wait for
+
+            return hold(pixels)
+        return str(_write(pixels, self.folder or _cache_folder(self.name), self.most))
+
+
+def _cache_folder(name: str) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("rtviz", False)) / name
 
 
-def keep(pixels: Pixels, folder: Path, most: int) -> Path:
-    """A picture in a folder, under a name of its content; of those there the `most` that were used last stay.
-
-    Raises:
-        OutputUnwritable: it cannot be written there.
-    """
+def _write(pixels: Pixels, folder: Path, most: int) -> Path:
+    """A picture in a folder, under a name of its content; of those there the `most` that were used last stay."""
     from PIL import Image
 
     from rtviz.sinks import writing
@@ -39,4 +64,4 @@ def keep(pixels: Pixels, folder: Path, most: int) -> Path:
     return path
 
 
-__all__ = ["cache_folder", "keep"]
+__all__ = ["KeptFrames"]

@@ -42,7 +42,7 @@ class Kiosk:
     tried again for ever. (A camera that is pulled, and a forward pass that fails, the session tries again by itself.)
 
     Args:
-        reset: shows every part of the window that was hidden, and the whole picture.
+        reset: shows every part of the window that was hidden, and the whole picture, and forgets what could be undone.
         set_theme: dresses the window.
 
     Attributes:

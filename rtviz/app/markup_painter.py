@@ -10,7 +10,7 @@ from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from rtviz.app.viewport import Viewport
 from rtviz.frame import Result
-from rtviz.markup import Dot, Note, Outline, Place, Ring, Scale, Text
+from rtviz.markup import Dot, Note, Outline, Place, Ring, Scale, Sign, Text
 
 _GROUND = QColor(10, 11, 14, 178)
 _EDGE = QColor(10, 11, 14)
@@ -56,6 +56,8 @@ def paint(
             _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0), QColor(*one.color))
         elif isinstance(one, Outline):
             _outline(painter, box, one, min(max(one.thick * scale, 1.0), 4.0))
+        elif isinstance(one, Sign):
+            _sign(painter, box, one, min(max(one.radius * scale, 7.0), 11.0))
         elif isinstance(one, Scale):
             if scales:
                 _scale(painter, box.intersected(seen), one, font)
@@ -80,6 +82,34 @@ def _ring(painter: QPainter, center: QPointF, radius: float, color: QColor) -> N
     for pen in (QPen(_EDGE, 5.0), QPen(color, 2.5)):
         painter.setPen(pen)
         painter.drawEllipse(center, radius, radius)
+
+
+def _sign(painter: QPainter, box: QRectF, sign: Sign, radius: float) -> None:
+    """A plus or a minus in the middle of a rectangle, and its border, if it is more than a point."""
+    painter.setOpacity(sign.strength)
+    color, ink = QColor(*sign.color), QColor(*sign.ink)
+    if not box.isEmpty():
+        painter.setBrush(Qt.NoBrush)
+        for pen in (QPen(_EDGE, 4.0), QPen(color, 2.0)):
+            pen.setJoinStyle(Qt.MiterJoin)
+            if not sign.positive:
+                pen.setDashPattern([10 / pen.widthF(), 8 / pen.widthF()])
+                pen.setCapStyle(Qt.FlatCap)
+            painter.setPen(pen)
+            painter.drawRect(box)
+    center = box.center()
+    painter.setPen(Qt.NoPen)
+    painter.setBrush(_EDGE)
+    painter.drawEllipse(center, radius + 1.5, radius + 1.5)
+    painter.setPen(QPen(color, 2.0))
+    painter.setBrush(QColor(*sign.fill))
+    painter.drawEllipse(center, radius - 1.0, radius - 1.0)
+    painter.setPen(QPen(ink, max(2.0, radius / 4), Qt.SolidLine, Qt.FlatCap))
+    arm = radius * 0.55
+    painter.drawLine(QPointF(center.x() - arm, center.y()), QPointF(center.x() + arm, center.y()))
+    if sign.positive:
+        painter.drawLine(QPointF(center.x(), center.y() - arm), QPointF(center.x(), center.y() + arm))
+    painter.setOpacity(1.0)
 
 
 def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None:

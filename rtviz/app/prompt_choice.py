@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PyQt5.QtCore import QObject
 
 from rtviz import views
-from rtviz.app.kept_frames import cache_folder, keep
+from rtviz.app.kept_frames import KeptFrames
 from rtviz.app.layout import Layout
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Prompt
 
-_KEPT = 64  # frames: as many as there may be prompts
+MOST_FRAMES = 64  # as many as there may be prompts
 
 
 class PromptChoice(QObject):
@@ -21,14 +20,14 @@ class PromptChoice(QObject):
 
     Args:
         show_settings: called when the session's settings have changed.
-        folder: where the frames are kept; None: in the user's cache.
+        frames: where the frames are kept.
     """
 
     def __init__(
-        self, layout: Layout, session: LiveSession, show_settings: Callable[[], None], folder: Path | None = None
+        self, layout: Layout, session: LiveSession, show_settings: Callable[[], None], frames: KeptFrames
     ) -> None:
         super().__init__(layout)  # Qt disconnects it when the window goes
-        self._layout, self._session, self._show_settings, self._folder = layout, session, show_settings, folder
+        self._layout, self._session, self._show_settings, self._frames = layout, session, show_settings, frames
 
     @property
     def name(self) -> str:
@@ -48,11 +47,10 @@ class PromptChoice(QObject):
         if not positive and not any(one.positive and one.name == name for one in settings.prompt):
             self._layout.canvas.toast(f"first Shift+click where {name} is", 3.0)
             return
-        path = keep(result.frame.pixels, self._folder or cache_folder("prompted"), _KEPT)
-        prompts = (*settings.prompt, Prompt(str(path), mark, positive, name))
+        prompts = (*settings.prompt, Prompt(self._frames.keep(result.frame.pixels), mark, positive, name))
         self._session.update(settings.replace(prompt=prompts, view=views.PROMPTS))
         self._layout.canvas.toast(name if positive else f"not {name}")
         self._show_settings()
 
 
-__all__ = ["PromptChoice"]
+__all__ = ["MOST_FRAMES", "PromptChoice"]

@@ -11,14 +11,12 @@ from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QLabel, QVBo
 
 from rtviz import views
 from rtviz.app.file_filters import PICTURES, VIDEOS, offer
-from rtviz.app.kept_frames import cache_folder, keep
+from rtviz.app.kept_frames import KeptFrames
 from rtviz.app.layout import Layout
 from rtviz.errors import RtvizError
 from rtviz.frame import Pixels
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Reference
-
-_KEPT = 20  # frames that were taken, in the cache folder
 
 
 class ReferenceChoice(QObject):
@@ -26,14 +24,14 @@ class ReferenceChoice(QObject):
 
     Args:
         show_settings: called when the session's settings have changed.
-        folder: where frames that were taken are kept; None: in the user's cache.
+        frames: where frames that were taken are kept.
     """
 
     def __init__(
-        self, layout: Layout, session: LiveSession, show_settings: Callable[[], None], folder: Path | None = None
+        self, layout: Layout, session: LiveSession, show_settings: Callable[[], None], frames: KeptFrames
     ) -> None:
         super().__init__(layout)  # Qt disconnects it when the window goes
-        self._layout, self._session, self._show_settings, self._folder = layout, session, show_settings, folder
+        self._layout, self._session, self._show_settings, self._frames = layout, session, show_settings, frames
         self.dialog: MarkDialog | None = None
 
     def take_frame(self, mark: Mark) -> None:
@@ -44,9 +42,7 @@ class ReferenceChoice(QObject):
         """
         result = self._layout.canvas.result
         if result is not None:
-            self._use(
-                Reference(str(keep(result.frame.pixels, self._folder or cache_folder("references"), _KEPT)), mark)
-            )
+            self._use(Reference(self._frames.keep(result.frame.pixels), mark))
 
     def ask_for_file(self) -> None:
         """Ask for a picture, then for a place on it."""

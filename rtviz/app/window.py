@@ -21,6 +21,7 @@ from rtviz.app.figuring import Figuring
 from rtviz.app.finder import Finder
 from rtviz.app.header import offer_choices
 from rtviz.app.idle import IdleWatch
+from rtviz.app.kept_frames import KeptFrames
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
 from rtviz.app.keys_file import open_keys_file
@@ -34,7 +35,7 @@ from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
-from rtviz.app.prompt_choice import PromptChoice
+from rtviz.app.prompt_choice import MOST_FRAMES, PromptChoice
 from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
@@ -87,11 +88,12 @@ class Window(Layout):
         self.figuring = Figuring(self, session, self.fallback.named, self.commands.saving.pictures_folder)
         self.asks_before_quitting = True
         self.idle = IdleWatch(self)
-        self.stand = Kiosk(self, session, self.idle, self._show_everything, self.set_theme) if kiosk else None
+        self.stand = Kiosk(self, session, self.idle, self._begin_anew, self.set_theme) if kiosk else None
         self.own_window = OwnWindow(self, self.opening.open)
         self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
-        self.references = ReferenceChoice(self, session, show_settings)
-        self.prompts = PromptChoice(self, session, show_settings)
+        stored = remembered.stored and not kiosk
+        self.references = ReferenceChoice(self, session, show_settings, KeptFrames("references", 20, stored))
+        self.prompts = PromptChoice(self, session, show_settings, KeptFrames("prompted", MOST_FRAMES, stored))
         self._mouse = PictureMouse(
             self.canvas, session, self.commands, self.references.take_frame, self.prompts.add, show_settings
         )
@@ -317,7 +319,9 @@ class Window(Layout):
         self.messages.place()
         self.tour.place()
 
-    def _show_everything(self) -> None:
+    def _begin_anew(self) -> None:
+        """For the next visitor: nothing of the last one is left, nor can it be undone."""
+        self.commands.history.forget(self.session.settings)
         self.help.hide()
         self.canvas.show_whole()
         self.canvas.wipe = None

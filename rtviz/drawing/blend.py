@@ -12,7 +12,7 @@ from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import GROUND, Color
 from rtviz.drawing.resample import Array, Bytes, to_bytes
 from rtviz.frame import Pixels
-from rtviz.markup import Outline, Ring, put
+from rtviz.markup import Outline, Place, Ring, Sign, put
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,3 +157,54 @@ def paint_ring(picture: Pixels, ring: Ring) -> None:
     center = ring.center[1], ring.center[0]
     cv2.circle(picture, center, ring.radius, (10, 11, 14), ring.thick + 2, cv2.LINE_AA)
     cv2.circle(picture, center, ring.radius, ring.color, ring.thick, cv2.LINE_AA)
+
+
+def sign(picture: Pixels, place: Place, color: Color, positive: bool, strength: float = 1.0) -> None:
+    """A plus or a minus in the middle of a (top, left, height, width), as `Sign`."""
+    radius = max(4, round(min(picture.shape[:2]) / 55))
+    made = Sign(place, color, radius, positive, strength)
+    if not put(made):
+        paint_sign(picture, made)
+
+
+def paint_sign(picture: Pixels, sign: Sign) -> None:
+    """Paint a plus or a minus into a picture, in place."""
+    top, left, height, width = sign.place
+    reach, thick = sign.radius + 3, max(1, sign.radius // 3)
+    ys = slice(max(0, top - reach), max(0, top + height + reach))
+    xs = slice(max(0, left - reach), max(0, left + width + reach))
+    below = picture[ys, xs]
+    if not below.size:
+        return
+    layer = below.copy()
+    top, left = top - ys.start, left - xs.start
+    if height and width:
+        ends = [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]
+        for color, line in ((GROUND, thick + 2), (sign.color, thick)):
+            for begin, end in zip(ends, [*ends[1:], ends[0]], strict=True):
+                _line(layer, begin, end, color, line, 0 if sign.positive else 3 * sign.radius)
+    x, y = left + width // 2, top + height // 2
+    cv2.circle(layer, (x, y), sign.radius + 1, GROUND, -1, cv2.LINE_AA)
+    cv2.circle(layer, (x, y), sign.radius, sign.color, -1, cv2.LINE_AA)
+    if not sign.positive:
+        cv2.circle(layer, (x, y), sign.radius - max(2, thick), sign.fill, -1, cv2.LINE_AA)
+    arm, half = max(2, round(0.6 * sign.radius)), sign.radius // 8  # an odd number of pixels thick
+    cv2.rectangle(layer, (x - arm, y - half), (x + arm, y + half), sign.ink, -1)
+    if sign.positive:
+        cv2.rectangle(layer, (x - half, y - arm), (x + half, y + arm), sign.ink, -1)
+    picture[ys, xs] = cv2.addWeighted(layer, sign.strength, below, 1 - sign.strength, 0)
+
+
+def _line(picture: Pixels, begin: tuple[int, int], end: tuple[int, int], color: Color, thick: int, dash: int) -> None:
+    """A line along a side of a picture; of dashes and gaps of so many pixels together, if it is not 0."""
+    if not dash:
+        cv2.line(picture, begin, end, color, thick)
+        return
+    length = max(abs(end[0] - begin[0]), abs(end[1] - begin[1]), 1)
+    for start in range(0, length, dash):
+        stop = min(start + dash // 2, length)
+        points = [
+            tuple(round(one + (other - one) * at / length) for one, other in zip(begin, end, strict=True))
+            for at in (start, stop)
+        ]
+        cv2.line(picture, points[0], points[1], color, thick)

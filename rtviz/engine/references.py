@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtviz.errors import SettingsError
-from rtviz.frame import Frame, Maps, ReferencePicture
+from rtviz.errors import SettingsError, SourceMissing
+from rtviz.frame import Frame, Maps, Pixels, ReferencePicture
 from rtviz.settings import AT_TIME, Point, Prompt, Query, Reference, Settings
 from rtviz.sources import open_source
 from rtviz.views.requirements import compared_by, pictured
@@ -17,7 +18,10 @@ from rtviz.views.requirements import compared_by, pictured
 if TYPE_CHECKING:
     from rtviz.models import Model
 
-_KEPT = 32  # pictures, each with the features of its patches: a few MB
+_KEPT = 32  # pictures, each with the features of its patches: a few MB; more only where more are named
+_HELD = 84  # pictures in memory alone: as many as there may be prompts, and some references
+_IN_MEMORY = "memory:"
+_held: OrderedDict[str, Pixels] = OrderedDict()
 
 
 class References:
@@ -37,11 +41,14 @@ class References:
         if not model.heads:
             return ()
         features = compared_by(settings, model.card.discovery_features)
+        wanted = pictured(settings)
         with self._one_at_a_time:
-            return tuple(
-                ReferencePicture(one, *self._one(model, one, features, settings.resolution))
-                for one in pictured(settings)
+            found = tuple(
+                ReferencePicture(one, *self._one(model, one, features, settings.resolution)) for one in wanted
             )
+            while len(self._pictures) > max(_KEPT, len(wanted)):
+                self._pictures.popitem(last=False)
+            return found
 
     def known(self, model: Model, settings: Settings) -> tuple[ReferencePicture, ...] | None:
         """The same without a forward pass: None if the model has not run on each of the pictures yet. Does not wait."""
@@ -67,18 +74,35 @@ class References:
             query: Query = "cls" if model.has_cls else Point(0.5, 0.5)
             picture = frame, model.batch([frame.pixels], query, (features,), resolution)[0]
         self._pictures[key] = picture  # the last used last
-        while len(self._pictures) > _KEPT:
-            self._pictures.popitem(last=False)
         return picture
 
 
+def hold(pixels: Pixels) -> str:
+    """Keep a picture in this process alone; returns the place under which `read` finds it. Of many the oldest go.
+
+    Args:
+        pixels: RGB uint8 [height, width, 3], not changed any more.
+    """
+    place = f"{_IN_MEMORY}{hashlib.blake2b(pixels.tobytes(), digest_size=8).hexdigest()}"
+    _held[place] = pixels
+    _held.move_to_end(place)
+    while len(_held) > _HELD:
+        _held.popitem(last=False)
+    return place
+
+
 def read(place: str) -> Frame:
-    """A picture, the first frame of a video, or, of VIDEO#t=SECONDS, its frame at that time.
+    """A picture, the first frame of a video, of VIDEO#t=SECONDS its frame at that time, or a picture of `hold`.
 
     Raises:
-        SourceMissing, SourceUnreadable: it cannot be read.
+        SourceMissing, SourceUnreadable: it cannot be read, or is no longer held.
         SettingsError: the time is no number, or the video has no frame there.
     """
+    if place.startswith(_IN_MEMORY):
+        held = _held.get(place)
+        if held is None:
+            raise SourceMissing(f"{place} is no longer in memory: a frame lives as long as the program that took it")
+        return Frame(held)
     path, at = _parts(place)
     try:
         start = float(at or 0)
@@ -111,4 +135,4 @@ def _parts(place: str) -> tuple[str, str | None]:
     return (path, time) if at and not Path(place).exists() else (place, None)
 
 
-__all__ = ["References", "read"]
+__all__ = ["References", "hold", "read"]

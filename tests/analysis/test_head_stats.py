@@ -14,10 +14,10 @@ import rtviz
 from rtviz import views
 from rtviz.analysis.head_stats import HeadStatsTracker, agreement, foreground, head_statistics, standing_out
 from rtviz.frame import Frame, Maps
-from rtviz.options import Head
 from rtviz.scoring.measures import largest_mass, on_pixels
 from rtviz.settings import HeadOf, Point, Query, Settings
 from rtviz.sources.scene import TUNING_SEEDS, SceneSource, sample
+from rtviz.values import Head
 from rtviz.views import Memory
 
 ROWS, COLUMNS = 12, 16

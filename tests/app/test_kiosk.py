@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -18,6 +19,7 @@ from windows import GREY, Make, wait
 from rtviz.app.keys import ACTIONS
 from rtviz.app.theme import DARK
 from rtviz.app.window import Window
+from rtviz.engine.references import read
 from rtviz.errors import RtvizError, SourceMissing
 from rtviz.settings import Settings
 from rtviz.sources import Source
@@ -92,6 +94,28 @@ def test_whoever_leaves_leaves_nothing(make: Make, qtbot: QtBot) -> None:
     assert window.theme is DARK
     assert window.canvas.zoom.magnification == 1
     assert not window.picture_only
+
+
+@pytest.mark.parametrize("view", ["prompts", "reference"])
+def test_what_a_visitor_marks_is_written_nowhere(
+    make: Make, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    before = sorted(tmp_path.rglob("*"))
+    window = make(GREY.replace(view=view), kiosk=True)
+    middle = window.canvas.rect().center()
+    qtbot.mouseClick(window.canvas, Qt.LeftButton, Qt.ShiftModifier, middle)
+    (marked,) = getattr(window.session.settings, {"prompts": "prompt"}.get(view, view))
+    shown = window.canvas.result
+    assert shown is not None
+    assert read(marked.path).pixels.shape == shown.frame.pixels.shape
+    assert sorted(tmp_path.rglob("*")) == before
+    window.window_state["idle_seconds"] = 0.0
+    wait(qtbot, lambda: window.session.settings == GREY.replace(view=view))
+    window.do("undo")
+    assert window.session.settings == GREY.replace(view=view), "the next visitor does not get it back"
 
 
 def press(window: Window, key: str) -> None:

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PyQt5.QtCore import QPoint, Qt
-from PyQt5.QtGui import QContextMenuEvent
+from PyQt5.QtCore import QPoint, QPointF, Qt
+from PyQt5.QtGui import QColor, QContextMenuEvent
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make
 
+from rtviz.app.canvas import Canvas
 from rtviz.app.window import Window
-from rtviz.settings import Mark, Prompt
+from rtviz.frame import Frame, Result
+from rtviz.markup import Sign
+from rtviz.settings import Mark, Prompt, Settings
 
 
 @pytest.fixture
@@ -92,3 +95,31 @@ def test_keys_of_the_threshold_change_the_confidence(window: Window) -> None:
     window.do("threshold_up")
     assert window.session.settings.confidence == pytest.approx(0.55)
     assert window.session.settings.threshold == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("zoom", [1.0, 3.0])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_sign_is_painted_in_pixels_of_the_window_however_large_the_picture_is(
+    qtbot: QtBot, positive: bool, zoom: float
+) -> None:
+    """A plus or a minus of 7 to 11 pixels, at its place of the picture."""
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(640, 480)
+    canvas.show()
+    plain = np.full((48, 64, 3), 90, np.uint8)
+    sign = Sign((24, 32, 0, 0), (240, 160, 10), 4, positive)
+    canvas.show_result(Result(plain, Frame(plain), None, Settings(view="none"), plain=plain, annotations=(sign,)))
+    canvas.zoom_by(zoom, QPointF(320, 240))
+    image = canvas.grab().toImage()
+
+    def differs(x: int, y: int) -> bool:
+        return image.pixelColor(x, y).getRgb()[:3] != (90, 90, 90)
+
+    assert [differs(320 + step, 240) for step in (0, 6, 13)] == [True, True, False]
+    middle = image.pixelColor(320, 240)
+    beside, above = image.pixelColor(323, 240), image.pixelColor(320, 237)
+    assert beside == middle
+    assert (above == middle) is positive
+    orange = QColor(240, 160, 10)
+    assert any(image.pixelColor(320, 240 + step) == orange for step in range(4, 10))

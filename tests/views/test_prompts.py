@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rtviz import views
-from rtviz.frame import Frame, Maps, ReferencePicture
+from rtviz import markup, views
+from rtviz.frame import Floats, Frame, Maps, ReferencePicture
 from rtviz.settings import Mark, Prompt, Settings
 from rtviz.views import prompts
 
@@ -99,3 +101,95 @@ def test_prompted_pictures_of_any_shape_fit(shape: tuple[int, int]) -> None:
     )
     picture = views.draw(GRAY, replace(maps_of(KINDS), references=pictures), SETTINGS.replace(layout="side-by-side"))
     assert picture.shape == (SIZE[0], 2 * SIZE[1], 3)
+
+
+def test_examples_are_computed_once_and_go_with_the_picture_that_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Maps] = []
+    features = Maps.patch_features
+
+    def counting(maps: Maps, name: str) -> Floats:
+        asked.append(maps)
+        return features(maps, name)
+
+    monkeypatch.setattr(Maps, "patch_features", counting)
+    maps = prompted(CAT, DOG)
+    pictures = [weakref.ref(one.maps) for one in maps.references]
+    for _ in range(3):
+        prompts.masks(GRAY, maps, SETTINGS, None)
+    assert [len([one for one in asked if one is picture()]) for picture in pictures] == [1, 1]
+    asked.clear()
+    del maps
+    gc.collect()
+    assert [picture() for picture in pictures] == [None, None]
+
+
+# --- signs at the prompts of the frame ----------------------------------------------------------------------------
+
+_TEXTURED = np.kron(np.random.default_rng(3).integers(40, 200, (9, 12, 1), np.uint8), np.ones((40, 40, 3), np.uint8))
+
+
+def on_its_own_frame(*given: Prompt, shown: np.ndarray = _TEXTURED, layout: str = "overlay") -> np.ndarray:
+    """The picture of a frame, with prompts that were set on the textured one."""
+    pictures = tuple(ReferencePicture(one, Frame(_TEXTURED), maps_of(KINDS)) for one in given)
+    maps = replace(maps_of(KINDS), references=pictures)
+    return views.draw(Frame(shown), maps, SETTINGS.replace(layout=layout)).astype(int)
+
+
+def inks(picture: np.ndarray, prompt: Prompt) -> list[bool]:
+    """Whether there is ink in the middle of a prompt's sign, and beside, above and below it where a plus has arms."""
+    height, width = picture.shape[:2]
+    x = round((prompt.mark.x + prompt.mark.width / 2) * width)
+    y = round((prompt.mark.y + prompt.mark.height / 2) * height)
+    disc = picture[y + 3, x + 3]  # in the corner between the arms
+    places = ((y, x), (y, x + 3), (y, x - 3), (y - 3, x), (y + 3, x))
+    return [bool(np.abs(picture[place] - disc).sum() > 150) for place in places]
+
+
+PLUS, MINUS = [True, True, True, True, True], [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("layout", ["overlay", "alone"])
+def test_prompts_of_the_frame_have_a_plus_or_a_minus_in_the_colour_of_their_class(layout: str) -> None:
+    no_cat = Prompt("a.png", Mark(0.6, 0.7), False, "cat")
+    boxed = Prompt("a.png", Mark(0.1, 0.55, 0.3, 0.3), False, "dog")
+    picture = on_its_own_frame(CAT, DOG, no_cat, boxed, layout=layout)
+    assert [inks(picture, one) for one in (CAT, DOG, no_cat, boxed)] == [PLUS, PLUS, MINUS, MINUS]
+    orange, blue = (240, 160, 10), (86, 180, 233)
+    for one, color in ((CAT, orange), (no_cat, orange), (DOG, blue), (boxed, blue)):
+        x, y = (one.mark.x + one.mark.width / 2) * 480, (one.mark.y + one.mark.height / 2) * 360
+        around = picture[round(y) - 8 : round(y) + 9, round(x) - 8 : round(x) + 9]
+        assert (np.abs(around - color).sum(axis=2) < 12).sum() > 25, one
+    left = round(0.1 * 480)
+    border = np.abs(picture[200:300, left - 2 : left + 3] - blue).sum(axis=2).min(axis=1) < 12
+    assert 20 < border.sum() < 80, "its border is of dashes"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "seen"),
+    [
+        ("the frame as large as another screen", np.kron(_TEXTURED, np.ones((2, 2, 1), np.uint8)), True),
+        ("with the noise of a sensor", _TEXTURED + np.random.default_rng(0).normal(0, 6, _TEXTURED.shape), True),
+        ("something else has moved", np.hstack([_TEXTURED[:, :240], 255 - _TEXTURED[:, 240:]]), True),
+        ("it has moved itself", np.hstack([255 - _TEXTURED[:, :240], _TEXTURED[:, 240:]]), False),
+        ("another frame", np.roll(_TEXTURED, 100, axis=1), False),
+        ("a frame of another shape", _TEXTURED[:200], False),
+    ],
+)  # fmt: skip
+def test_signs_show_where_the_frame_looks_as_where_they_were_set(name: str, shown: np.ndarray, seen: bool) -> None:
+    with markup.collect() as found:
+        on_its_own_frame(CAT, shown=shown.astype(np.uint8))
+    signs = [one for one in found if isinstance(one, markup.Sign)]
+    assert len(signs) == seen, name
+    if seen:
+        height, width = shown.shape[:2]
+        assert signs[0].place == (round(0.4 * height), round(0.25 * width), 0, 0)
+        assert signs[0].strength == 1
+
+
+def test_a_sign_fades_as_its_place_changes() -> None:
+    strengths = []
+    for darker in (0, 6, 8, 11):
+        with markup.collect() as found:
+            on_its_own_frame(CAT, shown=_TEXTURED - np.uint8(darker))
+        strengths.append(sum(one.strength for one in found if isinstance(one, markup.Sign)))
+    assert strengths[0] == 1 > strengths[1] > strengths[2] > strengths[3] == 0

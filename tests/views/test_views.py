@@ -17,8 +17,8 @@ from rtviz.drawing import labels, palette
 from rtviz.drawing.annotated import painted
 from rtviz.errors import SettingsError
 from rtviz.frame import Floats, Frame, Maps, Pixels
-from rtviz.options import Head, Query
 from rtviz.settings import Point, Register, Settings
+from rtviz.values import Head, Query
 from rtviz.views import directions
 from rtviz.views import grid as grid_view
 from rtviz.views import heads as heads_view
