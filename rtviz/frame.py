@@ -163,7 +163,7 @@ class Maps(_Shown):
             on demand.
         values: float32 [heads, rows, columns, head width], patch values of the last layer; on demand.
         attended: float32 [rows, columns], what CLS attends to in the last layer, mean over the heads, whatever is asked
-            about; with the tokens, of a model that has a CLS token.
+            about; with the tokens of any layer, of a model that has a CLS token.
         discovery_features: which of "keys", "values" and "tokens" objects are found by in this model's family.
         norms: float32 [layers, rows, columns], the Euclidean norm of each patch's token after each layer, before the
             last norm; of all layers on demand, else of all but the last.
@@ -238,6 +238,21 @@ class Maps(_Shown):
         if held is None:
             raise ValueError(f"these maps hold no {name}: the feature {name!r} was not requested")
         return held if name == "tokens" else np.moveaxis(held, 0, 2).reshape(*self.grid, -1)
+
+    def tokens_after(self, layer: int) -> Floats | None:
+        """The patch tokens after a layer and the last norm, float32 [rows, columns, width]; None if they are not held.
+
+        Args:
+            layer: negative ones count from the end.
+        """
+        if not -self.layers <= layer < self.layers:
+            return None
+        layer %= self.layers
+        if layer == self.layers - 1 and self.tokens is not None:
+            return self.tokens
+        if self.layer_tokens is None or layer not in self.kept_layers:
+            return None
+        return self.layer_tokens[self.kept_layers.index(layer)]
 
     def references_are(self, wanted: Sequence[Reference | Prompt]) -> bool:
         """Whether `references` are these."""

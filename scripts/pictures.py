@@ -55,6 +55,7 @@ ASKED: dict[str, tuple[Path, float, dict[str, object]]] = {
     "prompts": (BOTTLES, 2.5, {"prompt": prompts(BOTTLES), "upsampling": "guided", "layout": "side-by-side"}),
     "track": (PERSON, 1.0, {"track": "0.29,0.15,0.42,0.85"}),
     "cam": (PERSON, 1.0, {"cam": "eigen"}),
+    **{f"pca-{layer}": (BOTTLES, 2.5, {"view": "pca", "layer": layer}) for layer in (2, 5, 8, 11)},
     "pca-component": (PERSON, 1.0, {"view": "pca", "pca_component": 2}),
 }
 
@@ -115,7 +116,13 @@ def view_pictures() -> None:
     for name, picture in tiles[1:]:
         save(picture, f"view-{name}.jpg")
     save(drawn(model, "pca-component"), "view-pca-component.jpg")
+    save(pca_layers(model), "view-pca-layers.jpg", 1200)
     save(sheet(tiles, 4, 340), "views.jpg", 2000)
+
+
+def pca_layers(model: rtviz.Model) -> Image.Image:
+    """Principal components after four layers."""
+    return sheet([(f"after layer {layer}", drawn(model, f"pca-{layer}")) for layer in (2, 5, 8, 11)], 2, 590)
 
 
 def beyond() -> None:

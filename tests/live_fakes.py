@@ -18,7 +18,7 @@ from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.settings import Settings
 from rtviz.sources import SourceInfo
 from rtviz.sources.faulty import FaultyCamera
-from rtviz.views.requirements import muted, needs
+from rtviz.views.requirements import kept_layers, muted, needs
 
 LIMIT = 20.0  # seconds that anything may take here; on a good day all takes a fraction of one
 DEFAULT = Settings()
@@ -114,7 +114,9 @@ class Engine:
             for head in range(heads):
                 attention[layer, head, layer, head] = self.peak
         prefix = np.full((layers, heads, 1), frame.index, np.float32)
-        needed = needs(settings, "keys")
+        needed = needs(settings, layers, "keys")
+        tokens = np.zeros((rows, columns, 8), np.float32)
+        kept = kept_layers(settings, layers)
         return Maps(
             attention,
             prefix,
@@ -122,7 +124,9 @@ class Engine:
             self.model.name,
             self.model.patch_size,
             self.model.input_size(frame.size, settings.resolution),
-            tokens=np.zeros((rows, columns, 8), np.float32) if "tokens" in needed else None,
+            tokens=tokens if "tokens" in needed else None,
+            kept_layers=kept,
+            layer_tokens=np.stack([tokens] * len(kept)) if kept else None,
             keys=np.zeros((heads, rows, columns, 2), np.float32) if "keys" in needed else None,
             rollout=attention[-1, 0] if "rollout" in needed else None,
             norms=np.ones((layers, rows, columns), np.float32) if "norms" in needed else None,

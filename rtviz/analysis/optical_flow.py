@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtviz.cv import cv2
 from rtviz.frame import Floats, Frame, Maps
 
-WIDE = frozenset({"tokens", "keys", "values"})  # the fields of Maps with many numbers a patch
+WIDE = frozenset({"tokens", "layer_tokens", "keys", "values"})  # the fields of Maps with many numbers a patch
 
 
 class FlowWarper:

@@ -118,13 +118,13 @@ class SavingCommands:
     def _save_pca_basis(self) -> None:
         """Fit principal components on the picture shown, save them, and show them from now on."""
         result = self.session.latest()
-        if result is None or result.maps is None or result.maps.tokens is None:
+        if result is None or result.maps is None or result.maps.tokens_after(result.settings.layer) is None:
             self._say("principal components are saved where the view PCA shows them", 3.0)
             return
         from rtviz.views.pca_basis import PcaBasis
 
         path = self._new_file(".npz", "pca")
-        PcaBasis.fit([result.maps]).save(path)
+        PcaBasis.fit([result.maps], result.settings.layer).save(path)
         self.session.update(self.session.settings.replace(pca_basis=str(path)))
         self._say(f"wrote {path}", 3.0)
 

@@ -112,7 +112,7 @@ class Engine:
                 layer=settings.layer,
                 rollout=(settings.rollout, settings.discard),
                 mute=settings.muted_in(0),
-                kept_layers=self._kept_layers,
+                kept_layers=self._kept_for(settings),
             )
         except DeviceFailed:
             with self._turn:
@@ -156,7 +156,14 @@ class Engine:
         """
         if self.model is not None:
             features = requirements.features(settings, self.model) | self._features
-            self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames)
+            kept = self._kept_for(settings)
+            self.model.compile(frame.pixels, count, settings.resolution, features, kept, frames=frames)
+
+    def _kept_for(self, settings: Settings) -> tuple[int, ...]:
+        """The layers whose tokens and keys are wanted: the engine's own, or else those of the view."""
+        if self._kept_layers or self.model is None:
+            return self._kept_layers
+        return requirements.kept_layers(settings, self.model.layers)
 
     def follow(self, frame: Frame, maps: Maps, settings: Settings, tracker: Tracker | None = None) -> Maps:
         """The maps of the stream's next frame, with the labels of the objects that the settings mark in it.

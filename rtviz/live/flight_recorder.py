@@ -45,7 +45,7 @@ class RecordedFrame:
             return size
         maps = self.maps
         arrays = [maps.attention, maps.prefix, maps.tokens, maps.keys, maps.values]
-        arrays += [maps.attended, maps.labels, maps.rollout, maps.norms, maps.columns]
+        arrays += [maps.attended, maps.labels, maps.rollout, maps.norms, maps.columns, maps.layer_tokens]
         if maps.unablated is not None:
             arrays += [maps.unablated.attention, maps.unablated.prefix]
         arrays += [stage for stages in maps.cams.values() for stage in stages]
@@ -235,6 +235,7 @@ def _with_type(maps: Maps, kind: type[np.floating[Any]]) -> Maps:
         prefix=maps.prefix.astype(kind),
         tokens=None if maps.tokens is None else maps.tokens.astype(kind),
         keys=None if maps.keys is None else maps.keys.astype(kind),
+        layer_tokens=None if maps.layer_tokens is None else maps.layer_tokens.astype(kind),
         values=None if maps.values is None else maps.values.astype(kind),
         attended=None if maps.attended is None else maps.attended.astype(kind),
         labels=None if maps.labels is None else maps.labels.astype(kind),

@@ -11,7 +11,7 @@ from rtviz.errors import in_words, lacks_classifier
 from rtviz.frame import Frame, Result
 from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.settings import Settings
-from rtviz.views.requirements import needs
+from rtviz.views.requirements import fit, needs
 
 if TYPE_CHECKING:
     from rtviz.analysis.optical_flow import FlowWarper
@@ -48,8 +48,9 @@ class FrameRenderer:
 
             self._warper = FlowWarper()
         try:
-            needed = needs(settings, prediction.maps.discovery_features)
-            maps = self._warper.warp(prediction.maps, prediction.captured.frame, captured.frame, needed)
+            maps = prediction.maps
+            needed = needs(fit(settings, maps), maps.layers, maps.discovery_features)
+            maps = self._warper.warp(maps, prediction.captured.frame, captured.frame, needed)
         except Exception as error:  # the edge of the thread
             self._notice(f"optical flow failed: {in_words(error)}")
             return None

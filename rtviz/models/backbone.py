@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,21 @@ def normed(network: Any, tokens: Tensor) -> Tensor:
     return found
 
 
+def after_blocks(network: Any, ends: Sequence[Tensor], blocks: Tensor) -> Tensor:
+    """Tokens after some blocks and the last norm, as timm's `get_intermediate_layers(norm=True)` gives them.
+
+    Args:
+        network: a transformer of timm.
+        ends: [batch, tokens, width], the output of each block.
+        blocks: int64 [kept], which of them. A tensor, so that one compiled pass serves every layer.
+
+    Returns:
+        [batch, kept, tokens, width].
+    """
+    return normed(network, torch.stack(list(ends), dim=1).index_select(1, blocks))
+
+
 __all__ = [
-    "WithoutInitialisation", "build", "build_convnet", "build_plain", "build_random", "classifier_weights",
-    "drop_classifier", "has_cls", "last_norm", "normed", "patch_embedding", "patch_size_of", "ready",
+    "WithoutInitialisation", "after_blocks", "build", "build_convnet", "build_plain", "build_random",
+    "classifier_weights", "drop_classifier", "has_cls", "last_norm", "patch_embedding", "patch_size_of", "ready",
 ]  # fmt: skip

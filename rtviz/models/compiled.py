@@ -86,7 +86,9 @@ class Compiled:
             from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
         except ImportError as error:
             raise missing() from error
-        given = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
+        given: tuple[Tensor, ...] = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
+        if probed.extent.kept:
+            given = (*given, torch.zeros(probed.extent.kept, dtype=torch.int64))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
             traced = torch.jit.trace(probed, given, check_trace=False)
@@ -94,7 +96,7 @@ class Compiled:
             frontend = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(traced)  # must live as long as it is read from
             model = frontend.convert(frontend.load(decoder))
-        for parameter, example, kind in zip(model.inputs, given, ("f32", "i64"), strict=True):
+        for parameter, example, kind in zip(model.inputs, given, ("f32", "i64", "i64")[: len(given)], strict=True):
             parameter.get_node().set_partial_shape(openvino.PartialShape(list(example.shape)))
             parameter.get_node().set_element_type(getattr(openvino.Type, kind))
         model.validate_nodes_and_infer_types()
@@ -136,15 +138,17 @@ class Compiled:
         self._request = model.create_infer_request()
         self._turn = threading.Lock()
 
-    def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
+    def __call__(self, x: Tensor, rows: Tensor, blocks: Tensor | None = None) -> RawOutputs:
         """Run one pass.
 
         Args:
             x: [batch, 3, height, width], of the shape that it was made for.
             rows: int64 [1], the token whose row is wanted.
+            blocks: int64 [kept], the blocks whose tokens are wanted, where its extent has such.
         """
+        given = [x.float().numpy(), rows.numpy(), *([] if blocks is None else [blocks.numpy()])]
         with self._turn:
-            found = self._request.infer([x.float().numpy(), rows.numpy()])
+            found = self._request.infer(given)
             return RawOutputs(
                 *(torch.from_numpy(value.copy()) for value in found.to_tuple())
             )  # the next pass overwrites

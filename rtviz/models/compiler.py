@@ -20,7 +20,7 @@ from rtviz._version import __version__
 from rtviz.errors import AttentionCaptureError
 from rtviz.models import compiled, compiled_cache, fidelity, measurements
 from rtviz.models.compiled import Compiled
-from rtviz.models.probed_network import ProbedNetwork, RawOutputs
+from rtviz.models.probed_network import Extent, ProbedNetwork, RawOutputs
 
 PAYS = 1.15  # the least speed-up over torch
 # After so many tokens in torch, in this run and earlier ones, it is measured whether compiling pays: 300 frames of a
@@ -37,8 +37,8 @@ _one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
-Pass = Callable[[Tensor, Tensor], RawOutputs]
-Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
+Pass = Callable[..., RawOutputs]  # of what Compiled takes
+Key = tuple[tuple[int, ...], Extent]  # the shape of the input
 
 
 class Compiler:
@@ -85,35 +85,35 @@ class Compiler:
         """From now on, compile new input sizes in the background, where it pays."""
         self._background = compiled.is_there()
 
-    def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Pass] | None:
+    def find(self, x: Tensor, tokens: int, extent: Extent) -> tuple[str, Pass] | None:
         """The compiled pass for such an input, with its number format; None if the network itself must run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
             tokens: how many tokens the network works on.
-            whole: tokens, keys and values are wanted too.
+            extent: what it gives.
 
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
         """
-        key = tuple(x.shape), whole
+        key = tuple(x.shape), extent
         if key in self._made:
             self._made.move_to_end(key)
             return self._made[key]
-        for (shape, knows_whole), made in list(self._made.items()):
-            if made and knows_whole == whole and shape[1:] == x.shape[1:] and len(x) < shape[0] <= _FULL:
+        for (shape, held), made in list(self._made.items()):
+            if made and held == extent and shape[1:] == x.shape[1:] and len(x) < shape[0] <= _FULL:
                 return made[0], partial(_padded, made[1], shape[0])
         if self._always:
-            return self.make(x, tokens, whole=whole)
+            return self.make(x, tokens, extent)
         if self._background and (self._thread is None or not self._thread.is_alive()):
-            copied = self._copy(tokens, whole)  # in this thread: the network is not fitted to another size meanwhile
+            copied = self._copy(tokens, extent)  # in this thread: the network is not fitted to another size meanwhile
             self._thread = threading.Thread(
                 target=lambda: self._make(key, x, copied), name="rtviz-compile", daemon=True
             )
             self._thread.start()
         return None
 
-    def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Compiled] | None:
+    def make(self, x: Tensor, tokens: int, extent: Extent, *, frames: float = math.inf) -> tuple[str, Compiled] | None:
         """As `find`, but compiles now what is not compiled yet, if that pays. Takes a few seconds.
 
         Args:
@@ -122,14 +122,14 @@ class Compiler:
         Raises:
             AttentionCaptureError: it must be compiled, and cannot be.
         """
-        key = tuple(x.shape), whole
+        key = tuple(x.shape), extent
         if key not in self._made:
-            if not self._always and not (compiled.is_there() and self._pays(x, tokens, whole, frames)):
+            if not self._always and not (compiled.is_there() and self._pays(x, tokens, extent, frames)):
                 return None
-            self._make(key, x, self._copy(tokens, whole))
+            self._make(key, x, self._copy(tokens, extent))
         return self._made[key]
 
-    def _pays(self, x: Tensor, tokens: int, whole: bool, frames: float) -> bool:
+    def _pays(self, x: Tensor, tokens: int, extent: Extent, frames: float) -> bool:
         """Whether so many frames are worth a compiled pass; or finding out whether they are."""
         key = self._key(x, self._network)
         known = measurements.known_choice(key)
@@ -141,7 +141,7 @@ class Compiler:
             return False
         if known == "eager":
             return False
-        kept = compiled_cache.exists(_name_kept(key, x, whole))
+        kept = compiled_cache.exists(_name_kept(key, x, extent))
         enough = _number(key + (_READ_PAYS if kept else _COMPILED_PAYS))
         return frames * tokens >= MANY_TOKENS if enough is None else frames >= enough
 
@@ -151,12 +151,12 @@ class Compiler:
         both = f"torch {torch.__version__} in {self._threads} | openvino {compiled.version()}"
         return f"{measurements.cpu_name()} | {self._name} {_fingerprint(network)} | {size} | {self._native} | {both}"
 
-    def _copy(self, tokens: int, whole: bool) -> ProbedNetwork | None:
+    def _copy(self, tokens: int, extent: Extent) -> ProbedNetwork | None:
         if not self._always and not compiled.is_there():
             return None
         if not self._always and sum(held.numel() for held in self._network.parameters()) > _LARGEST:
             return None
-        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, whole=whole)
+        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, **extent._asdict())
 
     def _make(self, key: Key, x: Tensor, probed: ProbedNetwork | None) -> None:
         made: tuple[str, Compiled] | None = None
@@ -179,12 +179,16 @@ class Compiler:
         known = measurements.known_choice(key)
         if known == "eager":
             return None
-        kept = _name_kept(key, x, probed.whole)
+        kept = _name_kept(key, x, probed.extent)
         start = time.perf_counter()
         if known == self._native and (one := compiled_cache.load(kept, self._native, self._threads)):
             return self._native, one
         exact = ProbedNetwork(
-            copy.deepcopy(probed.network).float(), probed.tokens, self._layers, whole=probed.whole, elementwise=True
+            copy.deepcopy(probed.network).float(),
+            probed.tokens,
+            self._layers,
+            **probed.extent._asdict(),
+            elementwise=True,
         )
         if self._always:
             wanted = self._precision
@@ -194,7 +198,7 @@ class Compiler:
         one = Compiled(exact, x, self._native, self._threads, self._device)
         seconds = time.perf_counter() - start
         if known != self._native:
-            given = (x, torch.zeros(1, dtype=torch.int64))
+            given = _example(x, probed.extent)
             with torch.no_grad():
                 times: dict[str, Callable[[], object]] = {
                     "eager": lambda: probed(*given),
@@ -219,7 +223,7 @@ class Compiler:
             compiled_cache.save(kept, one)
         return self._native, one
 
-    def _seconds_to_read(self, kept: str, given: tuple[Tensor, Tensor]) -> float:
+    def _seconds_to_read(self, kept: str, given: tuple[Tensor, ...]) -> float:
         """How much longer a new process waits for the first maps of a kept pass than for later ones. It is measured at
         once, so that the machine is as busy as when the gain was measured."""
         start = time.perf_counter()
@@ -232,12 +236,12 @@ class Compiler:
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps are accurate enough, judged on this frame, also mirrored and upside down."""
         frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
-        row = torch.zeros(1, dtype=torch.int64)
+        _, *rest = _example(x, probed.extent)
 
         def patches(run: Callable[..., Any]) -> Tensor:
-            return torch.cat([run(frame, row)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
+            return torch.cat([run(frame, *rest)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
 
-        return fidelity.holds(patches(one), patches(probed), patches(lambda frame, row: exact(frame.float(), row)))
+        return fidelity.holds(patches(one), patches(probed), patches(lambda frame, *rest: exact(frame.float(), *rest)))
 
 
 # What is kept beside a choice: the tokens that torch has processed so far; after how many frames compiling a pass, or
@@ -253,9 +257,17 @@ def _number(key: str) -> float | None:
         return None
 
 
-def _name_kept(key: str, x: Tensor, whole: bool) -> str:
+def _example(x: Tensor, extent: Extent) -> tuple[Tensor, ...]:
+    """What a pass is called with: an input, the row of the first token, the first block for each kept layer."""
+    rows, blocks = torch.zeros(1, dtype=torch.int64), torch.zeros(extent.kept, dtype=torch.int64)
+    return (x, rows, blocks) if extent.kept else (x, rows)
+
+
+def _name_kept(key: str, x: Tensor, extent: Extent) -> str:
     """The key of a compiled pass in the cache."""
-    return f"{key} | {len(x)} frames, {'to the end' if whole else 'attention'}, rtviz {__version__}"
+    given = "to the end" if extent.whole else "attention"
+    kept = f", tokens of {extent.kept} layers" if extent.kept else ""
+    return f"{key} | {len(x)} frames, {given}{kept}, rtviz {__version__}"
 
 
 def _fingerprint(network: Any) -> str:
@@ -266,10 +278,10 @@ def _fingerprint(network: Any) -> str:
     return found.hexdigest()
 
 
-def _padded(one: Compiled, count: int, x: Tensor, rows: Tensor) -> RawOutputs:
+def _padded(one: Compiled, count: int, x: Tensor, *rest: Tensor) -> RawOutputs:
     """Pad an incomplete batch, such as a video's last, and run it like the others, so that all maps are of one kind."""
     filled = torch.cat([x, x[-1:].expand(count - len(x), *x.shape[1:])])
-    return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, rows)))  # type: ignore[arg-type]
+    return RawOutputs(*(None if found is None else found[: len(x)] for found in one(filled, *rest)))  # type: ignore[arg-type]
 
 
 __all__ = ["MANY_TOKENS", "PAYS", "Compiler"]

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from rtviz.models.probed_network import Overflow, ProbedNetwork, RawOutputs
+from rtviz.models.probed_network import Extent, Overflow, ProbedNetwork, RawOutputs
 
 _RECURS = 3  # a shape that came so often is captured
 _REMEMBERED = 6  # shapes; each holds the memory of one pass
@@ -35,7 +35,7 @@ _streams: dict[tuple[torch.device, str], Any] = {}
 
 _log = logging.getLogger(__name__)
 
-Key = tuple[tuple[int, ...], bool]  # the shape of the input; whether the whole pass
+Key = tuple[tuple[int, ...], Extent]  # the shape of the input
 
 
 class Graphs:
@@ -58,28 +58,29 @@ class Graphs:
     def soon(self) -> None:
         """Nothing to do: shapes that recur are captured anyway."""
 
-    def find(self, x: Tensor, tokens: int, *, whole: bool) -> tuple[str, Graph] | None:
+    def find(self, x: Tensor, tokens: int, extent: Extent) -> tuple[str, Graph] | None:
         """The captured pass for such an input, with its number format; None where the network itself is to run.
 
         Args:
             x: [batch, 3, height, width]. The network is fitted to its size.
             tokens: how many tokens the network works on.
-            whole: tokens, keys and values are wanted too.
+            extent: what it gives.
         """
-        key = tuple(x.shape), whole
+        key = tuple(x.shape), extent
         self._came[key] += 1
         if key not in self._made and self._came[key] < _RECURS:
             return None
-        return self.make(x, tokens, whole=whole)
+        return self.make(x, tokens, extent)
 
-    def make(self, x: Tensor, tokens: int, *, whole: bool, frames: float = math.inf) -> tuple[str, Graph] | None:
+    def make(self, x: Tensor, tokens: int, extent: Extent, *, frames: float = math.inf) -> tuple[str, Graph] | None:
         """As `find`, captured now if it is not yet: that takes so little time that any number of frames pays."""
-        key = tuple(x.shape), whole
+        key = tuple(x.shape), extent
         with self._turn:
             if key not in self._made:
                 try:
                     with _capturing:
-                        self._made[key] = Graph(ProbedNetwork(self._network, tokens, self._layers, whole=whole), x)
+                        probed = ProbedNetwork(self._network, tokens, self._layers, **extent._asdict())
+                        self._made[key] = Graph(probed, x)
                 except torch.OutOfMemoryError:  # there may be room for a pass, if not for what graphs hold
                     _log.debug("no room for a CUDA graph of a pass for inputs of %s", key)
                     for held in [held for held, graph in self._made.items() if graph is not None]:
@@ -115,6 +116,8 @@ class Graph:
             self._stream = _stream(x.device, "replay")
             self._x = torch.zeros_like(x)
             self._rows = torch.zeros(1, dtype=torch.int64, device=x.device)
+            kept = probed.extent.kept
+            self._blocks = torch.zeros(kept, dtype=torch.int64, device=x.device) if kept else None
             self._x.copy_(x)
             before, capturing = torch.cuda.current_stream(), _stream(x.device, "capture")
             capturing.wait_stream(before)
@@ -130,24 +133,30 @@ class Graph:
                     self._found, self._finite = self._forward(probed)
             finally:
                 torch.cuda.set_stream(before)  # torch leaves the capture's in its place where that fails
-            # Another input and another row than those of the capture show whether it reads what it is given.
+            # Another input, row and block than those of the capture show whether it reads what it is given.
             other, row = x.flip(-1), torch.ones(1, dtype=torch.int64)
-            expected = probed(other, row.to(x.device))[0].cpu()
-            differences = (self(other, row).attention - expected).norm(dim=-1) / expected.norm(dim=-1)
-            if not bool((differences <= _SAME).all()):
-                raise RuntimeError(f"a replay is {float(differences.max()):.2g} away from the network")
+            blocks = None if self._blocks is None else torch.full((kept,), probed.blocks - 1)
+            expected = probed(other, row.to(x.device), None if blocks is None else blocks.to(x.device))
+            replayed = self(other, row, blocks)
+            for place in (0, -1) if kept else (0,):  # attention, and the kept layers' tokens
+                found, exact = replayed[place], expected[place].float().cpu()
+                assert found is not None
+                differences = (found.float() - exact).norm(dim=-1) / exact.norm(dim=-1)
+                if not bool((differences <= _SAME).all()):
+                    raise RuntimeError(f"a replay is {float(differences.max()):.2g} away from the network")
 
     def _forward(self, probed: ProbedNetwork) -> tuple[tuple[Tensor, ...], Tensor]:
         """What is captured: the outputs, and whether all of them are finite, which is quicker to check here."""
-        found = probed(self._x, self._rows)
+        found = probed(self._x, self._rows, self._blocks)
         return found, torch.stack([one.isfinite().all() for one in found]).all()
 
-    def __call__(self, x: Tensor, rows: Tensor) -> RawOutputs:
+    def __call__(self, x: Tensor, rows: Tensor, blocks: Tensor | None = None) -> RawOutputs:
         """Run one pass; its outputs are in the CPU's memory.
 
         Args:
             x: [batch, 3, height, width], of the shape that was captured, on the device.
             rows: int64 [1], the token whose row is wanted, in memory of the CPU.
+            blocks: int64 [kept], the blocks whose tokens are wanted, in memory of the CPU, where the extent has such.
 
         Raises:
             Overflow: a value is not finite in fp16.
@@ -161,6 +170,8 @@ class Graph:
                 with torch.cuda.stream(self._stream):
                     self._x.copy_(x, non_blocking=True)
                     self._rows.fill_(int(rows[0]))
+                    if self._blocks is not None and blocks is not None:
+                        self._blocks.copy_(blocks)
                     self._graph.replay()
                     for host, found in zip(hosts, given, strict=True):
                         host.copy_(found, non_blocking=True)

@@ -176,6 +176,7 @@ class Model(ABC):
         count: int = 1,
         resolution: int | None = None,
         features: Collection[str] = (),
+        kept_layers: Sequence[int] = (),
         *,
         frames: float = math.inf,
     ) -> None:
@@ -187,6 +188,7 @@ class Model(ABC):
             count: frames in a batch.
             resolution: short side; the model's own if not given.
             features: what else the passes will have to give, as for one frame.
+            kept_layers: as for `batch`.
             frames: how many are to come. Few are not worth it; once measured, it is known how many are.
 
         Raises:

@@ -16,6 +16,18 @@ class Overflow(Exception):
     """A value of a forward pass is not finite in fp16."""
 
 
+class Extent(NamedTuple):
+    """What a pass gives beside attention and norms.
+
+    Attributes:
+        whole: it runs to the end of the last layer, for tokens, keys and values; attention alone is complete before.
+        kept: so many layers' tokens, too, of a whole pass; which layers is said anew for each pass.
+    """
+
+    whole: bool = False
+    kept: int = 0
+
+
 class RawOutputs(NamedTuple):
     """The outputs of a forward pass; float32, but for the tokens, which are in the network's number format.
 
@@ -25,6 +37,7 @@ class RawOutputs(NamedTuple):
         tokens: [batch, tokens, width], after the last norm; of a whole pass, as are the following.
         keys, values: [batch, heads, tokens, head width], of the last layer.
         attended: [batch, tokens], what the first token attends to in the last layer, mean over the heads.
+        layer_tokens: [batch, kept layers, tokens, width], after each of the kept layers and the last norm; on demand.
     """
 
     attention: Tensor
@@ -33,6 +46,7 @@ class RawOutputs(NamedTuple):
     keys: Tensor | None = None
     values: Tensor | None = None
     attended: Tensor | None = None
+    layer_tokens: Tensor | None = None
 
 
 class ProbedNetwork(nn.Module):
@@ -42,26 +56,37 @@ class ProbedNetwork(nn.Module):
         network: a transformer of timm, fitted to the size of its input; it must stay so during a pass.
         tokens: how many tokens it works on.
         layers: how many layers it has.
-        whole: run to the end of the last layer, for tokens, keys and values; attention alone is complete before.
+        whole, kept: as of Extent.
         elementwise: compute the row without a matrix product, so that a compiler leaves it in float32; the norms, which
             need not be that exact, as products, which it makes quickly.
     """
 
-    def __init__(self, network: nn.Module, tokens: int, layers: int, *, whole: bool, elementwise: bool = False) -> None:
+    def __init__(
+        self, network: Any, tokens: int, layers: int, *, whole: bool, kept: int = 0, elementwise: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
-        self.whole = whole
+        self.extent = Extent(whole, kept)
         self._elementwise = elementwise
         self.tokens, self._layers = tokens, layers
+        self.blocks = len(network.blocks)
         self._norms = TokenNorms.of(network, layers)
 
-    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, rows: Tensor, blocks: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The fields of RawOutputs that the extent has.
+
+        Args:
+            x: [batch, 3, height, width].
+            rows: int64 [1], the token whose row is wanted.
+            blocks: int64 [kept], the blocks whose tokens are wanted.
+        """
         network: Any = self.network
-        stop = None if self.whole else self._layers
+        stop = None if self.extent.whole else self._layers
         probe = AttentionProbe(rows, tokens=self.tokens, stop_after=stop, elementwise=self._elementwise)
         ended = None
+        ends: list[Tensor] | None = [] if blocks is not None else None
         try:
-            with probe, self._norms.taken(as_products=self._elementwise) as found:
+            with probe, self._norms.taken(ends, as_products=self._elementwise) as found:
                 ended = network.forward_features(x)
         except CapturedEnough:
             pass
@@ -70,7 +95,10 @@ class ProbedNetwork(nn.Module):
         last = probe.last
         if ended is None or last is None:
             return attention, norms
-        return attention, norms, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
+        whole = attention, norms, backbone.last_norm(network, ended), last.keys(), last.values(), last.attended()
+        if ends is None or blocks is None:
+            return whole
+        return *whole, backbone.after_blocks(network, ends, blocks)
 
 
-__all__ = ["Overflow", "ProbedNetwork", "RawOutputs"]
+__all__ = ["Extent", "Overflow", "ProbedNetwork", "RawOutputs"]

@@ -21,7 +21,7 @@ from rtviz.models.memory import memory_errors
 from rtviz.models.model import Model, PassRequest
 from rtviz.models.positions import Positions
 from rtviz.models.probe import AttentionInputs, AttentionProbe, CapturedEnough
-from rtviz.models.probed_network import Overflow, RawOutputs
+from rtviz.models.probed_network import Extent, Overflow, RawOutputs
 from rtviz.models.rollout import rolled_out
 from rtviz.models.token_layout import TokenLayout
 from rtviz.models.token_norms import TokenNorms
@@ -31,10 +31,10 @@ from rtviz.words import counted
 # What is there only at the end of a pass; attention is there before the last layer's own output.
 _AT_THE_END = frozenset({"tokens", "norms", "grad", "layer_tokens"}) | cams.METHODS.keys()
 _WHOLE = _AT_THE_END | {"keys", "values"}  # what a fast pass gives only then
-_SLOW = frozenset({"columns", "layer_tokens", "layer_keys"})  # what no fast pass gives
+_SLOW = frozenset({"columns", "layer_keys"})  # what no fast pass gives
 
 _Fields = dict[str, Any]  # of Maps
-FastPass = Callable[[Tensor, Tensor], RawOutputs]  # of an input [batch, 3, height, width] and a row
+FastPass = Callable[..., RawOutputs]  # of an input [batch, 3, height, width] and a row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,6 @@ class _Pass:
         fast: what ran it, if that was not the network itself.
         qk_inputs: what entered the softmax of each layer, if it was kept.
         evidence: of Grad-CAM.
-        layer_tokens: after each of the kept layers and the last norm: [batch, tokens, width].
     """
 
     x: Tensor
@@ -59,7 +58,11 @@ class _Pass:
     fast: FastPass | None = None
     qk_inputs: Sequence[AttentionInputs] = ()
     evidence: gradcam.Evidence | None = None
-    layer_tokens: Sequence[Tensor] = ()
+
+
+def _extent_of(features: Collection[str], kept_layers: Sequence[int]) -> Extent:
+    """How far a pass goes for these features."""
+    return Extent(not _WHOLE.isdisjoint(features), len(kept_layers) if "layer_tokens" in features else 0)
 
 
 class Transformer(Model):
@@ -112,27 +115,33 @@ class Transformer(Model):
         count: int = 1,
         resolution: int | None = None,
         features: Collection[str] = (),
+        kept_layers: Sequence[int] = (),
         *,
         frames: float = math.inf,
     ) -> None:
         if self._fast_passes is not None and _SLOW.isdisjoint(features):
             x = self.prepare([frame] * count, resolution)
-            whole = not _WHOLE.isdisjoint(features)
-            self._fast_passes.make(x, self._layout_of(x).tokens, whole=whole, frames=frames)
+            extent = _extent_of(features, kept_layers)
+            self._fast_passes.make(x, self._layout_of(x).tokens, extent, frames=frames)
 
     def _fast_pass(self, x: Tensor, request: PassRequest) -> FastPass | None:
         """What runs a pass for this input instead of the network, if anything does."""
         found = None
         slow = request.needs_gradients or request.rolled or request.muted or not _SLOW.isdisjoint(request.features)
         if self._fast_passes is not None and not slow:
-            whole = not _WHOLE.isdisjoint(request.features)
-            found = self._fast_passes.find(x, self._layout_of(x).tokens, whole=whole)
+            extent = _extent_of(request.features, request.kept_layers)
+            found = self._fast_passes.find(x, self._layout_of(x).tokens, extent)
         if found is None:
             self.precision, self.backend = self._native, "torch"
             return None
         assert self._fast_passes is not None
         (self.precision, fast), self.backend = found, self._fast_passes.backend
-        return fast
+        return partial(fast, blocks=self._blocks_of(request)) if extent.kept else fast
+
+    def _blocks_of(self, request: PassRequest) -> Tensor:
+        """int64 [kept], the blocks of the kept layers; a block may hold several layers side by side."""
+        per_block = max(1, self.layers // len(self.network.blocks))
+        return torch.tensor([layer // per_block for layer in request.kept_layers], dtype=torch.int64)
 
     # --- a forward pass ---
 
@@ -149,7 +158,7 @@ class Transformer(Model):
             if self.precision == "fp16":
                 checked = [*map(torch.from_numpy, found_cams.values())]
                 if done.fast is None:  # a CUDA graph checks the rest itself
-                    held = (outputs.attention, outputs.norms, outputs.tokens, outputs.keys, outputs.values)
+                    held = outputs._replace(attended=None)
                     checked += [one for one in held if one is not None]
                 if not all(one.isfinite().all() for one in checked):
                     raise Overflow
@@ -184,7 +193,7 @@ class Transformer(Model):
         if fast is not None:
             return _Pass(x, layout, row, fast(x, rows), fast)
         evidence, rows = None, rows.to(self.device)
-        ends: list[Tensor] | None = [] if "layer_tokens" in request.features else None
+        ends: list[Tensor] | None = [] if _extent_of(request.features, request.kept_layers).kept else None
         if request.needs_gradients and self._tap is not None:
             with self._tap.at(0) as leaves:
                 attention, norms, tokens, probe, ended = self._forward(x, rows, request, muted_from, gradients=True)
@@ -202,15 +211,11 @@ class Transformer(Model):
             last.values() if "values" in request.features else None,
             None if tokens is None else last.attended(),
         )
-        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence, self._after_layers(ends, request))
-
-    def _after_layers(self, ends: Sequence[Tensor] | None, request: PassRequest) -> list[Tensor]:
-        """What the kept layers end with, after the last norm; a block may hold several layers side by side."""
-        if not ends:
-            return []
-        per_block = max(1, self.layers // len(ends))
-        with self._no_grad():
-            return [backbone.normed(self.network, ends[layer // per_block]) for layer in request.kept_layers]
+        if ends:
+            with self._no_grad():
+                kept = backbone.after_blocks(self.network, ends, self._blocks_of(request).to(self.device))
+            outputs = outputs._replace(layer_tokens=kept)
+        return _Pass(x, layout, row, outputs, None, probe.qk_inputs, evidence)
 
     def _forward(
         self,
@@ -287,15 +292,20 @@ class Transformer(Model):
         """The outputs that are requested, in the CPU's memory, in float32; attention as [batch, layers, heads, tokens],
         and what CLS attends to on the grid of patches."""
         outputs = done.outputs
-        tokens, keys, values = (
+        tokens, keys, values, layer_tokens = (
             held.float().cpu() if held is not None and name in features else None
-            for name, held in (("tokens", outputs.tokens), ("keys", outputs.keys), ("values", outputs.values))
+            for name, held in (
+                ("tokens", outputs.tokens),
+                ("keys", outputs.keys),
+                ("values", outputs.values),
+                ("layer_tokens", outputs.layer_tokens),
+            )
         )
         attended = None
-        if tokens is not None and outputs.attended is not None and self.has_cls:
+        if not {"tokens", "layer_tokens"}.isdisjoint(features) and outputs.attended is not None and self.has_cls:
             attended = done.layout.row_on_grid(outputs.attended).cpu()
         norms = outputs.norms.float().cpu()
-        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), norms, tokens, keys, values, attended)
+        return RawOutputs(outputs.attention[:, :, :, 0].cpu(), norms, tokens, keys, values, attended, layer_tokens)
 
     def _maps_of(
         self, place: int, request: PassRequest, done: _Pass, outputs: RawOutputs, found_cams: Mapping[str, Floats]
@@ -319,7 +329,7 @@ class Transformer(Model):
             keys_layer=None if outputs.keys is None else self.layers - 1,
             values=None if outputs.values is None else layout.heads_on_grid(outputs.values[place]),
             attended=None if outputs.attended is None else outputs.attended[place].numpy().copy(),
-            **self._of_layers(place, request, done),
+            **self._of_layers(place, request, done, outputs),
             discovery_features=self.card.discovery_features,
             cams={method: (maps[place].copy(),) for method, maps in found_cams.items()},
             noise=rounding_noise(float(torch.finfo(self._dtype).eps)),
@@ -327,12 +337,12 @@ class Transformer(Model):
             rolled=request.rolled,
         )
 
-    def _of_layers(self, place: int, request: PassRequest, done: _Pass) -> dict[str, Any]:
+    def _of_layers(self, place: int, request: PassRequest, done: _Pass, outputs: RawOutputs) -> dict[str, Any]:
         """The fields of Maps that are of the kept layers."""
         found: dict[str, Any] = {"kept_layers": request.kept_layers}
         layout = done.layout
-        if done.layer_tokens:
-            tokens = torch.stack([one[place] for one in done.layer_tokens]).float().cpu()
+        if outputs.layer_tokens is not None:
+            tokens = outputs.layer_tokens[place]
             found["layer_tokens"] = layout.heads_on_grid(tokens)
             found["layer_prefix_tokens"] = tokens[:, : layout.prefix].numpy().copy()
         if "layer_keys" in request.features:

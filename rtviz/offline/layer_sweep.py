@@ -38,13 +38,13 @@ def possible(heads: int, anew: bool = False) -> tuple[str, ...]:
 
     Args:
         heads: of the model.
-        anew: with another forward pass for each of them, which rollout needs, too.
+        anew: with another forward pass for each of them, which rollout and PCA need.
     """
     by_layer = [views.find(name) for name in views.names(by_layer=True)]
     if not heads:
         return tuple(view.name for view in by_layer if not view.needs_heads)
     # Of a transformer, there is a class activation map of the last layer only.
-    return tuple(view.name for view in by_layer if "cam" not in view.needs and (anew or "rollout" not in view.needs))
+    return tuple(view.name for view in by_layer if "cam" not in view.needs and (anew or not view.anew_by_layer))
 
 
 def check_view(view: str, model: str, heads: int) -> None:
@@ -84,7 +84,7 @@ def sweep(
 
     Args:
         maps: of the frame; they have every layer's attention.
-        predict: gives the maps for other settings; called for each layer where the maps depend on it (rollout).
+        predict: gives the maps for other settings; called for each layer where the maps depend on it (rollout, PCA).
 
     Yields:
         RGB uint8 pictures as `rtviz.engine.drawing.draw` returns them, each with the number of its layer written on it,
@@ -98,7 +98,7 @@ def sweep(
     index = 0
     for layer in range(maps.layers):
         here = views.resolve_head(frame, maps, settings.replace(layer=layer))
-        if "rollout" in view.needs and predict is not None:
+        if view.anew_by_layer and predict is not None:
             maps = predict(here)
         picture = draw(frame, maps, here).overlay
         start = times[layer]

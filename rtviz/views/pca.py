@@ -1,4 +1,4 @@
-"""The view `pca`: principal components of the patch tokens as colours, of the figure first; or one component alone."""
+"""The view `pca`: principal components of a layer's patch tokens as colours, of the figure first; or one component."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from rtviz.views import heatmap
 from rtviz.views.base import Memory
 from rtviz.views.pca_basis import PcaBasis, attended_of, flat_tokens, load
 from rtviz.views.pca_components import Components, above_first, paint
-from rtviz.views.selection import key_of
+from rtviz.views.selection import key_of, layer_of
 
 # In steps of this many seconds, too small to notice: following costs as much as drawing.
 _STEP_SECONDS = 0.1
 
 
 def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
-    """The first three principal components of the figure's patch tokens as red, green and blue.
+    """The first three principal components of the figure's patch tokens after the layer as red, green and blue.
 
     The components are fitted on the first frame and follow the stream slowly, so that a colour keeps its meaning; when
     the memory is reset, they are fitted anew. Those of a basis from a file stay as they are.
 
     Raises:
-        SourceMissing, SettingsError: the basis cannot be read, or is of another model.
+        SourceMissing, SettingsError: the basis cannot be read, or is of another model or layer; the model has no such
+            layer.
+        ValueError: the maps were made without that layer's tokens.
     """
-    if maps.tokens is None:
-        raise ValueError("pca needs the patch tokens")
+    layer = layer_of(maps, settings)
+    tokens, attended = flat_tokens(maps, layer), attended_of(maps)
     if settings.pca_component:
-        return _one(frame, maps, settings, memory)
-    tokens, attended = flat_tokens(maps), attended_of(maps)
+        return _one(frame, maps, settings, memory, layer, tokens)
     if settings.pca_basis is not None:
-        components = load(settings.pca_basis, maps).colors
+        components = load(settings.pca_basis, maps, layer).colors
     else:
         figure = above_first(tokens, attended) if settings.pca_figure == "component" else attended
-        components = _followed(frame, tokens, figure, memory, key_of(maps, settings, "pca", settings.pca_figure))
+        components = _followed(frame, tokens, figure, memory, key_of(maps, settings, "pca", layer, settings.pca_figure))
     return _lay(frame.pixels, components.project(tokens).reshape(4, *maps.grid), settings)
 
 
@@ -54,20 +55,20 @@ def _followed(frame: Frame, tokens: Floats, attended: Floats, memory: Memory | N
     return components
 
 
-def _one(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
+def _one(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None, layer: int, tokens: Floats) -> Pixels:
     """One component of all patches as light, and its share of their variance. Without a file it is fitted on the
     stream's first frame."""
-    key = key_of(maps, settings, "pca", "basis")
+    key = key_of(maps, settings, "pca", layer, "basis")
     basis: PcaBasis | None = None
     if settings.pca_basis is not None:
-        basis = load(settings.pca_basis, maps)
+        basis = load(settings.pca_basis, maps, layer)
     elif memory is not None:
         basis = memory.get(key)
     if basis is None:
-        basis = PcaBasis.fit([maps])
+        basis = PcaBasis.fit([maps], layer)
         if memory is not None:
             memory[key] = basis
-    along, share = basis.along(flat_tokens(maps), settings.pca_component)
+    along, share = basis.along(tokens, settings.pca_component)
     place = settings.pca_component - 1
     low, high = basis.low[place], basis.high[place]
     values = np.clip((along - low) / max(float(high - low), 1e-12), 0, 1).reshape(maps.grid).astype(np.float32)

@@ -20,10 +20,11 @@ _KIND = "rtviz PCA basis 1"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PcaBasis:
-    """Principal components of the patch tokens of some frames.
+    """Principal components of the patch tokens of some frames, after one layer and the model's last norm.
 
     Attributes:
         model: whose tokens they are.
+        layer: after which they are, counted from 0.
         colors: the figure's three components as colours, as the view `pca` draws them.
         mean: float32 [width], of all patches.
         directions: float32 [width, MOST_COMPONENTS], orthonormal, the principal components of all patches, the one with
@@ -32,6 +33,7 @@ class PcaBasis:
     """
 
     model: str
+    layer: int
     colors: Components
     mean: Floats
     directions: Floats
@@ -39,15 +41,19 @@ class PcaBasis:
     high: Floats
 
     @classmethod
-    def fit(cls, maps: list[Maps]) -> PcaBasis:
+    def fit(cls, maps: list[Maps], layer: int = -1) -> PcaBasis:
         """The basis of all patches of these maps together.
 
+        Args:
+            maps: of one model, with the patch tokens of the layer.
+            layer: negative ones count from the end.
+
         Raises:
-            ValueError: there are none, or they lack the patch tokens.
+            ValueError: there are none, or they lack those tokens.
         """
-        if not maps or any(one.tokens is None for one in maps):
+        if not maps:
             raise ValueError("a basis is fitted on maps that hold the patch tokens")
-        tokens = np.concatenate([flat_tokens(one) for one in maps])
+        tokens = np.concatenate([flat_tokens(one, layer) for one in maps])
         attended = np.concatenate([attended_of(one) for one in maps])
         mean = tokens.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = tokens - mean
@@ -57,7 +63,15 @@ class PcaBasis:
         low, high = np.percentile(centred @ directions, (2, 98), axis=0)
         colors = Components.fit(tokens, attended)
         kept = np.float32
-        return cls(maps[0].model, colors, mean, directions.astype(kept), low.astype(kept), high.astype(kept))
+        return cls(
+            maps[0].model,
+            layer % maps[0].layers,
+            colors,
+            mean,
+            directions.astype(kept),
+            low.astype(kept),
+            high.astype(kept),
+        )
 
     def along(self, tokens: Floats, component: int) -> tuple[Floats, float]:
         """Where tokens [patches, width] lie along a component, counted from 1: float32 [patches]; and its share of
@@ -79,6 +93,7 @@ class PcaBasis:
         arrays |= {
             "kind": np.array(_KIND),
             "model": np.array(self.model),
+            "layer": np.array(self.layer),
             "mean": self.mean,
             "directions": self.directions,
             "low": self.low,
@@ -91,20 +106,26 @@ class PcaBasis:
             raise OutputUnwritable(f"cannot write {path}: {error.strerror}") from None
 
 
-def load(path: str, maps: Maps) -> PcaBasis:
-    """The basis in a file, for these maps.
+def load(path: str, maps: Maps, layer: int = -1) -> PcaBasis:
+    """The basis in a file, for a layer of these maps.
+
+    Args:
+        layer: negative ones count from the end.
 
     Raises:
         SourceMissing: the file cannot be read.
-        SettingsError: it holds no basis, or one of another model.
+        SettingsError: it holds no basis, or one of another model, layer or width.
+        ValueError: the maps lack the patch tokens of the layer.
     """
     try:
         basis = _read(path, Path(path).stat().st_mtime_ns)
     except OSError as error:
         raise SourceMissing(f"cannot read the PCA basis {path}: {error.strerror}") from None
-    width = 0 if maps.tokens is None else maps.tokens.shape[-1]
-    if basis.model != maps.model or len(basis.mean) != width:
-        raise SettingsError("pca_basis", path, f"a basis of {maps.model} (this one is of {basis.model})")
+    wanted = maps.model, layer % maps.layers, flat_tokens(maps, layer).shape[-1]
+    given = basis.model, basis.layer, len(basis.mean)
+    if given != wanted:
+        allowed, there = (f"{model} after layer {number} (width {width})" for model, number, width in (wanted, given))
+        raise SettingsError("pca_basis", path, f"a basis of {allowed}; this one is of {there}")
     return basis
 
 
@@ -118,15 +139,23 @@ def _read(path: str, changed_ns: int) -> PcaBasis:
             for name in ("spread", "pts_seconds"):
                 colors[name] = float(colors[name])
             arrays = (held[name] for name in ("mean", "directions", "low", "high"))
-            return PcaBasis(str(held["model"]), Components(**colors), *arrays)
+            return PcaBasis(str(held["model"]), int(held["layer"]), Components(**colors), *arrays)
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         raise SettingsError("pca_basis", path, "a file that `rtviz pca-basis` wrote") from None
 
 
-def flat_tokens(maps: Maps) -> Floats:
-    """The patch tokens: float32 [patches, width]."""
-    assert maps.tokens is not None
-    return maps.tokens.reshape(-1, maps.tokens.shape[-1])
+def flat_tokens(maps: Maps, layer: int = -1) -> Floats:
+    """The patch tokens after a layer: float32 [patches, width].
+
+    Raises:
+        ValueError: the maps do not hold them.
+    """
+    tokens = maps.tokens_after(layer)
+    if tokens is None:
+        raise ValueError(
+            f"these maps hold no tokens of layer {layer}: request 'layer_tokens' with kept_layers [{layer}]"
+        )
+    return tokens.reshape(-1, tokens.shape[-1])
 
 
 def attended_of(maps: Maps) -> Floats:

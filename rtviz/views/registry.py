@@ -36,10 +36,10 @@ class ViewInfo:
         label: the name in menus.
         help: one sentence.
         key: the key that shows the view; a capital letter is typed with Shift.
-        needs: what Maps must hold: "attention", "tokens", "keys", "features" (keys, values or tokens, whichever finds
-            objects in the model's family), "labels" (of marked objects, once there are any), "references" (of the
-            pictures that the settings name), "prompts" (of those that their prompts name), "cam",
-            "rollout", "unablated", "norms", "columns".
+        needs: what Maps must hold: "attention", "layer_tokens" (patch tokens after the layer of the settings), "keys",
+            "features" (keys, values or tokens, whichever finds objects in the model's family), "labels" (of marked
+            objects, once there are any), "references" (of the pictures that the settings name), "prompts" (of those
+            that their prompts name), "cam", "rollout", "unablated", "norms", "columns".
             A view without needs runs without a model.
         headless: whether it can also show a model that has no attention heads.
         follows_pointer: whether, in the app, it queries the patch under the pointer until one is clicked.
@@ -85,6 +85,11 @@ class ViewInfo:
         return "attention" in self.needs and not self.headless
 
     @property
+    def anew_by_layer(self) -> bool:
+        """Whether each layer needs a forward pass of its own."""
+        return not self.needs.isdisjoint({"rollout", "layer_tokens"})
+
+    @property
     def one_head(self) -> bool:
         """Whether the whole picture shows one head, or one combination of heads."""
         return "head" in self.reads and not self.mosaic
@@ -97,11 +102,15 @@ class ViewInfo:
     @property
     def subject(self) -> str:
         """What it shows, and a convolutional network does not have."""
-        return "patch tokens" if self.needs & {"tokens", "keys", "features", "labels"} else "attention heads"
+        return (
+            "patch tokens"
+            if self.needs & {"tokens", "layer_tokens", "keys", "features", "labels"}
+            else "attention heads"
+        )
 
 
 _ATTENTION = frozenset({"attention"})
-_TOKENS = frozenset({"attention", "tokens"})
+_LAYER_TOKENS = frozenset({"attention", "layer_tokens"})
 _KEYS = frozenset({"attention", "keys"})
 _FEATURES = frozenset({"attention", "features"})
 _LABELS = frozenset({"attention", "labels"})
@@ -157,8 +166,9 @@ VIEWS = (
              titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer",
              meaning="How long each patch's vector is: large networks hide notes of their own in a few very long ones.",
              paper="Darcet et al., 2024"),
-    ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p", _TOKENS,
-             reads=frozenset({"pca_component", "pca_figure", "pca_basis"}), titles=("PCA",),
+    ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p",
+             _LAYER_TOKENS, by_layer=True, reads=frozenset({"pca_component", "pca_figure", "pca_basis"}),
+             titles=("PCA after layer {layer}", "PCA after L{layer}", "PCA L{layer}"), layer_word="after layer",
              meaning="Patches that the network finds alike have the same colour: parts of a body, or an object.",
              paper="Oquab et al., 2023"),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 
-def needs(settings: Settings, discovery_features: str) -> frozenset[str]:
-    """What maps must hold for the view of the settings; "keys", "values" or "tokens" where its row says "features".
+def needs(settings: Settings, layers: int, discovery_features: str) -> frozenset[str]:
+    """What maps must hold for the view of the settings: "keys", "values" or "tokens" where its row says "features";
+    "tokens" where it says "layer_tokens", and the layer is the last.
 
     Args:
+        layers: how many the model has.
         discovery_features: of the model's card.
     """
     view = registry.find(settings.view)
+    if "layer_tokens" in view.needs and not kept_layers(settings, layers):
+        return view.needs - {"layer_tokens"} | {"tokens"}
     if "features" not in view.reads:
         return view.needs
     return view.needs - {"keys", "tokens", "features"} | {compared_by(settings, discovery_features)}
@@ -42,11 +46,20 @@ def compared_by(settings: Settings, discovery_features: str) -> str:
 def features(settings: Settings, model: Model) -> set[str]:
     """What the maps must hold beside attention, as `Model.batch` calls it; for a model without heads the method of its
     class activation map."""
-    needed = needs(settings, model.card.discovery_features)
+    needed = needs(settings, model.layers, model.card.discovery_features)
     wanted = {settings.cam_method(bool(model.heads))} if "cam" in needed or not model.heads else set()
     if settings.track and model.heads:
         wanted.add("tokens")
-    return wanted | (needed & {"tokens", "keys", "values", "norms", "columns", "rollout", "unablated"})
+    on_demand = {"tokens", "layer_tokens", "keys", "values", "norms", "columns", "rollout", "unablated"}
+    return wanted | (needed & on_demand)
+
+
+def kept_layers(settings: Settings, layers: int) -> tuple[int, ...]:
+    """Which layers' tokens the view of the settings needs beside those that a model of so many layers ends with, as
+    `Model.batch` calls it."""
+    layer = explained_layer(settings.layer, layers, 0)
+    shown = "layer_tokens" in registry.find(settings.view).needs and layer != layers - 1
+    return (layer,) if shown else ()
 
 
 def pictured(settings: Settings) -> tuple[Reference, ...] | tuple[Prompt, ...]:
@@ -78,6 +91,11 @@ def fit(settings: Settings, maps: Maps | None) -> Settings:
             changes |= {"target": maps.explained.target, "layer": maps.explained.layer}
         if maps.has_attention:  # of a transformer there is only the last layer
             changes["layer"] = -1
+    elif "layer_tokens" in view.needs and maps.tokens_after(changes.get("layer", settings.layer)) is None:
+        held = (*maps.kept_layers, maps.layers - 1)
+        other = next((layer for layer in held if maps.tokens_after(layer) is not None), None)
+        # The layer that they hold stays until the new one is there.
+        changes |= {"view": registry.fallback(has_attention=True)} if other is None else {"layer": other}
     elif not _has_what_is_drawn(maps, settings):
         changes["view"] = registry.fallback(has_attention=True)
     return settings.replace(**changes) if changes else settings
@@ -104,12 +122,14 @@ def has_features(maps: Maps, settings: Settings) -> bool:
 
 def _has_what_is_drawn(maps: Maps, settings: Settings) -> bool:
     """Whether the view can draw these maps, even if they were made for other settings."""
-    needed = needs(settings, maps.discovery_features)
+    needed = needs(settings, maps.layers, maps.discovery_features)
     if "labels" in needed and settings.track and maps.labels is None:
         return False
     if "unablated" in needed and maps.muted and maps.unablated is None:
         return False
-    wide = {"tokens": maps.tokens, "keys": maps.keys, "values": maps.values}
+    by_layer = "layer_tokens" in registry.find(settings.view).needs
+    tokens = maps.tokens_after(explained_layer(settings.layer, maps.layers, 0)) if by_layer else maps.tokens
+    wide = {"tokens": tokens, "layer_tokens": tokens, "keys": maps.keys, "values": maps.values}
     norms = maps.norms if maps.norms is not None and len(maps.norms) == maps.layers else None
     held = {**wide, "norms": norms, "columns": maps.columns, "rollout": maps.rollout, "cam": maps.cams or None}
     return not any(name in needed and there is None for name, there in held.items())
@@ -173,7 +193,6 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
 
 
 __all__ = [
-    "answers", "compared_by", "features", "fit", "has_features", "having", "muted", "needs", "pictured",
-    "unread",
-    "with_default_view",
+    "answers", "compared_by", "features", "fit", "has_features", "having", "kept_layers", "muted", "needs", "pictured",
+    "unread", "with_default_view",
 ]  # fmt: skip

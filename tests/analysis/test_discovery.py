@@ -499,8 +499,8 @@ def test_a_family_has_its_own_features_and_they_can_be_chosen() -> None:
     by_keys = objects.discover(GRAY, maps, Settings(view="objects", features="keys"))
     assert not by_keys.mask.any()
     assert (by_keys.features, by_keys.remark) == ("keys", "all patches are alike")
-    assert needs(Settings(view="objects"), "values") == {"attention", "values"}
-    assert needs(Settings(view="objects", features="tokens"), "values") == {"attention", "tokens"}
+    assert needs(Settings(view="objects"), 12, "values") == {"attention", "values"}
+    assert needs(Settings(view="objects", features="tokens"), 12, "values") == {"attention", "tokens"}
     memory = views.Memory()
     for settings in (Settings(view="objects"), Settings(view="objects", features="keys")):
         objects.discover(GRAY, maps, settings, memory)
@@ -562,7 +562,7 @@ def test_the_setting_is_checked_and_the_keys_are_needed() -> None:
     maps = maps_with(halves(4))
     with pytest.raises(ValueError, match="hold no keys"):
         views.draw(GRAY, Maps(maps.attention, maps.prefix, "cls", "tiny", 16, (96, 96)), Settings(view="objects"))
-    assert needs(Settings(view="objects"), "keys") >= {"keys"}
+    assert needs(Settings(view="objects"), 12, "keys") >= {"keys"}
 
 
 def test_a_stream_is_remembered_by_method_and_a_paused_frame_stays() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from typed import present
 
 from rtviz.analysis.optical_flow import FlowWarper
 from rtviz.bench import measure_warping
@@ -20,10 +23,10 @@ def world(dx: int, dy: int) -> Frame:
     return Frame(np.ascontiguousarray(texture[50 - dy : 50 - dy + SIZE[0], 50 - dx : 50 - dx + SIZE[1]]))
 
 
-def maps_of(attention: np.ndarray, **more: np.ndarray) -> Maps:
+def maps_of(attention: np.ndarray, **more: Any) -> Maps:
     layers, heads = attention.shape[:2]
     prefix = np.zeros((layers, heads, 1), np.float32)
-    return Maps(attention.astype(np.float32), prefix, "cls", "tiny", 16, (240, 320), **more)  # type: ignore[arg-type]
+    return Maps(attention.astype(np.float32), prefix, "cls", "tiny", 16, (240, 320), **more)
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(12, 0), (-9, 7), (0, -16)])
@@ -80,12 +83,14 @@ def test_features_are_carried_too() -> None:
     keys = random.random((2, 15, 20, 3)).astype(np.float32)
     norms = np.ones((1, 15, 20), np.float32)
     norms[0, 7, 9] = 10
-    before = maps_of(random.random((1, 2, 15, 20)), tokens=tokens, keys=keys, norms=norms, columns=norms[None])
+    wide: Any = {"tokens": tokens, "keys": keys, "layer_tokens": tokens[None], "kept_layers": (0,)}
+    before = maps_of(random.random((1, 2, 15, 20)), **wide, norms=norms, columns=norms[None])
     after = FlowWarper().warp(before, world(0, 0), world(16, 0))
     assert after.tokens is not None
     assert after.keys is not None
     assert np.abs(after.tokens[3:-3, 5:-3] - tokens[3:-3, 4:-4]).mean() < 0.12
     assert np.abs(after.keys[:, 3:-3, 5:-3] - keys[:, 3:-3, 4:-4]).mean() < 0.12
+    np.testing.assert_array_equal(present(after.layer_tokens)[0], after.tokens)
     assert after.norms is not None
     assert after.norms.argmax() == np.ravel_multi_index((0, 7, 10), after.norms.shape)
     assert after.columns is not None

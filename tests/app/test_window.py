@@ -374,14 +374,20 @@ def test_the_components_of_pca_are_saved_and_stay(make: Make, qtbot: QtBot, tmp_
     assert "where the view PCA shows them" in window.canvas.toast_text
     assert not list(tmp_path.glob("*.npz"))
     window.change(view="pca")
-    wait(qtbot, lambda: window.canvas.result.maps.tokens is not None)  # type: ignore[union-attr]
+    wait(qtbot, lambda: drawn_with(window).view == "pca")
     qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
     (path,) = tmp_path.glob("*-pca.npz")
     assert window.session.settings.pca_basis == str(path)
+    window.change(layer=1, pca_basis=None)
+    wait(qtbot, lambda: drawn_with(window).layer == 1)
+    qtbot.keyClick(window.canvas, Qt.Key_B, Qt.ControlModifier)
+    (other,) = set(tmp_path.glob("*-pca*.npz")) - {path}
+    with np.load(other) as held:
+        assert int(held["layer"]) == 1
     result = window.canvas.result
     assert result is not None
     assert result.maps is not None
-    assert load_basis(str(path), result.maps).model == result.maps.model
+    assert load_basis(str(other), result.maps, 1).model == result.maps.model
 
 
 def test_a_shifted_click_sets_the_second_token_where_the_view_has_one(make: Make, qtbot: QtBot) -> None:

@@ -334,7 +334,7 @@ def test_in_a_mosaic_objects_are_outlined_on_every_copy_of_the_frame() -> None:
         ({"layer": 11, "head": "max"}, "layer 2 · max of heads", "L2"),
         ({"layer": 0, "view": "heads"}, "layer 0 · all heads", "L0"),
         ({"view": "grid"}, "all layers and heads", "all layers"),
-        ({"view": "pca"}, "PCA", "PCA"),
+        ({"view": "pca"}, "PCA after layer 2", "PCA L2"),
         ({"view": "objects", "objects": "lost"}, "LOST", "LOST"),
         ({"view": "rollout", "layer": 1}, "rollout to layer 1", "L1"),
         ({"view": "cam"}, "layer 2 · EigenCAM", "L2"),

@@ -154,6 +154,24 @@ def test_tokens_keys_and_values_come_along_and_another_query_is_answered() -> No
         assert apart(asked.attention, other.attention) > 5e-2, "it is the other query's"
 
 
+def test_one_compiled_pass_gives_the_tokens_of_any_layer(tmp_path: Path) -> None:
+    model, exact = load(precision="fp32", backend="openvino"), load(precision="fp32", backend="torch")
+    for kept in ((0,), (3,), (-1,)):
+        wanted: Any = {"features": {"layer_tokens", "rows"}, "kept_layers": kept}
+        (found,), (true,) = (one.batch([picture()], **wanted) for one in (model, exact))
+        assert (model.backend, exact.backend) == ("openvino", "torch")
+        assert found.kept_layers == (kept[0] % model.layers,)
+        assert present(found.layer_tokens).shape == present(true.layer_tokens).shape
+        np.testing.assert_allclose(present(found.layer_tokens), present(true.layer_tokens), atol=2e-3)
+        np.testing.assert_allclose(present(found.layer_prefix_tokens), present(true.layer_prefix_tokens), atol=2e-3)
+        np.testing.assert_allclose(present(found.attended), present(true.attended), atol=1e-4)
+        assert found.tokens is None
+        assert apart(found.ask(PLACE).attention, true.ask(PLACE).attention) < 1e-3
+    assert len(list((tmp_path / "cache").glob("compiled/*.blob"))) == 0, "what is required is not kept"
+    fast = present(model._fast_passes)  # type: ignore[attr-defined]
+    assert len(fast._made) == 1, "a layer is no pass of its own"
+
+
 def test_what_openvino_does_not_give_torch_does() -> None:
     model, exact = load(TINY, precision="int8"), load(TINY, precision="fp32")
     for asked in ({"features": {"rollout"}}, {"mute": [HeadOf(0, 1)]}, {"features": {"grad"}}):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typed import present
 
 import rtviz
 from rtviz.engine.engine import Engine
@@ -149,6 +150,16 @@ class TestOnCuda:
         asked = maps.ask(PLACE)
         assert apart(asked.attention, rtviz.load(TINY, device="cpu", resolution=112)(scene(), PLACE).attention) < 2e-2
         assert not np.array_equal(asked.attention, maps.attention)
+
+    def test_one_graph_gives_the_tokens_of_any_layer(self) -> None:
+        model, exact = rtviz.load(TINY, device="cuda", resolution=112), rtviz.load(TINY, device="cpu", resolution=112)
+        for layer in (2, 7, 11):
+            wanted: Any = {"features": {"layer_tokens"}, "kept_layers": [layer]}
+            for _ in range(4):
+                (found,) = model.batch([scene()], **wanted)
+            (true,) = exact.batch([scene()], **wanted)
+            assert model.backend == "graph"
+            assert apart(present(found.layer_tokens), present(true.layer_tokens)) < 5e-2
 
     def test_many_sizes_come_and_go(self) -> None:
         """More than graphs and positions are remembered: what a graph reads must outlive what the model forgets."""

@@ -97,9 +97,8 @@ def test_the_registry_names_what_can_be_drawn() -> None:
         assert view.label
         assert view.help
         assert view.needs <= {
-            "attention", "tokens", "keys", "features", "labels", "references", "prompts", "cam", "rollout", "unablated",
-            "norms",
-            "columns",
+            "attention", "tokens", "layer_tokens", "keys", "features", "labels", "references", "prompts", "cam",
+            "rollout", "unablated", "norms", "columns",
         }  # fmt: skip
 
 
@@ -665,8 +664,8 @@ def test_similarity_is_of_the_features_that_are_asked_for(features: str) -> None
     other = replace(maps, keys=-present(maps.keys) * 3 + 1)
     assert (views.draw(frame, other, settings) == views.draw(frame, maps, settings)).all()
     assert (views.draw(frame, other, by_keys) != views.draw(frame, maps, by_keys)).any()
-    assert needs(settings, "values") == {"attention", features}
-    assert needs(by_keys, "values") == {"attention", "keys"}
+    assert needs(settings, 12, "values") == {"attention", features}
+    assert needs(by_keys, 12, "values") == {"attention", "keys"}
 
 
 def test_similarity_to_cls_is_similarity_to_what_it_attends_to() -> None:
