@@ -136,15 +136,6 @@ def problem(subject: Subject, choices: Choices, taken: Sequence[Path]) -> str:
     return ""
 
 
-<<<<<<< HEAD
-def proposal(subject: Subject, settings: Settings, folder: Path, suffix: str, taken: Sequence[Path]) -> Path:
-    """A name for the output that is free: the source's, and the view's."""
-    place = subject.place or ""
-    if place.startswith(WEB):
-        place = unquote(urlsplit(place).path)
-    stem = Path(place).stem if not place.startswith("scene:") else "scene"
-    stem = f"{stem or 'render'}-{settings.view}"
-=======
 def without_masks(settings: Settings) -> str:
     """Why the view of the settings has no masks, in a sentence; empty if it has."""
     view = views.find(settings.view)
@@ -160,9 +151,11 @@ def without_masks(settings: Settings) -> str:
 
 def proposal(subject: Subject, what: str, folder: Path, suffix: str, taken: Sequence[Path]) -> Path:
     """A name for the output that is free: the source's, and what is written of it."""
-    stem = Path(subject.place or "").stem if not (subject.place or "").startswith("scene:") else "scene"
+    place = subject.place or ""
+    if place.startswith(WEB):
+        place = unquote(urlsplit(place).path)
+    stem = Path(place).stem if not place.startswith("scene:") else "scene"
     stem = f"{stem or 'render'}-{what}"
->>>>>>> main
     path, number = folder / f"{stem}{suffix}", 2
     while path.exists() or path in taken:
         path, number = folder / f"{stem}-{number}{suffix}", number + 1

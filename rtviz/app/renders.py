@@ -19,12 +19,8 @@ from typing import Any
 
 from PyQt5.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
-<<<<<<< HEAD
 from rtviz.app import remedies
-from rtviz.offline.command import render_arguments
-=======
 from rtviz.offline.command import masks_arguments, render_arguments
->>>>>>> main
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import leftover
 from rtviz.words import counted
