@@ -45,17 +45,17 @@ class ViewPanel(QWidget):
         column.setSpacing(8)
         grid = QGridLayout()
         grid.setSpacing(4)
-        names = views.names()
-        last = len(names) % _ABREAST or _ABREAST  # buttons of the last row, which share it
+        shown = views.names()
+        last = len(shown) % _ABREAST or _ABREAST  # buttons of the last row, which share it
         self.views: dict[str, QToolButton] = {}
-        for place, name in enumerate(names):
+        for place, name in enumerate(shown):
             info = views.find(name)
             button = self._choice(info.label, f"view_{name}", bindings)
             button.setProperty("dense", True)
             button.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)  # the same share of the panel each
             self.views[name] = button
             down, across = divmod(place, _ABREAST)
-            wide = _PARTS // (last if place >= len(names) - last else _ABREAST)
+            wide = _PARTS // (last if place >= len(shown) - last else _ABREAST)
             grid.addWidget(button, down, across * wide, 1, wide)
         for part in range(_PARTS):
             grid.setColumnStretch(part, 1)
