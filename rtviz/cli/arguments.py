@@ -25,7 +25,7 @@ def add_options(
     title: str,
     several_models: bool = False,
     resolution: str | None = None,
-    shown: Sequence[str] | None = None,
+    shown: tuple[str, ...] = (),
 ) -> None:
     """Add the flags of a schema; a flag that is not given leaves no attribute, so that a preset's value shows through.
 
