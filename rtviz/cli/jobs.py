@@ -82,7 +82,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_settings(
         masks, (*MODEL_INPUT, *MASK_FIELDS), "whose masks",
-        resolution=f"224; of a picture by itself {STILL_RESOLUTION}",
+        resolution=f"224; of a picture by itself {STILL_RESOLUTION}", shown=views.names(masks=True),
     )  # fmt: skip
     add_output_settings(
         masks, ("start", "end", "every", "video_stream", "audio_stream", "quality", "batch", "overwrite"),

@@ -693,3 +693,10 @@ sys.exit(main())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "rtviz" in done.stdout
+
+
+def test_the_help_of_masks_names_the_views_that_have_some() -> None:
+    said = rtviz("masks", "--help").stdout
+    assert "--view mask|objects|track|prompts" in said
+    assert "(heatmap)" not in said
+    assert "(heatmap)" in rtviz("render", "--help").stdout
