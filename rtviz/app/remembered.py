@@ -95,7 +95,8 @@ class Remembered:
 
     def read_keys(self) -> list[str]:
         """Read the keys again. Returns what cannot be read; then the keys stay as they were."""
-        before, self.problems, keys = self.problems, [], {}
+        keys: dict[str, Any] = {}
+        before, self.problems = self.problems, []
         for path in (self.folder / "config.toml", self.config):
             if path is not None:
                 keys |= _table(self._read(path), "keys")

@@ -71,7 +71,12 @@ class Window(Layout):
         self.setAcceptDrops(True)
         self._finder = Finder()
         self.commands = Commands(
-            session, remembered, self.bindings, self.toast_requested.emit, lambda: self.models.names_here
+            session,
+            remembered,
+            self.bindings,
+            self.toast_requested.emit,
+            lambda: self.models.names_here,
+            self.canvas.seen,
         )
         self.presenter = Presenter(self, session, self.commands)
         show_settings = self._show_settings
