@@ -82,9 +82,9 @@ class Rendering(QObject):
             return True
         question = QMessageBox(self._layout)
         question.setWindowTitle("Quit rtviz")
-        question.setText(f"{counted(unfinished, 'render')} {'is' if unfinished == 1 else 'are'} not finished.")
-        question.setInformativeText("Quitting cancels what is being rendered, and deletes what was written of it.")
-        stay = question.addButton("Go on rendering", QMessageBox.RejectRole)
+        question.setText(f"{counted(unfinished, 'file')} {'is' if unfinished == 1 else 'are'} not finished.")
+        question.setInformativeText("Quitting cancels what is being written, and deletes what there is of it.")
+        stay = question.addButton("Go on", QMessageBox.RejectRole)
         leave = question.addButton("Cancel and quit", QMessageBox.DestructiveRole)
         question.setDefaultButton(stay)
         question.setEscapeButton(stay)

@@ -93,9 +93,13 @@ class ViewPanel(QWidget):
         self.masks.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.masks.setToolTip(bindings.tip("masks"))
         self.masks.clicked.connect(lambda: self.requested.emit("masks"))
-        self.masks.hide()
+        self._masks_row = QWidget()
+        room = QVBoxLayout(self._masks_row)
+        room.setContentsMargins(0, 4, 0, 6)
+        room.addWidget(self.masks)
+        self._masks_row.hide()
         self._offers_masks = bindings.offers("masks")
-        form.insertRow(len(marked), self.masks)
+        form.insertRow(len(marked), self._masks_row)
         self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
         self.more = QToolButton()
         self.more.setFocusPolicy(Qt.TabFocus)
@@ -168,7 +172,7 @@ class ViewPanel(QWidget):
             control.show_value(getattr(settings, name))
         marked = {"prompt": settings.prompt, "track": settings.track}  # whoever marks something may want to keep it
         info = views.find(settings.view)
-        self.masks.setVisible(
+        self._masks_row.setVisible(
             self._offers_masks and info.masks and any(value for name, value in marked.items() if name in info.reads)
         )
         # Ten times a second: a replaced value would have all be checked again.
