@@ -112,13 +112,13 @@ def offer_choices(
     choices: Sequence[str],
     holder: object,
     attribute: str,
-    more: tuple[str, Callable[[], None]] | None = None,
+    more: Sequence[tuple[str, Callable[[], None]]] = (),
 ) -> None:
     """Let a button's menu choose the value of an attribute.
 
     Args:
         words: of an entry, with {} for the choice.
-        more: the text of one more entry, and what it does.
+        more: text of further entries, and what they do.
     """
 
     def fill(menu: QMenu) -> None:
@@ -128,11 +128,12 @@ def offer_choices(
                 entry.setCheckable(True)
                 entry.setChecked(choice == getattr(holder, attribute))
                 entry.triggered.connect(lambda _=False, choice=choice: setattr(holder, attribute, choice))
-        if more is not None:
+        if more:
             menu.addSeparator()
-            entry = menu.addAction(more[0])
+        for text, do in more:
+            entry = menu.addAction(text)
             if entry is not None:
-                entry.triggered.connect(lambda: more[1]())
+                entry.triggered.connect(lambda _=False, do=do: do())
 
     fill_when_opened(button, fill)
 

@@ -110,6 +110,7 @@ def _rows() -> tuple[Action, ...]:
         Action("snapshot", "Keep", "snapshot to a PNG", ("S",), kiosk=False),
         Action("save_pca_basis", "Keep", "save the components of PCA", ("Ctrl+B",), kiosk=False),
         Action("snapshot_what", "Keep", "what a snapshot holds", ("Shift+S",), kiosk=False),
+        Action("masks", "Keep", "save the masks", ("Ctrl+Shift+M",), more="COCO, alpha video, PNG", kiosk=False),
         Action("figure", "Keep", "a figure for a paper", ("Ctrl+Shift+F",), kiosk=False),
         Action("copy_picture", "Keep", "copy the picture", ("Ctrl+C",), "copy picture, command", kiosk=False),
         Action("copy_command", "Keep", "copy the command that shows this", ("Ctrl+Shift+C",),

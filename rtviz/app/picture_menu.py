@@ -79,6 +79,8 @@ class PictureMenu:
             if "prompt" in views.find(one.settings.view).reads and one.settings.prompt:
                 self._add(menu, "Leave out what is like this", lambda: self._mouse.prompt(spot, positive=False))
                 self._add(menu, "Remove last prompt", lambda: self._do("unmark"), "unmark")
+            if views.find(one.settings.view).masks and self._bindings.offers("masks"):
+                self._add(menu, "Save masks…", lambda: self._do("masks"), "masks")
             if "labels" in views.find(one.settings.view).needs and one.settings.track:
                 self._add(menu, "Unmark last object", lambda: self._do("unmark"), "unmark")
 

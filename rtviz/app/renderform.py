@@ -1,4 +1,4 @@
-"""What the user chooses for a render: part, picture, format, size, codec, quality, destination."""
+"""What the user chooses for a render, or for masks: part, picture, format, size, codec, quality, destination."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rtviz import views
 from rtviz.app.timeline import Part
 from rtviz.errors import RtvizError
-from rtviz.offline.command import render_arguments, shell_line
+from rtviz.offline.command import masks_arguments, render_arguments, shell_line
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import check_output
 
 # A format's name in the dialog -> its suffix; the order is that of the list.
 FORMATS = {"MP4": ".mp4", "MKV": ".mkv", "WebM": ".webm", "MOV": ".mov", "GIF": ".gif", "PNG pictures": ""}
+MASK_FORMATS = {"COCO JSON": ".json", "WebM with alpha": ".webm", "MOV with alpha": ".mov", "PNG label maps": ""}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Choices:
     """What is chosen in the dialog.
 
     Attributes:
+        masks: masks are written, of the model in focus; else pictures.
         layout: a layout, or "screen" for the one on screen.
         panes: all models, a pane each, rather than the one in focus.
         part: the part between in and out point rather than the whole.
@@ -58,13 +61,14 @@ class Choices:
         destination: the output.
     """
 
-    layout: str
-    panes: bool
     part: bool
-    codec: str
     quality: int
-    size: str
     destination: str
+    layout: str = "screen"
+    panes: bool = False
+    codec: str = "auto"
+    size: str = ""
+    masks: bool = False
 
 
 def settings_for(subject: Subject, choices: Choices) -> Settings:
@@ -103,36 +107,50 @@ def command(subject: Subject, choices: Choices) -> str:
         output_settings = output_settings_for(subject, choices)
     except RtvizError:
         return ""
-    return shell_line(
-        render_arguments(subject.place, choices.destination, settings_for(subject, choices), output_settings)
-    )
+    arguments = masks_arguments if choices.masks else render_arguments
+    return shell_line(arguments(subject.place, choices.destination, settings_for(subject, choices), output_settings))
 
 
 def problem(subject: Subject, choices: Choices, taken: Sequence[Path]) -> str:
-    """Why this cannot be rendered, in a sentence; empty if it can.
+    """Why this cannot be written, in a sentence; empty if it can.
 
     Args:
         taken: outputs of renders that are not done.
     """
     if subject.place is None:
         return subject.why_not
+    if choices.masks and (wrong := without_masks(settings_for(subject, choices))):
+        return wrong
     if not choices.destination.strip():
-        return "Name a file to render to."
+        return "Name a file to write."
     path = Path(choices.destination)
     if path in taken:
-        return f"{path.name} is rendered already, or waits for it."
+        return f"{path.name} is being written already, or waits for it."
     try:
         output = output_settings_for(subject, choices)
-        check_output(path, subject.place, overwrite=output.overwrite)
+        check_output(path, subject.place, overwrite=output.overwrite, kind="masks" if choices.masks else "pictures")
     except RtvizError as error:
         return str(error)
     return ""
 
 
-def proposal(subject: Subject, settings: Settings, folder: Path, suffix: str, taken: Sequence[Path]) -> Path:
-    """A name for the output that is free: the source's, and the view's."""
+def without_masks(settings: Settings) -> str:
+    """Why the view of the settings has no masks, in a sentence; empty if it has."""
+    view = views.find(settings.view)
+    if not view.masks:
+        *others, last = (views.find(name).label for name in views.names(masks=True))
+        return f"The view {view.label} has no masks: choose {', '.join(others)} or {last}."
+    if "prompt" in view.reads and not any(one.positive for one in settings.prompt):
+        return "Nothing says what to mask: Shift+click it on the picture."
+    if "track" in view.reads and not settings.track:
+        return "No object is marked: Shift+click one on the picture."
+    return ""
+
+
+def proposal(subject: Subject, what: str, folder: Path, suffix: str, taken: Sequence[Path]) -> Path:
+    """A name for the output that is free: the source's, and what is written of it."""
     stem = Path(subject.place or "").stem if not (subject.place or "").startswith("scene:") else "scene"
-    stem = f"{stem or 'render'}-{settings.view}"
+    stem = f"{stem or 'render'}-{what}"
     path, number = folder / f"{stem}{suffix}", 2
     while path.exists() or path in taken:
         path, number = folder / f"{stem}-{number}{suffix}", number + 1
@@ -140,5 +158,6 @@ def proposal(subject: Subject, settings: Settings, folder: Path, suffix: str, ta
 
 
 __all__ = [
-    "FORMATS", "Choices", "Subject", "command", "exists", "output_settings_for", "problem", "proposal", "settings_for",
+    "FORMATS", "MASK_FORMATS", "Choices", "Subject", "command", "exists", "output_settings_for", "problem", "proposal",
+    "settings_for", "without_masks",
 ]  # fmt: skip

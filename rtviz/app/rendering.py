@@ -1,4 +1,4 @@
-"""Rendering from the window: what can be rendered, the dialog, and the question before quitting."""
+"""Rendering from the window: what can be rendered, the dialogs, and the question before quitting."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from rtviz.settings import Settings
 from rtviz.words import counted
 
 if TYPE_CHECKING:
+    from rtviz.app.masksdialog import MasksDialog
+    from rtviz.app.queuedialog import QueueDialog
     from rtviz.app.renderdialog import RenderDialog
 
 
 class Rendering(QObject):
-    """The dialog and its queue.
+    """The dialogs of renders and of masks, and their queue.
 
     Args:
         settings: what is on screen, with the model that loaded, named.
@@ -37,26 +39,40 @@ class Rendering(QObject):
         self._layout, self._settings, self._folder = layout, settings, folder
         self.queue = RenderQueue(self)
         self.dialog: RenderDialog | None = None
+        self.masks_dialog: MasksDialog | None = None
         self._status = LiveStatus()
         self.queue.changed.connect(self._show_button)
 
     def open(self) -> None:
-        """Show the dialog."""
+        """Show the dialog of renders."""
         if self.dialog is None:
             from rtviz.app.renderdialog import RenderDialog  # which no start waits for
 
             kept = self._layout.window_state.setdefault("render", {})
             self.dialog = RenderDialog(self._layout, self.queue, kept, self._folder)
-        self.dialog.show_subject(self._subject())
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        self._show(self.dialog)
+
+    def open_masks(self) -> None:
+        """Show the dialog of masks."""
+        if self.masks_dialog is None:
+            from rtviz.app.masksdialog import MasksDialog  # which no start waits for
+
+            kept = self._layout.window_state.setdefault("masks", {})
+            self.masks_dialog = MasksDialog(self._layout, self.queue, kept, self._folder)
+        self._show(self.masks_dialog)
+
+    def _show(self, dialog: QueueDialog) -> None:
+        dialog.show_subject(self._subject())
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
 
     def show_status(self, status: LiveStatus) -> None:
-        """Follow what is on screen while the dialog is open."""
+        """Follow what is on screen while a dialog is open."""
         self._status = status
-        if self.dialog is not None and self.dialog.isVisible():
-            self.dialog.show_subject(self._subject())
+        for dialog in (self.dialog, self.masks_dialog):
+            if dialog is not None and dialog.isVisible():
+                dialog.show_subject(self._subject())
 
     def may_quit(self) -> bool:
         """Whether nothing is lost by quitting, or the user has said that it may be."""

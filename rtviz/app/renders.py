@@ -1,4 +1,4 @@
-"""The queue of renders: each runs as `rtviz render` in a process of its own, one after the other.
+"""The queue of renders: each runs as `rtviz render` or `rtviz masks` in a process of its own, one after the other.
 
 A render has a lower priority than the live view (nice 5, where the system has that), so that the view keeps its pace:
 on two cores 60 frames of a DINOv2 ViT-S/14 at 224 took 41 s beside a playing view, 10 s alone.
@@ -19,7 +19,7 @@ from typing import Any
 
 from PyQt5.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
-from rtviz.offline.command import render_arguments
+from rtviz.offline.command import masks_arguments, render_arguments
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import leftover
 from rtviz.words import counted
@@ -38,6 +38,7 @@ class Render:
     Attributes:
         place: the input.
         output: an absolute path.
+        masks: the masks of the view are written instead of its pictures.
         state: waiting, running, done, failed or cancelled.
         sentence: what it is doing besides writing frames, what it did, or why it failed.
         done: frames that are written.
@@ -48,6 +49,7 @@ class Render:
     output: Path
     settings: Settings
     output_settings: OutputSettings
+    masks: bool = False
     state: str = WAITING
     sentence: str = ""
     done: int = 0
@@ -58,7 +60,8 @@ class Render:
     @property
     def arguments(self) -> list[str]:
         """Of the command that does the same."""
-        return render_arguments(self.place, str(self.output), self.settings, self.output_settings)
+        arguments = masks_arguments if self.masks else render_arguments
+        return arguments(self.place, str(self.output), self.settings, self.output_settings)
 
     @property
     def unfinished(self) -> bool:

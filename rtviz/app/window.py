@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from PyQt5.QtCore import QEvent, Qt, QTimer, pyqtSignal
@@ -124,8 +125,11 @@ class Window(Layout):
             asking.requested.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
-        figure = f"Figure…\t{self.bindings.shown('figure')}", lambda: self.do("figure")
-        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", figure)
+        more = [
+            (f"{text}\t{self.bindings.shown(action)}", partial(self.do, action))
+            for text, action in (("Figure…", "figure"), ("Masks…", "masks"))
+        ]
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", more)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -155,6 +159,7 @@ class Window(Layout):
             "open_again": self.session.open_again,
             "cancel_opening": self.session.cancel_opening,
             "render": self.rendering.open,
+            "masks": self.rendering.open_masks,
             "figure": self.figuring.open,
             "mark_in": lambda: self._mark(start=self.session.status().position_seconds),
             "mark_out": lambda: self._mark(end=self.session.status().position_seconds),

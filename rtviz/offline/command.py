@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtviz.options import FlagOption, Option
-from rtviz.settings import FIGURE_FIELDS, FIGURE_WIDTH, MODEL_INPUT, OutputSettings, Settings
+from rtviz.settings import FIGURE_FIELDS, FIGURE_WIDTH, MASK_FIELDS, MODEL_INPUT, OutputSettings, Settings
 
 
 def render_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
@@ -20,6 +20,17 @@ def render_arguments(place: str, output: str, settings: Settings, output_setting
         place, output: as on the command line.
     """
     return ["render", _argument(place), "-o", output, *_flags(settings, output_settings)]
+
+
+def masks_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
+    """The arguments of `rtviz` that write the masks of the view of these settings.
+
+    Args:
+        place, output: as on the command line.
+    """
+    read = {*MODEL_INPUT, *MASK_FIELDS}
+    others = {name: Settings.option(name).default for name in settings.to_mapping() if name not in read}
+    return ["masks", _argument(place), "-o", output, *_flags(settings.replace(**others), output_settings)]
 
 
 def live_arguments(places: Sequence[str], settings: Settings) -> list[str]:
@@ -98,4 +109,4 @@ def shell_line(arguments: list[str]) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-__all__ = ["figure_arguments", "live_arguments", "render_arguments", "shell_line"]
+__all__ = ["figure_arguments", "live_arguments", "masks_arguments", "render_arguments", "shell_line"]

@@ -15,6 +15,7 @@ from PyQt5.QtCore import QEvent, QPoint, Qt, QTimer
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
+from render_process import STAND_IN
 from windows import GREY, Make, wait
 
 from rtviz.app.renderdialog import RenderDialog
@@ -27,34 +28,6 @@ from rtviz.cli.parser import build_parser
 from rtviz.settings import OutputSettings, Settings
 
 pytestmark = pytest.mark.gui
-
-# Stands for `rtviz render`: it does what the name of its input says, and prints what `--progress json` prints.
-FAKE = r"""
-import json, signal, sys, time
-from pathlib import Path
-
-def say(event, **values):
-    print(json.dumps({"event": event, **values}), flush=True)
-
-place, output = sys.argv[2], Path(sys.argv[4])
-assert sys.argv[1] == "render" and sys.argv[-2:] == ["--progress", "json"]
-part = output.with_name(output.stem + ".partial" + output.suffix)
-say("loading")
-if "absent" in place:
-    print("rtviz: error: cannot open absent.mp4: there is no such file", file=sys.stderr)
-    sys.exit(1)
-say("begin", input=place, output=str(output), frames=40)
-part.write_text("half")
-say("frames", done=10)
-print("rtviz: a notice", file=sys.stderr)
-if "long" in place:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    say("frames", done=20)
-    time.sleep(60)
-part.rename(output)
-say("end", report={"frames_out": 40, "width": 64, "height": 48, "fps": 12.5, "warnings": []})
-"""
-STAND_IN = (sys.executable, "-S", "-c", FAKE)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from rtviz.offline.processes import _with_one_gpu, in_processes
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sources import open_source
 
-SETTINGS = Settings(model="random:vit_tiny_patch16_224", resolution=32, precision="fp32", device="cpu")
+SETTINGS = Settings(model=TINY[1], resolution=32, precision="fp32", device="cpu")
 ORDER = JobConfig(SETTINGS, OutputSettings())
 
 
@@ -160,6 +160,7 @@ def test_two_processes_do_all_inputs_though_one_is_killed_and_one_input_is_bad(t
         until = time.monotonic() + 60
         while not killed and time.monotonic() < until:
             killed.extend(number for number in children(os.getpid()) if writes_in(number, tmp_path))
+            time.sleep(0.02)  # the processor is for the workers
         os.kill(killed[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_who_writes_first)

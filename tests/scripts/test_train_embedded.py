@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -118,55 +119,79 @@ def drawn(trainer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _train(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, **more)
+STEPS = 40
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_forty_steps_improve_on_random(tmp_path: Path, drawn: Path) -> None:
-    weights = tmp_path / "embedded.safetensors"
-    (tmp_path / "run").mkdir()
-    shutil.copy(drawn, tmp_path / "run")
-    _train("--steps", "40", "--folder", str(tmp_path / "run"), "--output", str(weights))
-    log = json.loads((tmp_path / "run" / "log.json").read_text())
-    before, after = log[0], log[-1]
-    # Measured: .173 to .188, and of the best head .127 to .147; 70 steps reach .29, 36 minutes .72.
-    assert after["step"] == 40
-    assert after["best"] > before["best"] + 0.01, log
-    assert max(after["heads"][:3]) > max(before["heads"]) + 0.01, log
-    assert (tmp_path / "run" / "contact.png").stat().st_size > 10_000
-    with safe_open(weights, "pt") as file:
-        metadata = file.metadata()
-    assert metadata["command"] == "python scripts/train_embedded.py --steps 40 --seed 0"
-    assert len(metadata["commit"]) >= 7
-    import rtviz
-    from rtviz.sources.scene import TUNING_SEEDS, sample
+@dataclass(frozen=True)
+class Run:
+    """A short run that was killed and went on.
 
-    model = rtviz.load(weights=weights, device="cpu", precision="fp32")  # what the product makes of it
-    assert model(sample(TUNING_SEEDS[0])[0]).attention.shape == (6, 4, 28, 28)
+    Attributes:
+        folder: of the run, with its log.
+        weights: what came of it.
+        kept: the step of the checkpoint that the killed one left.
+        said: what the second one wrote to stdout.
+    """
+
+    folder: Path
+    weights: Path
+    kept: int
+    said: str
+
+    @property
+    def log(self) -> Any:
+        return json.loads((self.folder / "log.json").read_text())
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_killed_run_goes_on(tmp_path: Path, drawn: Path) -> None:
-    shutil.copy(drawn, tmp_path)
-    arguments = ["--steps", "12", "--folder", str(tmp_path), "--output", str(tmp_path / "w.safetensors")]
+@pytest.fixture(scope="module")
+def run(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run for all that is asked of it: a step costs half a second, a start and the first score ten."""
+    folder = tmp_path_factory.mktemp("run")
+    shutil.copy(drawn, folder)
+    weights = folder / "w.safetensors"
+    arguments = ["--steps", str(STEPS), "--folder", str(folder), "--output", str(weights)]
     command = [sys.executable, str(SCRIPT), "--quiet", "--device", "cpu", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 400
-    while not (tmp_path / "checkpoint.pt").exists() and running.poll() is None and time.monotonic() < end:
+    while not (folder / "checkpoint.pt").exists() and running.poll() is None and time.monotonic() < end:
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(0.2)
     running.send_signal(signal.SIGKILL)
     running.communicate()
-    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert 0 < kept["step"] < 12
-    output = _train(*arguments).stdout
-    assert f"going on from step {kept['step']}" in output
-    log = json.loads((tmp_path / "log.json").read_text())
-    assert log[-1]["step"] == 12
-    assert [line["minute"] for line in log] == sorted(line["minute"] for line in log)
-    assert (tmp_path / "w.safetensors").exists()
-    assert len(list(tmp_path.glob("drawn-*"))) == 1, "nothing is drawn twice"
+    kept = torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return Run(folder, weights, kept, said)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_run_goes_on(run: Run) -> None:
+    assert 0 < run.kept < STEPS
+    assert f"going on from step {run.kept}" in run.said
+    assert run.log[-1]["step"] == STEPS
+    steps = [line["step"] for line in run.log]
+    assert steps == sorted(set(steps)), "nothing is scored twice"
+    assert steps[0] == 0, "what was scored before it was killed is in the log"
+    assert [line["minute"] for line in run.log] == sorted(line["minute"] for line in run.log)
+    assert run.weights.exists()
+    assert len(list(run.folder.glob("drawn-*"))) == 1, "nothing is drawn twice"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_forty_steps_improve_on_random(run: Run) -> None:
+    before, after = run.log[0], run.log[-1]
+    # Measured: .173 to .188, and of the best head .127 to .147; 70 steps reach .29, 36 minutes .72.
+    assert after["step"] == STEPS
+    assert after["best"] > before["best"] + 0.01, run.log
+    assert max(after["heads"][:3]) > max(before["heads"]) + 0.01, run.log
+    assert (run.folder / "contact.png").stat().st_size > 10_000
+    with safe_open(run.weights, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["command"] == f"python scripts/train_embedded.py --steps {STEPS} --seed 0"
+    assert len(metadata["commit"]) >= 7
+    import rtviz
+    from rtviz.sources.scene import TUNING_SEEDS, sample
+
+    model = rtviz.load(weights=run.weights, device="cpu", precision="fp32")  # what the product makes of it
+    assert model(sample(TUNING_SEEDS[0])[0]).attention.shape == (6, 4, 28, 28)

@@ -78,6 +78,15 @@ class ViewPanel(QWidget):
             self.controls[option.name].refused.connect(self.refused)
             self.controls[option.name].entered.connect(self.entered)
         column.addLayout(form)
+        self.masks = QToolButton()
+        self.masks.setText("Masks…")
+        self.masks.setFocusPolicy(Qt.TabFocus)
+        self.masks.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.masks.setToolTip(bindings.tip("masks"))
+        self.masks.clicked.connect(lambda: self.requested.emit("masks"))
+        self.masks.hide()
+        self._offers_masks = bindings.offers("masks")
+        column.addWidget(self.masks)
         self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
         self.more = QToolButton()
         self.more.setFocusPolicy(Qt.TabFocus)
@@ -148,6 +157,11 @@ class ViewPanel(QWidget):
             layer.show_count(layers)
         for name, control in self.controls.items():
             control.show_value(getattr(settings, name))
+        marked = {"prompt": settings.prompt, "track": settings.track}  # whoever marks something may want to keep it
+        info = views.find(settings.view)
+        self.masks.setVisible(
+            self._offers_masks and info.masks and any(value for name, value in marked.items() if name in info.reads)
+        )
         # Ten times a second: a replaced value would have all be checked again.
         seen = settings if shown == settings.view else settings.replace(view=shown)
         unread = frozenset(requirements.unread(self.controls, seen, heads or int(not layers)))
