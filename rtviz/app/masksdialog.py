@@ -64,7 +64,8 @@ def _masked(settings: Settings) -> str:
     """Whose masks the view has, in words."""
     view = views.find(settings.view)
     if "prompt" in view.reads:
-        return ", ".join(dict.fromkeys(one.name for one in settings.prompt if one.positive))
+        names = list(dict.fromkeys(one.name for one in settings.prompt if one.positive))
+        return f"the class{'es' if len(names) > 1 else ''} {', '.join(names)}"
     if "track" in view.reads:
         return counted(len(settings.track), "object")
     if "objects" in view.reads:

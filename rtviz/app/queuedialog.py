@@ -201,7 +201,7 @@ class QueueDialog(OutputDialog):
 
     def _show_state(self) -> None:
         """Show what follows from what is chosen: the command, and what is wrong with it."""
-        self.quality_label.setText(str(self.quality.value()))
+        self.quality_label.setText(str(self.quality.value()) if self.quality.isEnabled() else "—")
         subject = self._subject
         if subject is None:
             return

@@ -109,6 +109,8 @@ QMenu::separator {{ height: 1px; background: {line}; margin: 4px 8px; }}
 QSlider::groove:horizontal {{ height: 4px; background: {line}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {ink}; }}
+QSlider::sub-page:horizontal:disabled {{ background: {line}; }}
+QSlider::handle:horizontal:disabled {{ background: {faint}; }}
 QSlider::groove:vertical {{ width: 4px; background: {line}; border-radius: 2px; }}
 QSlider::add-page:vertical {{ background: {accent}; border-radius: 2px; }}
 QSlider::handle:vertical {{ width: 14px; height: 14px; margin: 0 -5px; border-radius: 7px; background: {ink}; }}

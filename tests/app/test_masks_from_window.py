@@ -64,7 +64,7 @@ def test_the_command_says_all_that_masks_depend_on_and_no_more(make: Make, clip:
     settings, output = settings_of(build_parser().parse_args(words[1:]))
     assert settings == Settings(model="tiny", view="prompts", prompt=(CAT, NO_CAT, DOG), confidence=0.6, layer=1)
     assert output == OutputSettings(start=0.5, end=2.0, quality=90)
-    assert dialog.what.text().startswith("Of cat, dog: the frames with the masks as alpha")
+    assert dialog.what.text().startswith("Of the classes cat, dog: the frames with the masks as alpha")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,9 @@ def test_the_button_is_there_once_something_is_marked(make: Make, qtbot: QtBot, 
         assert window.view.masks.isVisible() is there, changes
     window.change(view="prompts")
     window.refresh()
+    others = [one for name, one in window.view.controls.items() if name not in ("prompt", "confidence")]
+    first = [window.view.prompts, window.view.controls["confidence"], window.view.masks]
+    assert max(one.y() for one in first) < min(one.y() for one in others if one.isVisible())
     qtbot.mouseClick(window.view.masks, Qt.LeftButton)
     assert window.rendering.masks_dialog is not None
 

@@ -70,13 +70,13 @@ class ViewPanel(QWidget):
         form.setVerticalSpacing(0)  # a row that is hidden would keep its spacing; each has its own
         form.setLabelAlignment(Qt.AlignLeft)
         self.controls: dict[str, Control] = {}
-        for option in Settings.options():
-            if option.name in MODEL_OPTIONS or option.name == "view":
-                continue
-            add_row(form, self.controls, option.name, bindings)
-            self.controls[option.name].changed.connect(self.changed)
-            self.controls[option.name].refused.connect(self.refused)
-            self.controls[option.name].entered.connect(self.entered)
+        names = [option.name for option in Settings.options() if option.name not in (*MODEL_OPTIONS, "view")]
+        marked = [name for name in names if _is_of_marks(name)]  # first: a user who marks something looks for them
+        for name in (*marked, *(name for name in names if name not in marked)):
+            add_row(form, self.controls, name, bindings)
+            self.controls[name].changed.connect(self.changed)
+            self.controls[name].refused.connect(self.refused)
+            self.controls[name].entered.connect(self.entered)
         column.addLayout(form)
         self.masks = QToolButton()
         self.masks.setText("Masks…")
@@ -86,7 +86,7 @@ class ViewPanel(QWidget):
         self.masks.clicked.connect(lambda: self.requested.emit("masks"))
         self.masks.hide()
         self._offers_masks = bindings.offers("masks")
-        column.addWidget(self.masks)
+        form.insertRow(len(marked), self.masks)
         self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
         self.more = QToolButton()
         self.more.setFocusPolicy(Qt.TabFocus)
@@ -168,6 +168,12 @@ class ViewPanel(QWidget):
         if unread != self._unread:
             self._unread = unread
             self._fold()
+
+
+def _is_of_marks(name: str) -> bool:
+    """Whether only views that show what a user marks read a setting."""
+    readers = [view for view in map(views.find, views.names()) if name in view.reads]
+    return bool(readers) and all(view.transient for view in readers)
 
 
 __all__ = ["ViewPanel"]
