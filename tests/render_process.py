@@ -19,6 +19,10 @@ say("loading")
 if "absent" in place:
     print("rtviz: error: cannot open absent.mp4: there is no such file", file=sys.stderr)
     sys.exit(1)
+if "early" in place:
+    print("rtviz: error: out of time; --start takes an earlier part", file=sys.stderr)
+    say("failed", error="out of time", remedy="START_EARLIER", subject="")
+    sys.exit(2)
 say("begin", input=place, output=str(output), frames=40)
 part.write_text("half")
 say("frames", done=10)

@@ -523,7 +523,8 @@ class Canvas(QWidget):
         titles = 0.0
         if self.result is not None and self.result.panes:
             titles = self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
-        top = max(rect.y() + titles, float(self.covered)) + margin
+        said = markup_painter.corner(self.result, self.height()) if self.result is not None else 0.0
+        top = max(rect.y() + max(titles, said), float(self.covered)) + margin
         lines = [(line, 20 if place == 0 else 36) for place, line in enumerate(self.hud)]
         for line, share in [*lines, *([(self.awaited, 36)] if self.awaited else [])]:
             size = max(14, round(self.height() / share))

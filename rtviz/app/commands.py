@@ -9,7 +9,7 @@ from typing import Any
 
 from rtviz import views
 from rtviz.analysis.head_stats import standing_out
-from rtviz.app.history import History, differing
+from rtviz.app.history import History, Step, differing
 from rtviz.app.keys import Bindings
 from rtviz.app.layer_sweep import LayerSweep
 from rtviz.app.model_commands import ModelCommands
@@ -17,7 +17,7 @@ from rtviz.app.playback_commands import PlaybackCommands
 from rtviz.app.remembered import Remembered
 from rtviz.app.saving_commands import SavingCommands
 from rtviz.errors import SettingsError, lacks
-from rtviz.live.session import MODES, LiveSession
+from rtviz.live.session import DEFAULT_MODE, MODES, LiveSession
 from rtviz.options import ChoiceOption, RealOption
 from rtviz.settings import (
     COLORMAPS,
@@ -65,7 +65,7 @@ class Commands:
         self.playback = PlaybackCommands(session, remembered, bindings, self._say)
         self.saving = SavingCommands(session, remembered, bindings, self._say)
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
-        self.history = History(session.settings)
+        self.history = History(self._step())
 
     def table(self) -> dict[str, Callable[[], None]]:
         """Action -> what does it."""
@@ -131,6 +131,8 @@ class Commands:
     def describe(self, name: str) -> str:
         """A setting and its value, in a word or two."""
         settings = self.session.settings
+        if name == "mode":
+            return self.session.status().mode
         value = getattr(settings, name)
         if name == "head":
             if value == "follow":
@@ -176,25 +178,37 @@ class Commands:
     def note_settings(self) -> None:
         """Make what has changed since the last time a step that can be undone."""
         if not self.sweep.running:
-            self.history.note(self.session.settings, time.monotonic())
+            self.history.note(self._step(), time.monotonic())
+
+    def forget_settings(self) -> None:
+        """Nothing before now can be undone."""
+        self.history.forget(self._step())
+
+    def _step(self) -> Step:
+        return Step(self.session.settings, self.session.status().mode)
+
+    def _go_to(self, step: Step) -> None:
+        self.session.update(step.settings)
+        self.session.set_mode(step.mode)
 
     def _go_in_history(self, direction: int) -> None:
         self.note_settings()
-        before, word = self.session.settings, "undo" if direction < 0 else "redo"
-        settings = self.history.undo() if direction < 0 else self.history.redo()
-        if settings is None:
+        before, word = self._step(), "undo" if direction < 0 else "redo"
+        step = self.history.undo() if direction < 0 else self.history.redo()
+        if step is None:
             self._say(f"nothing to {word}")
             return
-        self.session.update(settings)
-        changed = differing(before, settings)
+        self._go_to(step)
+        changed = differing(before, step)
         what = self.describe(changed[0]) if len(changed) == 1 else f"{len(changed)} settings"
         self._say(f"{word}: {what}")
 
     def _reset(self) -> None:
         kept = ("compare", *MODEL_FIELDS)
-        settings = Settings(**{name: getattr(self.session.settings, name) for name in kept})
-        changed = len(differing(self.session.settings, settings))
-        self.session.update(settings)
+        before = self._step()
+        step = Step(Settings(**{name: getattr(before.settings, name) for name in kept}), DEFAULT_MODE)
+        changed = len(differing(before, step))
+        self._go_to(step)
         undo = self.bindings.shown("undo")
         self._say(
             f"{counted(changed, 'setting')} reset   ({undo}: undo)" if changed else "all settings are the defaults"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from rtviz.app.figureform import Choices, Subject, draw
+from rtviz.app.figureform import Choices, Subject, draw, kept_frame
 from rtviz.errors import in_words
 from rtviz.frame import Maps
 
@@ -85,6 +85,11 @@ class FigureWorker(QObject):
         figure = draw(subject, self._known[1], choices)
         if saving:
             figures.save(figure, Path(choices.destination), overwrite=True)
+            kept = kept_frame(subject, choices)
+            if kept is not None:
+                from PIL import Image
+
+                Image.fromarray(subject.frame.pixels).save(kept)
             self.saved.emit(choices.destination)
         else:
             file = io.BytesIO()

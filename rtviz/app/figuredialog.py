@@ -71,14 +71,16 @@ class FigureDialog(OutputDialog):
         width = kept.get("width")
         self.width_box.setValue(float(width) if isinstance(width, (int, float)) else FIGURE_WIDTH)
         self.labels, self.bar = QCheckBox("labels"), QCheckBox("colour bar")
-        for box, tip in ((self.labels, "Names, titles and notes"), (self.bar, "What the colours mean")):
+        self.frame = QCheckBox("keep the frame")
+        tips = "Names, titles and notes", "What the colours mean", "Write the frame beside the figure, for the command"
+        for box, tip in zip((self.labels, self.bar, self.frame), tips, strict=True):
             box.setToolTip(tip)
-            box.setChecked(kept.get(box.text()) is not False)
+            box.setChecked(kept.get(box.text(), box is not self.frame) is True)
             box.toggled.connect(lambda _: self._changed())
         for combo, name in ((self.scale, "scale"), (self.format, "format")):
             if isinstance(kept.get(name), str):
                 combo.setCurrentText(kept[name])
-        self.command.setPlaceholderText("none: no command finds a frame of a camera or a stream again")
+        self.command.setPlaceholderText("none: no command finds this frame again, unless you keep it")
         self.page.currentIndexChanged.connect(lambda _: self._page_chosen())
         self.scale.currentIndexChanged.connect(lambda _: self._changed())
         self.format.currentIndexChanged.connect(lambda _: self._format_chosen())
@@ -102,6 +104,7 @@ class FigureDialog(OutputDialog):
         shown = QHBoxLayout()
         shown.addWidget(self.labels)
         shown.addWidget(self.bar)
+        shown.addWidget(self.frame)
         shown.addStretch(1)
         controls: list[tuple[str, QWidget | QLayout]] = [
             ("Page", self.page), ("Format", self.format), ("Scale", self.scale), ("Width", self.width_box),
@@ -117,7 +120,7 @@ class FigureDialog(OutputDialog):
         return Choices(
             page=page_of(self.page.currentText()), scale=SCALES[self.scale.currentText()],
             labels=self.labels.isChecked(), bar=self.bar.isChecked(), destination=self.destination.text().strip(),
-            width=round(self.width_box.value(), 1),
+            width=round(self.width_box.value(), 1), keep_frame=self.frame.isChecked(),
         )  # fmt: skip
 
     def take_frame(self) -> None:
@@ -126,6 +129,7 @@ class FigureDialog(OutputDialog):
         if subject is None:
             return
         self._subject = subject
+        self.frame.setVisible(subject.place is None)  # a file has it already
         chosen = self.page.currentText() or str(self._kept.get("page", ""))
         self.page.blockSignals(True)
         self.page.clear()
@@ -185,6 +189,7 @@ class FigureDialog(OutputDialog):
         self._kept |= {
             "page": self.page.currentText(), "scale": self.scale.currentText(), "format": self.format.currentText(),
             "width": choices.width, "labels": choices.labels, "colour bar": choices.bar,
+            "keep the frame": choices.keep_frame,
             "folder": str(Path(choices.destination).parent),
         }  # fmt: skip
         self.act_button.setEnabled(False)

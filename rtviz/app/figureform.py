@@ -35,7 +35,7 @@ class Subject:
     Attributes:
         frame: that is on screen.
         name: of what is open.
-        place: where a command finds the frame; None where it does not.
+        place: where a command finds the frame; None where it does not, as of a camera, unless the frame is kept.
         settings: what is on screen, the model in focus named.
         models: names of the models on screen, the first one's first.
         focus: which of them is in focus.
@@ -68,6 +68,7 @@ class Choices:
     Attributes:
         page: "layers", "heads", "compare" or "view".
         width: inches.
+        keep_frame: write the frame beside the figure, too, where no command finds it otherwise.
     """
 
     page: str
@@ -76,6 +77,7 @@ class Choices:
     bar: bool
     destination: str
     width: float = FIGURE_WIDTH
+    keep_frame: bool = False
 
 
 def page_of(name: str) -> str:
@@ -83,18 +85,26 @@ def page_of(name: str) -> str:
     return PAGES.get(name, "compare")
 
 
+def kept_frame(subject: Subject, choices: Choices) -> Path | None:
+    """Where the frame goes, if it is to be written, too."""
+    wanted = choices.keep_frame and subject.place is None and choices.destination
+    return Path(choices.destination).with_name(f"{Path(choices.destination).stem}-frame.png") if wanted else None
+
+
 def command(subject: Subject, choices: Choices) -> str:
     """The line that does the same; empty where there is none."""
-    if subject.place is None or not choices.destination:
+    kept = kept_frame(subject, choices)
+    place = subject.place if kept is None else str(kept)
+    if place is None or not choices.destination:
         return ""
     return shell_line(
         figure_arguments(
-            subject.place,
+            place,
             choices.destination,
             subject.settings,
             page=choices.page,
             models=subject.models,
-            seconds=subject.frame.pts_seconds,
+            seconds=0.0 if kept is not None else subject.frame.pts_seconds,
             width=choices.width,
             scale=choices.scale,
             labels=choices.labels,
@@ -145,4 +155,16 @@ def proposal(subject: Subject, page: str, folder: Path, suffix: str) -> Path:
     return path
 
 
-__all__ = ["PAGES", "SCALES", "SUFFIXES", "Choices", "Subject", "command", "draw", "page_of", "problem", "proposal"]
+__all__ = [
+    "PAGES",
+    "SCALES",
+    "SUFFIXES",
+    "Choices",
+    "Subject",
+    "command",
+    "draw",
+    "kept_frame",
+    "page_of",
+    "problem",
+    "proposal",
+]

@@ -13,6 +13,7 @@ from rtviz.app.layout import Layout
 from rtviz.live.session import LiveSession, LiveStatus
 from rtviz.offline.jobs import absolute
 from rtviz.settings import Settings
+from rtviz.sources import WEB
 
 if TYPE_CHECKING:
     from rtviz.app.figuredialog import FigureDialog
@@ -65,7 +66,7 @@ class Figuring:
             place = status.place
         elif info is not None and status.page is not None:
             place = str(info.pages[status.page[0]].path)
-        if place is not None and not (os.path.exists(place) or place.startswith("scene:")):
+        if place is not None and not (os.path.exists(place) or place.startswith(("scene:", *WEB))):
             place = None
         return Subject(
             frame=frame, name=Path(info.name).name if info is not None else "", settings=settings, models=names,

@@ -73,6 +73,13 @@ def paint(
         painter.restore()
 
 
+def corner(result: Result, height: float) -> float:
+    """How many pixels of a canvas of this height a sentence in the upper left corner of a picture takes at most."""
+    written = (one for one in result.annotations if isinstance(one, Note) and one.radius is not None)
+    there = any(one.anchor == (0, 0) and one.region[:2] == (0, 0) for one in written)
+    return 2 * _LARGEST * max(1.0, height / _LARGE_CANVAS) if there else 0.0
+
+
 def _fractions(place: Place, broad: int, tall: int) -> tuple[float, float, float, float]:
     return place[1] / broad, place[0] / tall, place[3] / broad, place[2] / tall
 
@@ -213,4 +220,4 @@ def _text(painter: QPainter, text: Text, place: QRectF, font: QFont) -> None:
     painter.drawText(place.adjusted(-4, -4, 4, 4), Qt.AlignCenter, text.text)
 
 
-__all__ = ["paint"]
+__all__ = ["corner", "paint"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from rtviz import views
 from rtviz.app.timeline import Part
@@ -13,6 +14,7 @@ from rtviz.errors import RtvizError
 from rtviz.offline.command import masks_arguments, render_arguments, shell_line
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import check_output
+from rtviz.sources import WEB
 
 # A format's name in the dialog -> its suffix; the order is that of the list.
 FORMATS = {"MP4": ".mp4", "MKV": ".mkv", "WebM": ".webm", "MOV": ".mov", "GIF": ".gif", "PNG pictures": ""}
@@ -149,7 +151,10 @@ def without_masks(settings: Settings) -> str:
 
 def proposal(subject: Subject, what: str, folder: Path, suffix: str, taken: Sequence[Path]) -> Path:
     """A name for the output that is free: the source's, and what is written of it."""
-    stem = Path(subject.place or "").stem if not (subject.place or "").startswith("scene:") else "scene"
+    place = subject.place or ""
+    if place.startswith(WEB):
+        place = unquote(urlsplit(place).path)
+    stem = Path(place).stem if not place.startswith("scene:") else "scene"
     stem = f"{stem or 'render'}-{what}"
     path, number = folder / f"{stem}{suffix}", 2
     while path.exists() or path in taken:

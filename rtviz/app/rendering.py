@@ -18,6 +18,7 @@ from rtviz.app.transport import clock
 from rtviz.live.session import LiveStatus
 from rtviz.offline.jobs import absolute
 from rtviz.settings import Settings
+from rtviz.sources import WEB
 from rtviz.words import counted
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Rendering(QObject):
             return True
         question = QMessageBox(self._layout)
         question.setWindowTitle("Quit rtviz")
-        question.setText(f"{counted(unfinished, 'render')} {'is' if unfinished == 1 else 'are'} not finished.")
-        question.setInformativeText("Quitting cancels what is being rendered, and deletes what was written of it.")
-        stay = question.addButton("Go on rendering", QMessageBox.RejectRole)
+        question.setText(f"{counted(unfinished, 'file')} {'is' if unfinished == 1 else 'are'} not finished.")
+        question.setInformativeText("Quitting cancels what is being written, and deletes what there is of it.")
+        stay = question.addButton("Go on", QMessageBox.RejectRole)
         leave = question.addButton("Cancel and quit", QMessageBox.DestructiveRole)
         question.setDefaultButton(stay)
         question.setEscapeButton(stay)
@@ -120,8 +121,8 @@ class Rendering(QObject):
                 f"{keys.shown('save_past')} saves the last 30 seconds.",
             )
         place = place.removeprefix("pages:")
-        if not (os.path.exists(place) or place.startswith("scene:")):
-            return replace(subject, why_not="This cannot be rendered: it is no file and no folder.")
+        if not (os.path.exists(place) or place.startswith(("scene:", *WEB))):
+            return replace(subject, why_not="This cannot be rendered: it is no file, no folder and no web address.")
         return replace(subject, place=absolute(place), why_not="")
 
 

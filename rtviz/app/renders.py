@@ -19,6 +19,7 @@ from typing import Any
 
 from PyQt5.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
+from rtviz.app import remedies
 from rtviz.offline.command import masks_arguments, render_arguments
 from rtviz.settings import OutputSettings, Settings
 from rtviz.sinks import leftover
@@ -55,6 +56,7 @@ class Render:
     done: int = 0
     total: int | None = None
     _began: tuple[float, int] | None = field(default=None, repr=False)  # (monotonic, frames) when frames began to come
+    _failure: str = field(default="", repr=False)  # as the process says it itself
     _left_by_others: Path | None = field(default=None, repr=False)  # what a run before this one had left
 
     @property
@@ -96,6 +98,8 @@ class Render:
             case "frames":
                 self._began = self._began or (time.monotonic(), event["done"])
                 self.done, self.sentence = event["done"], ""
+            case "failed" | "end" if "error" in event:
+                self._failure = remedies.of_render(event)
             case "end" if "error" not in event["report"]:
                 report = event["report"]
                 self.done = report["frames_out"]
@@ -201,7 +205,7 @@ class RenderQueue(QObject):
         elif code == 0 and render.output.exists():
             render.state = DONE
         else:
-            render.state, render.sentence = FAILED, self._reason(code)
+            render.state, render.sentence = FAILED, render._failure or self._reason(code)
         self._next()
 
     def _not_started(self, render: Render, error: QProcess.ProcessError) -> None:

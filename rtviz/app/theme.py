@@ -46,9 +46,11 @@ LIGHT = Theme(
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
+# Lines, and what holds them, take their ink from the palette: where a sheet names a colour, Qt writes the text of empty
+# lines in half of it, whatever the palette says, and that is too faint.
 _SHEET = """
 * {{ font-size: {size}px; }}
-QWidget#window, QWidget#side, QScrollArea, QScrollArea > QWidget > QWidget {{ background: {panel}; color: {ink}; }}
+QWidget#window, QWidget#side, QScrollArea, QScrollArea > QWidget > QWidget {{ background: {panel}; }}
 QWidget#header, QWidget#transport, QWidget#readouts, QWidget#strip, QWidget#layers {{ background: {panel}; }}
 QLabel {{ color: {ink}; background: transparent; }}
 QLabel[faint="true"] {{ color: {faint}; }}
@@ -80,7 +82,7 @@ QToolButton#section {{
 }}
 QToolButton#section:focus {{ border: 1px solid {accent}; }}
 QComboBox, QSpinBox, QLineEdit {{
-    color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px;
+    background: {raised}; border: 1px solid {line}; border-radius: 5px;
     padding: 3px 7px; min-height: 19px;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
@@ -134,7 +136,7 @@ QLabel#title {{ font-weight: 600; }}
 QToolButton#model {{ font-weight: 600; }}
 QFrame#card QLabel#word {{ font-weight: 700; }}
 QCheckBox {{ color: {ink}; border: 1px solid transparent; }}
-QDialog, QMessageBox, QFileDialog, QInputDialog {{ background: {panel}; color: {ink}; }}
+QDialog, QMessageBox, QFileDialog, QInputDialog {{ background: {panel}; }}
 """
 
 

@@ -22,7 +22,7 @@ from rtviz.app.timeline import Timeline
 from rtviz.app.transport import clock
 from rtviz.frame import Pixels
 from rtviz.live.session import LiveStatus
-from rtviz.sources import Page
+from rtviz.sources import WEB, Page
 
 if TYPE_CHECKING:
     from rtviz.sources.video_thumbnails import VideoThumbnails
@@ -41,7 +41,7 @@ class Moment:
     """A frame of which a thumbnail is wanted.
 
     Attributes:
-        place: a video or an animation.
+        place: a video, which may lie on a web server, or an animation.
         seconds: counted from its first frame.
         page: the page instead, of pages.
         side: of the thumbnail's longer side, in pixels.
@@ -69,7 +69,7 @@ class _Decoder:
 
         if moment.page is not None:
             return thumbnail(moment.page, moment.side)
-        if is_picture(Path(moment.place)):
+        if not moment.place.startswith(WEB) and is_picture(Path(moment.place)):
             with open_source(moment.place, start=moment.seconds) as animation:
                 return next((bounded(frame.pixels, moment.side) for frame in animation), None)
         if self._video is None or self._of != (moment.place, moment.side):
@@ -225,10 +225,13 @@ class TimelinePreview(QWidget):
         if self._status.page is not None:
             number = min(max(round(seconds), 0), len(info.pages) - 1)
             return Moment("", 0.0, info.pages[number], side) if info.pages else None
-        if info.kind not in ("video", "pictures") or "://" in info.name or not Path(info.name).is_file():
-            return None
+        place = self._status.place or ""
+        if not (info.kind == "video" and place.startswith(WEB)):  # a web file's name is without its password
+            place = info.name
+            if info.kind not in ("video", "pictures") or "://" in place or not Path(place).is_file():
+                return None
         step = self._timeline.length_seconds * _STEP / max(1.0, self._timeline.width())
-        return Moment(info.name, round(seconds / step) * step, None, side)
+        return Moment(place, round(seconds / step) * step, None, side)
 
     def _nearest(self, moment: Moment) -> QImage:
         """A thumbnail that is kept of about this time, until its own is read."""

@@ -326,7 +326,7 @@ class Window(Layout):
 
     def _begin_anew(self) -> None:
         """For the next visitor: nothing of the last one is left, nor can it be undone."""
-        self.commands.history.forget(self.session.settings)
+        self.commands.forget_settings()
         self.help.hide()
         self.canvas.show_whole()
         self.canvas.wipe = None

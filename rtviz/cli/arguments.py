@@ -25,19 +25,22 @@ def add_options(
     title: str,
     several_models: bool = False,
     resolution: str | None = None,
+    shown: tuple[str, ...] = (),
 ) -> None:
     """Add the flags of a schema; a flag that is not given leaves no attribute, so that a preset's value shows through.
 
     Args:
         several_models: whether `--model` may be given again.
         resolution: the default of `--resolution` in words, where that is not the schema's.
+        shown: the views that `--view` names; all if not given.
     """
     group = parser.add_argument_group(title)
     for option in options:
         choices = option.choices if isinstance(option, ChoiceOption) else ()
         if option.name == "view":
-            choices = choices or views.names()
-        text = option.help + ("" if option.default in (None, False, ()) else f" ({_default(option)})")
+            choices = shown or choices or views.names()
+        default = option.default not in (None, False, ()) and (not choices or option.default in choices)
+        text = option.help + (f" ({_default(option)})" if default else "")
         if option.name == "resolution" and resolution is not None:
             text = f"{option.help} ({resolution})"
         if isinstance(option, FlagOption):

@@ -82,7 +82,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_settings(
         masks, (*MODEL_INPUT, *MASK_FIELDS), "whose masks",
-        resolution=f"224; of a picture by itself {STILL_RESOLUTION}",
+        resolution=f"224; of a picture by itself {STILL_RESOLUTION}", shown=views.names(masks=True),
     )  # fmt: skip
     add_output_settings(
         masks, ("start", "end", "every", "video_stream", "audio_stream", "quality", "batch", "overwrite"),
@@ -137,6 +137,15 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(parsed: argparse.Namespace, kind: Kind) -> int:
     """Run a job on every input; one that fails does not stop the others."""
+    try:
+        return _run_inputs(parsed, kind)
+    except RtvizError as error:
+        if parsed.progress == "json":
+            ProgressLines().failed(error)
+        raise
+
+
+def _run_inputs(parsed: argparse.Namespace, kind: Kind) -> int:
     from rtviz.offline.jobs import JobConfig
     from rtviz.offline.processes import gpus_for
     from rtviz.offline.tasks import shared_floats, tasks_for

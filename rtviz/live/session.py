@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rtviz.sources import Source
 
 MODES = ("locked", "smooth")
+DEFAULT_MODE = "smooth"
 
 
 class LiveSession:
@@ -65,7 +66,7 @@ class LiveSession:
         place: str | None,
         settings: Settings,
         *,
-        mode: str = "smooth",
+        mode: str = DEFAULT_MODE,
         open_source: OpenSource | None = None,
         load_engine: LoadEngine | None = None,
         find_places: Callable[[], Sequence[str]] | None = None,
@@ -516,6 +517,7 @@ def _open_source(place: str, **more: Any) -> Source:
 
 
 __all__ = [
+    "DEFAULT_MODE",
     "MODES",
     "RECORDED",
     "SNAPSHOTS",

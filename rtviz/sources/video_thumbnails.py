@@ -11,9 +11,10 @@ import av
 
 from rtviz.errors import SourceUnreadable
 from rtviz.frame import Pixels
+from rtviz.sources import WEB
 from rtviz.sources.av_files import NO_TRACK, demuxed, open_file, video_track
 from rtviz.sources.base import ClosingSource
-from rtviz.sources.files import check_file
+from rtviz.sources.files import check_file, without_password
 from rtviz.sources.pages import bounded
 from rtviz.sources.upright import FrameConverter
 
@@ -26,7 +27,7 @@ class VideoThumbnails(ClosingSource):
     It decodes in that thread alone, unlike `VideoSource`, so that whoever plays the video keeps the cores.
 
     Args:
-        place: the file.
+        place: the file, or its address on a web server.
         side: of the longer side, in pixels, at most.
 
     Raises:
@@ -35,23 +36,27 @@ class VideoThumbnails(ClosingSource):
     """
 
     def __init__(self, place: str | Path, side: int) -> None:
-        self.path, self._side = Path(place), side
-        check_file(self.path)
+        place, self._side = str(place), side
+        self.name = place
+        if place.startswith(WEB):
+            self.name = without_password(place)
+        else:
+            check_file(Path(place))
         try:
-            self._container: Any = open_file(str(self.path))
+            self._container: Any = open_file(place)
         except av.error.FFmpegError as error:
-            raise SourceUnreadable(f"{self.path} is no video that can be read: {error.strerror}") from None
+            raise SourceUnreadable(f"{self.name} is no video that can be read: {error.strerror}") from None
         tracks = [stream for stream in self._container.streams.video if not stream.disposition & NO_TRACK]
         if not tracks:
             self.close()
-            raise SourceUnreadable(f"{self.path} has no video stream")
+            raise SourceUnreadable(f"{self.name} has no video stream")
         self._stream = video_track(tracks)
         context = self._stream.codec_context
         context.thread_count = 1
         first = next(self._decoded(), None)
         if first is None:
             self.close()
-            raise SourceUnreadable(f"{self.path} holds no frame that can be decoded")
+            raise SourceUnreadable(f"{self.name} holds no frame that can be decoded")
         self._unit = float(self._stream.time_base or 1 / 90000)
         self._zero = first.pts or 0
         self._convert = FrameConverter(first, self._stream, (context.width, context.height), [])

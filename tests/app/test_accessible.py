@@ -11,8 +11,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from PyQt5.QtCore import QPoint, Qt
-from PyQt5.QtGui import QImage
-from PyQt5.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QMenu, QWidget
+from PyQt5.QtGui import QColor, QImage, QPalette
+from PyQt5.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 from windows import Make, wait
 
@@ -104,6 +104,25 @@ def test_every_text_and_the_focus_stand_out_from_their_ground(theme: Theme) -> N
         for ink, ground in pairs:
             bright, dark = sorted((_light(getattr(theme, ink)), _light(getattr(theme, ground))), reverse=True)
             assert (bright + 0.05) / (dark + 0.05) >= least, (ink, ground)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_what_empty_fields_say_stands_out_from_their_ground(make: Make, theme: Theme) -> None:
+    window = make(shown=False)
+    for section in window.sections:
+        section.open(True)
+    window.do("render")
+    window.set_theme(theme)
+    lines = [line for line in window.findChildren(QLineEdit) if line.placeholderText()]
+    assert len(lines) > 8
+    for line in lines:
+        line.ensurePolished()
+        ink, ground = line.palette().color(QPalette.PlaceholderText), QColor(theme.raised)
+        share = ink.alphaF()
+        seen = QColor(*(round(share * a + (1 - share) * b) for a, b in zip(ink.getRgb(), ground.getRgb(), strict=True)))
+        bright, dark = sorted((_light(seen.name()), _light(ground.name())), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5, line.placeholderText()
+        assert line.palette().color(QPalette.Text) == QColor(theme.ink)
 
 
 # Linear RGB as people without red or green cones see it (Vienot, Brettel, Mollon 1999).

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from live_fakes import Engine, Model, Recording
 from PIL import Image
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
@@ -136,7 +136,9 @@ def test_the_view_on_screen_has_a_page_where_figures_know_it(make: Make, qtbot: 
     assert (tmp_path / "recording-view.png").exists()
 
 
-def test_panes_are_compared_and_a_camera_has_no_command(make: Make, qtbot: QtBot) -> None:
+def test_panes_are_compared_and_a_camera_has_a_command_if_its_frame_is_kept(
+    make: Make, qtbot: QtBot, tmp_path: Path
+) -> None:
     window = make(GREY.replace(compare=("random:other",)),
                   load_engine=lambda settings, progress: Engine(Fitting(name=settings.model or "tiny")))  # fmt: skip
     wait(qtbot, lambda: [pane.state for pane in window.session.status().panes] == ["ready"])
@@ -145,5 +147,16 @@ def test_panes_are_compared_and_a_camera_has_no_command(make: Make, qtbot: QtBot
     assert dialog.choices().page == "compare"
     assert not dialog.command.text()
     assert not dialog.copy.isEnabled()
+    assert "unless you keep it" in dialog.command.placeholderText()
+    assert dialog.frame.isVisible()
+    qtbot.mouseClick(dialog.frame, Qt.LeftButton, pos=QPoint(8, dialog.frame.height() // 2))
+    dialog.destination.setText(str(tmp_path / "figure.png"))
+    kept = tmp_path / "figure-frame.png"
+    assert shlex.split(dialog.command.text())[:5] == ["rtviz", "figure", str(kept), "-o", str(tmp_path / "figure.png")]
+    assert "--start" not in dialog.command.text()
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
+    wait(qtbot, lambda: dialog.note.text().startswith("Wrote"))
+    with Image.open(kept) as frame:
+        assert frame.size == (160, 120)
     found = window.session.predict_each(window.session.latest().frame)  # type: ignore[union-attr]
     assert [*found] == ["tiny", "random:other"]

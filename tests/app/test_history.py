@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -13,7 +14,7 @@ from PyQt5.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
 
-from rtviz.app.history import History
+from rtviz.app.history import History, Step
 from rtviz.app.remembered import apply_preset
 from rtviz.app.window import Window
 from rtviz.settings import Mark, Settings, presets
@@ -23,41 +24,45 @@ pytestmark = pytest.mark.gui
 ALL = Qt.ControlModifier | Qt.ShiftModifier
 
 
+def step(mode: str = "smooth", **settings: Any) -> Step:
+    return Step(Settings(**settings), mode)
+
+
 def test_undo_and_redo_go_through_all_settings() -> None:
-    history = History(Settings())
-    steps = [Settings(), Settings(view="pca"), Settings(view="pca", head=2), Settings(view="pca", head=2, jaccard=True)]
-    for at, step in enumerate(steps):
-        history.note(step, at)
+    history = History(step())
+    steps = [step(), step(view="pca"), step("locked", view="pca"), step("locked", view="pca", jaccard=True)]
+    for at, one in enumerate(steps):
+        history.note(one, at)
     assert [history.undo() for _ in range(4)] == [steps[2], steps[1], steps[0], None]
     assert [history.redo() for _ in range(2)] == steps[1:3]
-    history.note(Settings(head=5), 9)  # another way from here
+    history.note(step(head=5), 9)  # another way from here
     assert history.redo() is None
     assert history.undo() == steps[2]
 
 
 def test_what_is_dragged_is_one_step_and_two_keys_are_two() -> None:
-    history = History(Settings())
+    history = History(step())
     for place in range(5):
-        history.note(Settings(opacity=0.1 * place), 0.1 * place)
-    history.note(Settings(opacity=0.9), 5)  # dragged once more, later
-    assert history.undo() == Settings(opacity=0.4)
-    assert history.undo() == Settings()
+        history.note(step(opacity=0.1 * place), 0.1 * place)
+    history.note(step(opacity=0.9), 5)  # dragged once more, later
+    assert history.undo() == step(opacity=0.4)
+    assert history.undo() == step()
     for head in range(3):
-        history.note(Settings(head=head), 10 + 0.1 * head)
-    assert history.undo() == Settings(head=1)
+        history.note(step(head=head), 10 + 0.1 * head)
+    assert history.undo() == step(head=1)
 
 
 def test_what_was_marked_in_another_source_is_not_marked_again() -> None:
-    history = History(Settings())
+    history = History(step())
     marked = Settings(track=(Mark(0.1, 0.2),))
     history.note_place("a.mp4", Settings())
-    history.note(marked, 0)
-    history.note(marked.replace(view="track"), 1)
+    history.note(Step(marked, "smooth"), 0)
+    history.note(Step(marked.replace(view="track"), "smooth"), 1)
     history.note_place("b.mp4", Settings(view="track"))  # the session has forgotten them
-    history.note(Settings(view="track"), 2)
-    assert history.undo() == Settings()
+    history.note(step(view="track"), 2)
+    assert history.undo() == step()
     assert history.undo() is None
-    assert history.redo() == Settings(view="track")
+    assert history.redo() == step(view="track")
 
 
 def test_keys_undo_redo_and_reset(make: Make, qtbot: QtBot) -> None:
@@ -86,6 +91,46 @@ def test_keys_undo_redo_and_reset(make: Make, qtbot: QtBot) -> None:
     assert window.session.settings == asked
     qtbot.mouseClick(window.view.reset, Qt.LeftButton)
     assert window.session.settings == Settings()
+
+
+def test_the_switch_locked_or_smooth_is_undone_redone_and_reset(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    assert window.session.status().mode == "smooth"
+    qtbot.mouseClick(window.view.modes["locked"], Qt.LeftButton)
+    qtbot.keyClick(window.canvas, "2")
+    window.do("undo")
+    assert (window.session.settings, window.session.status().mode) == (GREY, "locked")
+    window.do("undo")
+    assert window.session.status().mode == "smooth"
+    assert window.canvas.toast_text == "undo: smooth"
+    assert window.view.modes["smooth"].isChecked()
+    window.do("redo")
+    assert window.session.status().mode == "locked"
+    window.do("reset")
+    assert (window.session.settings, window.session.status().mode) == (Settings(), "smooth")
+    window.do("undo")
+    assert (window.session.settings, window.session.status().mode) == (GREY, "locked")
+
+
+def test_panes_models_muted_heads_and_presets_are_undone(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    seen = [window.session.settings]
+    for do in (
+        lambda: window.change(model="dino-vits8"),
+        lambda: window.change(compare=("one",)),
+        lambda: qtbot.keyClick(window.canvas, "z"),
+        lambda: window.presets.use(presets()["figure4"]),
+        lambda: window.presets.use(presets()["talk"]),
+    ):
+        do()
+        assert window.session.settings != seen[-1]
+        seen.append(window.session.settings)
+    for before in seen[-2::-1]:
+        window.do("undo")
+        assert window.session.settings == before
+    for after in seen[1:]:
+        window.do("redo")
+        assert window.session.settings == after
 
 
 def _label(window: Window, text: str) -> QLabel:

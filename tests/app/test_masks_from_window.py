@@ -136,7 +136,9 @@ def test_the_button_is_there_once_something_is_marked(make: Make, qtbot: QtBot, 
     window.refresh()
     others = [one for name, one in window.view.controls.items() if name not in ("prompt", "confidence")]
     first = [window.view.prompts, window.view.controls["confidence"], window.view.masks]
-    assert max(one.y() for one in first) < min(one.y() for one in others if one.isVisible())
+    tops = [[one.mapTo(window.view, QPoint()).y() for one in group if one.isVisible()] for group in (first, others)]
+    assert len(tops[0]) == 3
+    assert max(tops[0]) < min(tops[1])
     qtbot.mouseClick(window.view.masks, Qt.LeftButton)
     assert window.rendering.masks_dialog is not None
 

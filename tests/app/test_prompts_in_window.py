@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from PyQt5.QtCore import QPoint, QPointF, Qt
-from PyQt5.QtGui import QColor, QContextMenuEvent
+from PyQt5.QtGui import QColor, QContextMenuEvent, QImage
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make
 
 from rtviz.app.canvas import Canvas
 from rtviz.app.window import Window
-from rtviz.frame import Frame, Result
+from rtviz.engine.drawing import draw
+from rtviz.frame import Frame, Maps, Result
 from rtviz.markup import Sign
 from rtviz.settings import Mark, Prompt, Settings
 
@@ -95,6 +96,32 @@ def test_keys_of_the_threshold_change_the_confidence(window: Window) -> None:
     window.do("threshold_up")
     assert window.session.settings.confidence == pytest.approx(0.55)
     assert window.session.settings.threshold == pytest.approx(0.65)
+
+
+def test_what_is_computed_is_not_written_over_what_the_view_says(qtbot: QtBot) -> None:
+    """Both are in the upper left corner: what the view says is as it was, and the other one below it."""
+    frame = Frame(np.full((480, 640, 3), 90, np.uint8))
+    prompts = np.zeros((4, 6, 8), np.float32)
+    maps = Maps(np.full((1, 1, 4, 6), 0.04), np.zeros((1, 1, 1), np.float32), "cls", "x", 8, (32, 48), tokens=prompts)
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(640, 480)
+    canvas.show()
+    canvas.show_result(draw(frame, maps, Settings(view="prompts")))
+    before = canvas.grab().toImage()
+    canvas.awaited = "prompts: computing …"
+    after = canvas.grab().toImage()
+
+    def rows(image: QImage, other: QImage) -> list[int]:
+        """Where two pictures differ."""
+        return [y for y in range(240) if any(image.pixel(x, y) != other.pixel(x, y) for x in range(0, 300, 2))]
+
+    plain = QImage(before.size(), QImage.Format_RGB32)
+    plain.fill(QColor(90, 90, 90))
+    said, computed = rows(before.convertToFormat(QImage.Format_RGB32), plain), rows(after, before)
+    assert said
+    assert computed
+    assert max(said) < min(computed)
 
 
 @pytest.mark.parametrize("zoom", [1.0, 3.0])

@@ -62,6 +62,14 @@ def test_renders_run_one_after_the_other_and_say_how_they_went(
     assert not queue.renders
 
 
+def test_what_mends_a_render_that_failed_is_in_the_words_of_the_app(
+    queue: RenderQueue, qtbot: QtBot, tmp_path: Path
+) -> None:
+    queue.add(render(tmp_path, "early"))
+    wait(qtbot, lambda: not queue.unfinished)
+    assert words(queue.renders[0]) == "failed: out of time; move the in point to the left"
+
+
 def test_what_is_cancelled_leaves_nothing_and_the_next_one_runs(
     queue: RenderQueue, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -275,7 +283,7 @@ def test_a_camera_cannot_be_rendered_and_the_dialog_says_what_can(make: Make, qt
     assert dialog.command.text() == ""
 
 
-@pytest.mark.parametrize("answer", ["Go on rendering", "Cancel and quit"])
+@pytest.mark.parametrize("answer", ["Go on", "Cancel and quit"])
 def test_quitting_asks_while_something_is_rendered(
     make: Make, qtbot: QtBot, clip: Path, tmp_path: Path, answer: str
 ) -> None:
@@ -288,12 +296,12 @@ def test_quitting_asks_while_something_is_rendered(
     def press() -> None:
         box = window.findChild(QMessageBox)
         assert box is not None
-        assert "1 render is not finished" in box.text()
+        assert "1 file is not finished" in box.text()
         next(button for button in box.buttons() if button.text() == answer).click()
 
     QTimer.singleShot(0, press)
     window.close()
-    assert window.isVisible() == (answer == "Go on rendering")
+    assert window.isVisible() == (answer == "Go on")
     assert (queue.renders[0].state == RUNNING) == window.isVisible()
     if not window.isVisible():
         assert not (tmp_path / "long.mp4").exists()

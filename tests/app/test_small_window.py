@@ -161,3 +161,16 @@ class _Named(Recording):
         source = super().open(place, start=start)
         source.info = replace(source.info, name=self.name)
         return source
+
+
+@pytest.mark.parametrize("width", [820, 1366])
+def test_no_view_is_left_alone_in_a_row(make: Make, qtbot: QtBot, width: int) -> None:
+    window = make(shown=False)
+    window.resize(width, 720)
+    rows: dict[int, list[QRect]] = {}
+    for button in window.view.views.values():
+        rows.setdefault(button.y(), []).append(button.geometry())
+    ends = {(min(one.left() for one in row), max(one.right() for one in row)) for row in rows.values()}
+    assert len(rows) > 3
+    assert max(left for left, _ in ends) - min(left for left, _ in ends) <= 1
+    assert max(right for _, right in ends) - min(right for _, right in ends) <= 1, "each row is as broad as the others"

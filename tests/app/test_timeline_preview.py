@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -31,6 +35,27 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of the folder."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
 def level(image: QImage) -> int:
     """The grey level in the middle."""
     return QColor(image.pixel(image.width() // 2, image.height() // 2)).green()
@@ -49,6 +74,27 @@ def point_at(window: Window, seconds: float | None) -> None:
 
 def shown(window: Window, near: int) -> Callable[[], bool]:
     return lambda: not window.preview.image.isNull() and abs(level(window.preview.image) - near) <= 6
+
+
+def test_a_video_on_a_web_server_has_frames_on_the_timeline_and_is_rendered_and_drawn(
+    make: Make, qtbot: QtBot, clip: Path, web: str
+) -> None:
+    address = f"{web}/{clip.name}?v=1.2"
+    window = make(place=address, open_source=open_source)
+    wait(qtbot, lambda: window.transport.timeline.markable)
+    point_at(window, 1.5)
+    wait(qtbot, shown(window, 40 + 4 * round(1.5 * 25)))
+    point_at(window, None)
+    window.do("render")
+    dialog = window.rendering.dialog
+    assert dialog is not None
+    assert dialog.act_button.isEnabled(), dialog.note.text()
+    assert shlex.split(dialog.command.text())[:3] == ["rtviz", "render", address]
+    assert Path(dialog.destination.text()).name == "clip-heatmap.mp4"
+    window.do("figure")
+    figure = window.figuring.dialog
+    assert figure is not None
+    assert shlex.split(figure.command.text())[:3] == ["rtviz", "figure", address]
 
 
 def test_time_and_frame_float_over_the_timeline(make: Make, qtbot: QtBot, clip: Path) -> None:

@@ -159,6 +159,17 @@ def test_progress_for_another_program(
     assert first["frames_out"] == 15
     assert "size" in second["error"]
     assert f"error: {second['error']}" in said, "people read the same"
+    status = cli.run(["render", SCENE, "-o", f"{tmp_path}/no.mp4", *TINY, "--start", "60", "--progress", "json"])
+    printed, said = capsys.readouterr()
+    failed = json.loads(printed.splitlines()[-1])
+    assert status != 0
+    assert (failed["event"], failed["remedy"], failed["subject"]) == ("end", "START_EARLIER", "")
+    assert failed["error"] == failed["report"]["error"]
+    assert f"error: {failed['error']}; --start" in said, "which no other program has to know"
+    status = cli.run(["render", SCENE, "-o", f"{tmp_path}/no.mp4", "--model", "dino-vitz16", "--progress", "json"])
+    failed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert status != 0
+    assert (failed["event"], failed["remedy"]) == ("failed", "LIST_MODELS")
     status, said = here("render", SCENE, "-o", tmp_path / "x.mp4", *TINY, "--progress", "json", "--json")
     assert status == 2
     assert "progress" in said
@@ -693,3 +704,10 @@ sys.exit(main())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "rtviz" in done.stdout
+
+
+def test_the_help_of_masks_names_the_views_that_have_some() -> None:
+    said = rtviz("masks", "--help").stdout
+    assert "--view mask|objects|track|prompts" in said
+    assert "(heatmap)" not in said
+    assert "(heatmap)" in rtviz("render", "--help").stdout

@@ -24,6 +24,9 @@ from rtviz.settings import Settings
 from rtviz.views import requirements
 from rtviz.words import counted
 
+_ABREAST = 3  # views in a row
+_PARTS = 6  # of a row, so that one, two or three buttons can share it
+
 
 class ViewPanel(QWidget):
     """What is shown and how: a button for each view, and a control for each setting of the schema.
@@ -42,14 +45,20 @@ class ViewPanel(QWidget):
         column.setSpacing(8)
         grid = QGridLayout()
         grid.setSpacing(4)
+        shown = views.names()
+        last = len(shown) % _ABREAST or _ABREAST  # buttons of the last row, which share it
         self.views: dict[str, QToolButton] = {}
-        for place, name in enumerate(views.names()):
+        for place, name in enumerate(shown):
             info = views.find(name)
             button = self._choice(info.label, f"view_{name}", bindings)
             button.setProperty("dense", True)
-            button.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)  # a third of the panel each
+            button.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)  # the same share of the panel each
             self.views[name] = button
-            grid.addWidget(button, place // 3, place % 3)
+            down, across = divmod(place, _ABREAST)
+            wide = _PARTS // (last if place >= len(shown) - last else _ABREAST)
+            grid.addWidget(button, down, across * wide, 1, wide)
+        for part in range(_PARTS):
+            grid.setColumnStretch(part, 1)
         column.addLayout(grid)
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -84,9 +93,13 @@ class ViewPanel(QWidget):
         self.masks.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.masks.setToolTip(bindings.tip("masks"))
         self.masks.clicked.connect(lambda: self.requested.emit("masks"))
-        self.masks.hide()
+        self._masks_row = QWidget()
+        room = QVBoxLayout(self._masks_row)
+        room.setContentsMargins(0, 4, 0, 6)
+        room.addWidget(self.masks)
+        self._masks_row.hide()
         self._offers_masks = bindings.offers("masks")
-        form.insertRow(len(marked), self.masks)
+        form.insertRow(len(marked), self._masks_row)
         self._labels = {name: form.labelForField(control) for name, control in self.controls.items()}
         self.more = QToolButton()
         self.more.setFocusPolicy(Qt.TabFocus)
@@ -95,8 +108,8 @@ class ViewPanel(QWidget):
         self.more.setToolTip("Settings that change nothing in this view")
         self.more.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.more.toggled.connect(self._fold)
-        last = QHBoxLayout()
-        last.addWidget(self.more, 1)
+        foot = QHBoxLayout()
+        foot.addWidget(self.more, 1)
         self.reset = QToolButton()
         self.reset.setText("reset all")
         self.reset.setFocusPolicy(Qt.TabFocus)
@@ -104,8 +117,8 @@ class ViewPanel(QWidget):
         self.reset.setToolTip(bindings.tip("reset"))
         self.reset.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.reset.clicked.connect(lambda: self.requested.emit("reset"))
-        last.addWidget(self.reset, 1)
-        column.addLayout(last)
+        foot.addWidget(self.reset, 1)
+        column.addLayout(foot)
         self._unread: frozenset[str] = frozenset()
         self._fold()
 
@@ -159,7 +172,7 @@ class ViewPanel(QWidget):
             control.show_value(getattr(settings, name))
         marked = {"prompt": settings.prompt, "track": settings.track}  # whoever marks something may want to keep it
         info = views.find(settings.view)
-        self.masks.setVisible(
+        self._masks_row.setVisible(
             self._offers_masks and info.masks and any(value for name, value in marked.items() if name in info.reads)
         )
         # Ten times a second: a replaced value would have all be checked again.
