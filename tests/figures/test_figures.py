@@ -422,7 +422,7 @@ def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_
 ) -> None:
     status, err = figure("--model", "embedded", "--layer", "3")
     assert status == 2
-    assert "only with --paper or --compare" in err
+    assert "only with --paper, --compare or --view" in err
     marked = []
     for line in (("--layer", "3"), ("--layer", "3", "--query", "0.5,0.5")):
         status, err = figure("--model", "embedded", "--paper", "--overwrite", *line)
