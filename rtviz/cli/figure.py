@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from rtviz.cli.arguments import STILL_RESOLUTION, add_options, given_settings
+from rtviz.cli.arguments import STILL_RESOLUTION, add_options, given_settings, unread_flags
 from rtviz.cli.console import download_bars, notices, say
 from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, one_frame
@@ -56,6 +56,9 @@ def _run(parsed: argparse.Namespace) -> int:
         raise SettingsError("view", settings.view, "without --paper and --compare, which draw other figures")
     if "layer" in given and not names and not parsed.paper and not one_view:
         raise SettingsError("layer", parsed.layer, "only with --paper, --compare or --view; else the figure has all")
+    of_view = next((name for name in FIGURE_VIEW_FIELDS if name in given), None)
+    if of_view is not None and not one_view:
+        raise SettingsError(of_view, given[of_view], f"only with --view {', '.join(FIGURE_VIEWS)}")
     if one_view:
         settings = settings.with_prompts_on(parsed.picture, vars(parsed).get("start", 0.0))
     if names and parsed.paper:
@@ -72,6 +75,8 @@ def _run(parsed: argparse.Namespace) -> int:
     maps = next(iter(predictions.values()))
     parts = {"labels": parsed.labels, "bar": parsed.bar}
     if one_view and not isinstance(maps, str):
+        for sentence in () if parsed.quiet else unread_flags(parsed, settings, maps.heads):
+            say(sentence)
         figure = figures.one_view(frame, maps, settings, parsed.width, parsed.scale, **parts)
     elif names or isinstance(maps, str) or not maps.has_attention:
         figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale, **parts)
