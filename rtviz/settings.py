@@ -65,6 +65,12 @@ MASK_FIELDS = (
     "upsampling",
 )  # fmt: skip
 FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
+# Views that figures show by themselves, and what else decides how.
+FIGURE_VIEWS = ("norms", "directions", "pca", "reference", "prompts")
+FIGURE_VIEW_FIELDS = (
+    "head", "direction", "pca_component", "pca_figure", "pca_basis", "reference", "matches", "mutual", "prompt",
+    "confidence", "features",
+)  # fmt: skip
 
 
 MOST_COMPONENTS = 8  # of a PCA that can be shown alone
@@ -490,6 +496,8 @@ __all__ = [
     "CODECS",
     "COLORMAPS",
     "FIGURE_FIELDS",
+    "FIGURE_VIEWS",
+    "FIGURE_VIEW_FIELDS",
     "FIGURE_WIDTH",
     "LAYOUTS",
     "MASK_FIELDS",

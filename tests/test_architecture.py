@@ -44,6 +44,7 @@ BOUNDARIES = {
         "sources/av_files.py",
         "sources/upright.py",
         "sources/samples.py",
+        "sources/rtsp.py",
         "sources/stream.py",
         "sinks/video.py",
         "sinks/gif.py",

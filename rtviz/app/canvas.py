@@ -29,6 +29,7 @@ from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
 from rtviz.frame import Pixels, Result
+from rtviz.markup import Scale
 from rtviz.settings import Mark
 
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
@@ -55,6 +56,17 @@ def to_qimage(pixels: Pixels) -> QImage:
     memory = sip.voidptr(pixels.ctypes.data)
     aliasing = QImage(memory, width, height, pixels.strides[0], QImage.Format_RGB888)
     return aliasing.convertToFormat(QImage.Format_RGB32)
+
+
+def to_pixels(image: QImage) -> Pixels:
+    """A QImage as RGB uint8 [height, width, 3] of its own memory."""
+    import numpy as np  # the window opens before NumPy is loaded
+
+    image = image.convertToFormat(QImage.Format_RGB888)
+    memory = image.constBits()
+    assert memory is not None
+    lines = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1)
+    return lines[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
 
 
 class Canvas(QWidget):
@@ -160,14 +172,18 @@ class Canvas(QWidget):
             self.update()
 
     def seen(self) -> QImage | None:
-        """The picture as it is seen: with all its own pixels, or the part that is magnified, as large as on the
-        screen."""
+        """The picture as it is seen, with its divider and colour bar: with all its own pixels, or the part that is
+        magnified, as large as on the screen."""
         if self.result is None or self._image is None:
             return None
-        if self.zoom == Zoom():
+        scale = self.shows_scale and any(isinstance(one, Scale) for one in self.result.annotations)
+        wiped = self.wipe is not None and self.can_wipe
+        if self.zoom == Zoom() and not scale and not wiped:
             return to_qimage(self.result.overlay)
         shown = self.picture_rect().intersected(QRectF(self.rect()))
         ratio = self.devicePixelRatioF()
+        if self.zoom == Zoom() and not self._wipes_panes:
+            ratio = max(ratio, self._image.width() / shown.width())
         image = QImage(round(shown.width() * ratio), round(shown.height() * ratio), QImage.Format_RGB32)
         image.fill(self.ground)
         painter = QPainter(image)
@@ -445,7 +461,8 @@ class Canvas(QWidget):
                 "frame",
                 views.find(result.settings.view).label.lower(),
             )
-            canvas_parts.paint_divider(painter, self, self.wipe * self.width(), (left, right))
+            room = self.picture_rect().intersected(QRectF(self.rect()))
+            canvas_parts.paint_divider(painter, self, self.wipe * self.width(), room, (left, right))
 
     def _paint_picture(self, painter: QPainter, result: Result, image: QImage) -> None:
         """The picture, and over it what each viewport shows of its part, with the borders of large patches."""
@@ -590,4 +607,4 @@ def _opacity(age: float, seconds: float) -> float:
     return min(1.0, max(0.0, seconds - age) / _FADE_SECONDS)
 
 
-__all__ = ["Canvas", "to_qimage"]
+__all__ = ["Canvas", "to_pixels", "to_qimage"]

@@ -45,12 +45,16 @@ def paint_waiting(painter: QPainter, canvas: QWidget, sentences: Sequence[str], 
     painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap), lines)
 
 
-def paint_divider(painter: QPainter, canvas: QWidget, x: float, names: tuple[str, str]) -> None:
-    """The border between two pictures with its handle, and what is on its left and right."""
-    middle = canvas.height() / 2
+def paint_divider(painter: QPainter, canvas: QWidget, x: float, room: QRectF, names: tuple[str, str]) -> None:
+    """The border between two pictures with its handle, and what is on its left and right.
+
+    Args:
+        room: what is seen of the pictures.
+    """
+    middle = room.center().y()
     for pen in (QPen(QColor(0, 0, 0, 150), 4), QPen(pills.INK, 2)):
         painter.setPen(pen)
-        painter.drawLine(QPointF(x, 0), QPointF(x, canvas.height()))
+        painter.drawLine(QPointF(x, room.top()), QPointF(x, room.bottom()))
     painter.setPen(QPen(QColor(0, 0, 0, 150), 1))
     painter.setBrush(pills.INK)
     painter.drawEllipse(QPointF(x, middle), 11, 11)
@@ -62,9 +66,9 @@ def paint_divider(painter: QPainter, canvas: QWidget, x: float, names: tuple[str
     font = pills.font(canvas, 13, bold=True)
     left, right = names
     if left:
-        pills.pill(painter, font, left, x - 14 - pills.extent(font, left).width(), canvas.height() - 44)
+        pills.pill(painter, font, left, x - 14 - pills.extent(font, left).width(), room.bottom() - 44)
     if right:
-        pills.pill(painter, font, right, x + 14, canvas.height() - 44)
+        pills.pill(painter, font, right, x + 14, room.bottom() - 44)
 
 
 def paint_overview(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from PyQt5.QtGui import QImage
+
 from rtviz import views
 from rtviz.analysis.head_stats import standing_out
 from rtviz.app.history import History, Step, differing
@@ -44,6 +46,7 @@ class Commands:
         session: what they act on.
         toast: shows large text on the picture, for so many seconds; from any thread.
         models_here: the models that load without a download.
+        seen: the picture as it is seen.
 
     Attributes:
         models, playback, saving: the actions on models and time, and those that write files.
@@ -57,13 +60,14 @@ class Commands:
         bindings: Bindings,
         toast: Callable[[str, float], None],
         models_here: Callable[[], Sequence[str]],
+        seen: Callable[[], QImage | None],
     ) -> None:
         self.session, self.bindings = session, bindings
         self.silent: Collection[str] = ()
         self._toast = toast
         self.models = ModelCommands(session, remembered, bindings, self._say, self.change, models_here)
         self.playback = PlaybackCommands(session, remembered, bindings, self._say)
-        self.saving = SavingCommands(session, remembered, bindings, self._say)
+        self.saving = SavingCommands(session, remembered, bindings, self._say, seen)
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
         self.history = History(self._step())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rtviz.errors import RtvizError
 from rtviz.frame import Frame, Maps
 from rtviz.offline.command import figure_arguments, shell_line
-from rtviz.settings import FIGURE_WIDTH, Settings
+from rtviz.settings import FIGURE_VIEWS, FIGURE_WIDTH, Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from rtviz.figures import Scale
 
 # A page's name in the dialog -> what it is called here; the order is that of the list.
-PAGES = {"All layers and heads": "layers", "Heads of the layer, and their masks": "heads", "Models compared": "compare"}
+PAGES = {
+    "All layers and heads": "layers",
+    "Heads of the layer, and their masks": "heads",
+    "Models compared": "compare",
+    "The view on screen": "view",
+}
 SCALES: dict[str, Scale] = {"common to all maps": "common", "of each map alone": "each"}
 SUFFIXES = {"PNG": ".png", "PDF": ".pdf", "SVG": ".svg"}
 
@@ -50,7 +55,8 @@ class Subject:
     @property
     def pages(self) -> list[str]:
         """The pages that can be drawn, by their names in the dialog."""
-        fitting = {"layers": self.has_heads, "heads": self.has_heads, "compare": True}
+        shown = self.has_heads and self.settings.view in FIGURE_VIEWS
+        fitting = {"layers": self.has_heads, "heads": self.has_heads, "compare": True, "view": shown}
         names = {"compare": "Models compared" if len(self.models) > 1 else "Heads beside the mask of the best one"}
         return [names.get(page, name) for name, page in PAGES.items() if fitting[page]]
 
@@ -60,7 +66,7 @@ class Choices:
     """What is chosen in the dialog.
 
     Attributes:
-        page: "layers", "heads" or "compare".
+        page: "layers", "heads", "compare" or "view".
         width: inches.
         keep_frame: write the frame beside the figure, too, where no command finds it otherwise.
     """
@@ -135,7 +141,7 @@ def draw(subject: Subject, predictions: Mapping[str, Maps | str], choices: Choic
     maps = predictions[subject.models[subject.focus]]
     if isinstance(maps, str):
         raise RtvizError(f"no figure: {maps}")
-    page = figures.heads if choices.page == "heads" else figures.layers_by_heads
+    page = {"heads": figures.heads, "view": figures.one_view}.get(choices.page, figures.layers_by_heads)
     return page(subject.frame, maps, subject.settings, choices.width, choices.scale, **how)
 
 

@@ -38,10 +38,7 @@ class Header(QWidget):
         mark.setObjectName("mark")
         row.addWidget(mark)
         row.addSpacing(8)
-        key = bindings.shown("open")
-        self.open_button = _menu_button(
-            "Open", "Open a file, a folder, a camera, an address  " + (f"({key})" if key else "")
-        )
+        self.open_button = _menu_button("Open", bindings.tip("open", "Open a file, a folder, a camera, an address"))
         self.presets_button = _menu_button("Presets", bindings.tip("presets"))
         row.addWidget(self.open_button)
         row.addWidget(self.presets_button)
@@ -112,13 +109,13 @@ def offer_choices(
     choices: Sequence[str],
     holder: object,
     attribute: str,
-    more: Sequence[tuple[str, Callable[[], None]]] = (),
+    more: Callable[[], Sequence[tuple[str, Callable[[], None]]]] = list,
 ) -> None:
     """Let a button's menu choose the value of an attribute.
 
     Args:
         words: of an entry, with {} for the choice.
-        more: text of further entries, and what they do.
+        more: gives the text of further entries, and what they do, each time the menu opens.
     """
 
     def fill(menu: QMenu) -> None:
@@ -128,9 +125,10 @@ def offer_choices(
                 entry.setCheckable(True)
                 entry.setChecked(choice == getattr(holder, attribute))
                 entry.triggered.connect(lambda _=False, choice=choice: setattr(holder, attribute, choice))
-        if more:
+        further = more()
+        if further:
             menu.addSeparator()
-        for text, do in more:
+        for text, do in further:
             entry = menu.addAction(text)
             if entry is not None:
                 entry.triggered.connect(lambda _=False, do=do: do())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,6 +162,16 @@ class Bindings:
 
     def __init__(self, changes: Mapping[str, Any] | None = None, *, kiosk: bool = False) -> None:
         self.actions = tuple(action for action in ACTIONS if action.kiosk or not kiosk)
+        self._tips: dict[str, Callable[[], str]] = {}  # each tooltip that was made -> what makes it anew
+        self._bind(changes)
+
+    def rebind(self, changes: Mapping[str, Any] | None) -> dict[str, str]:
+        """Change the keys, and `problems`. Returns the tooltips that were made so far, and what they are now."""
+        before, self._tips = self._tips, {}
+        self._bind(changes)
+        return {tip: again() for tip, again in before.items()}
+
+    def _bind(self, changes: Mapping[str, Any] | None) -> None:
         self.problems: list[str] = []
         self._keys = {action.name: tuple(map(plain, action.keys)) for action in self.actions}
         changed: dict[str, tuple[str, ...]] = {}
@@ -210,7 +220,16 @@ class Bindings:
         )
         label = label[:1].upper() + label[1:]
         keys = " or ".join(pretty(key) for key in self.keys_of(action))
-        return f"{label}  ({keys})" if keys else label
+        return self._note(f"{label}  ({keys})" if keys else label, lambda: self.tip(action, text))
+
+    def tip_of(self, actions: Sequence[str], text: str) -> str:
+        """A tooltip with the first key of each of several actions."""
+        keys = "  ".join(shown for action in actions if (shown := self.shown(action)))
+        return self._note(f"{text}  ({keys})" if keys else text, lambda: self.tip_of(actions, text))
+
+    def _note(self, tip: str, again: Callable[[], str]) -> str:
+        self._tips[tip] = again
+        return tip
 
     def help(self) -> list[tuple[str, list[tuple[tuple[str, ...], str]]]]:
         """What the help shows: groups of (keys as they are printed, what they do); what has no key is left out."""

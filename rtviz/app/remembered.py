@@ -70,12 +70,13 @@ class Remembered:
     weights_files: list[WeightsFile] = field(default_factory=list)
     weights_now: list[WeightsFile] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    config: Path | None = None
     stored: bool = True
 
     @classmethod
     def read(cls, folder: Path, config: Path | None = None) -> Remembered:
         """Everything from the folder; `config` is one more file whose tables `[keys]` and `[window]` win."""
-        found = cls(folder)
+        found = cls(folder, config=config)
         state = found._read(folder / "state.toml")
         found.settings = _settings_of(_table(state, "settings"))
         found.window = _table(state, "window")
@@ -91,6 +92,18 @@ class Remembered:
         found.saved_window = dict(found.window)
         found.window |= found.configured_window
         return found
+
+    def read_keys(self) -> list[str]:
+        """Read the keys again. Returns what cannot be read; then the keys stay as they were."""
+        keys: dict[str, Any] = {}
+        before, self.problems = self.problems, []
+        for path in (self.folder / "config.toml", self.config):
+            if path is not None:
+                keys |= _table(self._read(path), "keys")
+        problems, self.problems = self.problems, before
+        if not problems:
+            self.keys = keys
+        return problems
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PyQt5.QtGui import QImage
+
+from rtviz.app.canvas import to_pixels
 from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.errors import RtvizError
@@ -20,6 +23,7 @@ class SavingCommands:
     Args:
         session: what they act on.
         say: shows text on the picture, for so many seconds; from any thread.
+        seen: the picture as it is seen.
 
     Attributes:
         record_what: what a recording holds: "overlay", "side-by-side" or "clean".
@@ -32,8 +36,10 @@ class SavingCommands:
         remembered: Remembered,
         bindings: Bindings,
         say: Callable[..., None],
+        seen: Callable[[], QImage | None],
     ) -> None:
         self.session, self.remembered, self.bindings, self._say = session, remembered, bindings, say
+        self._seen = seen
         self.record_what = RECORDED[0]
         self.snapshot_what = SNAPSHOTS[0]
 
@@ -100,11 +106,13 @@ class SavingCommands:
         self._say(f"{self.bindings.shown('snapshot')} saves: {self.snapshot_what}")
 
     def _snapshot(self) -> None:
-        path, what = self._new_file(".png"), self.snapshot_what
+        path, what, image = self._new_file(".png"), self.snapshot_what, self._seen()
 
         def write() -> None:
             try:
-                self._say(f"wrote {self.session.snapshot(path, what)}", 3.0)
+                self._say(
+                    f"wrote {self.session.snapshot(path, what, None if image is None else to_pixels(image))}", 3.0
+                )
             except RtvizError as error:
                 self._say(str(error), 4.0)
 

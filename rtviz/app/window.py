@@ -25,7 +25,7 @@ from rtviz.app.idle import IdleWatch
 from rtviz.app.kept_frames import KeptFrames
 from rtviz.app.keyboard import Keyboard
 from rtviz.app.keys import Bindings
-from rtviz.app.keys_file import open_keys_file
+from rtviz.app.keys_file import OwnKeys
 from rtviz.app.kiosk import Kiosk
 from rtviz.app.layout import Layout
 from rtviz.app.model_choice import ModelChoice
@@ -71,7 +71,12 @@ class Window(Layout):
         self.setAcceptDrops(True)
         self._finder = Finder()
         self.commands = Commands(
-            session, remembered, self.bindings, self.toast_requested.emit, lambda: self.models.names_here
+            session,
+            remembered,
+            self.bindings,
+            self.toast_requested.emit,
+            lambda: self.models.names_here,
+            self.canvas.seen,
         )
         self.presenter = Presenter(self, session, self.commands)
         show_settings = self._show_settings
@@ -91,6 +96,7 @@ class Window(Layout):
         self.idle = IdleWatch(self)
         self.stand = Kiosk(self, session, self.idle, self._begin_anew, self.set_theme) if kiosk else None
         self.own_window = OwnWindow(self, self.opening.open)
+        self.own_keys = OwnKeys(self, remembered)
         self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
         stored = remembered.stored and not kiosk
         self.references = ReferenceChoice(self, session, show_settings, KeptFrames("references", 20, stored))
@@ -125,11 +131,7 @@ class Window(Layout):
             asking.requested.connect(self.do)
         saving = self.commands.saving
         offer_choices(self.header.record_menu, "record {}", RECORDED, saving, "record_what")
-        more = [
-            (f"{text}\t{self.bindings.shown(action)}", partial(self.do, action))
-            for text, action in (("Figure…", "figure"), ("Masks…", "masks"))
-        ]
-        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", more)
+        offer_choices(self.header.snapshot_menu, "snapshot {}", SNAPSHOTS, saving, "snapshot_what", self._more_saving)
         self.transport.sought.connect(session.seek)
         self.transport.rewound.connect(session.rewind)
         self.pages.picked.connect(session.seek)
@@ -142,6 +144,12 @@ class Window(Layout):
         self._poll_timer.timeout.connect(self._poll)
         self._refresh_timer = QTimer(self)
         self._refresh_timer.timeout.connect(self.refresh)
+
+    def _more_saving(self) -> list[tuple[str, Callable[[], None]]]:
+        return [
+            (f"{text}\t{self.bindings.shown(action)}", partial(self.do, action))
+            for text, action in (("Figure…", "figure"), ("Masks…", "masks"))
+        ]
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
@@ -177,7 +185,7 @@ class Window(Layout):
             "escape": self._escape,
             "help": self._help,
             "tour": self.tour.start,
-            "change_keys": lambda: self.canvas.toast(open_keys_file(self.remembered.folder), 8.0),
+            "change_keys": self.own_keys.open,
             "quit": self._quit,
         }
 
@@ -275,6 +283,8 @@ class Window(Layout):
         """After the first paint: from here on the session may take its time."""
         torch = "is loaded" if "torch" in sys.modules else "is not loaded"
         _log.debug("the window stands at %.3f, torch %s", time.time(), torch)
+        if not self.kiosk:
+            self.own_keys.watch()
         for problem in (*self.remembered.problems, *self.bindings.problems):
             self.canvas.toast(problem, 8.0)
         self.session.set_loop(self.window_state.get("loop") is not False)

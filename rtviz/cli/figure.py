@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
-from rtviz.cli.arguments import STILL_RESOLUTION, add_settings, given_settings
+from rtviz.cli.arguments import STILL_RESOLUTION, add_options, given_settings
 from rtviz.cli.console import download_bars, notices, say
 from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, one_frame
 from rtviz.errors import SettingsError
-from rtviz.settings import FIGURE_FIELDS, MODEL_INPUT, Settings
+from rtviz.options import ChoiceOption
+from rtviz.settings import FIGURE_FIELDS, FIGURE_VIEW_FIELDS, FIGURE_VIEWS, MODEL_INPUT, Settings
 
 
 def add(commands: Commands) -> None:
@@ -32,7 +34,12 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument("--no-labels", dest="labels", action="store_false", help="no words on the page")
     parser.add_argument("--no-bar", dest="bar", action="store_false", help="no colour bar")
-    add_settings(parser, (*MODEL_INPUT, *FIGURE_FIELDS), "model, query and drawing", resolution=STILL_RESOLUTION)
+    view = replace(
+        Settings.option("view", ChoiceOption), choices=FIGURE_VIEWS, help="one view, with what its values are"
+    )
+    before, after = ([Settings.option(name) for name in names] for names in (MODEL_INPUT, FIGURE_FIELDS))
+    of_views = [Settings.option(name) for name in FIGURE_VIEW_FIELDS]
+    add_options(parser, [*before, *after, view, *of_views], "model, query and drawing", resolution=STILL_RESOLUTION)
     add_frame_options(parser, "overwrite")
 
 
@@ -44,8 +51,13 @@ def _run(parsed: argparse.Namespace) -> int:
     settings = Settings.from_mapping(given)
     names = compared(parsed.below or "")
     figures.check_width(parsed.width)
-    if "layer" in given and not names and not parsed.paper:
-        raise SettingsError("layer", parsed.layer, "only with --paper or --compare; else the figure has all")
+    one_view = "view" in given
+    if one_view and (names or parsed.paper):
+        raise SettingsError("view", settings.view, "without --paper and --compare, which draw other figures")
+    if "layer" in given and not names and not parsed.paper and not one_view:
+        raise SettingsError("layer", parsed.layer, "only with --paper, --compare or --view; else the figure has all")
+    if one_view:
+        settings = settings.with_prompts_on(parsed.picture, vars(parsed).get("start", 0.0))
     if names and parsed.paper:
         raise SettingsError("paper", True, "without --compare, which draws another figure")
     each = per_model(names, settings) if names else [settings]
@@ -59,7 +71,9 @@ def _run(parsed: argparse.Namespace) -> int:
         say(f"left out, because their weights are not on this machine: {', '.join(missing)} (`rtviz models pull NAME`)")
     maps = next(iter(predictions.values()))
     parts = {"labels": parsed.labels, "bar": parsed.bar}
-    if names or isinstance(maps, str) or not maps.has_attention:
+    if one_view and not isinstance(maps, str):
+        figure = figures.one_view(frame, maps, settings, parsed.width, parsed.scale, **parts)
+    elif names or isinstance(maps, str) or not maps.has_attention:
         figure = figures.compare(frame, predictions, settings, parsed.width, parsed.scale, **parts)
     else:
         draw = figures.heads if parsed.paper else figures.layers_by_heads

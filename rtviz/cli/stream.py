@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "-o", "--output", metavar="ADDRESS", default="http://127.0.0.1:8090/",
         help="http://HOST:PORT/ serves MJPEG (the default: http://127.0.0.1:8090/); rtsp://, rtmp://, srt://, udp:// "
-        "and tcp:// send H.264 to who listens there; NAME.m3u8 writes HLS; v4l2:/dev/videoN feeds a virtual camera of "
-        "v4l2loopback",
+        "and tcp:// send H.264 to who listens there (rtsp://HOST/PATH?transport=udp, where TCP is refused); NAME.m3u8 "
+        "writes HLS; v4l2:/dev/videoN feeds a virtual camera of v4l2loopback",
     )  # fmt: skip
     add_options(parser, Settings.options(), "what to show", several_models=True)
     add_config(parser)

@@ -32,6 +32,7 @@ from rtviz.figures.layout import (
 from rtviz.figures.rows import draw_masks, masks_note, query_words, row_of
 from rtviz.figures.scale import Colors, Scale, colors_of
 from rtviz.figures.style import style
+from rtviz.figures.view_pages import view_page
 from rtviz.frame import Frame, Maps, Pixels
 from rtviz.settings import Query, Settings
 from rtviz.views.selection import layer_of
@@ -230,6 +231,37 @@ def compare(
                 line = tiles[start : start + across - 1]
                 rows_of_tiles(page, [mask if start == 0 else None, *line], across, tile)
         return page.figure()
+
+
+def one_view(
+    frame: Frame | Pixels,
+    maps: Maps,
+    settings: Settings,
+    width: float = 6.9,
+    scale: Scale = "common",
+    *,
+    labels: bool = True,
+    bar: bool = True,
+) -> Figure:
+    """One view beside the input, with what its values are: token norms, both directions of attention, similarity to a
+    reference with the best matches, the classes of prompts, principal components or one of them.
+
+    Args:
+        frame: the frame that the maps are of.
+        maps: the prediction of the model, with what the view needs (`rtviz.Engine.predict` with these settings).
+        settings: view and its options, layer, head, colormap, gamma, upsampling.
+        width: inches, 2 to 100.
+        scale: of the colours of the view directions, "common" to both maps, or of "each" alone.
+        labels: False leaves out all words.
+        bar: False leaves out the colour bar.
+
+    Raises:
+        SettingsError: there is no page of this view; the model has no heads or no such layer; the width is not allowed.
+        ValueError: the maps are of a frame of another shape, or lack what the view needs.
+    """
+    whole = _frame(frame, [maps])
+    _refuse_without_heads(maps)
+    return view_page(whole, maps, settings, width, scale, labels, bar)
 
 
 def _refuse_without_heads(maps: Maps) -> None:

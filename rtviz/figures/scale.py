@@ -92,32 +92,73 @@ class Colors:
 
     def bar(self, page: Page, left: float, room: float) -> None:
         """Places the colour bar with its marks and what they count, if the page has one."""
-        if not page.bar:
-            return
-        length, high = min(1.5, room), 0.07
         if self.top is None:
             marks, words = {0.0: "least", 1.0: "most"}, "in each map, which has its own range"
         else:
             marks = {(mark / self.top) ** self._gamma: f"{mark}" for mark in _MARKS if mark < 0.8 * self.top}
             marks[1.0] = f"{'≥ ' if self.clipped else ''}{self.top:g}"
             words = "times the mean of the map (1: attention spread evenly)"
+        _bar(page, left, room, self.settings.colormap, marks, words)
 
-        def draw(place: Axes) -> None:
-            place.imshow(np.linspace(0, 1, 256)[None], cmap=self.settings.colormap, aspect="auto", extent=(0, 1, 0, 1))
-            place.set(yticks=[], xticks=list(marks), xticklabels=list(marks.values()))
 
-        inset = max(map(text_length, marks.values())) / 2  # the outermost words stand out by half
-        page.tile(left + inset, (high, length - 2 * inset), draw)
-        beside = left + length + 0.04 + inset
-        if page.labels and room - (beside - left) >= 1.0:
-            lines = wrapped(words, room - (beside - left))
-            top = page.y + high / 2 - 0.5 * LINE[SMALL] * len(lines)
-            for number, line in enumerate(lines):
-                page.text(line, beside, top=max(top, page.y - 0.03) + number * LINE[SMALL])
-            page.down(max(high + 0.03 + LINE[SMALL], len(lines) * LINE[SMALL]))
-        else:
-            page.down(high + 0.03 + LINE[SMALL])
-            page.paragraph(words, left, room)
+@dataclass(frozen=True)
+class Ramp(Colors):
+    """A linear scale with a unit, for one map.
+
+    Attributes:
+        low, high: the values at the colormap's ends; what lies beyond has the colour of the end.
+        words: what the values are.
+    """
+
+    top: float | None = None
+    low: float = 0.0
+    high: float = 1.0
+    words: str = ""
+
+    def values(self, values: Floats) -> Floats:
+        """A map [rows, columns] as 0 to 1, the colormap's ends."""
+        spread = np.clip((values - self.low) / max(self.high - self.low, 1e-12), 0, 1)
+        return np.asarray(spread**self._gamma, np.float32)
+
+    def bar(self, page: Page, left: float, room: float) -> None:
+        """Places the colour bar with round values, if the page has one."""
+        from matplotlib.ticker import MaxNLocator
+
+        ticks = [tick for tick in MaxNLocator(4).tick_values(self.low, self.high) if self.low <= tick <= self.high]
+        reach = max(self.high - self.low, 1e-12)
+        marks = {
+            ((tick - self.low) / reach) ** self._gamma: f"{tick:.4g}".replace("-", "\N{MINUS SIGN}") for tick in ticks
+        }
+        _bar(page, left, room, self.settings.colormap, marks, self.words)
+
+
+def _bar(page: Page, left: float, room: float, colormap: str, marks: dict[float, str], words: str) -> None:
+    """Places a colour bar, if the page has one.
+
+    Args:
+        marks: at which of its places, 0 to 1, which value stands.
+        words: what the values are.
+    """
+    if not page.bar:
+        return
+    length, high = min(1.5, room), 0.07
+
+    def draw(place: Axes) -> None:
+        place.imshow(np.linspace(0, 1, 256)[None], cmap=colormap, aspect="auto", extent=(0, 1, 0, 1))
+        place.set(yticks=[], xticks=list(marks), xticklabels=list(marks.values()))
+
+    inset = max(map(text_length, marks.values())) / 2  # the outermost words stand out by half
+    page.tile(left + inset, (high, length - 2 * inset), draw)
+    beside = left + length + 0.04 + inset
+    if page.labels and room - (beside - left) >= 1.0:
+        lines = wrapped(words, room - (beside - left))
+        top = page.y + high / 2 - 0.5 * LINE[SMALL] * len(lines)
+        for number, line in enumerate(lines):
+            page.text(line, beside, top=max(top, page.y - 0.03) + number * LINE[SMALL])
+        page.down(max(high + 0.03 + LINE[SMALL], len(lines) * LINE[SMALL]))
+    else:
+        page.down(high + 0.03 + LINE[SMALL])
+        page.paragraph(words, left, room)
 
 
 def _odd(most: float) -> int:

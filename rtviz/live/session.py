@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtviz.errors import OutputUnwritable, RtvizError, SettingsError, in_words
-from rtviz.frame import Frame, Maps, Result
+from rtviz.frame import Frame, Maps, Pixels, Result
 from rtviz.live.broadcast import Broadcast
 from rtviz.live.capture import Capture
 from rtviz.live.connection import Attempt, OpenSource, SourceTimeouts
@@ -404,12 +405,14 @@ class LiveSession:
                 shared.recording = None
             shared.finishing = [recorder for recorder in shared.finishing if not recorder.ended]
 
-    def snapshot(self, path: str | Path, what: str = "as shown") -> Path:
+    def snapshot(self, path: str | Path, what: str = "as shown", seen: Pixels | None = None) -> Path:
         """Write the newest picture to a PNG, with the settings in its metadata (tEXt "rtviz", as JSON).
 
         Args:
             what: "as shown"; "labelled", with a title that names the model and what is shown; or "clean", without
                 words and query markers.
+            seen: the picture as a canvas shows it, with what it has on it besides; RGB uint8 [height, width, 3]. It
+                takes the place of the newest one, unless that is to be clean.
 
         Raises:
             SettingsError: `what` is something else.
@@ -420,6 +423,8 @@ class LiveSession:
         result = self.latest()
         if result is None:
             raise OutputUnwritable(f"no snapshot: {NOT_SHOWN}")
+        if seen is not None and what != "clean":
+            result = replace(result, overlay=seen, plain=None, annotations=())
         if what == "labelled":
             result = labelled(result)
         elif what == "clean":

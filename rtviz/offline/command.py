@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtviz.options import FlagOption, Option
-from rtviz.settings import FIGURE_FIELDS, FIGURE_WIDTH, MASK_FIELDS, MODEL_INPUT, OutputSettings, Settings
+from rtviz.settings import (
+    FIGURE_FIELDS,
+    FIGURE_VIEW_FIELDS,
+    FIGURE_WIDTH,
+    MASK_FIELDS,
+    MODEL_INPUT,
+    OutputSettings,
+    Settings,
+)
 
 
 def render_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
@@ -60,7 +68,7 @@ def figure_arguments(
     Args:
         place, output: as on the command line.
         settings: of the model, and of how the maps are drawn.
-        page: "layers" by heads, the "heads" of a layer, or "compare" for `models`, by name.
+        page: "layers" by heads, the "heads" of a layer, "compare" for `models`, by name, or the "view" of the settings.
         seconds: of the frame in the place.
         width: inches.
     """
@@ -68,6 +76,9 @@ def figure_arguments(
     if page == "heads":
         arguments.append("--paper")
     fields = [name for name in (*MODEL_INPUT, *FIGURE_FIELDS) if page != "layers" or name != "layer"]
+    if page == "view":
+        arguments += ["--view", settings.view]
+        fields += FIGURE_VIEW_FIELDS
     if page == "compare":
         arguments += ["--compare", ",".join(models)]
         if settings.weights is None:  # else it says whose the weights are

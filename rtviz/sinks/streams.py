@@ -13,6 +13,8 @@ import numpy as np
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Pixels
 from rtviz.sinks.mjpeg_server import MjpegServer
+from rtviz.sources.files import without_password
+from rtviz.sources.rtsp import other_transport, transport_of
 
 _CLOCK = Fraction(1, 90_000)  # what RTP and MPEG transport streams count in
 _KEY_SECONDS = 1.0  # from one key frame to the next: so long a client may wait for its first picture
@@ -38,8 +40,8 @@ def open_stream(address: str, size: tuple[int, int], fps: float | None = None) -
 
     Args:
         address: http://HOST:PORT/ serves the pictures as MJPEG; rtsp://, rtmp://, srt://, udp:// and tcp:// send H.264
-            to a server or client that listens there; NAME.m3u8 writes an HLS playlist with its segments; v4l2:DEVICE
-            feeds a virtual camera of v4l2loopback.
+            to a server or client that listens there, rtsp:// over TCP, or over UDP with `?transport=udp`; NAME.m3u8
+            writes an HLS playlist with its segments; v4l2:DEVICE feeds a virtual camera of v4l2loopback.
         size: (height, width) of the pictures that will come.
         fps: about how many a second.
 
@@ -66,7 +68,8 @@ def _format_of(address: str) -> tuple[str, str, dict[str, str]]:
     scheme = address.partition(":")[0].lower()
     match scheme:
         case "rtsp":
-            return address, "rtsp", {"rtsp_transport": "tcp"}
+            place, transport = transport_of(address)
+            return place, "rtsp", {"rtsp_transport": transport}
         case "rtmp":
             return address, "flv", {"flvflags": "no_duration_filesize"}
         case "srt" | "udp" | "tcp":
@@ -135,7 +138,8 @@ class EncodedStream:
             return work()
         except (OSError, av.FFmpegError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise OutputUnwritable(f"cannot stream to {self._address}: {reason}") from error
+            advice = other_transport(self._address, error)
+            raise OutputUnwritable(f"cannot stream to {without_password(self._address)}: {reason}{advice}") from error
 
 
 __all__ = ["EncodedStream", "Stream", "check_address", "open_stream"]

@@ -19,6 +19,7 @@ from rtviz.sources import WEB, Source, SourceInfo, no_tracks
 from rtviz.sources.endless import EndlessSource
 from rtviz.sources.files import without_password
 from rtviz.sources.magic import CONCATENATED_SUFFIXES, begins_like_picture
+from rtviz.sources.rtsp import other_transport, transport_of
 
 
 def open_stream(
@@ -84,7 +85,8 @@ class StreamSource(EndlessSource):
     """The frames of a network stream, as they come; whoever iterates must keep up.
 
     Args:
-        address: http(s) (MJPEG, or any container), rtsp, and others that FFmpeg knows.
+        address: http(s) (MJPEG, or any container), rtsp (over TCP, or with `?transport=udp`), and others that FFmpeg
+            knows.
         open_seconds: how long a connection and its first bytes are waited for.
         read_seconds: how long silence is borne.
         start, end, every: the part to take.
@@ -209,9 +211,10 @@ class StreamSource(EndlessSource):
 
         # What is known at once is shown at once: no long look ahead, no buffer, and slices instead of frame threads.
         options = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "500000", "probesize": "500000"}
-        if self._address.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
-        self._container = self._av.open(self._address, options=options, timeout=timeout, metadata_errors="replace")
+        place = self._address
+        if place.lower().startswith("rtsp"):
+            place, options["rtsp_transport"] = transport_of(place)
+        self._container = self._av.open(place, options=options, timeout=timeout, metadata_errors="replace")
         streams = [stream for stream in self._container.streams.video if stream.codec_context is not None]
         if not streams:
             self._container.close()
@@ -236,12 +239,12 @@ class StreamSource(EndlessSource):
         )
 
     def _cannot_open(self, error: Any) -> SourceError:
-        reason = error.strerror or str(error)
+        reason, advice = error.strerror or str(error), other_transport(self._address, error)
         if isinstance(error, self._av.error.InvalidDataError):
             return SourceUnreadable(f"{self._name} answers, but what it sends is no video")
         if isinstance(error, self._av.error.ExitError) or "timed out" in reason.lower():
-            return SourceMissing(f"{self._name} does not answer in time")
-        return SourceMissing(f"{self._name} cannot be reached: {reason}")
+            return SourceMissing(f"{self._name} does not answer in time{advice}")
+        return SourceMissing(f"{self._name} cannot be reached: {reason}{advice}")
 
     def pictures(self) -> Iterator[Pixels]:
         try:

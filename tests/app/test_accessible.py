@@ -179,6 +179,35 @@ def test_the_file_of_keys_opens_from_the_help_menu(
     path = tmp_path / "config.toml"
     assert opened == [str(path)]
     assert str(path) in window.canvas.toast_text
+    assert tomllib.loads(path.read_text()) == {"keys": {}}
     path.write_text('[keys]\nsnapshot = "Ctrl+J"\n')
     next(action for action in menu.actions() if "keys…" in action.text()).trigger()
     assert path.read_text() == '[keys]\nsnapshot = "Ctrl+J"\n', "what the user wrote stays"
+
+
+def test_keys_count_as_soon_as_their_file_is_saved(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    window = make()
+    path = tmp_path / "config.toml"
+    path.write_text('[keys]\ntheme = "J"\n')
+    wait(qtbot, lambda: window.canvas.toast_text == "keys changed")
+    before = window.theme
+    qtbot.keyClick(window.canvas, "j")
+    assert window.theme is not before
+    qtbot.keyClick(window.canvas, Qt.Key_T, Qt.ControlModifier)
+    assert window.theme is not before, "the key that it had is free"
+    assert window.header.tools["theme"].toolTip() == "Dark or light  (j)"
+    qtbot.keyClick(window.canvas, "?")
+    assert window.help.isVisible()
+    new = tmp_path / "new"
+    new.write_text('[keys]\nsnapshot = ["e", "x"]\nrecord = "x"\nopacity_up = "Ctrl+J"\nnothing = "y"\n')
+    new.replace(path)  # as many editors save
+    wait(qtbot, lambda: "cannot bind 'nothing'" in window.canvas.toast_text)
+    assert "record cannot have 'X': it is snapshot's" in window.canvas.toast_text
+    assert window.bindings.action_of(["E"]) == "snapshot"
+    assert window.bindings.action_of(["J"]) == "view_cam"
+    opacity = next(label for label in window.view.findChildren(QLabel) if label.text() == "Opacity")
+    assert "Ctrl+J" in opacity.toolTip()
+    assert opacity.toolTip().endswith("; a double click resets it")
+    path.write_text("[keys\n")
+    wait(qtbot, lambda: "is not a TOML file" in window.canvas.toast_text)
+    assert window.bindings.action_of(["E"]) == "snapshot", "what was read before stays"

@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
 
 from rtviz.app.process import starting_settings
+from rtviz.app.window import Window
 from rtviz.cli.arguments import settings_of
 from rtviz.cli.parser import build_parser
 from rtviz.frame import Pixels
@@ -65,6 +66,49 @@ def test_a_key_copies_the_picture_as_it_is_seen(make: Make, qtbot: QtBot) -> Non
     assert np.array_equal(copied[middle], grabbed[middle]), "in a corner the canvas shows where the part lies"
 
 
+def snapshot_of(window: Window, qtbot: QtBot, folder: Path) -> Pixels:
+    """What a snapshot holds now."""
+    before = set(folder.glob("rtviz-*.png"))
+    qtbot.keyClick(window.canvas, "s")
+    wait(qtbot, lambda: set(folder.glob("rtviz-*.png")) - before)
+    with Image.open((set(folder.glob("rtviz-*.png")) - before).pop()) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def test_divider_and_colour_bar_are_copied_and_in_snapshots_but_a_clean_one(
+    make: Make, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = make(GREY.replace(opacity=1.0, colormap="inferno"))
+    canvas = window.canvas
+    window.resize(1300, 900)
+    qtbot.keyClick(canvas, Qt.Key_Space)
+    wait(qtbot, lambda: window.session.status().source_state == "paused")
+    qtbot.keyClick(canvas, "W", Qt.ShiftModifier)
+    canvas.wipe = 0.6
+    qtbot.keyClick(canvas, Qt.Key_C, Qt.ControlModifier)
+    copied = pixels_of(clipboard().image())
+    assert copied.shape[1] >= 160
+    tall, broad = copied.shape[:2]
+    rect = canvas.picture_rect()
+    divider = round((0.6 * canvas.width() - rect.x()) / rect.width() * broad)
+    assert copied[tall // 4, divider - 1 : divider + 2].max() > 200, "the line of the divider"
+    canvas.toast("")
+    grabbed = pixels_of(canvas.grab(rect.toRect()).toImage())
+    assert np.abs(copied[:, : broad // 2].astype(int) - grabbed[:tall, : broad // 2][:, :broad]).mean() < 2
+    assert np.ptp(copied[tall // 3 : tall // 2, -30:].astype(int), axis=2).max() > 60, "the colours of the bar"
+    shown = snapshot_of(window, qtbot, tmp_path)
+    assert np.array_equal(shown, copied)
+    qtbot.keyClick(canvas, "S", Qt.ShiftModifier)
+    titled = snapshot_of(window, qtbot, tmp_path)
+    assert titled.shape[0] / titled.shape[1] > tall / broad, "below a title"
+    low = titled[-titled.shape[0] // 2 :]
+    assert np.ptp(low[: tall // 6, -30:].astype(int), axis=2).max() > 60, "the colours of the bar"
+    line = round(divider / broad * low.shape[1])
+    assert low[-20, line - 2 : line + 3].max() > 200, "the line of the divider"
+    qtbot.keyClick(canvas, "S", Qt.ShiftModifier)
+    assert snapshot_of(window, qtbot, tmp_path).shape == (120, 160, 3)
+
+
 def test_a_key_copies_the_command_that_shows_the_same(make: Make, qtbot: QtBot) -> None:
     window = make(GREY.replace(query=Point(0.25, 0.5), threshold=0.35))
     wait(qtbot, lambda: window.session.status().model_name is not None)
@@ -96,8 +140,8 @@ def test_what_a_snapshot_holds_is_chosen_by_key_or_menu(make: Make, qtbot: QtBot
     qtbot.keyClick(window.canvas, "s")
     wait(qtbot, lambda: list(tmp_path.glob("rtviz-*.png")))
     with Image.open(next(tmp_path.glob("rtviz-*.png"))) as picture:
-        assert picture.width == 160
-        assert picture.height > 120, "a title is above it"
+        assert picture.width >= 160
+        assert picture.height / picture.width > 0.76, "a title is above it"
     next(entry for entry in menu.actions() if entry.text() == "snapshot as shown").trigger()
     menu.aboutToShow.emit()
     assert [entry.text() for entry in menu.actions() if entry.isChecked()] == ["snapshot as shown"]

@@ -25,7 +25,7 @@ from rtviz.cli.arguments import given_settings
 from rtviz.cli.parser import build_parser
 from rtviz.frame import Frame, Maps
 from rtviz.offline.command import figure_arguments
-from rtviz.settings import FIGURE_FIELDS, MODEL_INPUT, Point, Settings
+from rtviz.settings import FIGURE_FIELDS, FIGURE_VIEW_FIELDS, MODEL_INPUT, Point, Settings
 
 pytestmark = pytest.mark.gui
 
@@ -49,13 +49,14 @@ def opened(window: Window, qtbot: QtBot) -> FigureDialog:
     return dialog
 
 
-@pytest.mark.parametrize("page", ["layers", "heads", "compare"])
+@pytest.mark.parametrize("page", ["layers", "heads", "compare", "view"])
 @pytest.mark.parametrize(
     "settings",
     [Settings(), Settings(model="dino-vits16", resolution=448, query=Point(0.25, 0.5), layer=3, threshold=0.35,
                           gamma=0.5, head=3, view="pca", opacity=0.2)],
 )  # fmt: skip
 def test_the_command_means_what_was_chosen(page: str, settings: Settings) -> None:
+    settings = settings if page != "view" else settings.replace(view="pca", pca_component=2, head="max")
     arguments = figure_arguments(
         "-clip.mp4", "out.pdf", settings, page=page, models=("dino-vits16", "resnet50"), seconds=1.2509, width=3.3,
         scale="each", labels=False, bar=False,
@@ -63,6 +64,7 @@ def test_the_command_means_what_was_chosen(page: str, settings: Settings) -> Non
     parsed = build_parser().parse_args(arguments)
     given = given_settings(parsed)
     needed = {name for name in (*MODEL_INPUT, *FIGURE_FIELDS) if page != "layers" or name != "layer"}
+    needed |= {"view", *FIGURE_VIEW_FIELDS} if page == "view" else set()
     needed -= {"model"} if page == "compare" else set()
     asked = Settings.from_mapping(given)
     assert all(getattr(asked, name) == getattr(settings, name) for name in needed)
@@ -118,6 +120,20 @@ def test_what_is_saved_is_the_page_of_the_frame_that_was_taken(make: Make, qtbot
     dialog.destination.setText(str(tmp_path / "nowhere.jpg"))
     assert not dialog.act_button.isEnabled()
     assert ".png, .pdf, .svg" in dialog.note.text()
+
+
+def test_the_view_on_screen_has_a_page_where_figures_know_it(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"")
+    source, engine = Recording([number / 30 for number in range(90)], (120, 160)), Engine(Fitting())
+    window = make(GREY.replace(view="norms", layer=1), place=str(clip), open_source=source.open,
+                  load_engine=lambda settings, progress: engine)  # fmt: skip
+    dialog = opened(window, qtbot)
+    dialog.page.setCurrentText("The view on screen")
+    assert "--view norms" in dialog.command.text()
+    qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
+    wait(qtbot, lambda: dialog.note.text().startswith("Wrote"))
+    assert (tmp_path / "recording-view.png").exists()
 
 
 def test_panes_are_compared_and_a_camera_has_a_command_if_its_frame_is_kept(

@@ -422,7 +422,7 @@ def test_a_layer_is_refused_where_all_are_shown_and_a_query_is_marked_where_the_
 ) -> None:
     status, err = figure("--model", "embedded", "--layer", "3")
     assert status == 2
-    assert "only with --paper or --compare" in err
+    assert "only with --paper, --compare or --view" in err
     marked = []
     for line in (("--layer", "3"), ("--layer", "3", "--query", "0.5,0.5")):
         status, err = figure("--model", "embedded", "--paper", "--overwrite", *line)
@@ -516,3 +516,85 @@ def test_a_page_may_go_without_words_and_without_the_bar(page: str) -> None:
     assert len(barless.axes) == len(whole.axes) - 1
     assert bare.get_size_inches()[1] < whole.get_size_inches()[1]
     assert not words(draw(labels=False, bar=False))
+
+
+# --- one view --------------------------------------------------------------------------------------------------------
+
+
+def detailed() -> Maps:
+    """Maps with norms (one outlier), columns and tokens, of two layers."""
+    random = np.random.default_rng(5)
+    norms = random.uniform(9, 11, (2, 6, 8)).astype(np.float32)
+    norms[1, 2, 3] = 300
+    maps = maps_of(2, 3)
+    tokens = random.normal(size=(6, 8, 5)).astype(np.float32) * np.array([4, 2, 1, 1, 1], np.float32)
+    return replace(
+        maps, norms=norms, prefix_norms=np.full((2, 1), 42, np.float32), columns=maps.attention[::-1] * 2,
+        columns_prefix=maps.prefix, tokens=tokens, attended=maps.attention[-1, 0],
+    )  # fmt: skip
+
+
+def test_norms_have_their_values_on_the_bar_and_a_box_round_the_outlier() -> None:
+    maps = detailed()
+    assert maps.norms is not None
+    figure = figures.one_view(Frame(PIXELS), maps, Settings(view="norms", upsampling="nearest"))
+    _, shown = tiles(figure)
+    usual = np.delete(maps.norms[1].ravel(), 2 * 8 + 3)
+    exact = np.clip((maps.norms[1] - usual.min()) / (usual.max() - usual.min()), 0, 1)
+    np.testing.assert_allclose(np.asarray(shown.images[0].get_array()) / 255, exact, atol=0.003)
+    (box,) = shown.patches
+    assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == pytest.approx((2.5, 1.5, 1, 1))
+    (bar,) = [axes for axes in figure.axes if axes.get_xticks().size]
+    places = [float(label.get_text()) for label in bar.get_xticklabels()]
+    low, high = float(usual.min()), float(usual.max())
+    np.testing.assert_allclose(bar.get_xticks(), (np.array(places) - low) / (high - low), atol=0.02)
+    said = " ".join(words(figure))
+    assert "1 outlier, outlined, up to 300; CLS 42" in said
+    assert "Euclidean norm of each patch's token" in said
+
+
+def test_both_directions_share_a_scale_and_one_may_stand_alone() -> None:
+    maps, settings = detailed(), Settings(view="directions", head=1, layer=0, upsampling="nearest")
+    figure = figures.one_view(Frame(PIXELS), maps, settings)
+    _, row, column = tiles(figure)
+    means = [one / one.mean() for one in (maps.attention[0, 1], np.asarray(maps.columns)[0, 1])]
+    for axes, exact in zip((row, column), means, strict=True):
+        found = np.asarray(axes.images[0].get_array(), float).ravel()
+        assert np.corrcoef(found**2, exact.ravel())[0, 1] > 0.999, "the root of multiples of the mean"
+    assert len(tiles(figures.one_view(Frame(PIXELS), maps, settings.replace(direction="from")))) == 2
+
+
+def test_a_component_is_that_of_the_svd_with_its_share() -> None:
+    maps = detailed()
+    rows = np.asarray(maps.tokens, np.float64).reshape(-1, 5)
+    _, values, vectors = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    settings = Settings(view="pca", pca_component=2, upsampling="nearest")
+    figure = figures.one_view(Frame(PIXELS), maps, settings)
+    drawn = np.asarray(tiles(figure)[1].images[0].get_array(), float).ravel()
+    assert abs(np.corrcoef(drawn, (rows - rows.mean(axis=0)) @ vectors[1])[0, 1]) > 0.99
+    assert f"{100 * values[1] ** 2 / (values**2).sum():.1f} % of the patches' variance" in " ".join(words(figure))
+    assert len(tiles(figures.one_view(Frame(PIXELS), maps, settings.replace(pca_component=0)))) == 3
+
+
+def test_the_command_draws_a_view_with_a_reference_and_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, cup = in_process(monkeypatch, capsys), tmp_path / "cup.png"
+    Image.fromarray(PIXELS).save(cup)
+    line = ["figure", cup, "--model", "random:embedded", "--resolution", "64", "--device", "cpu", "--quiet"]
+    assert run(*line, "-o", tmp_path / "a.svg", "--view", "reference", "--reference", f"{cup}@0.2,0.3").status == 0
+    texts = "".join(ElementTree.parse(tmp_path / "a.svg").getroot().itertext())
+    assert "cosine similarity" in texts
+    assert "1.00" in texts, "the marked patch itself, in the same picture"
+    assert run(*line, "-o", tmp_path / "b.pdf", "--view", "prompts", "--prompt", "it+0.2,0.3").status == 0
+    assert (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
+    for wrong, says in (
+        (["--view", "reference"], "reference cannot be"),
+        (["--view", "prompts"], "prompt cannot be"),
+        (["--view", "norms", "--paper"], "without --paper"),
+        (["--view", "norms", "--layer", "99"], "layer cannot be 99"),
+    ):
+        done = run(*line, "-o", tmp_path / "c.png", *wrong)
+        assert done.status == 2
+        assert says in done.err
+    assert not (tmp_path / "c.png").exists()

@@ -110,8 +110,7 @@ def add_row(form: QFormLayout, controls: dict[str, Control], name: str, bindings
     option = Settings.option(name)
     control = control_for(option)
     help = option.help[:1].upper() + option.help[1:]
-    keys = "  ".join(shown for action in _KEYS.get(name, ()) if (shown := bindings.shown(action)))
-    tip = f"{help}  ({keys})" if keys else help
+    tip = bindings.tip_of(_KEYS.get(name, ()), help)
     for part in (control, *control.findChildren(QWidget)):
         part.setToolTip(part.toolTip() or tip)  # a button in it says what it does
     label = ResetLabel(option.label)
