@@ -16,7 +16,9 @@ from rtviz.models import backbone
 class Drawn(TorchDispatchMode):
     """Counts the random numbers that torch draws into tensors in place, at the level of its kernels."""
 
-    numbers = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         if func in (torch.ops.aten.uniform_.default, torch.ops.aten.normal_.default):
