@@ -10,6 +10,7 @@ from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPaintEvent, QPalett
 from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -107,8 +108,20 @@ class Spin(QSpinBox):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         super().paintEvent(event)
-        _chevron(self, self.width() - 13, self.height() / 2 - 5, -1)
-        _chevron(self, self.width() - 13, self.height() / 2 + 5, 1)
+        _chevrons(self)
+
+
+class DoubleSpin(QDoubleSpinBox):
+    """The same for numbers with a fraction."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        super().paintEvent(event)
+        _chevrons(self)
+
+
+def _chevrons(box: QWidget) -> None:
+    _chevron(box, box.width() - 13, box.height() / 2 - 5, -1)
+    _chevron(box, box.width() - 13, box.height() / 2 + 5, 1)
 
 
 def _chevron(widget: QWidget, x: float, y: float, down: int) -> None:
@@ -375,5 +388,5 @@ def control_for(option: Option) -> Control:
     return TextControl(option)
 
 
-__all__ = ["ChoiceControl", "Control", "FlagControl", "HeadControl", "LayerControl", "RealControl", "TextControl",
-           "WholeControl", "control_for"]  # fmt: skip
+__all__ = ["ChoiceControl", "Combo", "Control", "DoubleSpin", "FlagControl", "HeadControl", "LayerControl",
+           "RealControl", "TextControl", "WholeControl", "control_for"]  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 
 from PyQt5.QtCore import QSize, Qt, QTimer
 from PyQt5.QtGui import QImage, QPixmap, QResizeEvent
-from PyQt5.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QLayout, QSizePolicy, QWidget
+from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLayout, QSizePolicy, QWidget
 
-from rtviz.app.controls import Combo
+from rtviz.app.controls import Combo, DoubleSpin
 from rtviz.app.figure_worker import FigureWorker
 from rtviz.app.figureform import SCALES, SUFFIXES, Choices, Subject, command, page_of, problem, proposal
 from rtviz.app.outputdialog import OutputDialog, named_combo, push_button
@@ -48,7 +48,7 @@ class FigureDialog(OutputDialog):
         worker.previewed.connect(self._show_preview)
         worker.saved.connect(self._saved)
         worker.failed.connect(self._failed)
-        self.resize(760, 640)
+        self._fit_screen(760, 640)
 
     # --- controls ----------------------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class FigureDialog(OutputDialog):
             "Scale", "Of the colours: in multiples of uniform attention, or of each map alone", tuple(SCALES)
         )
         self.format = self._combo("Format", "Of the file; text stays text in PDF and SVG", tuple(SUFFIXES))
-        self.width_box = QDoubleSpinBox()
+        self.width_box = DoubleSpin()
         self.width_box.setRange(2.0, 100.0)
         self.width_box.setDecimals(1)
         self.width_box.setSingleStep(0.1)
@@ -218,7 +218,7 @@ class Preview(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setAlignment(Qt.AlignCenter)
-        self.setMinimumSize(320, 200)
+        self.setMinimumSize(320, 140)
         self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Ignored)
         self.setAccessibleName("Preview")
         self._image = QImage()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QRect, Qt
 from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import (
     QComboBox,
@@ -24,6 +24,8 @@ from PyQt5.QtWidgets import (
 
 from rtviz.app.clipboard import copy_text
 from rtviz.app.controls import Combo
+
+_FRAME = 8, 40  # pixels that a desktop may put round a window
 
 
 class OutputDialog(QDialog):
@@ -69,6 +71,12 @@ class OutputDialog(QDialog):
         self.act_button = push_button(*act)
         self.act_button.setObjectName("primary")
         self.act_button.setDefault(True)
+
+    def _fit_screen(self, width: int, height: int) -> None:
+        """Take this size, or what the screen has room for, with a frame round it."""
+        screen = self.screen()
+        room = screen.availableGeometry() if screen is not None else QRect(0, 0, width, height)
+        self.resize(min(width, room.width() - _FRAME[0]), min(height, room.height() - _FRAME[1]))
 
     def _browse(self) -> None:
         """Let the user choose the destination, with `_choose_file`."""

@@ -68,7 +68,7 @@ QToolButton:checked, QPushButton:checked {{
     background: {accent}; color: {on_accent}; border-color: {accent}; font-weight: 600;
 }}
 QToolButton:disabled, QPushButton:disabled {{ color: {faint}; background: transparent; }}
-QToolButton:focus, QPushButton:focus, QComboBox:focus, QSpinBox:focus, QLineEdit:focus, QListWidget:focus,
+QToolButton:focus, QPushButton:focus, QComboBox:focus, QAbstractSpinBox:focus, QLineEdit:focus, QListWidget:focus,
 QCheckBox:focus, QSlider:focus {{ border: 1px solid {accent}; }}
 QToolButton:checked:focus, QPushButton:checked:focus {{ border: 2px solid {ink}; }}
 QSlider {{ border: 1px solid transparent; border-radius: 4px; }}
@@ -81,18 +81,18 @@ QToolButton#section {{
     border-radius: 0; padding: 7px 6px; min-height: 20px;
 }}
 QToolButton#section:focus {{ border: 1px solid {accent}; }}
-QComboBox, QSpinBox, QLineEdit {{
+QComboBox, QAbstractSpinBox, QLineEdit {{
     background: {raised}; border: 1px solid {line}; border-radius: 5px;
     padding: 3px 7px; min-height: 19px;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
-QComboBox::down-arrow, QSpinBox::up-arrow, QSpinBox::down-arrow {{ image: none; width: 0; height: 0; }}
-QSpinBox::up-button, QSpinBox::down-button {{
+QComboBox::down-arrow, QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow {{ image: none; width: 0; height: 0; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{
     subcontrol-origin: border; width: 24px; background: transparent; border: none;
 }}
-QSpinBox::up-button {{ subcontrol-position: top right; }}
-QSpinBox::down-button {{ subcontrol-position: bottom right; }}
+QAbstractSpinBox::up-button {{ subcontrol-position: top right; }}
+QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; }}
 QComboBox QAbstractItemView, QMenu, QListWidget {{
     color: {ink}; background: {raised}; border: 1px solid {line}; outline: none;
     selection-background-color: {accent}; selection-color: {on_accent};

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from live_fakes import Engine, Model, Recording
 from PIL import Image
-from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtCore import QPoint, QRect, Qt
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
@@ -160,3 +160,15 @@ def test_panes_are_compared_and_a_camera_has_a_command_if_its_frame_is_kept(
         assert frame.size == (160, 120)
     found = window.session.predict_each(window.session.latest().frame)  # type: ignore[union-attr]
     assert [*found] == ["tiny", "random:other"]
+
+
+def test_the_dialog_fits_a_small_screen(
+    make: Make, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("PyQt5.QtGui.QScreen.availableGeometry", lambda screen: QRect(0, 0, 800, 560))
+    window = make(GREY, load_engine=lambda settings, progress: Engine(Fitting()))
+    dialog = opened(window, qtbot)
+    assert dialog.height() <= 520
+    assert dialog.width() <= 800
+    button = dialog.act_button
+    assert dialog.rect().contains(QRect(button.mapTo(dialog, QPoint(0, 0)), button.size()))

@@ -12,8 +12,8 @@ import pytest
 from live_fakes import Engine, Model, by_name
 from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt
-from PyQt5.QtGui import QImage, QMouseEvent, QWheelEvent
-from PyQt5.QtWidgets import QApplication
+from PyQt5.QtGui import QImage, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PyQt5.QtWidgets import QApplication, QGestureEvent, QPinchGesture
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
 
@@ -282,3 +282,47 @@ def test_a_ring_and_a_label_stay_sharp_and_of_one_size_and_a_label_stays_in_sigh
     assert (seen(ring, 6.0).center() - QPoint(160, 120)).manhattanLength() <= 2
     assert seen(label, 1.0).size() == seen(label, 6.0).size()
     assert seen(label, 6.0).topLeft() == seen(label, 1.0).topLeft(), "in the corner of what is seen, not of the picture"
+
+
+def _native(canvas: Canvas, kind: Qt.NativeGestureType, value: float, at: QPointF) -> None:
+    point = QPointF(canvas.mapToGlobal(at.toPoint()))
+    QApplication.sendEvent(canvas, QNativeGestureEvent(kind, at, at, point, value, 0, 0))
+
+
+def test_a_pinch_on_a_touch_pad_zooms_round_the_pointer(make: Make, qtbot: QtBot) -> None:
+    canvas = make().canvas
+    at = QPointF(canvas.width() * 0.4, canvas.height() * 0.5)
+    before = canvas.spot(at)
+    assert before is not None
+    for _ in range(3):
+        _native(canvas, Qt.ZoomNativeGesture, 0.25, at)
+    assert canvas.zoom.magnification == pytest.approx(1.25**3)
+    after = canvas.spot(at)
+    assert after is not None
+    assert (after.x, after.y) == pytest.approx((before.x, before.y), abs=1e-6)
+    _native(canvas, Qt.RotateNativeGesture, 30.0, at)
+    assert canvas.zoom.magnification == pytest.approx(1.25**3)
+    for _ in range(9):
+        _native(canvas, Qt.ZoomNativeGesture, -0.3, at)
+    assert canvas.zoom.magnification == 1, "never smaller than the whole"
+
+
+def test_a_pinch_on_a_touch_screen_zooms_and_moves(make: Make, qtbot: QtBot) -> None:
+    canvas = make().canvas
+    at = QPointF(canvas.width() * 0.4, canvas.height() * 0.45)
+    moved = QPointF(18, -12)
+    pinch = QPinchGesture()
+    middle = QPointF(canvas.mapToGlobal(at.toPoint()))
+    pinch.setCenterPoint(middle)
+    pinch.setLastCenterPoint(middle)
+    pinch.setScaleFactor(2.5)
+    before = canvas.spot(at)
+    QApplication.sendEvent(canvas, QGestureEvent([pinch]))
+    assert canvas.zoom.magnification == pytest.approx(2.5)
+    pinch.setScaleFactor(1.0)
+    pinch.setCenterPoint(middle + moved)
+    QApplication.sendEvent(canvas, QGestureEvent([pinch]))
+    after = canvas.spot(at + moved)
+    assert before is not None
+    assert after is not None
+    assert (after.x, after.y) == pytest.approx((before.x, before.y), abs=1e-3), "what was held went with the fingers"
