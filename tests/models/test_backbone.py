@@ -17,7 +17,7 @@ class Drawn(TorchDispatchMode):
     """Counts the random numbers that torch draws into tensors in place, at the level of its kernels."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.numbers = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
