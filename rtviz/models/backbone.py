@@ -97,14 +97,19 @@ def _module_of(timm_name: str) -> str:
 class WithoutInitialisation(TorchFunctionMode):
     """Skips the drawing of random weights, which takes longer than loading the real ones over them."""
 
+    # torch's own initialisers come as one call each, inside which the mode no longer counts; timm's are methods' calls.
     _DRAWING = frozenset(
-        getattr(torch.Tensor, name) for name in ("uniform_", "normal_", "erfinv_", "mul_", "add_", "div_", "clamp_")
+        [getattr(torch.Tensor, name) for name in ("uniform_", "normal_", "erfinv_", "mul_", "add_", "div_", "clamp_")]
+        + [getattr(nn.init, name) for name in ("uniform_", "normal_", "kaiming_uniform_")]
     )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in self._DRAWING and isinstance(args[0], nn.Parameter):
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in self._DRAWING:
+            tensor = args[0] if args else kwargs["tensor"]
+            if isinstance(tensor, nn.Parameter):
+                return tensor
+        return func(*args, **kwargs)
 
 
 def build_plain(card: ModelCard, path: Path) -> nn.Module:
