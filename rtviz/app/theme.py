@@ -74,6 +74,7 @@ QToolButton:checked:focus, QPushButton:checked:focus {{ border: 2px solid {ink};
 QSlider {{ border: 1px solid transparent; border-radius: 4px; }}
 QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent}; font-weight: 600; }}
 QPushButton#primary:focus {{ border: 2px solid {ink}; }}
+QPushButton#primary:disabled {{ color: {faint}; background: transparent; border: 1px solid {line}; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton#section {{
     text-align: left; font-weight: 600; background: {panel};

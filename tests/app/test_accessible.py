@@ -211,3 +211,19 @@ def test_keys_count_as_soon_as_their_file_is_saved(make: Make, qtbot: QtBot, tmp
     path.write_text("[keys\n")
     wait(qtbot, lambda: "is not a TOML file" in window.canvas.toast_text)
     assert window.bindings.action_of(["E"]) == "snapshot", "what was read before stays"
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_a_button_that_does_nothing_now_does_not_look_like_the_one_to_press(make: Make, theme: Theme) -> None:
+    window = make(shown=False)
+    window.set_theme(theme)
+    window.do("render")
+    assert window.rendering.dialog is not None
+    button = window.rendering.dialog.act_button
+    assert not button.isEnabled(), "a camera has no file to render"
+    grounds = []
+    for enabled in (False, True):
+        button.setEnabled(enabled)
+        grounds.append(button.grab().toImage().pixelColor(6, button.height() // 2))
+    assert grounds[1] == QColor(theme.accent)
+    assert grounds[0] != grounds[1]
