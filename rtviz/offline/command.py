@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rtviz.options import FlagOption, Option
@@ -19,6 +20,7 @@ from rtviz.settings import (
     OutputSettings,
     Settings,
 )
+from rtviz.sources.magic import is_picture
 
 
 def render_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
@@ -27,7 +29,7 @@ def render_arguments(place: str, output: str, settings: Settings, output_setting
     Args:
         place, output: as on the command line.
     """
-    return ["render", _argument(place), "-o", output, *_flags(settings, output_settings)]
+    return ["render", _argument(place), "-o", output, *_flags(settings, output_settings, always=_always(place))]
 
 
 def masks_arguments(place: str, output: str, settings: Settings, output_settings: OutputSettings) -> list[str]:
@@ -38,7 +40,8 @@ def masks_arguments(place: str, output: str, settings: Settings, output_settings
     """
     read = {*MODEL_INPUT, *MASK_FIELDS}
     others = {name: Settings.option(name).default for name in settings.to_mapping() if name not in read}
-    return ["masks", _argument(place), "-o", output, *_flags(settings.replace(**others), output_settings)]
+    flags = _flags(settings.replace(**others), output_settings, always=_always(place))
+    return ["masks", _argument(place), "-o", output, *flags]
 
 
 def live_arguments(places: Sequence[str], settings: Settings) -> list[str]:
@@ -100,12 +103,19 @@ def _argument(place: str) -> str:
     return f"./{place}" if place.startswith("-") else place  # which is no option
 
 
-def _flags(settings: Settings, *others: OutputSettings) -> list[str]:
+def _always(place: str) -> frozenset[str]:
+    """The settings that have another default on the command line: of pictures, the resolution."""
+    path = Path(place)
+    pictures = path.is_dir() or (path.is_file() and is_picture(path))
+    return frozenset({"resolution"} if pictures else ())
+
+
+def _flags(settings: Settings, *others: OutputSettings, always: frozenset[str] = frozenset()) -> list[str]:
     arguments = ["--view", settings.view]
     for schema in (settings, *others):
         for option in schema.options():
             value = getattr(schema, option.name)
-            if option.name != "view" and value != option.default:
+            if option.name != "view" and (value != option.default or option.name in always):
                 arguments += _flag(option, value)
     return arguments
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rtviz.cli.arguments import settings_of
 from rtviz.cli.parser import build_parser
-from rtviz.offline.command import live_arguments, render_arguments, shell_line
+from rtviz.offline.command import live_arguments, masks_arguments, render_arguments, shell_line
 from rtviz.settings import Mark, Muted, OutputSettings, Point, Settings
 
 UNLIKE = Settings(
@@ -34,6 +37,18 @@ def test_the_command_means_the_settings(settings: Settings, output: OutputSettin
 def test_what_is_as_always_is_not_said() -> None:
     arguments = render_arguments("clip.mp4", "out.mp4", Settings(), OutputSettings())
     assert shell_line(arguments) == "rtviz render clip.mp4 -o out.mp4 --view heatmap"
+
+
+@pytest.mark.parametrize("arguments_of", [render_arguments, masks_arguments])
+def test_a_picture_is_rendered_at_the_resolution_on_screen(
+    tmp_path: Path, arguments_of: Callable[[str, str, Settings, OutputSettings], list[str]]
+) -> None:
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "cup", "PNG")  # by what is in it, not by its name
+    for place in (tmp_path / "cup", tmp_path):
+        arguments = arguments_of(str(place), "out", Settings(view="mask", resolution=224), OutputSettings())
+        assert build_parser().parse_args(arguments).resolution == 224, "`rtviz render` has another default for pictures"
+    arguments = arguments_of(str(tmp_path / "clip.mp4"), "out", Settings(view="mask", resolution=224), OutputSettings())
+    assert "--resolution" not in arguments
 
 
 @pytest.mark.parametrize("settings", [Settings(), UNLIKE, Settings(weights="my weights.pth", compare=("resnet50",))])
