@@ -157,7 +157,7 @@ class Engine:
         if self.model is not None:
             features = requirements.features(settings, self.model) | self._features
             kept = self._kept_for(settings)
-            self.model.compile(frame.pixels, count, settings.resolution, features, kept, frames=frames)
+            self.model.compile(frame.pixels, count, settings.resolution, features, frames=frames, kept_layers=kept)
 
     def _kept_for(self, settings: Settings) -> tuple[int, ...]:
         """The layers whose tokens and keys are wanted: the engine's own, or else those of the view."""

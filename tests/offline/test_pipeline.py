@@ -194,7 +194,9 @@ def test_a_model_hears_how_many_frames_a_render_has_for_it_before_the_first(
     monkeypatch.setattr(
         model,
         "compile",
-        lambda frame, count, resolution, features, frames: asked.append((frame.any(), count, features, frames)),
+        lambda frame, count, resolution, features, frames, kept_layers: asked.append(
+            (frame.any(), count, features, frames)
+        ),
     )
     output = OutputSettings(batch=2, **part)
     with open_source("scene:?seed=2&size=64x48&seconds=12", end=output.end, every=output.every) as source:
