@@ -41,6 +41,7 @@ class Model:
     runs_in: str = "fp32"
     layers: int = 3
     heads: int = 4
+    has_cls: bool = True
     patch_size: int = 16
     notice: str | None = None
 

@@ -361,10 +361,13 @@ class Commands:
         self._say(f"object {len(marks)} marked")
 
     def _unmark(self, count: int | None) -> None:
-        """Remove so many of the newest marks, or prompts where these are shown; all of them if None."""
+        """Remove so many of the newest marks, or prompts or references where these are shown; all of them if None."""
         settings = self.session.settings
         if "prompt" in views.find(settings.view).reads:
             self._remove_prompts(count)
+            return
+        if "references" in views.find(settings.view).needs:
+            self._remove_references(count)
             return
         if not settings.track:
             self._say("no object is marked: Shift+drag marks one", 3.0)
@@ -381,6 +384,13 @@ class Commands:
         self.session.update(settings.replace(prompt=kept))
         left = f"{counted(len(kept), 'prompt')} left" if kept else "no prompt"
         self._say(left if settings.prompt else "no prompt: Shift+click what to find")
+
+    def _remove_references(self, count: int | None) -> None:
+        settings = self.session.settings
+        kept = settings.reference[: -(count or len(settings.reference))] if settings.reference else ()
+        self.session.update(settings.replace(reference=kept))
+        left = f"{counted(len(kept), 'reference')} left" if kept else "no reference"
+        self._say(left if settings.reference else "no reference: Shift+click what to find")
 
     def _jaccard(self) -> None:
         shown, result = not self.session.settings.jaccard, self.session.latest()

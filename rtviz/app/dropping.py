@@ -25,6 +25,8 @@ class Dropping:
         open_files: opens places, one after the other.
         load_weights: loads the first model from a file.
         use_preset: shows what a preset says.
+        refers: whether the view on screen finds places of other pictures, so that a picture is one of these.
+        refer: asks for the place of a picture to find.
     """
 
     def __init__(
@@ -33,9 +35,12 @@ class Dropping:
         open_files: Callable[[Sequence[str]], None],
         load_weights: Callable[[str], None],
         use_preset: Callable[[Path], None],
+        refers: Callable[[], bool],
+        refer: Callable[[str], None],
     ) -> None:
         self._layout = layout
         self._open_files, self._load_weights, self._use_preset = open_files, load_weights, use_preset
+        self._refers, self._refer = refers, refer
         self.sign = DropSign(layout)
 
     def enter(self, event: QDragEnterEvent) -> None:
@@ -43,7 +48,9 @@ class Dropping:
         paths = _paths(event.mimeData())
         if paths:
             event.acceptProposedAction()
-            self.sign.show_over(self._target(paths), worded(paths))
+            picture = self._reference(paths)
+            words = f"Find a place of {Path(picture).name}" if picture else worded(paths)
+            self.sign.show_over(self._target(paths), words)
 
     def drop(self, event: QDropEvent) -> None:
         """Take what is dropped."""
@@ -51,7 +58,10 @@ class Dropping:
         paths = _paths(event.mimeData())
         if paths:
             event.acceptProposedAction()
-            self.take(paths)
+            if picture := self._reference(paths):
+                self._refer(picture)
+            else:
+                self.take(paths)
 
     def take(self, paths: Sequence[str]) -> None:
         """Weights are loaded, a preset is shown, everything else is opened."""
@@ -65,6 +75,11 @@ class Dropping:
         left_out = len(weights) + len(presets) - bool(weights or presets)
         if left_out:
             self._layout.canvas.toast(f"{left_out} more left out: one model or preset at a time", 4.0)
+
+    def _reference(self, paths: Sequence[str]) -> str | None:
+        """The one picture that is dropped where a place of another picture is looked for."""
+        is_picture = len(paths) == 1 and Path(paths[0]).suffix.lower() in SUFFIXES[PICTURES]
+        return paths[0] if is_picture and "://" not in paths[0] and self._refers() else None
 
     def _target(self, paths: Sequence[str]) -> QWidget:
         weights, _, places = _sorted(paths)

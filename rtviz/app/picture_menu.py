@@ -75,6 +75,8 @@ class PictureMenu:
             menu.addSeparator()
             self._add(menu, "Track from here", lambda: self._mouse.track(spot))
             self._add(menu, "Use as reference", lambda: self._mouse.refer(spot))
+            if self._mouse.has_references:
+                self._add(menu, "Use as one more reference", lambda: self._mouse.refer(spot, beside=True))
             self._add(menu, "Find what is like this", lambda: self._mouse.prompt(spot, positive=True))
             if "prompt" in views.find(one.settings.view).reads and one.settings.prompt:
                 self._add(menu, "Leave out what is like this", lambda: self._mouse.prompt(spot, positive=False))

@@ -31,7 +31,7 @@ class PictureMouse(QObject):
         canvas: Canvas,
         session: LiveSession,
         commands: Commands,
-        take_reference: Callable[[Mark], None],
+        take_reference: Callable[[Mark, bool], None],
         take_prompt: Callable[[Mark, bool], None],
         show_settings: Callable[[], None],
     ) -> None:
@@ -73,6 +73,11 @@ class PictureMouse(QObject):
         """Whether a patch is the query, and not CLS."""
         return self._session.settings.query != "cls"
 
+    @property
+    def has_references(self) -> bool:
+        """Whether a reference has been chosen."""
+        return bool(self._session.settings.reference)
+
     def ask(self, spot: Spot) -> None:
         """Make the patch under a spot the query, of a tile of a mosaic too."""
         self._session.focus(spot.pane)
@@ -87,9 +92,10 @@ class PictureMouse(QObject):
         """Mark the object under a spot."""
         self._with_message(self._commands.mark, _mark(spot))
 
-    def refer(self, spot: Spot) -> None:
-        """Find the place under a spot, as it is in this frame, in the frames to come."""
-        self._with_message(self._take_reference, _mark(spot))
+    def refer(self, spot: Spot, beside: bool = False) -> None:
+        """Find the place under a spot, as it is in this frame, in the frames to come; beside the references there are,
+        or instead of them."""
+        self._with_message(lambda mark: self._take_reference(mark, beside), _mark(spot))
 
     def prompt(self, spot: Spot, positive: bool) -> None:
         """Give the place under a spot as an example of the class, or of what it is not."""
@@ -117,8 +123,10 @@ class PictureMouse(QObject):
             self._change(second=Point(round(mark.x + mark.width / 2, 4), round(mark.y + mark.height / 2, 4)))
         elif "prompt" in view.reads:
             self._with_message(lambda mark: self._take_prompt(mark, True), mark)
+        elif "references" in view.needs:
+            self._with_message(lambda mark: self._take_reference(mark, False), mark)
         else:
-            self._with_message(self._take_reference if "references" in view.needs else self._commands.mark, mark)
+            self._with_message(self._commands.mark, mark)
 
     def _excluded(self, spot: Spot) -> None:
         if "prompt" in views.find(self._session.settings.view).reads:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from rtviz import views
 from rtviz.app.file_filters import PICTURES, VIDEOS, offer
@@ -34,15 +34,18 @@ class ReferenceChoice(QObject):
         self._layout, self._session, self._show_settings, self._frames = layout, session, show_settings, frames
         self.dialog: MarkDialog | None = None
 
-    def take_frame(self, mark: Mark) -> None:
+    def take_frame(self, mark: Mark, beside: bool = False) -> None:
         """Use a place of the frame that is shown.
+
+        Args:
+            beside: one more reference, instead of another.
 
         Raises:
             OutputUnwritable: the frame cannot be kept.
         """
         result = self._layout.canvas.result
         if result is not None:
-            self._use(Reference(self._frames.keep(result.frame.pixels), mark))
+            self._use(Reference(self._frames.keep(result.frame.pixels), mark), beside)
 
     def ask_for_file(self) -> None:
         """Ask for a picture, then for a place on it."""
@@ -62,19 +65,26 @@ class ReferenceChoice(QObject):
         except RtvizError as error:
             self._layout.canvas.toast(str(error), 4.0)
             return
-        self.dialog = MarkDialog(self._layout, Path(path).name, pixels)
-        self.dialog.setAttribute(Qt.WA_DeleteOnClose)
-        self.dialog.chosen.connect(lambda mark: self._use(Reference(path, mark)))
+        dialog = self.dialog = MarkDialog(self._layout, Path(path).name, pixels)
+        dialog.beside.setVisible(bool(self._session.settings.reference))
+        dialog.setAttribute(Qt.WA_DeleteOnClose)
+        dialog.chosen.connect(lambda mark: self._use(Reference(path, mark), dialog.beside.isChecked()))
         self.dialog.open()
 
-    def _use(self, reference: Reference) -> None:
-        self._session.update(self._session.settings.replace(reference=(reference,), view=views.REFERENCES))
-        self._layout.canvas.toast("reference chosen")
+    def _use(self, reference: Reference, beside: bool) -> None:
+        settings = self._session.settings
+        references = (*(settings.reference if beside else ()), reference)
+        self._session.update(settings.replace(reference=references, view=views.REFERENCES))
+        self._layout.canvas.toast(f"{len(references)} references" if len(references) > 1 else "reference chosen")
         self._show_settings()
 
 
 class MarkDialog(QDialog):
-    """A picture on which a point is clicked, or a box is dragged."""
+    """A picture on which a point is clicked, or a box is dragged.
+
+    Attributes:
+        beside: checked for one more reference, instead of another.
+    """
 
     chosen = pyqtSignal(object)  # Mark
 
@@ -86,6 +96,8 @@ class MarkDialog(QDialog):
         rows = QVBoxLayout(self)
         rows.addWidget(QLabel("Click a point, or drag a box round what to find."))
         rows.addWidget(self.picture, 1)
+        self.beside = QCheckBox("Keep the references that there are")
+        rows.addWidget(self.beside)
         rows.addWidget(self._buttons)
         self._show_whether_marked()
         self.picture.marked.connect(self._show_whether_marked)

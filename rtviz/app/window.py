@@ -14,6 +14,7 @@ from PyQt5.QtCore import QEvent, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PyQt5.QtWidgets import QApplication
 
+from rtviz import views
 from rtviz.app.cards import cards
 from rtviz.app.commands import Commands
 from rtviz.app.copying import Copying
@@ -88,7 +89,14 @@ class Window(Layout):
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
         self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
-        self.dropping = Dropping(self, self.opening.open_files, self.model_choice.load_file, self.presets.use)
+        self.dropping = Dropping(
+            self,
+            self.opening.open_files,
+            self.model_choice.load_file,
+            self.presets.use,
+            lambda: "references" in views.find(session.settings.view).needs,
+            lambda path: self.references.ask_for_place(path),
+        )
         self.copying = Copying(self, session, self.fallback.named)
         self.rendering = Rendering(self, self.fallback.named, self.commands.saving.videos_folder)
         self.figuring = Figuring(self, session, self.fallback.named, self.commands.saving.pictures_folder)

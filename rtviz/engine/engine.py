@@ -53,6 +53,7 @@ class Engine:
         self._references = References()
         self._largest_batch: int | None = None
         self._reported = self._notice()
+        self._said_no_cls = False
         self._turn = threading.Lock()  # of passes side by side, which may meet the same trouble
 
     @classmethod
@@ -102,10 +103,16 @@ class Engine:
             parts = [frames[start : start + length] for start in range(0, len(frames), length)]
             return [maps for part in parts for maps in self.predict(part, settings, features)]
         device = self.model.device
+        query = requirements.query(settings, self.model)
+        if query != settings.query and "query" in views.find(settings.view).reads:
+            with self._turn:
+                if not self._said_no_cls:
+                    self._said_no_cls = True
+                    self.notices.append(f"{self.model.name} has no CLS token: the query is the patch in the middle")
         try:
             found = self.model.batch(
                 [frame.pixels for frame in frames],
-                settings.query,
+                query,
                 requirements.features(settings, self.model).union(features, self._features),
                 settings.resolution,
                 target=settings.target,

@@ -13,6 +13,7 @@ from rtviz.live.frames import CapturedFrame, Prediction
 from rtviz.live.rate import rate
 from rtviz.live.renderer import FrameRenderer
 from rtviz.settings import MODEL_FIELDS, Settings
+from rtviz.views import requirements
 from rtviz.views.requirements import answers, has_features, having
 
 if TYPE_CHECKING:
@@ -206,8 +207,10 @@ class ModelSlot:
     def answers_recorded(self, maps: Maps, settings: Settings) -> bool:
         """Whether maps of the past, of any resolution, show what the settings ask of this model."""
         maps = self.refer(maps, settings)
-        answered = maps.query == settings.query or maps.rows is not None
-        return answered and self.model is not None and maps.model == self.model.name and has_features(maps, settings)
+        if self.model is None or maps.model != self.model.name:
+            return False
+        answered = maps.rows is not None or maps.query == requirements.query(settings, self.model)
+        return answered and has_features(maps, settings)
 
     def refer(self, maps: Maps, settings: Settings) -> Maps:
         """Maps of an earlier pass with the references and prompts of the settings, as `Engine.refer`."""
@@ -288,7 +291,7 @@ class ModelSlot:
         """The prediction for the query, references and prompts of the settings, from the same forward pass: other rows
         of it, and its features compared with those of other pictures. The same query if the model has no such token,
         which a notice says once."""
-        query = settings.query
+        query = settings.query if self.model is None else requirements.query(settings, self.model)
         if (maps := self.refer(prediction.maps, settings)) is not prediction.maps:
             prediction = replace(prediction, maps=maps)
         if prediction.maps.query == query or prediction.maps.rows is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rtviz.frame import Maps, explained_layer
-from rtviz.settings import HeadOf, Prompt, Reference, Register, Settings, token_name
+from rtviz.settings import HeadOf, Point, Prompt, Query, Reference, Register, Settings, token_name
 from rtviz.views import registry
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def features(settings: Settings, model: Model) -> set[str]:
         wanted.add("tokens")
     on_demand = {"tokens", "layer_tokens", "keys", "values", "norms", "columns", "rollout", "unablated"}
     return wanted | (needed & on_demand)
+
+
+def query(settings: Settings, model: Model) -> Query:
+    """The query of the settings; of a transformer without CLS the patch in the middle in place of CLS."""
+    lacks_it = settings.query == "cls" and model.heads and not model.has_cls
+    return Point(0.5, 0.5) if lacks_it else settings.query
 
 
 def kept_layers(settings: Settings, layers: int) -> tuple[int, ...]:
@@ -185,7 +191,7 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
     """Whether maps of a frame of this (height, width) are what a forward pass would give now."""
     return (
         model is not None
-        and (maps.query == settings.query or maps.rows is not None)
+        and (maps.rows is not None or maps.query == query(settings, model))
         and maps.model == model.name
         and maps.input_size == model.input_size(frame_size, settings.resolution)
         and has_features(maps, settings)
@@ -194,5 +200,5 @@ def answers(maps: Maps, model: Model | None, settings: Settings, frame_size: tup
 
 __all__ = [
     "answers", "compared_by", "features", "fit", "has_features", "having", "kept_layers", "muted", "needs", "pictured",
-    "unread", "with_default_view",
+    "query", "unread", "with_default_view",
 ]  # fmt: skip

@@ -180,3 +180,21 @@ def test_dialogs_show_the_files_of_their_kinds(make: Make, action: str, kinds: t
         assert shown == {f"*{suffix}" for suffix in SUFFIXES[kind]}
         assert shown < set(together.partition("(")[2].rstrip(")").split())
     dialog.close()
+
+
+def test_a_picture_dropped_on_the_view_reference_is_one_to_mark(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    one, another = pictures(tmp_path / "pictures", "cup.png", "cap.png")
+    window = make(Settings(view="reference"))
+    drag(window, urls(one))
+    assert window.dropping.sign.text == "Find a place of cup.png"
+    for name, keeps, expected in ((one, False, [one]), (another, True, [one, another]), (another, False, [another])):
+        drop(window, urls(name))
+        dialog = window.references.dialog
+        assert dialog is not None
+        assert dialog.beside.isVisible() == bool(window.session.settings.reference)
+        dialog.beside.setChecked(keeps)
+        qtbot.mouseClick(dialog.picture, Qt.LeftButton, pos=dialog.picture.rect().center())
+        dialog.accept()
+        assert [reference.path for reference in window.session.settings.reference] == expected
+    drag(window, urls(one, another))
+    assert window.dropping.sign.text == "Open 2 pictures as pages"

@@ -74,6 +74,16 @@ def test_the_menu_tracks_and_takes_a_reference_from_what_is_under_the_pointer_wh
     opened(window, 0.6, 0.5)["Use as reference"]()
     assert window.session.settings.view == "reference"
     assert window.session.settings.reference[0].mark == pytest.approx((0.6, 0.5, 0, 0), abs=0.01)
+    opened(window, 0.3, 0.4)["Use as one more reference"]()
+    kept, added = window.session.settings.reference
+    assert (kept.mark.x, added.mark.x) == pytest.approx((0.6, 0.3), abs=0.01)
+    window.do("unmark")
+    assert window.session.settings.reference == (kept,)
+    opened(window, 0.3, 0.4)["Use as reference"]()
+    (only,) = window.session.settings.reference
+    assert only.mark.x == pytest.approx(0.3, abs=0.01)
+    window.do("clear_marks")
+    assert window.session.settings.reference == ()
 
 
 def test_in_a_mosaic_the_menu_shows_the_head_of_a_tile_alone(make: Make, qtbot: QtBot) -> None:
@@ -96,7 +106,9 @@ def test_the_menu_does_what_the_keys_do_and_names_them(make: Make, qtbot: QtBot)
     opened(window, 0.5, 0.5)["Copy picture\tCtrl+C"]()
     clipboard = QApplication.clipboard()
     assert clipboard is not None
-    assert (clipboard.image().width(), clipboard.image().height()) == (160, 120)
+    assert (clipboard.image().width(), clipboard.image().height()) == tuple(
+        round(side) for side in (window.canvas.picture_rect().width(), window.canvas.picture_rect().height())
+    )  # as it is seen
 
 
 def test_a_visitor_of_an_exhibition_gets_no_menu(make: Make, qtbot: QtBot) -> None:

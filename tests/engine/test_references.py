@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from rtviz.engine.references import References, hold, read
 from rtviz.errors import SourceMissing
 from rtviz.frame import Frame, Maps
 from rtviz.models import load
-from rtviz.settings import Mark, Prompt, Reference, Settings
+from rtviz.settings import Mark, Point, Prompt, Reference, Settings
+from rtviz.views import requirements
 
 
 def test_a_file_whose_name_looks_like_a_time_is_read_and_read_anew_when_it_changes(tmp_path: Path) -> None:
@@ -63,3 +65,19 @@ def test_all_pictures_that_are_named_are_kept_however_many_and_then_fewer_again(
 def test_a_picture_that_is_not_held_any_more_is_said_to_be_gone() -> None:
     with pytest.raises(SourceMissing, match="no longer in memory"):
         read("memory:0123456789abcdef")
+
+
+def test_without_a_cls_token_the_query_is_the_patch_in_the_middle_and_that_is_said_once() -> None:
+    model = load("random:test_vit3", device="cpu", precision="fp32", resolution=64)
+    assert not model.has_cls
+    frame, engine, middle = Frame(noise(64, 64, 1)), Engine(model), Point(0.5, 0.5)
+    engine.predict([frame], Settings(view="norms", resolution=64))
+    assert not engine.notices  # nothing of it depends on a query
+    for _ in range(2):
+        (maps,) = engine.predict([frame], Settings(resolution=64))
+        assert maps.query == middle
+        np.testing.assert_array_equal(maps.attention, model(frame, middle).attention)
+        assert requirements.answers(replace(maps, rows=None), model, Settings(resolution=64), (64, 64))
+    assert engine.notices == ["random:test_vit3 has no CLS token: the query is the patch in the middle"]
+    (elsewhere,) = engine.predict([frame], Settings(query=Point(0.1, 0.9)))
+    assert elsewhere.query == Point(0.1, 0.9)
