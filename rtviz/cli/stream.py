@@ -61,7 +61,7 @@ def _stream(parsed: argparse.Namespace) -> int:
             if not parsed.quiet and time.monotonic() - reported > _TELL_SECONDS:
                 reported = time.monotonic()
                 say(
-                    f"{parsed.output}: {status.streamed} pictures, camera {status.camera_fps:.0f} fps, "
+                    f"{parsed.output}: {status.streamed} pictures, input {status.camera_fps:.0f} fps, "
                     f"attention {status.attention_fps:.1f} fps"
                 )
             time.sleep(_POLL_SECONDS)
