@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from rtviz.app.keys import Bindings
@@ -12,6 +13,7 @@ from rtviz.app.shortened import ShortenedLabel
 from rtviz.app.theme import Theme, icon
 
 _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme": "theme", "full_screen": "full_screen"}
+_WIDE = 120  # characters
 
 
 class Header(QWidget):
@@ -34,9 +36,9 @@ class Header(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 5, 8, 5)
         row.setSpacing(4)
-        mark = QLabel("rtviz")
-        mark.setObjectName("mark")
-        row.addWidget(mark)
+        self.mark = QLabel("rtviz")
+        self.mark.setObjectName("mark")
+        row.addWidget(self.mark)
         row.addSpacing(8)
         self.open_button = _menu_button("Open", bindings.tip("open", "Open a file, a folder, a camera, an address"))
         self.presets_button = _menu_button("Presets", bindings.tip("presets"))
@@ -63,6 +65,10 @@ class Header(QWidget):
         self.help_menu.setAccessibleName("help")
         fill_when_opened(self.help_menu, self._fill_help)
         row.addWidget(self.help_menu)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """In a narrow window the source's name has the room of the program's, which the window's frame says anyway."""
+        self.mark.setVisible(self.width() >= _WIDE * self.fontMetrics().averageCharWidth())
 
     def _fill_help(self, menu: QMenu) -> None:
         key = self._bindings.shown("help")

@@ -24,8 +24,7 @@ from PyQt5.QtWidgets import (
 
 from rtviz.app.clipboard import copy_text
 from rtviz.app.controls import Combo
-
-_FRAME = 8, 40  # pixels that a desktop may put round a window
+from rtviz.app.window_size import FRAME
 
 
 class OutputDialog(QDialog):
@@ -76,7 +75,7 @@ class OutputDialog(QDialog):
         """Take this size, or what the screen has room for, with a frame round it."""
         screen = self.screen()
         room = screen.availableGeometry() if screen is not None else QRect(0, 0, width, height)
-        self.resize(min(width, room.width() - _FRAME[0]), min(height, room.height() - _FRAME[1]))
+        self.resize(min(width, room.width() - FRAME.width()), min(height, room.height() - FRAME.height()))
 
     def _browse(self) -> None:
         """Let the user choose the destination, with `_choose_file`."""

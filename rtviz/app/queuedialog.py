@@ -236,6 +236,8 @@ class QueueDialog(OutputDialog):
             )
         )
         self._propose()
+        # While its file was in the queue the button was disabled, and Qt gave the focus away: to a render's "Cancel".
+        self.act_button.setFocus()
 
 
 def _clock(seconds: float) -> str:

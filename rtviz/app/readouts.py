@@ -12,7 +12,7 @@ from rtviz.live.session import LiveStatus
 # name, tooltip, a text as wide as its values get, importance: where there is no room the least important go first.
 _READOUTS = (
     ("source", "The state of the source", "reconnecting", 9),
-    ("camera", "Frames that arrive, per second", "00.0 fps", 6),
+    ("input", "Frames that arrive from the source, per second", "00.0 fps", 6),
     ("shown", "Frames that are painted, per second", "00.0 fps", 7),
     ("attention", "Frames that the model predicts, per second", "00.0 fps", 8),
     ("age", "From the capture of the frame on screen until it was painted", "0000 ms", 5),
@@ -28,6 +28,7 @@ _READOUTS = (
     ("past", "Seconds in the flight recorder, and the memory they take", "30 s  000 MB", 0),
 )
 _SPACING = 12
+_LIVE_KINDS = ("camera", "stream", "screen")  # what shows this moment; a file or the scene plays
 
 
 def readings(status: LiveStatus) -> dict[str, str]:
@@ -40,7 +41,7 @@ def readings(status: LiveStatus) -> dict[str, str]:
     device = " ".join(part for part in (status.device, status.precision) if part)
     return {
         "source": _source(status),
-        "camera": fps(status.camera_fps),
+        "input": fps(status.camera_fps),
         "shown": fps(status.shown_fps),
         "attention": fps(status.attention_fps),
         "age": f"{status.age_ms:.0f} ms" if status.age_ms is not None and moving else "—",
@@ -57,6 +58,8 @@ def _source(status: LiveStatus) -> str:
         return "past"
     if status.page is not None and status.source_state in ("live", "paused"):
         return "page" if status.paused else "slide show"
+    if status.source_state == "live" and status.source_info is not None and status.source_info.kind not in _LIVE_KINDS:
+        return "playing"
     return status.source_state
 
 
@@ -128,7 +131,7 @@ class Readouts(QWidget):
             readout.update()
 
     def show_status(self, status: LiveStatus) -> None:
-        tones = {"stalled": "warn", "reconnecting": "warn", "failed": "bad", "live": "good"}
+        tones = {"stalled": "warn", "reconnecting": "warn", "failed": "bad", "live": "good", "playing": "good"}
         for name, value in readings(status).items():
             self._readouts[name].show_value(value, tones.get(value) if name == "source" else None)
 

@@ -126,6 +126,7 @@ class RenderRow(QFrame):
 
     def _do(self) -> None:
         if self._render.unfinished:
+            self.offer.clearFocus()  # which, as the button goes, would pass to the next render's: Space would cancel it
             self._queue.cancel(self._render)
         else:
             show_in_folder(self._render.output)

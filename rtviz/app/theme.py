@@ -59,9 +59,9 @@ QToolButton, QPushButton {{
     color: {ink}; background: {raised}; border: 1px solid {line}; border-radius: 5px;
     padding: 4px 9px; min-height: 18px;
 }}
-QToolButton[dense="true"] {{ padding: 4px 1px; }}
 QToolButton[low="true"] {{ padding: 0 6px; min-height: 14px; }}
 QToolButton[flat="true"] {{ background: transparent; border: 1px solid transparent; padding: 4px 7px; }}
+QToolButton[dense="true"] {{ padding: 4px 1px; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {faint}; }}
 QToolButton:pressed, QPushButton:pressed {{ background: {line}; }}
 QToolButton:checked, QPushButton:checked {{

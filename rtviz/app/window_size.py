@@ -7,6 +7,7 @@ from typing import Any
 from PyQt5.QtCore import QSize, Qt
 from PyQt5.QtWidgets import QApplication, QWidget
 
+FRAME = QSize(8, 40)  # pixels that a desktop may put round a window; Qt knows them only once it is shown
 _DEFAULT = QSize(1280, 720)
 
 
@@ -27,7 +28,7 @@ class WindowSize:
         size = state.get("size")
         width, height = size if isinstance(size, list) and len(size) == 2 else (_DEFAULT.width(), _DEFAULT.height())
         screen = QApplication.primaryScreen()
-        room = screen.availableGeometry().size() if screen is not None else _DEFAULT
+        room = screen.availableGeometry().size() - FRAME if screen is not None else _DEFAULT
         window.resize(QSize(int(width), int(height)).boundedTo(room))
         if state.get("maximized") is True and not fixed:
             window.setWindowState(Qt.WindowMaximized)
@@ -73,4 +74,4 @@ class WindowSize:
         self._state["maximized"] = self._maximized
 
 
-__all__ = ["WindowSize"]
+__all__ = ["FRAME", "WindowSize"]

@@ -31,6 +31,7 @@ from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.session import LiveStatus
 from rtviz.settings import Point, Query, Settings
+from rtviz.sources import SourceInfo
 
 pytestmark = pytest.mark.gui
 
@@ -414,6 +415,15 @@ def test_the_age_of_a_picture_that_stands_still_is_not_shown() -> None:
     assert readings(LiveStatus("live", age_ms=41.6))["age"] == "42 ms"
     for status in (LiveStatus("ended", age_ms=9e4), LiveStatus("paused", age_ms=9e4, paused=True)):
         assert readings(status)["age"] == "—"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("video", "playing"), ("scene", "playing"), ("camera", "live"), ("screen", "live")]
+)
+def test_a_file_plays_and_a_camera_is_live(kind: str, said: str) -> None:
+    info = SourceInfo("it", kind, (36, 64), 30.0, None, None, live=kind not in ("video", "scene"))
+    shown = readings(LiveStatus("live", source_info=info, camera_fps=29.9))
+    assert (shown["source"], shown["input"]) == (said, "29.9 fps")
 
 
 # --- no window -------------------------------------------------------------------------------------------------------

@@ -230,7 +230,9 @@ def test_a_render_is_queued_shown_and_cancelled(make: Make, qtbot: QtBot, clip: 
     assert "is the input itself" in dialog.note.text()
     assert not dialog.act_button.isEnabled()
     dialog.destination.setText(str(tmp_path / "out.mp4"))
+    dialog.act_button.setFocus()
     qtbot.mouseClick(dialog.act_button, Qt.LeftButton)
+    assert dialog.focusWidget() is dialog.act_button, "and not the button that cancels it"
     wait(qtbot, lambda: (tmp_path / "out.mp4").exists() and not queue.unfinished)
     (row,) = dialog.list.rows.values()
     assert row.offer.text() == "Show in folder"
@@ -239,9 +241,13 @@ def test_a_render_is_queued_shown_and_cancelled(make: Make, qtbot: QtBot, clip: 
     assert "--overwrite" in dialog.command.text()
     queue.add(Render("long.mp4", long, Settings(), OutputSettings()))
     wait(qtbot, lambda: window.transport.render_button.text() == " 50 %")
-    row = list(dialog.list.rows.values())[-1]
+    queue.add(render(tmp_path, "next"))
+    row, following = list(dialog.list.rows.values())[-2:]
+    row.offer.setFocus()
     qtbot.mouseClick(row.offer, Qt.LeftButton)
     wait(qtbot, lambda: row.state.text() == "cancelled")
+    assert dialog.focusWidget() is not following.offer, "a second press would cancel that one too"
+    wait(qtbot, lambda: not queue.unfinished)
     wait(qtbot, lambda: window.transport.render_button.text() == "")
     qtbot.mouseClick(dialog.list.clear_button, Qt.LeftButton)
     assert not dialog.list.isVisible()
