@@ -499,7 +499,11 @@ class Canvas(QWidget):
         whole = fitted(result, QRectF(self.rect()))
         base = None if self._wipes_panes else Viewport(QRectF(0, 0, 1, 1), whole, whole, whole)
         scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
-        markup_painter.paint(painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale)
+        wiped = self.wipe is not None and self.can_wipe and not result.panes
+        plain = self.wipe * self.width() if wiped and self.wipe is not None else 0.0
+        markup_painter.paint(
+            painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale, plain=plain
+        )
 
     def _paint_hover(self, painter: QPainter, result: Result) -> None:
         """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an

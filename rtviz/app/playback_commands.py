@@ -81,9 +81,13 @@ class PlaybackCommands:
         elif status.page is not None:
             self.session.step(round(math.copysign(_LEAP_PAGES, seconds)))
         elif status.source_info is not None and not status.source_info.live:
+            duration = status.source_info.duration_seconds
+            if status.source_info.kind == "video" and not duration:  # a jump would begin it anew
+                self._say("this file is not seekable")
+                return
             to = max(0.0, status.position_seconds + seconds)
-            if status.source_info.duration_seconds is not None:
-                to = min(to, status.source_info.duration_seconds)
+            if duration is not None:
+                to = min(to, duration)
             self.session.seek(to)
             self._say(clock(to))
 

@@ -14,7 +14,7 @@ from rtviz.live.session import LiveStatus
 _NARROW = 640  # pixels: a narrower row shows the timeline rather than frame number, speed and loop
 
 
-_UNSEEKABLE = "This file cannot be sought; its last seconds:"
+_UNSEEKABLE = "Not seekable; its last seconds:"
 
 
 def clock(seconds: float) -> str:

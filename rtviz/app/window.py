@@ -268,7 +268,7 @@ class Window(Layout):
     def _mark(self, **ends: float) -> None:
         timeline = self.transport.timeline
         if not timeline.markable:
-            self.canvas.toast("in and out points are of a file that can be sought", 3.0)
+            self.canvas.toast("in and out points need a seekable file", 3.0)
             return
         timeline.mark(**ends)
         self.canvas.toast(f"{'in' if 'start' in ends else 'out'} point {clock(next(iter(ends.values())))}")

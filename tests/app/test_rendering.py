@@ -6,11 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+from live_fakes import Recording, RecordingSource
 from PyQt5.QtCore import QEvent, QPoint, Qt, QTimer
 from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QApplication, QComboBox, QMessageBox
@@ -170,7 +172,27 @@ def test_no_mark_where_nothing_can_be_marked(make: Make, qtbot: QtBot) -> None:
     window.transport.timeline.show_markable(False)
     window.do("mark_in")
     assert window.transport.timeline.part == Part()
-    assert "can be sought" in window.canvas.toast_text
+    assert "seekable" in window.canvas.toast_text
+
+
+def test_keys_do_not_jump_in_a_file_that_is_not_seekable(make: Make, qtbot: QtBot) -> None:
+    recording = _Endless([number / 30 for number in range(90)], (36, 64))
+    window = make(open_source=recording.open)
+    wait(qtbot, lambda: window.canvas.result is not None)
+    for key, modifiers in ((Qt.Key_Right, Qt.ControlModifier), (Qt.Key_Left, Qt.ShiftModifier)):
+        window.canvas.toast("")
+        qtbot.keyClick(window.canvas, key, modifiers)
+        assert "not seekable" in window.canvas.toast_text
+    assert recording.openings == 1, "a jump would begin it anew"
+
+
+class _Endless(Recording):
+    """A recording of which the length is not known."""
+
+    def open(self, place: str, *, start: float = 0.0) -> RecordingSource:
+        source = super().open(place, start=start)
+        source.info = replace(source.info, duration_seconds=None, frame_count=None)
+        return source
 
 
 # --- the dialog ------------------------------------------------------------------------------------------------------
