@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PyQt5 import sip
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
@@ -28,9 +29,12 @@ from rtviz.app import canvas_parts, markup_painter, patch_readout, pills
 from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
-from rtviz.frame import Pixels, Result
+from rtviz.frame import Result
 from rtviz.markup import Scale
 from rtviz.settings import Mark
+
+if TYPE_CHECKING:
+    from rtviz.frame import Pixels
 
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
 _BAD = QColor(DARK.bad)
