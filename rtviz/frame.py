@@ -12,19 +12,28 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rtviz.errors import SettingsError
 from rtviz.settings import Point, token_name
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rtviz.markup import Annotation
     from rtviz.settings import HeadOf, Mark, Prompt, Query, Reference, Rolled, Settings, Target
 
-Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
-Floats = NDArray[np.float32]
-Masks = NDArray[np.bool_]  # [objects, height, width]
+    Pixels = NDArray[np.uint8]  # [height, width, 3], RGB
+    Floats = NDArray[np.float32]
+    Masks = NDArray[np.bool_]  # [objects, height, width]
+else:
+    from rtviz.late import np
+
+    def __getattr__(name: str) -> Any:
+        """The arrays' types, made when they are asked for: NumPy is not loaded before."""
+        numbers = {"Pixels": "uint8", "Floats": "float32", "Masks": "bool_"}.get(name)
+        if numbers is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module("numpy.typing").NDArray[getattr(np, numbers)]
 
 
 class _Shown:

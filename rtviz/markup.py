@@ -88,6 +88,22 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Polyline:
+    """Straight lines from point to point; `edged` by a dark line of a pixel on both sides.
+
+    Attributes:
+        points: (down, across) of at least two, in pixels of the picture from its upper left corner.
+        thick: in pixels.
+        color: RGB.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    color: Color
+    thick: int
+    edged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sign:
     """A plus on a disc of its colour, or a minus on a dark disc with a rim of its colour, in the middle of a place.
 
@@ -136,7 +152,7 @@ class Scale:
     colormap: str
 
 
-Annotation = Note | Ring | Outline | Sign | Scale
+Annotation = Note | Ring | Outline | Polyline | Sign | Scale
 
 _collected: ContextVar[list[Annotation] | None] = ContextVar("collected", default=None)
 
@@ -188,6 +204,8 @@ def moved(annotation: Annotation, top: int, left: int) -> Annotation:
 
     if isinstance(annotation, Ring):
         return replace(annotation, center=(annotation.center[0] + top, annotation.center[1] + left))
+    if isinstance(annotation, Polyline):
+        return replace(annotation, points=tuple((down + top, across + left) for down, across in annotation.points))
     if isinstance(annotation, Outline | Sign | Scale):
         return replace(annotation, place=of(annotation.place))
     parts = tuple(replace(part, place=of(part.place)) for part in annotation.parts)
@@ -200,6 +218,7 @@ __all__ = [
     "Note",
     "Outline",
     "Place",
+    "Polyline",
     "Ring",
     "Scale",
     "Sign",

@@ -159,7 +159,10 @@ def app_pictures() -> None:
         story = [("", 8), ("2", 5), ("4", 5), ("a", 6), ("p", 9), ("i", 2), ("k", 6), ("d", 9), ("e", 3)]
         steps = [image for key, count in story for image in shown.sequence(key, count)]
         small = [one.resize((720, 450), Image.Resampling.LANCZOS) for one in steps]
-        palette = small[0].quantize(160, dither=Image.Dither.NONE)
+        some = np.concatenate([np.asarray(one) for one in small[:: len(small) // 12]])
+        palette = Image.fromarray(some).quantize(
+            255, Image.Quantize.FASTOCTREE
+        )  # one, so that what stays costs nothing
         indexed = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in small]
         path = FOLDER / "app.gif"
         indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=200, loop=0, optimize=True)
@@ -186,7 +189,7 @@ class window:  # noqa: N801
         remembered = Remembered.read(Path(self._folder.name))
         settings = rtviz.Settings(model=MODEL)
         remembered.note_given(settings, ())
-        remembered.window |= {"size": [width, height]}
+        remembered.window |= {"size": [width, height], "tour": "offered"}  # which would cover the picture
         self.session = LiveSession(str(place), settings)
         self.window = Window(self.session, remembered)
         self.window.resize(width, height)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from rtviz.frame import Maps
 
-from rtviz.frame import Floats, Maps
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Reals = NDArray[np.float64]
+    Reals = NDArray[np.float64]
+    from rtviz.frame import Floats
+else:
+    from rtviz.late import np
+
 Tag = Literal["foreground", "background", "diffuse"]
 
 TAGS: tuple[Tag, ...] = ("foreground", "background", "diffuse")

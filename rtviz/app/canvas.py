@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PyQt5 import sip
 from PyQt5.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
@@ -28,9 +29,12 @@ from rtviz.app import canvas_parts, markup_painter, patch_readout, pills
 from rtviz.app.pointing import Spot, spot_at
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.viewport import Viewport, Zoom, fitted, viewports
-from rtviz.frame import Pixels, Result
+from rtviz.frame import Result
 from rtviz.markup import Scale
 from rtviz.settings import Mark
+
+if TYPE_CHECKING:
+    from rtviz.frame import Pixels
 
 _ACCENT = QColor(DARK.accent)  # over a picture everything is as in the dark theme
 _BAD = QColor(DARK.bad)
@@ -495,7 +499,11 @@ class Canvas(QWidget):
         whole = fitted(result, QRectF(self.rect()))
         base = None if self._wipes_panes else Viewport(QRectF(0, 0, 1, 1), whole, whole, whole)
         scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
-        markup_painter.paint(painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale)
+        wiped = self.wipe is not None and self.can_wipe and not result.panes
+        plain = self.wipe * self.width() if wiped and self.wipe is not None else 0.0
+        markup_painter.paint(
+            painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale, plain=plain
+        )
 
     def _paint_hover(self, painter: QPainter, result: Result) -> None:
         """The patch under the pointer, outlined, with its place and value beside it: a moment, and not before an

@@ -6,8 +6,10 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rtviz.frame import Pixels
+if TYPE_CHECKING:
+    from rtviz.frame import Pixels
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Paints labels, rings and borders over an enlarged picture: sharp, and in one size however much it is enlarged."""
+"""Paints labels, rings, borders and lines over an enlarged picture: sharp, and in one size at any zoom."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from PyQt5.QtCore import QPointF, QRectF, Qt
-from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
 from rtviz.app.viewport import Viewport
 from rtviz.frame import Result
-from rtviz.markup import Dot, Note, Outline, Place, Ring, Scale, Sign, Text
+from rtviz.markup import Annotation, Dot, Note, Outline, Place, Polyline, Ring, Scale, Sign, Text
 
 _GROUND = QColor(10, 11, 14, 178)
 _EDGE = QColor(10, 11, 14)
@@ -30,6 +30,7 @@ def paint(
     font: QFont,
     *,
     scales: bool = True,
+    plain: float = 0.0,
 ) -> None:
     """Paint what is written and marked on a result.
 
@@ -39,11 +40,12 @@ def paint(
         scale: pixels of the canvas for one of the picture, without a zoom.
         height: of the canvas, in pixels.
         scales: whether what the colours mean is painted.
+        plain: so many pixels at the left of the canvas show the frame alone, without borders and lines.
     """
     tall, broad = result.overlay.shape[:2]
     largest = _LARGEST * max(1.0, height / _LARGE_CANVAS)
     for one in result.annotations:
-        place = (*one.center, 0, 0) if isinstance(one, Ring) else one.region if isinstance(one, Note) else one.place
+        place = _extent(one)
         middle = QPointF((place[1] + place[3] / 2) / broad, (place[0] + place[2] / 2) / tall)
         viewport = next((each for each in viewports if each.part.contains(middle)), base)
         if viewport is None:
@@ -51,11 +53,15 @@ def paint(
         box = viewport.on_canvas(_fractions(place, broad, tall))
         seen = viewport.window.intersected(viewport.content)
         painter.save()
-        painter.setClipRect(seen)
+        drawn = isinstance(one, Outline | Polyline)
+        painter.setClipRect(seen.intersected(QRectF(plain, seen.top(), seen.right(), seen.height())) if drawn else seen)
         if isinstance(one, Ring):
             _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0), QColor(*one.color))
         elif isinstance(one, Outline):
-            _outline(painter, box, one, min(max(one.thick * scale, 1.0), 4.0))
+            _outline(painter, box, one, _width(one.thick * scale))
+        elif isinstance(one, Polyline):
+            corners = [viewport.on_canvas(_fractions((*point, 0, 0), broad, tall)).topLeft() for point in one.points]
+            _polyline(painter, corners, one, _width(one.thick * scale))
         elif isinstance(one, Sign):
             _sign(painter, box, one, min(max(one.radius * scale, 7.0), 11.0))
         elif isinstance(one, Scale):
@@ -80,7 +86,24 @@ def corner(result: Result, height: float) -> float:
     return 2 * _LARGEST * max(1.0, height / _LARGE_CANVAS) if there else 0.0
 
 
-def _fractions(place: Place, broad: int, tall: int) -> tuple[float, float, float, float]:
+def _extent(one: Annotation) -> tuple[float, float, float, float]:
+    """The (top, left, height, width) that tells in which viewport an annotation is."""
+    if isinstance(one, Ring):
+        return *one.center, 0, 0
+    if isinstance(one, Polyline):
+        down, across = zip(*one.points, strict=True)
+        return min(down), min(across), max(down) - min(down), max(across) - min(across)
+    return one.region if isinstance(one, Note) else one.place
+
+
+def _width(thick: float) -> float:
+    """The width of a line on the canvas that would have this one if it was as large as its picture."""
+    return min(max(thick, 1.0), 4.0)
+
+
+def _fractions(
+    place: Place | tuple[float, float, float, float], broad: int, tall: int
+) -> tuple[float, float, float, float]:
     return place[1] / broad, place[0] / tall, place[3] / broad, place[2] / tall
 
 
@@ -161,11 +184,23 @@ def _outline(painter: QPainter, box: QRectF, outline: Outline, thick: float) -> 
     painter.setBrush(Qt.NoBrush)
     inset = thick / 2 + outline.edged
     inner = box.adjusted(inset, inset, -inset, -inset)
-    pens = [QPen(_EDGE, thick + 2)] if outline.edged else []
-    for pen in (*pens, QPen(QColor(*outline.color), thick)):
+    for pen in _pens(outline, thick):
         pen.setJoinStyle(Qt.MiterJoin)
         painter.setPen(pen)
         painter.drawRect(inner)
+
+
+def _polyline(painter: QPainter, corners: Sequence[QPointF], line: Polyline, thick: float) -> None:
+    for pen in _pens(line, thick):
+        pen.setCapStyle(Qt.RoundCap)
+        pen.setJoinStyle(Qt.RoundJoin)
+        painter.setPen(pen)
+        painter.drawPolyline(QPolygonF(corners))
+
+
+def _pens(drawn: Outline | Polyline, thick: float) -> list[QPen]:
+    """A dark one for its edges, if it has any, and one of its colour."""
+    return [QPen(_EDGE, thick + 2)] * drawn.edged + [QPen(QColor(*drawn.color), thick)]
 
 
 def _note(painter: QPainter, note: Note, region: QRectF, scale: float, font: QFont) -> None:

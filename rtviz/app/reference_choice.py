@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
@@ -14,9 +15,11 @@ from rtviz.app.file_filters import PICTURES, VIDEOS, offer
 from rtviz.app.kept_frames import KeptFrames
 from rtviz.app.layout import Layout
 from rtviz.errors import RtvizError
-from rtviz.frame import Pixels
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Reference
+
+if TYPE_CHECKING:
+    from rtviz.frame import Pixels
 
 
 class ReferenceChoice(QObject):

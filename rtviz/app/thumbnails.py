@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
@@ -25,9 +25,16 @@ from rtviz.app.canvas import to_qimage
 from rtviz.app.headtable import draw_tag
 from rtviz.app.theme import DARK, Theme
 from rtviz.errors import lacks_heads
-from rtviz.frame import Floats, Result
+from rtviz.frame import Result
 from rtviz.views import Memory
 from rtviz.views.requirements import fit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rtviz.frame import Floats
+else:
+    from rtviz.late import np
 
 
 def colored(maps: Floats, size: tuple[int, int], result: Result, memory: Memory, name: str) -> list[QImage]:

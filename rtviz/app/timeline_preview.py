@@ -20,11 +20,11 @@ from rtviz.app.canvas import to_qimage
 from rtviz.app.theme import DARK, Theme
 from rtviz.app.timeline import Timeline
 from rtviz.app.transport import clock
-from rtviz.frame import Pixels
 from rtviz.live.session import LiveStatus
 from rtviz.sources import WEB, Page
 
 if TYPE_CHECKING:
+    from rtviz.frame import Pixels
     from rtviz.sources.video_thumbnails import VideoThumbnails
 
 _SIDE = 192  # of a thumbnail, in pixels of the window

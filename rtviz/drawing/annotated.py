@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rtviz.drawing import blend, labels
 from rtviz.frame import Pixels, Result
-from rtviz.markup import Annotation, Note, Outline, Ring, Scale, Sign
+from rtviz.markup import Annotation, Note, Outline, Polyline, Ring, Scale, Sign
 
 
 def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
@@ -22,6 +22,8 @@ def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
             blend.paint_ring(picture, one)
         elif isinstance(one, Outline):
             blend.paint_outline(picture, one)
+        elif isinstance(one, Polyline):
+            blend.paint_polyline(picture, one)
         elif isinstance(one, Sign):
             blend.paint_sign(picture, one)
     return picture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.palette import GROUND, Color
 from rtviz.drawing.resample import Array, Bytes, to_bytes
 from rtviz.frame import Pixels
-from rtviz.markup import Outline, Place, Ring, Sign, put
+from rtviz.markup import Outline, Place, Polyline, Ring, Sign, put
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +142,46 @@ def _border(picture: Pixels, box: Box, color: Color, thick: int) -> None:
         ys, xs = box.slices
         inner = picture[ys, xs]
         inner[:thick], inner[-thick:], inner[:, :thick], inner[:, -thick:] = color, color, color, color
+
+
+def polyline(
+    picture: Pixels, points: Iterable[tuple[float, float]], color: Color, thick: int, *, edged: bool = False
+) -> None:
+    """Draw straight lines from point to point, (down, across) each, as `Polyline`."""
+    made = Polyline(tuple(points), color, thick, edged)
+    if not put(made):
+        paint_polyline(picture, made)
+
+
+# Binary digits of a pixel in coordinates for OpenCV, and by how many pixels what it fills with smooth edges comes out
+# broader than asked (its lines by up to 2.4, so thick ones are filled).
+_FINE, _SPREAD = 8, 1.4
+
+
+def paint_polyline(picture: Pixels, made: Polyline) -> None:
+    """Paint lines into a picture, in place, with round joints and ends."""
+    points = np.array(made.points)[:, ::-1] - 0.5  # (x, y), counted from the middle of the first pixel
+    if made.edged:
+        _fat_line(picture, points, GROUND, made.thick + 2)
+    if made.thick == 1:
+        cv2.polylines(picture, [_fine(points)[:, None]], False, made.color, 1, cv2.LINE_AA, _FINE)
+    else:
+        _fat_line(picture, points, made.color, made.thick)
+
+
+def _fat_line(picture: Pixels, points: NDArray[np.float64], color: Color, thick: int) -> None:
+    half = (thick - _SPREAD) / 2
+    for begin, end in pairwise(points):
+        across, down = end - begin
+        side = np.array([-down, across]) * half / max(float(np.hypot(across, down)), 1e-6)
+        corners = np.array([begin + side, end + side, end - side, begin - side])
+        cv2.fillConvexPoly(picture, _fine(corners), color, cv2.LINE_AA, _FINE)
+    for x, y in _fine(points).tolist():
+        cv2.circle(picture, (x, y), round(half * 2**_FINE), color, -1, cv2.LINE_AA, _FINE)
+
+
+def _fine(values: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.asarray(np.round(values * 2**_FINE), np.int32)
 
 
 def marker(picture: Pixels, x: float, y: float, box: Box | None = None, color: Color = (255, 255, 255)) -> None:

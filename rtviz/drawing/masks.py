@@ -120,6 +120,11 @@ def outline_width(size: Size) -> float:
     return max(1.5, min(size) / 260)
 
 
+def line_width(size: Size) -> int:
+    """How wide lines and borders are drawn on a picture of that size, in pixels: as outlines of masks are."""
+    return max(1, round(outline_width(size)))
+
+
 def soften(mask: Bytes, width: float) -> tuple[Bytes, float]:
     """A mask whose step at the edge became an even ramp, and how much the ramp rises in one pixel.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rtviz import views
 from rtviz.errors import OutputUnwritable
-from rtviz.frame import Frame, Pixels
+from rtviz.frame import Frame
 from rtviz.live.flight_recorder import RecordedFrame
 from rtviz.live.frames import Prediction
 from rtviz.live.inference import Inference
@@ -15,6 +16,9 @@ from rtviz.live.panes import ModelPart, draw_models
 from rtviz.live.playback import Playback
 from rtviz.live.renderer import FrameRenderer
 from rtviz.live.shared import SharedState
+
+if TYPE_CHECKING:
+    from rtviz.frame import Pixels
 
 
 def draw_past(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtviz.errors import OutputUnwritable, RtvizError, SettingsError, in_words
-from rtviz.frame import Frame, Maps, Pixels, Result
+from rtviz.frame import Frame, Maps, Result
 from rtviz.live.broadcast import Broadcast
 from rtviz.live.capture import Capture
 from rtviz.live.connection import Attempt, OpenSource, SourceTimeouts
@@ -33,6 +33,7 @@ from rtviz.live.video_recorder import RECORDED, VideoRecorder, write_video
 from rtviz.settings import Point, Settings
 
 if TYPE_CHECKING:
+    from rtviz.frame import Pixels
     from rtviz.sources import Source
 
 MODES = ("locked", "smooth")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from rtviz.frame import Frame, Pixels
+from rtviz.frame import Frame
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rtviz.frame import Pixels
+else:
+    from rtviz.late import np
 
 _DARK = 20  # of 255: a picture with nothing brighter is black
 _MOVES = 10  # a source that has sent more different pictures than this is not frozen

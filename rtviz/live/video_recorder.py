@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rtviz.errors import SettingsError
-from rtviz.frame import Frame, Pixels, Result
+from rtviz.frame import Frame, Result
 from rtviz.live.new_file import NOT_SHOWN, check_new_video
 from rtviz.settings import OutputSettings
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from rtviz.frame import Pixels
     from rtviz.sinks import Sink
+else:
+    from rtviz.late import np
 
 RECORDED = ("overlay", "side-by-side", "clean")
 

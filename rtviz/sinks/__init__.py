@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar, cast
 
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
-from rtviz.frame import Frame, Maps, NamedMasks, Pixels
+from rtviz.frame import Frame, Maps, NamedMasks
 from rtviz.notices import Remedy
 from rtviz.settings import CODECS, OutputSettings
 from rtviz.sinks.base import Exported
 
 if TYPE_CHECKING:
+    from rtviz.frame import Pixels  # noqa: F401  in a name that ruff does not read
     from rtviz.sources import Source
 
 
@@ -54,7 +55,7 @@ class SinkOf(Closing, Protocol[Content]):
         """Take one, with the frame that it was made from (for its time)."""
 
 
-class Sink(SinkOf[Pixels], Protocol):
+class Sink(SinkOf["Pixels"], Protocol):
     """Takes pictures, RGB uint8 [height, width, 3].
 
     Attributes:

@@ -10,15 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rtviz.errors import MissingDependency, SettingsError, SourceMissing, SourceUnreadable
-from rtviz.frame import Frame, Pixels
+from rtviz.frame import Frame
 from rtviz.sources import Page, Source, SourceInfo, list_folder, natural, open_source
 from rtviz.sources.base import ClosingSource
 from rtviz.sources.magic import VIDEO_SUFFIXES, is_animation, is_picture, may_be_float
 
 if TYPE_CHECKING:
+    from rtviz.frame import Pixels
     from rtviz.sources.colour import FloatRange
     from rtviz.sources.picture_file import Decoded
 
@@ -120,6 +119,7 @@ def thumbnail(page: Page, side: int) -> Pixels:
     Raises:
         OSError, RtvizError: it cannot be read.
     """
+    import numpy as np  # the window names pages before NumPy is loaded
     from PIL import Image, ImageOps
 
     if page.path.suffix.lower() in (".jpg", ".jpeg"):  # which can be decoded at an eighth of their size

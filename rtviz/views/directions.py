@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from rtviz import markup
-from rtviz.cv import cv2
 from rtviz.drawing import blend, geometry, labels, palette, resample
 from rtviz.drawing.geometry import Box
 from rtviz.frame import Floats, Frame, Maps, Pixels
@@ -140,11 +139,12 @@ def _plot(tile: Pixels, lines: Floats, layer: int, names: tuple[str, ...]) -> No
         return np.asarray(top + room * (high - np.asarray(log)) / (high - low), np.float32)
 
     middle, here = round(float(down(0.0))), round(float(across[layer]))
-    cv2.line(tile, (pad, middle), (box.width - pad - 1, middle), palette.FAINT, 1)
-    cv2.line(tile, (here, top), (here, top + room), palette.ACCENT, 1)
+    thick = max(1, round(min(box.size) / 150))
+    blend.polyline(tile, [(middle + 0.5, pad), (middle + 0.5, box.width - pad)], palette.FAINT, 1)
+    blend.polyline(tile, [(top, here + 0.5), (top + room, here + 0.5)], palette.ACCENT, 1)
     for values, color in zip(logs, _COLORS, strict=False):
-        points = np.round(np.stack([across, down(values)], axis=1) * 8).astype(np.int32)
-        cv2.polylines(tile, [points[:, None]], False, color, max(1, round(min(box.size) / 150)), cv2.LINE_AA, 3)
+        points = zip(map(float, down(values)), map(float, across), strict=True)
+        blend.polyline(tile, points, color, thick)
     for place, (values, name, color) in enumerate(zip(lines, names, _COLORS, strict=False)):
         labels.write(tile, f"{name}: {values[layer]:.2g} x uniform", 4 + place * (height + 2), pad, height, color)
     for text, left in (("0", pad), (f"layer {lines.shape[1] - 1}", None)):

@@ -41,7 +41,7 @@ def _outline(picture: Pixels, marked: Marked) -> None:
     """A box round each marked patch."""
     height, width = picture.shape[:2]
     rows, columns = marked.shape
-    thick = max(1, round(masks.outline_width((height, width))))
+    thick = masks.line_width((height, width))
     for row, column in zip(*np.nonzero(marked), strict=True):
         top, left = row * height // rows, column * width // columns
         box = Box(top, left, (row + 1) * height // rows - top, (column + 1) * width // columns - left)

@@ -23,7 +23,7 @@ from rtviz.analysis.discovery import (
 )
 from rtviz.drawing import blend, labels, palette
 from rtviz.drawing.geometry import Box, Size
-from rtviz.drawing.masks import bounds, outline_width, patches_pixels
+from rtviz.drawing.masks import bounds, line_width, outline_width, patches_pixels
 from rtviz.drawing.resample import Bytes
 from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
 from rtviz.settings import METHOD_TITLES, Settings
@@ -125,9 +125,8 @@ def _box(picture: Pixels, mask: Bytes, name: str) -> None:
     """The box round a mask as it is drawn, outline included, and the method's name on it."""
     size: Size = (picture.shape[0], picture.shape[1])
     height = max(9, round(0.75 * labels.text_size(size)))
-    width = outline_width(size)
-    thick = max(1, round(width))
-    box = bounds(mask, margin=math.ceil(width) + thick + 1)
+    thick = line_width(size)
+    box = bounds(mask, margin=math.ceil(outline_width(size)) + thick + 1)
     if box is None:
         labels.say(picture, f"{name}: the object is too small to be drawn", f"{name}: too small", name)
         return

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from rtviz import markup
 from rtviz.analysis.matching import Match, matches, similarity
-from rtviz.cv import cv2
 from rtviz.drawing import blend, labels, palette, resample
 from rtviz.drawing.geometry import Box, Size, gutter
+from rtviz.drawing.masks import line_width
 from rtviz.frame import Frame, Grid, Maps, Pixels, ReferencePicture
 from rtviz.settings import Settings
 from rtviz.views import heatmap
@@ -44,31 +42,31 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     """
     picture, found = _lit(frame, maps, settings, memory)
     insets = _insets(found, frame.size) if found else []
-    for number, box in enumerate(insets):
-        _inset(picture, found[number].picture, box, _color(number))
+    thick = line_width(frame.size)
+    for number, (one, box) in enumerate(zip(found, insets, strict=True)):
+        _inset(picture, one.picture, box, _color(number), thick)
+    for number, (one, box) in enumerate(zip(found, insets, strict=True)):
+        _lines(picture, one, box, Box(0, 0, *frame.size), maps.grid, _color(number), thick, count=1)
     for number, one in enumerate(found):
-        _boxes(picture, one, maps.grid, _color(number))
-    for number, box in enumerate(insets):
-        _lines(picture, found[number], box, Box(0, 0, *frame.size), maps.grid, _color(number), count=1)
+        _boxes(picture, one, maps.grid, _color(number), thick)
     return picture
 
 
 def beside(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) -> Pixels:
     """The reference pictures beside the same without them, with a line for each match: RGB uint8 of twice the width."""
     picture, found = _lit(frame, maps, settings, memory)
-    for number, one in enumerate(found):
-        _boxes(picture, one, maps.grid, _color(number))
-    markup.shift(picture.shape[1])
+    right = Box(0, frame.size[1], *frame.size)
+    markup.shift(right.left)
     if not found:
         return blend.beside(frame.pixels, picture)
-    left = blend.blank(frame.size)
-    boxes = _stacked(found, frame.size)
+    joined = blend.beside(blend.blank(frame.size), picture)
+    boxes, thick = _stacked(found, frame.size), line_width(frame.size)
     for number, (one, box) in enumerate(zip(found, boxes, strict=True)):
-        _inset(left, one.picture, box, _color(number))
-    joined = blend.beside(left, picture)
-    right = Box(0, frame.size[1], *frame.size)
-    for number, (one, box) in enumerate(zip(found, boxes, strict=True)):
-        _lines(joined, one, box, right, maps.grid, _color(number), count=settings.matches)
+        _inset(joined, one.picture, box, _color(number), thick)
+        _lines(joined, one, box, right, maps.grid, _color(number), thick, count=settings.matches)
+    with markup.inside(right.top, right.left):
+        for number, one in enumerate(found):
+            _boxes(joined[right.slices], one, maps.grid, _color(number), thick)
     return joined
 
 
@@ -148,82 +146,62 @@ def _middle(match: Match, grid: Grid) -> tuple[float, float]:
 # --- what is drawn ------------------------------------------------------------------------------------------------
 
 
-def _boxes(picture: Pixels, one: _Found, grid: Grid, color: palette.Color) -> None:
+def _boxes(picture: Pixels, one: _Found, grid: Grid, color: palette.Color, thick: int) -> None:
     """A box as large as the mark round each match, with its similarity; the followed one in colour, with its trail."""
     size: Size = (picture.shape[0], picture.shape[1])
     whole = Box(0, 0, *size)
     letters = max(9, round(0.7 * labels.text_size(size)))
     height, width = _extent(one.picture, grid, size)
-    points = np.array([_pixel(point, whole) for point in one.trail], np.int32).reshape(-1, 1, 2)
-    if len(points) > 1:
-        _stroke(picture, lambda paint, thick: cv2.polylines(picture, [points], False, paint, thick, cv2.LINE_AA), color)
+    if len(one.trail) > 1:
+        blend.polyline(picture, [_on(whole, *point) for point in one.trail], color, thick, edged=True)
     for place, match in reversed(list(enumerate(one.matches))):
-        x, y = _pixel(_middle(match, grid), whole)
-        top, left = max(0, y - height // 2), max(0, x - width // 2)
-        corners = (left, top), (min(size[1] - 1, left + width), min(size[0] - 1, top + height))
-        shade = palette.FAINT if place else color
-        _stroke(picture, partial(_rectangle, picture, *corners), shade)
+        y, x = _on(whole, *_middle(match, grid))
+        box = _within(size, round(y - height / 2), round(x - width / 2), height, width)
+        blend.frame_box(picture, box, palette.FAINT if place else color, thick, edged=True)
         text = f"{match.score:.2f}"
         extent = labels.pill_extent(text, letters)
-        text_top = top - extent[0] if top >= extent[0] else min(corners[1][1], size[0] - extent[0])
-        labels.label(picture, text, Box(text_top, min(left, size[1] - extent[1]), *extent), letters)
+        text_top = box.top - extent[0] if box.top >= extent[0] else min(box.top + box.height, size[0] - extent[0])
+        labels.label(picture, text, Box(text_top, min(box.left, size[1] - extent[1]), *extent), letters)
 
 
-def _inset(picture: Pixels, one: ReferencePicture, box: Box, color: palette.Color) -> None:
+def _inset(picture: Pixels, one: ReferencePicture, box: Box, color: palette.Color, thick: int) -> None:
     """The reference picture in a box, framed, with its mark."""
     blend.paste(picture, resample.thumbnail(one.frame.pixels, box.size), box)
-    thick = max(1, gutter(picture.shape[:2]) // 3)
-    edge = Box(box.top - thick, box.left - thick, box.height + 2 * thick, box.width + 2 * thick)
-    _stroke(picture, partial(_rectangle, picture, *_corners(edge)), color)
+    around = thick + 2  # with its dark edges
+    edge = _within(
+        picture.shape[:2], box.top - around, box.left - around, box.height + 2 * around, box.width + 2 * around
+    )
+    blend.frame_box(picture, edge, color, thick, edged=True)
     mark = one.reference.mark
     if mark.width:
-        place = Box(
-            box.top + round(mark.y * box.height),
-            box.left + round(mark.x * box.width),
-            max(2, round(mark.height * box.height)),
-            max(2, round(mark.width * box.width)),
-        )
-        _stroke(picture, partial(_rectangle, picture, *_corners(place)), palette.INK)
+        top, left = (round(value) for value in _on(box, mark.x, mark.y))
+        tall, broad = max(2, round(mark.height * box.height)), max(2, round(mark.width * box.width))
+        blend.frame_box(picture, Box(top, left, tall, broad), palette.INK, thick, edged=True)
     else:
         blend.marker(picture, mark.x, mark.y, box)
 
 
-def _lines(picture: Pixels, one: _Found, there: Box, here: Box, grid: Grid, color: palette.Color, count: int) -> None:
+def _lines(
+    picture: Pixels, one: _Found, there: Box, here: Box, grid: Grid, color: palette.Color, thick: int, count: int
+) -> None:
     """A line from the marked place in the box of the reference picture to each of the first matches in that of the
     frame."""
     mark = one.picture.reference.mark
-    start = mark.x + mark.width / 2, mark.y + mark.height / 2
+    start = _on(there, mark.x + mark.width / 2, mark.y + mark.height / 2)
     for place, match in reversed(list(enumerate(one.matches[:count]))):
-        ends = _pixel(start, there), _pixel(_middle(match, grid), here)
-        shade = palette.FAINT if place else color
-        _stroke(picture, partial(_line, picture, *ends), shade)
+        ends = start, _on(here, *_middle(match, grid))
+        blend.polyline(picture, ends, palette.FAINT if place else color, thick, edged=True)
 
 
-def _stroke(picture: Pixels, draw: Callable[[palette.Color, int], object], color: palette.Color) -> None:
-    """Draws something with a dark edge, so that it is seen on any ground."""
-    thick = max(1, gutter((picture.shape[0], picture.shape[1])) // 3)
-    draw((10, 11, 14), thick + 2)
-    draw(color, thick)
+def _on(box: Box, x: float, y: float) -> tuple[float, float]:
+    """(down, across) on the picture of a point given as fractions of a box's width and height."""
+    return box.top + y * box.height, box.left + x * box.width
 
 
-def _rectangle(picture: Pixels, start: tuple[int, int], end: tuple[int, int], color: palette.Color, thick: int) -> None:
-    cv2.rectangle(picture, start, end, color, thick, cv2.LINE_AA)
-
-
-def _line(picture: Pixels, start: tuple[int, int], end: tuple[int, int], color: palette.Color, thick: int) -> None:
-    cv2.line(picture, start, end, color, thick, cv2.LINE_AA)
-
-
-def _corners(box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (box.left, box.top), (box.left + box.width - 1, box.top + box.height - 1)
-
-
-def _pixel(point: tuple[float, float], box: Box) -> tuple[int, int]:
-    """(x, y) on the picture of a point given as fractions of a box."""
-    return (
-        box.left + min(box.width - 1, int(point[0] * box.width)),
-        box.top + min(box.height - 1, int(point[1] * box.height)),
-    )
+def _within(size: tuple[int, ...], top: int, left: int, height: int, width: int) -> Box:
+    """A rectangle without what lies beyond a picture of that size."""
+    above, before = max(0, top), max(0, left)
+    return Box(above, before, min(size[0], top + height) - above, min(size[1], left + width) - before)
 
 
 def _extent(one: ReferencePicture, grid: Grid, size: Size) -> Size:

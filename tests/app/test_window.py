@@ -895,14 +895,14 @@ def test_closing_is_quick_from_any_state(make: Make, qtbot: QtBot) -> None:
 
 _START = """
 import json, sys, time
-import rtviz.app
 from rtviz.app import window
+from rtviz.cli import run
 def stands(self):
-    heavy = [name for name in ("torch", "cv2", "av", "timm", "PIL") if name in sys.modules]
+    heavy = [name for name in ("torch", "cv2", "av", "timm", "PIL", "numpy") if name in sys.modules]
     print(json.dumps({"heavy": heavy, "cpu_seconds": time.process_time()}), flush=True)
     begin(self)
 begin, window.Window._begin = window.Window._begin, stands
-sys.exit(rtviz.app.launch("scene:", {"view": "none", "model": "random:vit_tiny_patch16_224"}))
+sys.exit(run(["live", "scene:", "--view", "none", "--model", "random:vit_tiny_patch16_224"]))
 """
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy as np
 import pytest
 from live_fakes import Engine, Model, by_name
 from PyQt5.QtCore import QEvent, QPoint, QPointF, Qt
@@ -14,7 +16,11 @@ from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import GREY, Make, wait
 
+from rtviz.app.canvas import Canvas, to_pixels
 from rtviz.app.window import Window
+from rtviz.frame import Frame, Maps, Result
+from rtviz.markup import Outline, Polyline
+from rtviz.settings import Settings
 
 pytestmark = pytest.mark.gui
 
@@ -55,6 +61,27 @@ def test_the_divider_uncovers_the_frame_and_a_drag_of_it_asks_nothing(make: Make
     assert asked != "cls", "where the divider was a click asks again"
     qtbot.keyClick(canvas, Qt.Key_W, Qt.ShiftModifier)
     assert lit()
+
+
+def test_left_of_the_divider_no_box_or_line_is_over_the_frame(qtbot: QtBot) -> None:
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(320, 240)
+    canvas.show()
+    canvas.wipe = 0.5
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    attention = np.full((1, 1, 6, 8), 1 / 48, np.float32)
+    maps = Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "tiny", 16, (96, 128))
+    plain = Result(pixels, Frame(pixels), maps, Settings(), plain=pixels)
+    orange = (240, 160, 10)
+    drawn = Outline((40, 60, 30, 200), orange, 3), Polyline(((200.0, 10.0), (200.0, 310.0)), orange, 3)
+    pictures = []
+    for shown in ((), drawn):
+        canvas.show_result(replace(plain, annotations=shown))
+        pictures.append(to_pixels(canvas.grab().toImage()))
+    differs = (pictures[0] != pictures[1]).any(axis=2)
+    assert differs[:, 180:].any()
+    assert not differs[:, :160].any()
 
 
 def test_the_divider_lays_two_panes_over_each_other_and_a_click_means_the_one_that_is_seen(

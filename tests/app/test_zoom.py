@@ -19,9 +19,10 @@ from windows import GREY, Make, wait
 
 from rtviz.app.canvas import Canvas
 from rtviz.app.window import Window
-from rtviz.frame import Frame, Maps, Result
+from rtviz.engine.drawing import draw
+from rtviz.frame import Frame, Maps, ReferencePicture, Result
 from rtviz.markup import Note, Ring, Text
-from rtviz.settings import Point, Settings
+from rtviz.settings import Mark, Point, Reference, Settings
 
 pytestmark = pytest.mark.gui
 
@@ -282,6 +283,37 @@ def test_a_ring_and_a_label_stay_sharp_and_of_one_size_and_a_label_stays_in_sigh
     assert (seen(ring, 6.0).center() - QPoint(160, 120)).manhattanLength() <= 2
     assert seen(label, 1.0).size() == seen(label, 6.0).size()
     assert seen(label, 6.0).topLeft() == seen(label, 1.0).topLeft(), "in the corner of what is seen, not of the picture"
+
+
+def test_the_box_of_a_match_and_the_line_to_it_are_as_wide_at_any_zoom(qtbot: QtBot) -> None:
+    canvas = _canvas(qtbot)
+    plain = canvas.result
+    assert plain is not None
+    assert plain.maps is not None
+    patches = np.random.default_rng(1).normal(size=(6, 8, 32)).astype(np.float32)
+    there = patches.copy()
+    there[0, 0] = patches[3, 5]
+    reference = Reference("cup.png", Mark(0.01, 0.01))
+    maps = replace(plain.maps, tokens=patches)
+    maps = replace(maps, references=(ReferencePicture(reference, plain.frame, replace(maps, tokens=there)),))
+    settings = Settings(view="reference", matches=1, reference=(reference,), layout="alone", colormap="gray")
+    canvas.resize(320, 240)
+    canvas.show_result(draw(plain.frame, maps, settings))
+
+    def widths(zoom: float, at: QPoint) -> tuple[float, float]:
+        """How many pixels of a row and of a column through a point of the canvas are orange, as far as 12 from it."""
+        canvas.show_whole()
+        canvas.zoom_by(zoom, QPointF(at))
+        painted = pixels(canvas.grab().toImage())
+        share = ((painted >> 16 & 255).astype(float) - (painted & 255)).clip(0) / 230
+        near = slice(at.y() - 12, at.y() + 12), slice(at.x() - 12, at.x() + 12)
+        return share[at.y(), near[1]].sum(), share[near[0], at.x()].sum()
+
+    corner = QPoint(220 - 30, 140 + 15)  # on the left side of the box of one and a half patches round the patch (3, 5)
+    line = QPoint(130, round(140 * 130 / 220))  # on the line there from the upper left of the picture in the corner
+    for zoom in (1.0, 8.0):
+        assert widths(zoom, corner)[0] == pytest.approx(2, abs=0.4)
+        assert widths(zoom, line)[1] == pytest.approx(2 * np.hypot(1, 140 / 220), abs=0.4)
 
 
 def _native(canvas: Canvas, kind: Qt.NativeGestureType, value: float, at: QPointF) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from rtviz import views
 from rtviz.analysis.matching import Match, matches
-from rtviz.frame import Floats, Frame, Maps, Pixels, ReferencePicture
+from rtviz.engine.drawing import draw
+from rtviz.frame import Floats, Frame, Maps, Pixels, ReferencePicture, Result
+from rtviz.live.snapshot import cleaned
 from rtviz.settings import Mark, Reference, Settings
 
 ROWS, COLUMNS, WIDTH = 8, 12, 32
@@ -109,3 +111,47 @@ def test_a_reference_of_any_shape_fits(shape: tuple[int, int]) -> None:
     for layout, width in (("overlay", 1), ("alone", 1), ("side-by-side", 2)):
         picture = draw(GRAY, maps, SETTINGS.replace(layout=layout))
         assert picture.shape == (SIZE[0], width * SIZE[1], 3)
+
+
+# --- lines and boxes ----------------------------------------------------------------------------------------------
+
+BLACK = SETTINGS.replace(layout="alone", colormap="gray")  # nothing has a colour but what is drawn of the match
+
+
+def orange(pixels: Pixels) -> float:
+    """How many pixels of a column or row a line in the first reference's colour covers."""
+    return float(np.clip((pixels[:, 0].astype(int) - pixels[:, 2]) / 230, 0, 1).sum())
+
+
+def found(size: tuple[int, int], *places: tuple[int, int]) -> Result:
+    """The match at these patches, one after the other: it leaves a trail."""
+    reference, memory = tokens(1), views.Memory()
+    for number, (row, column) in enumerate(places):
+        patches = tokens(2)
+        patches[row, column] = reference[1, 1]
+        frame = Frame(np.full((*size, 3), 120, np.uint8), pts_seconds=0.1 * number)
+        result = draw(frame, with_reference(patches, reference), BLACK, memory)
+    return result
+
+
+def border(picture: Pixels) -> float:
+    """The width of the left border of the box round the match at the patch (5, 8), right of the trail from (5, 3)."""
+    height, width = picture.shape[:2]
+    left = round(width * 8.5 / COLUMNS - 0.75 * height / ROWS)
+    reach = width // 24
+    return orange(picture[round(height * 6.1 / ROWS), left - reach : left + reach])
+
+
+def trail(picture: Pixels) -> float:
+    height, width = picture.shape[:2]
+    middle, reach = round(height * 5.5 / ROWS), height // 16
+    return orange(picture[middle - reach : middle + reach, round(width * 5.5 / COLUMNS)])
+
+
+@pytest.mark.parametrize("measured", [border, trail])
+def test_lines_and_boxes_are_as_wide_as_the_output_asks(measured: Callable[[Pixels], float]) -> None:
+    for scale in (2, 3, 4):
+        result = found((260 * scale, 390 * scale), (5, 3), (5, 8))
+        assert measured(result.overlay) == pytest.approx(scale, abs=0.4)
+        assert measured(cleaned(result).overlay) == measured(result.overlay), "they are no words"
+        assert measured(result.unlabelled) == 0, "a canvas paints them over it"

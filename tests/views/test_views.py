@@ -150,6 +150,16 @@ def test_what_is_written_on_a_picture_is_the_same_when_it_is_painted_afterwards(
         assert not np.array_equal(plain, afterwards), "the picture itself is free of it"
 
 
+def test_the_lines_of_a_plot_are_no_part_of_the_picture() -> None:
+    """A canvas paints them over it, as wide at any zoom."""
+    frame, maps = frame_of((240, 320)), maps_of(query=Point(0.4, 0.6))
+    with markup.collect() as found:
+        plain = views.draw(frame, maps, Settings(view="directions", query=Point(0.4, 0.6)))
+    ys, xs = directions.arrange(frame.size)[3].slices
+    assert np.ptp(plain[ys, xs], axis=(0, 1)).max() == 0
+    assert np.ptp(painted(plain, found)[ys, xs], axis=(0, 1)).max() > 100
+
+
 @pytest.mark.parametrize("view", views.names())
 @pytest.mark.parametrize("size", [(2, 2), (16, 24), (31, 9), (240, 320), (40, 400)])
 @pytest.mark.parametrize("shape", [(24, 16), (1, 1), (2, 11)])
