@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,12 @@ def filled(recorder: FlightRecorder, captured_frames: list[tuple[CapturedFrame, 
     recorder.start()
     for one, maps in captured_frames:
         recorder.add(one, maps)
-        recorder.freeze()  # waits until it is packed
-        recorder.thaw()
+        until_then = time.monotonic() + LIMIT
+        while not any(
+            kept.number == one.number and (kept.maps is None) == (maps is None) for kept in recorder.recorded()
+        ):
+            assert time.monotonic() < until_then, "the frame is not packed"
+            time.sleep(0.001)
     return recorder
 
 
