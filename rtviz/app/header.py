@@ -58,6 +58,7 @@ class Header(QWidget):
         menus = {"record": self.record_menu, "snapshot": self.snapshot_menu}
         for name, action in _TOOLS.items():
             self.tools[name] = self._tool(action, bindings.tip(action))
+            self.tools[name].setProperty("dense", False)
             row.addWidget(self.tools[name])
             if name in menus:
                 row.addWidget(menus[name])
@@ -67,8 +68,14 @@ class Header(QWidget):
         row.addWidget(self.help_menu)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """In a narrow window the source's name has the room of the program's, which the window's frame says anyway."""
-        self.mark.setVisible(self.width() >= _WIDE * self.fontMetrics().averageCharWidth())
+        """In a narrow window the source's name has the room of the program's, which the window's frame says anyway,
+        and tools stand closer."""
+        wide = self.width() >= _WIDE * self.fontMetrics().averageCharWidth()
+        self.mark.setVisible(wide)
+        for button in self.tools.values():
+            if button.property("dense") is wide:
+                button.setProperty("dense", not wide)
+                button.setStyleSheet("")  # has the window's style sheet read again
 
     def _fill_help(self, menu: QMenu) -> None:
         key = self._bindings.shown("help")

@@ -77,7 +77,7 @@ def _pane(captured: CapturedFrame, model: ModelPart, prediction: Prediction | No
     states = {"failed": "not here" if status.missing else "failed", "ready": ""}
     return ModelPane(
         lambda frame, settings: model.renderer.draw(captured, prediction, settings, frame),
-        status.name,
+        "" if prediction is not None else status.name,  # maps are named by themselves: a new model has not run at once
         f"{status.attention_fps:.1f}/s" if status.attention_fps else "",
         states.get(status.state, status.sentence or status.state),
         status.explanation if status.state == "failed" else "",

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, Model, Recording, by_name, maps_of, session, until, until_shown
+from live_fakes import LIMIT, Engine, Model, Recording, by_name, latest, maps_of, session, until, until_shown
 
 from rtviz import views
 from rtviz.errors import DeviceFailed, SettingsError, WeightsMissing
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.mailbox import LatestSlot
 from rtviz.live.session import LiveSession, LiveStatus
+from rtviz.markup import Note, Text
 from rtviz.settings import Mark, Muted, Point, Settings
 from rtviz.sources.faulty import FaultyCamera, number_of
 from rtviz.views.hover import hover
@@ -300,6 +301,27 @@ def test_a_model_that_replaces_another_during_a_pass_gets_none_of_its_maps() -> 
         engines["first"].go.set()
         until_shown(live, lambda result: result.maps and result.maps.model == "second")
         assert engines["second"].followed == {"second"}
+
+
+def test_maps_of_the_model_before_are_not_given_the_name_of_the_new_one() -> None:
+    engines = {name: Engine(Model(name)) for name in ("first", "second", "other")}
+    requested = Settings(model="first", compare=("other",))
+    with session(FaultyCamera(fps=60, size=(48, 96)), settings=requested, load_engine=by_name(engines)) as live:
+        until_shown(live, lambda result: len(result.panes) == 2 and all(pane.result.maps for pane in result.panes))
+        engines["second"].go.clear()
+        live.update(requested.replace(model="second"))
+        assert engines["second"].in_pass.wait(LIMIT)
+        index = latest(live).frame.index + 2  # of a frame that is drawn from now on
+        shown = until_shown(live, lambda result: result.frame.index > index and result.panes[0].result.maps)
+        assert shown.panes[0].result.maps.model == "first"  # type: ignore[union-attr]
+        assert titles(shown) >= {"first", "other"}
+        engines["second"].go.set()
+        until_shown(live, lambda result: titles(result) >= {"second", "other"})
+
+
+def titles(result: Result) -> set[str]:
+    notes = [one for one in result.annotations if isinstance(one, Note)]
+    return {part.text for note in notes for part in note.parts if isinstance(part, Text)}
 
 
 def test_a_device_that_fails_is_replaced_by_the_cpu_for_every_model() -> None:
