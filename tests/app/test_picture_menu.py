@@ -83,7 +83,7 @@ def test_the_menu_tracks_and_takes_a_reference_from_what_is_under_the_pointer_wh
     (only,) = window.session.settings.reference
     assert only.mark.x == pytest.approx(0.45, abs=0.01)
     window.do("clear_marks")
-    assert window.session.settings.reference == ()
+    assert len(window.session.settings.reference) == 0
 
 
 def test_in_a_mosaic_the_menu_shows_the_head_of_a_tile_alone(make: Make, qtbot: QtBot) -> None:
