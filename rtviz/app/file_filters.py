@@ -20,7 +20,11 @@ SUFFIXES: dict[str, frozenset[str]] = {
 
 def offer(dialog: QFileDialog, *kinds: str) -> None:
     """Let a dialog show the files of these kinds, of each alone, or all files."""
-    together = {" and ".join([", ".join(kinds[:-1]), kinds[-1].lower()]): kinds} if len(kinds) > 1 else {}
+    together = (
+        {" and ".join([", ".join([kinds[0], *map(str.lower, kinds[1:-1])]), kinds[-1].lower()]): kinds}
+        if len(kinds) > 1
+        else {}
+    )
     named = {**together, **{kind: (kind,) for kind in kinds}}
     filters = [_filter(name, frozenset().union(*(SUFFIXES[kind] for kind in held))) for name, held in named.items()]
     dialog.setNameFilters([*filters, "All files (*)"])

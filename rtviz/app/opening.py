@@ -105,9 +105,10 @@ class Opening(QObject):
         self._show(dialog)
 
     def _show(self, dialog: QFileDialog) -> None:
-        recent = next((Path(place).parent for place in self._remembered.recent if Path(place).exists()), None)
-        if recent is not None:
-            dialog.setDirectory(str(recent))
+        places = [place for place in (self._session.status().place, *self._remembered.recent) if place]
+        folder = next((Path(place).parent for place in places if Path(place).exists()), None)
+        if folder is not None:
+            dialog.setDirectory(str(folder.absolute()))
         dialog.setAttribute(Qt.WA_DeleteOnClose)
         dialog.filesSelected.connect(self._take)
         dialog.open()  # not modal: the picture goes on behind it

@@ -137,6 +137,7 @@ QLabel#title {{ font-weight: 600; }}
 QToolButton#model {{ font-weight: 600; }}
 QFrame#card QLabel#word {{ font-weight: 700; }}
 QCheckBox {{ color: {ink}; border: 1px solid transparent; }}
+QFileDialog QToolButton {{ padding: 2px; min-height: 0; }}
 QDialog, QMessageBox, QFileDialog, QInputDialog {{ background: {panel}; }}
 """
 

@@ -173,6 +173,7 @@ def test_dialogs_show_the_files_of_their_kinds(make: Make, action: str, kinds: t
     dialog = window.findChild(QFileDialog)
     assert dialog is not None
     together, *each, everything = dialog.nameFilters()
+    assert together.split(" (")[0] == ", ".join(kinds[:-1]).capitalize() + f" and {kinds[-1].lower()}"
     assert [text.split(" (")[0] for text in each] == list(kinds)
     assert everything == "All files (*)"
     for kind, text in zip(kinds, each, strict=True):
@@ -198,3 +199,15 @@ def test_a_picture_dropped_on_the_view_reference_is_one_to_mark(make: Make, qtbo
         assert [reference.path for reference in window.session.settings.reference] == expected
     drag(window, urls(one, another))
     assert window.dropping.sign.text == "Open 2 pictures as pages"
+
+
+def test_the_dialog_begins_where_the_file_lies_that_is_shown(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    window = make(place=str(clip), open_source=Recording([0.0, 0.1], (36, 64)).open)
+    wait(qtbot, lambda: window.session.status().place == str(clip))
+    window.do("open")
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    assert Path(dialog.directory().path()) == tmp_path
+    dialog.close()
