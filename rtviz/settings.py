@@ -65,8 +65,7 @@ MASK_FIELDS = (
     "upsampling",
 )  # fmt: skip
 FIGURE_FIELDS = ("layer", "threshold", "colormap", "gamma", "upsampling", "cam", "target")  # decide how figures draw
-# Views that figures show by themselves, and what else decides how.
-FIGURE_VIEWS = ("norms", "directions", "pca", "reference", "prompts")
+# What else decides how figures draw a view by itself.
 FIGURE_VIEW_FIELDS = (
     "head", "direction", "pca_component", "pca_figure", "pca_basis", "reference", "matches", "mutual", "prompt",
     "confidence", "features",
@@ -496,7 +495,6 @@ __all__ = [
     "CODECS",
     "COLORMAPS",
     "FIGURE_FIELDS",
-    "FIGURE_VIEWS",
     "FIGURE_VIEW_FIELDS",
     "FIGURE_WIDTH",
     "LAYOUTS",

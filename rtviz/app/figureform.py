@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtviz import views
 from rtviz.errors import RtvizError
 from rtviz.frame import Frame, Maps
 from rtviz.offline.command import figure_arguments, shell_line
-from rtviz.settings import FIGURE_VIEWS, FIGURE_WIDTH, Settings
+from rtviz.settings import FIGURE_WIDTH, Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ class Subject:
     @property
     def pages(self) -> list[str]:
         """The pages that can be drawn, by their names in the dialog."""
-        shown = self.has_heads and self.settings.view in FIGURE_VIEWS
+        shown = self.has_heads and views.find(self.settings.view).own_figure
         fitting = {"layers": self.has_heads, "heads": self.has_heads, "compare": True, "view": shown}
         names = {"compare": "Models compared" if len(self.models) > 1 else "Heads beside the mask of the best one"}
         return [names.get(page, name) for name, page in PAGES.items() if fitting[page]]

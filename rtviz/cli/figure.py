@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from rtviz import views
 from rtviz.cli.arguments import STILL_RESOLUTION, add_options, given_settings, unread_flags
 from rtviz.cli.console import download_bars, notices, say
 from rtviz.cli.grammar import Commands
 from rtviz.cli.picture import add_frame_options, add_picture, one_frame
 from rtviz.errors import SettingsError
 from rtviz.options import ChoiceOption
-from rtviz.settings import FIGURE_FIELDS, FIGURE_VIEW_FIELDS, FIGURE_VIEWS, MODEL_INPUT, Settings
+from rtviz.settings import FIGURE_FIELDS, FIGURE_VIEW_FIELDS, MODEL_INPUT, Settings
 
 
 def add(commands: Commands) -> None:
@@ -35,7 +36,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--no-labels", dest="labels", action="store_false", help="no words on the page")
     parser.add_argument("--no-bar", dest="bar", action="store_false", help="no colour bar")
     view = replace(
-        Settings.option("view", ChoiceOption), choices=FIGURE_VIEWS, help="one view, with what its values are"
+        Settings.option("view", ChoiceOption),
+        choices=views.names(own_figure=True),
+        help="one view, with what its values are",
     )
     before, after = ([Settings.option(name) for name in names] for names in (MODEL_INPUT, FIGURE_FIELDS))
     of_views = [Settings.option(name) for name in FIGURE_VIEW_FIELDS]
@@ -58,7 +61,7 @@ def _run(parsed: argparse.Namespace) -> int:
         raise SettingsError("layer", parsed.layer, "only with --paper, --compare or --view; else the figure has all")
     of_view = next((name for name in FIGURE_VIEW_FIELDS if name in given), None)
     if of_view is not None and not one_view:
-        raise SettingsError(of_view, given[of_view], f"only with --view {', '.join(FIGURE_VIEWS)}")
+        raise SettingsError(of_view, given[of_view], f"only with --view {', '.join(views.names(own_figure=True))}")
     if one_view:
         settings = settings.with_prompts_on(parsed.picture, vars(parsed).get("start", 0.0))
     if names and parsed.paper:

@@ -49,6 +49,7 @@ class ViewInfo:
         own_beside: whether, in the layout side-by-side, something else than the frame stands beside its picture; its
             module then has `beside`.
         masks: whether what it draws are masks that can be written; its module then has `masks`.
+        own_figure: whether a figure can show it by itself, beside the input, with what its values are.
         best_heads: whether, while a Jaccard index is shown, it shows the heads that are measured.
         hover: what pointing at a patch shows: its share of the "attention", its outline alone ("patch"), or None.
         titles: what the picture shows, in words for its title, from the longest to the shortest. `{layer}`, `{heads}`,
@@ -72,6 +73,7 @@ class ViewInfo:
     mosaic: bool = False
     own_beside: bool = False
     masks: bool = False
+    own_figure: bool = False
     best_heads: bool = False
     hover: Literal["attention", "patch"] | None = "patch"
     titles: tuple[str, ...] = _BY_HEAD
@@ -158,17 +160,19 @@ VIEWS = (
              meaning="What changes when heads are switched off: orange gains attention, blue loses it.",
              paper="Michel et al., 2019"),
     ViewInfo("directions", "Directions", "whom the query attends to, and who attends to it", "A", _COLUMNS,
-             by_layer=True, reads=_HEAD | {"second", "direction"}, mosaic=True,
+             by_layer=True, reads=_HEAD | {"second", "direction"}, mosaic=True, own_figure=True,
              titles=("layer {layer} · {heads} · directions", "L{layer} · directions", "L{layer}"),
              meaning="Whom a patch looks at, and who looks at it: these need not be the same.",
              paper="Vaswani et al., 2017"),
     ViewInfo("norms", "Norms", "the norm of each token after the layer, outliers marked", "N", _NORMS, by_layer=True,
+             own_figure=True,
              titles=("token norms after layer {layer}", "norms after L{layer}", "L{layer}"), layer_word="after layer",
              meaning="How long each patch's vector is: large networks hide notes of their own in a few very long ones.",
              paper="Darcet et al., 2024"),
     ViewInfo("pca", "PCA", "what the patches are like, as colours: the figure's principal components", "p",
              _LAYER_TOKENS, by_layer=True, reads=frozenset({"pca_component", "pca_figure", "pca_basis"}),
              titles=("PCA after layer {layer}", "PCA after L{layer}", "PCA L{layer}"), layer_word="after layer",
+             own_figure=True,
              meaning="Patches that the network finds alike have the same colour: parts of a body, or an object.",
              paper="Oquab et al., 2023"),
     ViewInfo("similarity", "Similarity", "how like each patch is to the one under the query or the pointer", "i", _KEYS,
@@ -184,12 +188,12 @@ VIEWS = (
              meaning="A marked object, found again in each frame by its patches alone.", paper="Jabri et al., 2020"),
     ViewInfo("reference", "Reference", "where a marked place of another picture shows, with the best matches", "P",
              _REFERENCES, reads=frozenset({"reference", "matches", "mutual", "features"}), titles=("Reference",),
-             own_beside=True, transient=True,
+             own_beside=True, own_figure=True, transient=True,
              meaning="A place of another picture, found again here: the same part of another thing counts, too.",
              paper="Amir et al., 2021"),
     ViewInfo("prompts", "Prompts", "the patches of named classes, by examples of what they are and are not", "K",
              _PROMPTS, reads=frozenset({"prompt", "confidence", "features"}), titles=("Prompts",), masks=True,
-             own_beside=True, transient=True,
+             own_beside=True, own_figure=True, transient=True,
              meaning="What is like the examples with a plus, and less like those with a minus, in the class's colour.",
              paper="Caron et al., 2021"),
     ViewInfo("cam", "CAM", "what a stage of the network responds to; for convolutional networks too", "j", _CAM,
@@ -207,10 +211,14 @@ PROMPTS = "prompts"
 REFERENCES = "reference"
 
 
-def names(by_layer: bool = False, masks: bool = False) -> tuple[str, ...]:
-    """The names of all views, or of those of which each layer gives another picture, or whose masks can be written, in
-    the order of the menus."""
-    return tuple(view.name for view in VIEWS if (view.by_layer or not by_layer) and (view.masks or not masks))
+def names(by_layer: bool = False, masks: bool = False, own_figure: bool = False) -> tuple[str, ...]:
+    """The names of all views, or of those of which each layer gives another picture, whose masks can be written, or
+    that have a figure of their own, in the order of the menus."""
+    return tuple(
+        view.name
+        for view in VIEWS
+        if (view.by_layer or not by_layer) and (view.masks or not masks) and (view.own_figure or not own_figure)
+    )
 
 
 def find(name: str) -> ViewInfo:

@@ -592,7 +592,7 @@ def test_the_command_draws_a_view_with_a_reference_and_prompts(
         (["--view", "reference"], "reference cannot be"),
         (["--view", "prompts"], "prompt cannot be"),
         (["--view", "norms", "--paper"], "without --paper"),
-        (["--pca-component", "2"], "pca_component cannot be 2; allowed: only with --view norms"),
+        (["--pca-component", "2"], "pca_component cannot be 2; allowed: only with --view directions, norms, pca"),
         (["--view", "norms", "--layer", "99"], "layer cannot be 99"),
     ):
         done = run(*line, "-o", tmp_path / "c.png", *wrong)
