@@ -86,9 +86,7 @@ class Compiled:
             from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
         except ImportError as error:
             raise missing() from error
-        given: tuple[Tensor, ...] = (x.detach().float().cpu(), torch.zeros(1, dtype=torch.int64))
-        if probed.extent.kept:
-            given = (*given, torch.zeros(probed.extent.kept, dtype=torch.int64))
+        given = probed.extent.example(x.detach().float().cpu())
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
             traced = torch.jit.trace(probed, given, check_trace=False)

@@ -156,7 +156,7 @@ class Compiler:
             return None
         if not self._always and sum(held.numel() for held in self._network.parameters()) > _LARGEST:
             return None
-        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, **extent._asdict())
+        return ProbedNetwork(copy.deepcopy(self._network), tokens, self._layers, extent)
 
     def _make(self, key: Key, x: Tensor, probed: ProbedNetwork | None) -> None:
         made: tuple[str, Compiled] | None = None
@@ -187,7 +187,7 @@ class Compiler:
             copy.deepcopy(probed.network).float(),
             probed.tokens,
             self._layers,
-            **probed.extent._asdict(),
+            probed.extent,
             elementwise=True,
         )
         if self._always:
@@ -198,7 +198,7 @@ class Compiler:
         one = Compiled(exact, x, self._native, self._threads, self._device)
         seconds = time.perf_counter() - start
         if known != self._native:
-            given = _example(x, probed.extent)
+            given = probed.extent.example(x)
             with torch.no_grad():
                 times: dict[str, Callable[[], object]] = {
                     "eager": lambda: probed(*given),
@@ -236,7 +236,7 @@ class Compiler:
     def _holds(self, x: Tensor, probed: ProbedNetwork, one: Compiled, exact: ProbedNetwork) -> bool:
         """Whether its maps are accurate enough, judged on this frame, also mirrored and upside down."""
         frames = [x, x.flip(-1), x.flip(-2), x.flip(-1, -2)]
-        _, *rest = _example(x, probed.extent)
+        _, *rest = probed.extent.example(x)
 
         def patches(run: Callable[..., Any]) -> Tensor:
             return torch.cat([run(frame, *rest)[0][:, :, :, 0, self._prefix :].float() for frame in frames])
@@ -255,12 +255,6 @@ def _number(key: str) -> float | None:
         return None if known is None else float(known)
     except ValueError:  # the file was edited
         return None
-
-
-def _example(x: Tensor, extent: Extent) -> tuple[Tensor, ...]:
-    """What a pass is called with: an input, the row of the first token, the first block for each kept layer."""
-    rows, blocks = torch.zeros(1, dtype=torch.int64), torch.zeros(extent.kept, dtype=torch.int64)
-    return (x, rows, blocks) if extent.kept else (x, rows)
 
 
 def _name_kept(key: str, x: Tensor, extent: Extent) -> str:

@@ -79,7 +79,7 @@ class Graphs:
             if key not in self._made:
                 try:
                     with _capturing:
-                        probed = ProbedNetwork(self._network, tokens, self._layers, **extent._asdict())
+                        probed = ProbedNetwork(self._network, tokens, self._layers, extent)
                         self._made[key] = Graph(probed, x)
                 except torch.OutOfMemoryError:  # there may be room for a pass, if not for what graphs hold
                     _log.debug("no room for a CUDA graph of a pass for inputs of %s", key)

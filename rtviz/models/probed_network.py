@@ -27,6 +27,11 @@ class Extent(NamedTuple):
     whole: bool = False
     kept: int = 0
 
+    def example(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What a pass is called with: an input, the row of the first token, the first block for each kept layer."""
+        given = x, torch.zeros(1, dtype=torch.int64)
+        return (*given, torch.zeros(self.kept, dtype=torch.int64)) if self.kept else given
+
 
 class RawOutputs(NamedTuple):
     """The outputs of a forward pass; float32, but for the tokens, which are in the network's number format.
@@ -56,17 +61,15 @@ class ProbedNetwork(nn.Module):
         network: a transformer of timm, fitted to the size of its input; it must stay so during a pass.
         tokens: how many tokens it works on.
         layers: how many layers it has.
-        whole, kept: as of Extent.
+        extent: what it gives.
         elementwise: compute the row without a matrix product, so that a compiler leaves it in float32; the norms, which
             need not be that exact, as products, which it makes quickly.
     """
 
-    def __init__(
-        self, network: Any, tokens: int, layers: int, *, whole: bool, kept: int = 0, elementwise: bool = False
-    ) -> None:
+    def __init__(self, network: Any, tokens: int, layers: int, extent: Extent, *, elementwise: bool = False) -> None:
         super().__init__()
         self.network = network
-        self.extent = Extent(whole, kept)
+        self.extent = extent
         self._elementwise = elementwise
         self.tokens, self._layers = tokens, layers
         self.blocks = len(network.blocks)

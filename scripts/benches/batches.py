@@ -11,7 +11,7 @@ import rtviz
 from benches.frames import noise, with_heads
 from benches.limits import on_cuda
 from benches.turns import in_turns, ratio
-from rtviz.models.probed_network import ProbedNetwork
+from rtviz.models.probed_network import Extent, ProbedNetwork
 
 # (model, resolution) -> images a second of the bare pass on an RTX 4090, as timm's published tables say.
 TIMM_ON_4090 = {
@@ -34,7 +34,7 @@ def _row(name: str, resolution: int, options: argparse.Namespace) -> dict[str, A
     count = options.batch or LARGEST["cuda" if on_cuda(options.device) else "cpu"]
     prepared = model.prepare([noise(resolution, resolution)] * count)
     tokens = prepared.shape[2] * prepared.shape[3] // model.patch_size**2 + model.prefix_tokens
-    network = ProbedNetwork(model.network, tokens, model.layers, whole=False)
+    network = ProbedNetwork(model.network, tokens, model.layers, Extent())
     row = torch.tensor([0], device=model.device)
 
     def bare() -> None:

@@ -21,7 +21,7 @@ from rtviz import views as drawing
 from rtviz.analysis.tracking import Tracker
 from rtviz.errors import no_heads
 from rtviz.models.probe import AttentionProbe
-from rtviz.models.probed_network import ProbedNetwork
+from rtviz.models.probed_network import Extent, ProbedNetwork
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Mark, Settings
 from rtviz.sources.scene import SceneSource
@@ -114,7 +114,7 @@ def forward(options: argparse.Namespace) -> dict[str, Any]:
     floor, own, row = Floor(model, prepared), OwnProducts(model, prepared), torch.tensor([0], device=model.device)
     quick_product = Product(quick.precision, quick.device)
     tokens = prepared.shape[2] * prepared.shape[3] // model.patch_size**2 + model.prefix_tokens
-    probed, outputs = ProbedNetwork(model.network, tokens, model.layers, whole=False), {}
+    probed, outputs = ProbedNetwork(model.network, tokens, model.layers, Extent()), {}
 
     def go_to_the_end() -> None:
         with torch.inference_mode():

@@ -22,7 +22,7 @@ from rtviz.errors import AttentionCaptureError, DeviceFailed, MissingDependency,
 from rtviz.frame import Maps
 from rtviz.models import compiled, compiled_cache, compiler, devices, fidelity, measurements
 from rtviz.models.model import Model
-from rtviz.models.probed_network import ProbedNetwork
+from rtviz.models.probed_network import Extent, ProbedNetwork
 from rtviz.models.transformer import Transformer
 from rtviz.settings import HeadOf, Point
 
@@ -353,7 +353,7 @@ def probed() -> ProbedNetwork:
     from timm.models.vision_transformer import VisionTransformer
 
     network = VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0).eval()
-    return ProbedNetwork(network.requires_grad_(False), 17, 2, whole=False, elementwise=True)
+    return ProbedNetwork(network.requires_grad_(False), 17, 2, Extent(), elementwise=True)
 
 
 def test_other_weights_of_that_name_are_judged_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rtviz.frame import Floats, Frame
 from rtviz.models import resizing
 from rtviz.models.cuda_graphs import _TensorRecorder
 from rtviz.models.model import Model
-from rtviz.models.probed_network import ProbedNetwork
+from rtviz.models.probed_network import Extent, ProbedNetwork
 from rtviz.scoring.measures import jaccard, largest_mass
 from rtviz.settings import Point, Settings
 from rtviz.sources.scene import SceneSource
@@ -55,7 +55,7 @@ def test_what_a_pass_reads_besides_its_input_is_found(name: str) -> None:
     model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
     x = model.prepare([scene()])
     tokens = x.shape[2] * x.shape[3] // model.patch_size**2 + model.prefix_tokens
-    looking = ProbedNetwork(model.network, tokens, model.layers, whole=True)
+    looking = ProbedNetwork(model.network, tokens, model.layers, Extent(whole=True))
     rows = torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
         looking(x, rows)
