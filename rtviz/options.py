@@ -16,7 +16,7 @@ from rtviz.values import NO_NAME, Mark, Muted, Point, Prompt, Query, Reference, 
 MOST_COMPARED = 3  # models beside the first one
 _MOST_MARKS = 8
 _MOST_REFERENCES = 4
-_MOST_PROMPTS = 64
+MOST_PROMPTS = 64
 _SIDES = (2, 16384)  # the shortest and the longest that a size may have
 
 
@@ -462,7 +462,7 @@ class PromptsOption(Option):
     @property
     def allowed(self) -> str:
         return (
-            f"at most {_MOST_PROMPTS} of CLASS+X,Y where the class is and CLASS-X,Y where it is not, or boxes "
+            f"at most {MOST_PROMPTS} of CLASS+X,Y where the class is and CLASS-X,Y where it is not, or boxes "
             "X,Y,WIDTH,HEIGHT, on the first frame; on another picture CLASS+PICTURE@X,Y; as fractions of width and "
             "height from 0 to 1, with ; between"
         )
@@ -476,7 +476,7 @@ class PromptsOption(Option):
         prompts = tuple(
             dict.fromkeys(Prompt(str(path), Mark(*mark), bool(sign), str(name)) for path, mark, sign, name in value)
         )
-        if len(prompts) > _MOST_PROMPTS:
+        if len(prompts) > MOST_PROMPTS:
             raise _Refused(f"{len(prompts)} prompts")
         for prompt in prompts:
             if not prompt.name.strip() or not set("+-;@").isdisjoint(prompt.name):
@@ -510,6 +510,7 @@ def _check_mark(mark: Mark) -> None:
 
 __all__ = [
     "MOST_COMPARED",
+    "MOST_PROMPTS",
     "ChoiceOption",
     "FlagOption",
     "HeadOption",

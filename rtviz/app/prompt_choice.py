@@ -12,8 +12,6 @@ from rtviz.app.layout import Layout
 from rtviz.live.session import LiveSession
 from rtviz.settings import Mark, Prompt
 
-MOST_FRAMES = 64  # as many as there may be prompts
-
 
 class PromptChoice(QObject):
     """Adds prompts on the frame that is shown.
@@ -53,4 +51,4 @@ class PromptChoice(QObject):
         self._show_settings()
 
 
-__all__ = ["MOST_FRAMES", "PromptChoice"]
+__all__ = ["PromptChoice"]

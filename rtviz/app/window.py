@@ -37,7 +37,7 @@ from rtviz.app.picture_menu import PictureMenu
 from rtviz.app.picture_mouse import PictureMouse
 from rtviz.app.presenter import Presenter
 from rtviz.app.presets import PresetsMenu
-from rtviz.app.prompt_choice import MOST_FRAMES, PromptChoice
+from rtviz.app.prompt_choice import PromptChoice
 from rtviz.app.reference_choice import ReferenceChoice
 from rtviz.app.remembered import Remembered
 from rtviz.app.rendering import Rendering
@@ -47,6 +47,7 @@ from rtviz.app.transport import clock
 from rtviz.app.window_size import WindowSize
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
+from rtviz.options import MOST_PROMPTS
 
 _log = logging.getLogger("rtviz.app")
 
@@ -108,7 +109,7 @@ class Window(Layout):
         self.tour = Tour(self, session, self.bindings, self.change, kiosk=kiosk)
         stored = remembered.stored and not kiosk
         self.references = ReferenceChoice(self, session, show_settings, KeptFrames("references", 20, stored))
-        self.prompts = PromptChoice(self, session, show_settings, KeptFrames("prompted", MOST_FRAMES, stored))
+        self.prompts = PromptChoice(self, session, show_settings, KeptFrames("prompted", MOST_PROMPTS, stored))
         self._mouse = PictureMouse(
             self.canvas, session, self.commands, self.references.take_frame, self.prompts.add, show_settings
         )

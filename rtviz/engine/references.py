@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rtviz.errors import SettingsError, SourceMissing
 from rtviz.frame import Frame, Maps, Pixels, ReferencePicture
+from rtviz.options import MOST_PROMPTS
 from rtviz.settings import AT_TIME, Point, Prompt, Query, Reference, Settings
 from rtviz.sources import open_source
 from rtviz.views.requirements import compared_by, pictured
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rtviz.models import Model
 
 _KEPT = 32  # pictures, each with the features of its patches: a few MB; more only where more are named
-_HELD = 84  # pictures in memory alone: as many as there may be prompts, and some references
+_HELD = MOST_PROMPTS + 20  # pictures in memory alone: of prompts, and of some references
 _IN_MEMORY = "memory:"
 _held: OrderedDict[str, Pixels] = OrderedDict()
 
