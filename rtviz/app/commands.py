@@ -364,10 +364,10 @@ class Commands:
         """Remove so many of the newest marks, or prompts or references where these are shown; all of them if None."""
         settings = self.session.settings
         if "prompt" in views.find(settings.view).reads:
-            self._remove_prompts(count)
+            self._remove("prompt", "prompt", count)
             return
         if "references" in views.find(settings.view).needs:
-            self._remove_references(count)
+            self._remove("reference", "reference", count)
             return
         if not settings.track:
             self._say("no object is marked: Shift+drag marks one", 3.0)
@@ -378,19 +378,12 @@ class Commands:
         self.session.update(settings.replace(track=marks, view=view))
         self._say(f"object {len(settings.track)} unmarked" if marks else "no object is marked")
 
-    def _remove_prompts(self, count: int | None) -> None:
-        settings = self.session.settings
-        kept = settings.prompt[: -(count or len(settings.prompt))] if settings.prompt else ()
-        self.session.update(settings.replace(prompt=kept))
-        left = f"{counted(len(kept), 'prompt')} left" if kept else "no prompt"
-        self._say(left if settings.prompt else "no prompt: Shift+click what to find")
-
-    def _remove_references(self, count: int | None) -> None:
-        settings = self.session.settings
-        kept = settings.reference[: -(count or len(settings.reference))] if settings.reference else ()
-        self.session.update(settings.replace(reference=kept))
-        left = f"{counted(len(kept), 'reference')} left" if kept else "no reference"
-        self._say(left if settings.reference else "no reference: Shift+click what to find")
+    def _remove(self, setting: str, word: str, count: int | None) -> None:
+        held = getattr(self.session.settings, setting)
+        kept = held[: -(count or len(held))] if held else ()
+        self.session.update(self.session.settings.replace(**{setting: kept}))
+        left = f"{counted(len(kept), word)} left" if kept else f"no {word}"
+        self._say(left if held else f"no {word}: Shift+click what to find")
 
     def _jaccard(self) -> None:
         shown, result = not self.session.settings.jaccard, self.session.latest()

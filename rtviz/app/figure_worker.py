@@ -89,7 +89,10 @@ class FigureWorker(QObject):
             if kept is not None:
                 from PIL import Image
 
-                Image.fromarray(subject.frame.pixels).save(kept)
+                from rtviz.sinks import writing
+
+                with writing(kept):
+                    Image.fromarray(subject.frame.pixels).save(kept)
             self.saved.emit(choices.destination)
         else:
             file = io.BytesIO()

@@ -106,7 +106,8 @@ class SavingCommands:
         self._say(f"{self.bindings.shown('snapshot')} saves: {self.snapshot_what}")
 
     def _snapshot(self) -> None:
-        path, what, image = self._new_file(".png"), self.snapshot_what, self._seen()
+        path, what = self._new_file(".png"), self.snapshot_what
+        image = None if what == "clean" else self._seen()
 
         def write() -> None:
             try:
