@@ -223,13 +223,9 @@ class window:  # noqa: N801
 
     def picture(self, seconds: float) -> Image.Image:
         self.wait(seconds)
-        from PyQt5.QtGui import QImage
+        from rtviz.app.canvas import to_pixels
 
-        image = self.window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
-        memory = image.constBits()
-        assert memory is not None
-        rows = np.frombuffer(memory.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), -1)
-        return Image.fromarray(rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy())
+        return Image.fromarray(to_pixels(self.window.grab().toImage()))
 
     def sequence(self, key: str, count: int) -> Iterator[Image.Image]:
         """So many pictures, a fifth of a second apart, after a key."""

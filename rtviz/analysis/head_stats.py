@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Reals = NDArray[np.float64]
     from rtviz.frame import Floats
+
+    Reals = NDArray[np.float64]
 else:
     from rtviz.late import np
 

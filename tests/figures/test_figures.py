@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from rtviz import figures
+from rtviz import figures, views
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, GradCamTarget, Maps, Pixels
 from rtviz.models import backbone
@@ -574,6 +574,10 @@ def test_a_component_is_that_of_the_svd_with_its_share() -> None:
     assert abs(np.corrcoef(drawn, (rows - rows.mean(axis=0)) @ vectors[1])[0, 1]) > 0.99
     assert f"{100 * values[1] ** 2 / (values**2).sum():.1f} % of the patches' variance" in " ".join(words(figure))
     assert len(tiles(figures.one_view(Frame(PIXELS), maps, settings.replace(pca_component=0)))) == 3
+
+
+def test_each_view_that_says_so_has_a_page_of_its_own() -> None:
+    assert set(figures.VIEWS) == set(views.names(own_figure=True))
 
 
 def test_the_command_draws_a_view_with_a_reference_and_prompts(
