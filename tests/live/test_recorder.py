@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_fakes import LIMIT, Engine, Recording, maps_of, session, until, until_shown
+from live_fakes import LIMIT, Engine, Recording, session, until, until_shown
 
 from rtviz import sinks
 from rtviz.cv import cv2
@@ -345,13 +345,16 @@ def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_tit
     with session(FaultyCamera(fps=60, size=SIZE), settings=wanted) as live:
         until_shown(live, lambda result: result.maps is not None and result.settings.head == "all")
         live.pause()
-        until_shown(live, lambda result: maps_of(result).prefix[0, 0, 0] == result.frame.index)  # it stays from here on
-        for path in paths:
-            live.snapshot(path, path.stem)
+
+        def taken(result: Result) -> bool:
+            for path in paths:
+                path.unlink(missing_ok=True)
+                live.snapshot(path, path.stem)
+            return live.latest() is result  # a frame that was on its way when the pause began has come by now
+
+        result = until_shown(live, taken)
         with pytest.raises(SettingsError, match="as shown, labelled, clean"):
             live.snapshot(tmp_path / "other.png", "other")
-        result = live.latest()
-        assert result is not None
     shown, labelled, clean = (cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths)
     assert np.array_equal(shown, result.overlay), "a clean one is not what the canvas shows from then on"
     drawn = result.overlay.copy()
