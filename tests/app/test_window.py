@@ -803,7 +803,7 @@ def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Pa
     files = list(tmp_path.glob("rtviz-*.png"))
     assert len(files) == 1
     assert Settings.from_mapping(read_snapshot(files[0])["settings"]) == GREY
-    wait(qtbot, lambda: files[0].name in window.canvas.toast_text)
+    wait(qtbot, lambda: any(files[0].name in card.sentence for card in window.messages.shown))
 
 
 def test_recording_begins_and_ends_with_its_key(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
