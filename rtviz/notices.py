@@ -51,15 +51,17 @@ class FileWritten(Notice):
 
     Attributes:
         path: the file.
+        what: what it holds, such as "3 frames"; may be empty.
     """
 
     path: Path
+    what: str
 
     @classmethod
     def of(cls, path: Path, what: str = "") -> FileWritten:
-        """The notice that this file was written, and what it holds."""
+        """The notice that this file was written."""
         notice = cls(f"wrote {path}" + (f": {what}" if what else ""))
-        notice.path = path
+        notice.path, notice.what = path, what
         return notice
 
 

@@ -185,6 +185,9 @@ class Messages(QScrollArea):
 
     def show_cards(self, cards: Sequence[Card]) -> None:
         if [structure(card) for card in cards] != [frame.structure for frame in self._frames]:
+            parent, focus = self.parentWidget(), self.window().focusWidget()
+            if parent is not None and focus is not None and self.isAncestorOf(focus):
+                parent.setFocus()  # the picture has the keys again, and not the next control in the order of Tab
             for frame in self._frames:
                 self._column.removeWidget(frame)
                 frame.hide()

@@ -55,7 +55,8 @@ class Written(QObject):
             self._file = None
             return None
         offers = (("Show in folder", "show_written"), ("Dismiss", "dismiss_written"))
-        return Card("written", "good", "saved", str(file), None, offers, str(file.path))
+        text = ", ".join(filter(None, (file.path.name, file.what, f"in {_from_home(file.path.parent)}")))
+        return Card("written", "good", "saved", text, None, offers, str(file.path))
 
     def _in_hand(self) -> bool:
         """Whether the pointer or the focus is on the cards."""
@@ -72,12 +73,17 @@ class Written(QObject):
 
     def _dismiss(self) -> None:
         self._file = None
-        self._layout.canvas.setFocus()
 
     def _show(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
             show_in_folder(file.path)
+
+
+def _from_home(folder: Path) -> str:
+    """A folder as people write it."""
+    home = Path.home()
+    return str(Path("~") / folder.relative_to(home)) if folder.is_relative_to(home) else str(folder)
 
 
 def show_in_folder(path: Path) -> None:

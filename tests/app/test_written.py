@@ -77,14 +77,15 @@ def test_what_was_written_is_shown_in_its_folder(make: Make, qtbot: QtBot, manag
     write(window, qtbot)
     wait(qtbot, lambda: saved(window))
     (text,) = saved(window)
-    path = Path(text.removeprefix("wrote ").split(": ")[0].removesuffix("."))
+    *name, folder = text.split(", ")
+    path = Path(folder.removeprefix("in ")) / name[0]
     assert path.exists()
     qtbot.keyClick(window.canvas, Qt.Key_Tab)
     assert window.focusWidget() is button(window, "Show in folder")
     qtbot.keyClick(window.focusWidget(), Qt.Key_Return)
     assert manager.opened == [path.parent]
-    window.refresh()
-    assert not saved(window)
+    wait(qtbot, lambda: not saved(window))
+    assert window.focusWidget() is window.canvas
 
 
 @pytest.mark.parametrize("way", ["escape", "button", "time"])
