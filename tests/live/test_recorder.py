@@ -373,9 +373,9 @@ def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_tit
 def test_a_clean_snapshot_keeps_the_outline_of_a_mask() -> None:
     maps = some_maps(1)
     attention = maps.attention.copy()
-    attention[..., 2:] *= 99
+    attention[..., 2:] *= 1e6
     frame = Frame(np.full((64, 96, 3), 90, np.uint8))
-    settings = Settings(view="mask", head=0, layer=0, query=Point(0.9, 0.9), upsampling="nearest", layout="alone")
+    settings = Settings(view="mask", head=0, layer=0, threshold=0.9999, upsampling="nearest", layout="alone")
     result = draw(frame, replace(maps, attention=attention, query=Point(0.9, 0.9)), settings)
     clean = cleaned(result).overlay.astype(int)
     fill, line = clean[10, 80], clean[10, 30:34].max(axis=0)
