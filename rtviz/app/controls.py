@@ -349,7 +349,10 @@ class PromptsControl(Control):
             self.name = text.strip()
 
     def show_value(self, value: Any) -> None:
+        new = [prompt.name for prompt in value if prompt not in self._value]
         self._value = tuple(value)
+        if new and all(prompt.name != self.name for prompt in value):  # others than the user's clicks: of a start, a
+            self.name = new[-1]  # preset, an undo; a name that is typed has no example until then
         self.undo.setEnabled(bool(value))
         self.clear.setEnabled(bool(value))
         names = list(dict.fromkeys(prompt.name for prompt in self._value if prompt.positive))

@@ -37,6 +37,7 @@ class Keyboard(QObject):
         do: does an action.
         touched: called for every input.
         swept: called when a key has ended the sweep.
+        default: the button that Enter presses while nothing that needs it has the focus, if there is one.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class Keyboard(QObject):
         do: Callable[[str], None],
         touched: Callable[[], None],
         swept: Callable[[], None],
+        default: Callable[[], QAbstractButton | None],
     ) -> None:
         super().__init__(window)
         self._window, self._bindings, self._sweep = window, bindings, sweep
-        self._do, self._touched, self._swept = do, touched, swept
+        self._do, self._touched, self._swept, self._default = do, touched, swept, default
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         if event is None or not isinstance(watched, QWidget):
@@ -67,11 +69,22 @@ class Keyboard(QObject):
         action = self._bindings.action_of(names)
         if self._sweep.running and self._ends_sweep(event, action):
             return True
-        if action is None or _needs(self._window.focusWidget() or watched, names[0] if names else ""):
+        focus, key = self._window.focusWidget() or watched, names[0] if names else ""
+        if key in ("Return", "Enter") and (button := self._pressed_by_enter(focus, key)) is not None:
+            if not event.isAutoRepeat():
+                button.click()
+            return True
+        if action is None or _needs(focus, key):
             return False
         if not (event.isAutoRepeat() and action in _ONCE):
             self._do(action)
         return True
+
+    def _pressed_by_enter(self, focus: QWidget, key: str) -> QAbstractButton | None:
+        """The button that has the focus, which Qt presses with Enter in a dialog alone; else the default one."""
+        if isinstance(focus, QAbstractButton):
+            return focus
+        return None if _needs(focus, key) else self._default()
 
     def _ends_sweep(self, event: QKeyEvent, action: str | None) -> bool:
         """End the layer sweep. Returns whether the key does nothing else, like those that only lead back."""

@@ -92,7 +92,8 @@ class ModelChoice(QObject):
         """The model in the pane in focus, and its weights file if the weights are not its own."""
         status = self._session.status()
         weights = status.first_weights if not status.focus else None
-        return status.model_name or "", str(Path(weights).resolve()) if weights else None
+        name = status.model_name if status.focus else status.first_name
+        return name or "", str(Path(weights).resolve()) if weights else None
 
     def _take_models(self, rows: list[Row]) -> None:
         before = self._panel.rows

@@ -44,9 +44,9 @@ class ModelCommands:
 
     def _next_model(self) -> None:
         status = self.session.status()
-        now = WeightsFile("", status.model_name)
+        now = WeightsFile("", status.model_name if status.focus else status.first_name)
         if not status.focus and status.first_weights:
-            now = WeightsFile(str(Path(status.first_weights).resolve()), status.model_name)
+            now = WeightsFile(str(Path(status.first_weights).resolve()), status.first_name)
         names = [name for name in self._models_here() if name == now.model or name not in self._in_panes()]
         there = [WeightsFile("", name) for name in names]
         if not status.focus:  # beside the first model there are models by their names only

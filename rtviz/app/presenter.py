@@ -182,9 +182,10 @@ class Presenter:
         heads = muted(settings, status.layers, status.heads, status.focus) if status.layers else settings.muted_in(0)
         which = ", ".join(f"{one.layer}.{one.head}" for one in heads) if len(heads) <= 3 else f"{len(heads)} heads"
         title = "   ·   ".join(filter(None, (name or source, self.numbered, f"{which} muted" if heads else "")))
-        file = Path(status.first_weights).name if status.first_weights and not status.focus else ""
+        own = status.model_name == status.first_name and not status.focus
+        file = Path(status.first_weights).name if status.first_weights and own else ""
         model = status.model_name or "no model yet"
-        if file and status.model_name:
+        if file:
             short = header.fontMetrics().elidedText(file, Qt.ElideMiddle, _WEIGHTS_NAME * header.fontMetrics().height())
             model = f"{model}  ({short})"
         header.model_button.setText(f"{model}  ▾")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PyQt5.QtCore import QPoint, QRect, QRectF, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -69,12 +70,17 @@ class _Ring(QWidget):
 
 
 class TourCard(QFrame):
-    """What a stop says, or the offer of the tour. `pressed` carries a button's text."""
+    """What a stop says, or the offer of the tour. `pressed` carries a button's text.
+
+    Args:
+        before: what Tab comes from.
+    """
 
     pressed = pyqtSignal(str)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, before: QWidget) -> None:
         super().__init__(parent)
+        self._before = before
         self.setObjectName("card")
         self.setAccessibleName("Tour")
         column = QVBoxLayout(self)
@@ -120,6 +126,8 @@ class TourCard(QFrame):
                 self._flow.addWidget(button)
                 button.show()
                 self.buttons[name] = button
+            for one, other in pairwise([self._before, *self.buttons.values()]):
+                QWidget.setTabOrder(one, other)
         self.setAccessibleDescription(f"{title}. {self.text.text()}")
 
     def place_in(self, room: QRect, at: QPoint, pull: tuple[float, float], width: int = _WIDTH) -> None:
@@ -165,7 +173,7 @@ class Tour:
         self._tried_at: float | None = None
         self._offered_at: float | None = None
         self.ring = _Ring(layout)
-        self.card = TourCard(layout)
+        self.card = TourCard(layout, layout.canvas)
         self.card.pressed.connect(self._pressed)
 
     # --- the offer ---------------------------------------------------------------------------------------------------
@@ -184,7 +192,7 @@ class Tour:
             "New here?",
             "Five stops on the picture show what there is to see.",
             "",
-            {"No, thanks": "It stays in the menu under ?", "Take the tour": f"Two minutes{close}"},
+            {"No, thanks": "It stays in the menu under ?", "Take the tour": f"Two minutes  (Enter){close}"},
         )
         self.place()
 
@@ -208,6 +216,10 @@ class Tour:
         self.card.hide()
         self.ring.hide()
         self._layout.canvas.setFocus()
+
+    def default(self) -> QPushButton | None:
+        """The button that Enter presses: the one that goes on."""
+        return None if self.card.isHidden() else list(self.card.buttons.values())[-1]
 
     def instead(self, action: str) -> Callable[[], None] | None:
         """What an action means at this stop, if it is not what it means elsewhere."""
@@ -269,7 +281,7 @@ class Tour:
         if number:
             buttons["Back"] = "The stop before"
         buttons["Show me"] = "Do it for me"
-        buttons["Done" if last else "Next"] = "End the tour" if last else "The next stop"
+        buttons["Done" if last else "Next"] = "End the tour  (Enter)" if last else "The next stop  (Enter)"
         self.card.say(stop.title, stop.text, f"{number + 1} of {len(self.stops)}", buttons)
         self._layout.canvas.setFocus()
         self.place()

@@ -115,7 +115,9 @@ class Window(Layout):
         )
         if not kiosk:
             self._picture_menu = PictureMenu(self.canvas, self.bindings, self._mouse, self.do)
-        self._keyboard = Keyboard(self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings)
+        self._keyboard = Keyboard(
+            self, self.bindings, self.commands.sweep, self.do, self.idle.touched, show_settings, self.tour.default
+        )
         self.action_table = self._action_table()
         self._connect()
         self._size = WindowSize(self, self.window_state, fixed=kiosk)

@@ -187,7 +187,7 @@ def _run_here(parsed: argparse.Namespace, tasks: Sequence[Task], config: JobConf
 
     if parsed.workers is not None:
         raise SettingsError("workers", parsed.workers, "only with --ray")
-    check_outputs(tasks, config.output, config.kind)
+    check_outputs(tasks, config)
     lines = ProgressLines() if parsed.progress == "json" else None
     if lines is not None:
         lines.loading()
@@ -270,7 +270,7 @@ def _run_in_processes(
         say(f"{len(reports)} of {len(tasks)} inputs were done before, as {manifest.path} says")
     # A run that was killed may have finished outputs that it could not report.
     own = [task for task in left if manifest is not None and manifest.begun(task)]
-    check_outputs([task for task in left if task not in own], config.output, config.kind)
+    check_outputs([task for task in left if task not in own], config)
     if own:
         config = replace(config, output=config.output.replace(overwrite=True))
     if manifest is not None:

@@ -52,6 +52,23 @@ class PaneStatus:
         return self.sentence
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the status says of a model; unlike a model, it holds no memory."""
+
+    name: str
+    device: str
+    precision: str
+    layers: int
+    heads: int
+    patch_size: int
+
+    @staticmethod
+    def of(model: Model) -> ModelFacts:
+        """Of this model."""
+        return ModelFacts(model.name, model.device, model.runs_in, model.layers, model.heads, model.patch_size)
+
+
 class ModelSlot:
     """A model that the session runs; the first is one like the others.
 
@@ -95,6 +112,9 @@ class ModelSlot:
         self.failure = ""
         self.renderer = FrameRenderer(notice)
         self._notice = notice
+        self._replaced: ModelFacts | None = (
+            None  # of the model that made the newest prediction, until this one makes one
+        )
         self._predicted_at: deque[float] = deque(maxlen=600)
         self._retry_at: float | None = None
         self._retry_seconds = 0.0
@@ -105,6 +125,14 @@ class ModelSlot:
     def model(self) -> Model | None:
         """The model that runs, if one does."""
         return self.engine.model if self.engine is not None else None
+
+    @property
+    def shown(self) -> ModelFacts | None:
+        """Facts of the model that made the newest prediction, which is on screen: while another has only just taken its
+        place, still the one before. Without a prediction, of the model that runs."""
+        if self._replaced is not None and self.prediction is not None and self.runs:
+            return self._replaced
+        return None if self.model is None else ModelFacts.of(self.model)
 
     @property
     def name(self) -> str:
@@ -166,6 +194,7 @@ class ModelSlot:
             weights: the file that its model was loaded from, if a file was named.
             sentence, error: why it is not quite what was requested.
         """
+        self._replaced = self.shown
         self.engine, self.weights = engine, weights
         self.failure, self._retry_at, self._retry_seconds = "", None, 0.0
         self._say("ready", sentence, error)
@@ -243,6 +272,8 @@ class ModelSlot:
         settings = having(self._own(settings), engine.model)
         maps = engine.predict([captured.frame], settings, features)[0]
         maps = engine.follow(captured.frame, maps, settings, tracker)
+        if engine is self.engine:
+            self._replaced = None
         while engine.notices:
             self._notice(engine.notices.pop(0))
         return Prediction(captured, maps, (time.monotonic() - start) * 1000)

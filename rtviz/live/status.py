@@ -28,7 +28,7 @@ class LiveStatus:
         source_state: connecting, live, paused, stalled, reconnecting, ended or failed.
         source_sentence: what is wrong with the source, and what is done about it.
         model_state: of the first model: none, loading, ready or failed. While another one is loaded, or could not be,
-            the one before goes on, and `model_name` names it.
+            the one before goes on, and `model_name` names it, until the new one has made a prediction.
         model_sentence: what is being loaded, or why it could not be.
         model_progress: (bytes done, bytes in total or None) of a download.
         place: the source that is open, or being opened where none was; None while a camera is searched.
@@ -125,7 +125,7 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
         playback, recording, paints = shared.playback, shared.recording, shared.paints
         broadcast = shared.broadcast
         slot = shared.slots[shared.focus]
-        model, prediction = slot.model, slot.prediction
+        model, prediction = slot.shown, slot.prediction
         first = shared.first
         model_state, model_sentence = _model_state(first)
         models = [other.model for other in shared.slots if other.model is not None]
@@ -152,7 +152,7 @@ def status_of(shared: SharedState, capture: Capture, recorder: FlightRecorder, p
             skipped=max(0, capture.captured - shared.drawn_frames),
             model_name=model.name if model is not None else None,
             device=model.device if model is not None else None,
-            precision=model.runs_in if model is not None else None,
+            precision=model.precision if model is not None else None,
             resolution=shared.settings.resolution,
             layers=model.layers if model is not None else 0,
             heads=model.heads if model is not None else 0,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtviz.errors import SettingsError, SinkError
-from rtviz.offline.jobs import Task
-from rtviz.settings import OutputSettings
-from rtviz.sinks import Kind, check_output
+from rtviz.errors import OutputUnwritable, RtvizError, SettingsError, SinkError
+from rtviz.offline.jobs import JobConfig, Task
+from rtviz.sinks import check_output, holds_one, suffixes
 from rtviz.sources import expand
 from rtviz.sources.magic import is_animation, is_picture, may_be_float
 
@@ -88,17 +88,32 @@ def _with_length(place: str, seconds: float | None) -> str:
     return f"{place}{'&' if '?' in place else '?'}seconds={length:g}"
 
 
-def check_outputs(tasks: Sequence[Task], output_settings: OutputSettings, kind: Kind) -> None:
+def check_outputs(tasks: Sequence[Task], config: JobConfig) -> None:
     """Refuse outputs that cannot be written, before a model is loaded.
 
-    Args:
-        kind: what is written.
-
     Raises:
-        SinkError: an output exists, or has no place or no known suffix.
+        SinkError: an output exists, has no place or no known suffix, or holds one picture of an input that has more.
     """
     for task in tasks:
-        check_output(task.output, task.place, overwrite=output_settings.overwrite, kind=kind)
+        check_output(task.output, task.place, overwrite=config.output.overwrite, kind=config.kind)
+        if holds_one(task.output) and not is_picture(Path(task.place)):  # of a picture file that holds several the
+            _check_one_frame(task, config)  # first is taken
+
+
+def _check_one_frame(task: Task, config: JobConfig) -> None:
+    """Raise OutputUnwritable if the requested part of an input has more than one frame: two are decoded to know."""
+    try:
+        with config.open(task.place) as source:
+            info = source.info
+            if not info.live and (info.holds or len(list(islice(source, 2))) < 2):
+                return
+    except RtvizError:  # which is said where the input is run: the others go on
+        return
+    several = ", ".join(suffix or "a folder (no suffix)" for suffix in suffixes(config.kind, one=False))
+    raise OutputUnwritable(
+        f"{task.output} holds one picture, and {Path(info.name).name or info.name} has more than one frame; "
+        f"allowed: {several}, or a part of one frame"
+    )
 
 
 __all__ = ["check_outputs", "shared_floats", "tasks_for"]

@@ -188,6 +188,11 @@ def holds_one(path: Path) -> bool:
     return _SINKS.get(path.suffix.lower()) == _PICTURE or path.suffix.lower() == ".npz"
 
 
+def suffixes(kind: Kind, *, one: bool) -> tuple[str, ...]:
+    """The suffixes of the outputs of a kind that hold one picture, or of all others; "" is a folder."""
+    return tuple(suffix for suffix in _TABLES[kind] if holds_one(Path(f"x{suffix}")) == one)
+
+
 def _load(table: dict[str, str], path: Path) -> type:
     module, _, name = table[path.suffix.lower()].partition(":")
     return cast(type, getattr(importlib.import_module(module), name))

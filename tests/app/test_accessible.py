@@ -227,3 +227,13 @@ def test_a_button_that_does_nothing_now_does_not_look_like_the_one_to_press(make
         grounds.append(button.grab().toImage().pixelColor(6, button.height() // 2))
     assert grounds[1] == QColor(theme.accent)
     assert grounds[0] != grounds[1]
+
+
+@pytest.mark.parametrize("key", [Qt.Key_Return, Qt.Key_Enter, Qt.Key_Space])
+def test_enter_and_space_press_the_button_that_has_the_focus(make: Make, qtbot: QtBot, key: Qt.Key) -> None:
+    window = make()
+    mean = window.fusion.buttons["mean"]
+    mean.setFocus(Qt.TabFocusReason)
+    qtbot.keyClick(mean, key)
+    assert window.session.settings.head == "mean"
+    assert not window.session.status().paused

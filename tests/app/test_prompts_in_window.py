@@ -89,6 +89,19 @@ def test_classes_are_chosen_by_name(window: Window) -> None:
     assert "has none of" in window.canvas.toast_text
 
 
+def test_the_class_that_is_shown_is_the_one_in_use(make: Make, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    bottle, cap = (Prompt(str(tmp_path / "a.png"), Mark(0.5, 0.4), True, name) for name in ("bottle", "cap"))
+    window = make(GREY.replace(view="prompts", prompt=(bottle,)))
+    assert (window.prompts.name, window.view.prompts.box.currentText()) == ("bottle", "bottle")
+    window.view.prompts.box.setEditText("spoon")
+    window.view.prompts.box.lineEdit().editingFinished.emit()
+    window.refresh()
+    assert window.prompts.name == "spoon", "a class that is typed has no example yet"
+    window.change(prompt=(cap,))  # as a preset does
+    assert (window.prompts.name, window.view.prompts.box.currentText()) == ("cap", "cap")
+
+
 def test_keys_of_the_threshold_change_the_confidence(window: Window) -> None:
     window.do("threshold_up")
     assert window.session.settings.confidence == pytest.approx(0.55)

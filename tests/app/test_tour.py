@@ -77,6 +77,29 @@ def test_the_keys_that_it_names_work_and_move_it_on(make: Make, qtbot: QtBot) ->
     assert settings() == GREY, "all is as it was before"
 
 
+def test_enter_goes_on_and_tab_comes_from_the_picture_to_its_buttons(make: Make, qtbot: QtBot) -> None:
+    window = make(tour=True)
+    window.tour.linger_seconds = 1e6
+    wait(qtbot, lambda: window.tour.offers)
+    for stop in (0, 1):
+        qtbot.keyClick(window.canvas, Qt.Key_Return)
+        assert window.tour.stop == stop
+    reached = []
+    for _ in window.tour.card.buttons:
+        qtbot.keyClick(window.focusWidget(), Qt.Key_Tab)
+        focus = window.focusWidget()
+        assert isinstance(focus, QPushButton)
+        reached.append(focus.text())
+    assert reached == ["End", "Back", "Show me", "Next"]
+    qtbot.keyClick(window.focusWidget(), Qt.Key_Backtab)
+    qtbot.keyClick(window.focusWidget(), Qt.Key_Return)
+    assert window.session.settings.layer == 1, "it was shown"
+    assert window.tour.stop == 1
+    qtbot.keyClick(window.tour.card, Qt.Key_Escape)
+    qtbot.keyClick(window.canvas, Qt.Key_Return)
+    assert window.tour.stop is None
+
+
 @pytest.mark.parametrize("way", ["escape", "button"])
 def test_it_ends_at_once_and_leaves_all_as_it_was(make: Make, qtbot: QtBot, way: str) -> None:
     window = make()

@@ -688,8 +688,7 @@ def test_a_model_that_could_not_be_had_is_not_remembered(make: Make, qtbot: QtBo
 
     window = make(load_engine=load)
     window.change(model="dino-vits8")
-    wait(qtbot, lambda: any(card.matter == "model" and card.word == "model" for card in window.messages.shown))
-    assert any("weights are not here" in card.sentence for card in window.messages.shown)
+    wait(qtbot, lambda: any("weights are not here" in card.sentence for card in window.messages.shown))
     window.close()
     assert "model" not in Remembered.read(tmp_path).settings
 
@@ -1522,6 +1521,22 @@ def test_the_real_dino_is_offered_and_looks_once_it_is_fetched(
     wait(qtbot, lambda: window.presenter.status.model_name == "dino-vits16")
     assert shelf.asked == [(None, False)]
     wait(qtbot, lambda: not window.messages.shown)
+
+
+def test_the_top_bar_and_the_layers_are_of_the_model_that_drew_the_picture(make: Make, qtbot: QtBot) -> None:
+    engines = {name: Engine(Model(name, layers=layers)) for name, layers in (("first", 3), ("second", 2))}
+    window = make(GREY.replace(model="first", layer=-1), load_engine=by_name(engines))
+    wait(qtbot, lambda: "first" in window.header.model_button.text())
+    engines["second"].go.clear()
+    window.change(model="second")
+    assert engines["second"].in_pass.wait(LIMIT)
+    for _ in range(2):
+        window.refresh()
+    assert "first" in window.header.model_button.text()
+    assert window.layers.slider.value() == 2
+    engines["second"].go.set()
+    wait(qtbot, lambda: "second" in window.header.model_button.text())
+    wait(qtbot, lambda: window.layers.slider.value() == 1)
 
 
 def test_the_layer_follows_the_models_depth(make: Make, qtbot: QtBot) -> None:

@@ -458,6 +458,29 @@ def test_an_existing_output_needs_overwrite(tmp_path: Path, run: Run) -> None:
     assert output.stat().st_size > 1000
 
 
+@pytest.mark.parametrize(("command", "name"), [("render", "out.png"), ("render", "out.jpg"), ("export", "out.npz")])
+def test_one_picture_of_many_frames_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, run: Run, command: str, name: str
+) -> None:
+    (tmp_path / "no.safetensors").write_bytes(b"no weights")
+    done = run(
+        command, SCENE, "-o", tmp_path / name, "--model", "dino-vits16", "--weights", tmp_path / "no.safetensors"
+    )
+    one_line_error(done, 1, name, "one picture", ".mp4" if command == "render" else ".zarr")
+
+
+def test_a_part_of_one_frame_is_one_picture(tmp_path: Path, run: Run) -> None:
+    Image.new("RGB", (60, 40), "red").save(
+        tmp_path / "red.gif", save_all=True, append_images=[Image.new("RGB", (60, 40))]
+    )
+    for given in (
+        [SCENE, "--start", "0.1", "--end", "0.15"],
+        [tmp_path / "red.gif"],  # of an animation, the first frame
+    ):
+        assert run("render", *given, "-o", tmp_path / "one.png", "--view", "none", "--overwrite").status == 0
+        assert (tmp_path / "one.png").exists()
+
+
 def test_output_equal_to_input_is_refused_even_through_a_link(tmp_path: Path, run: Run) -> None:
     video = tmp_path / "in.mp4"
     assert run("render", SCENE, "-o", video, "--view", "none").status == 0

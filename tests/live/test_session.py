@@ -297,7 +297,7 @@ def test_a_model_that_replaces_another_during_a_pass_gets_none_of_its_maps() -> 
         engines["first"].go.clear()
         assert engines["first"].in_pass.wait(LIMIT)
         live.update(Settings(model="second"))
-        until(live, lambda status: status.model_name == "second")
+        until(live, lambda status: status.first_name == "second")
         engines["first"].go.set()
         until_shown(live, lambda result: result.maps and result.maps.model == "second")
         assert engines["second"].followed == {"second"}
@@ -317,6 +317,33 @@ def test_maps_of_the_model_before_are_not_given_the_name_of_the_new_one() -> Non
         assert titles(shown) >= {"first", "other"}
         engines["second"].go.set()
         until_shown(live, lambda result: titles(result) >= {"second", "other"})
+
+
+def test_until_a_new_model_has_predicted_the_status_is_of_the_one_on_screen() -> None:
+    engines = {name: Engine(Model(name, layers=layers)) for name, layers in (("first", 3), ("second", 2))}
+    requested = Settings(model="first")
+    with session(FaultyCamera(fps=60, size=(48, 96)), settings=requested, load_engine=by_name(engines)) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        engines["second"].go.clear()
+        live.update(requested.replace(model="second"))
+        assert engines["second"].in_pass.wait(LIMIT)
+        status = live.status()
+        assert (status.model_name, status.layers, status.first_name) == ("first", 3, "second")
+        engines["second"].go.set()
+        until_shown(live, lambda result: result.maps is not None and result.maps.model == "second")
+        status = live.status()
+        assert (status.model_name, status.layers) == ("second", 2)
+
+
+def test_a_new_model_that_fails_is_named_with_its_failure() -> None:
+    engines = {"first": Engine(Model("first")), "second": Engine(Model("second"), errors=[ValueError("broken")] * 99)}
+    requested = Settings(model="first")
+    with session(FaultyCamera(fps=60, size=(48, 96)), settings=requested, load_engine=by_name(engines)) as live:
+        until_shown(live, lambda result: result.maps is not None)
+        live.update(requested.replace(model="second"))
+        status = until(live, lambda status: status.model_state == "failed")
+        assert "broken" in status.model_sentence
+        assert status.model_name == "second"
 
 
 def titles(result: Result) -> set[str]:
