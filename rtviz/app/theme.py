@@ -282,7 +282,7 @@ _ICONS: dict[str, Callable[[QPainterPath], None]] = {
 
 
 def icon(name: str, theme: Theme, color: str | None = None) -> QIcon:
-    """An icon in the theme's ink; where the button is checked, in what is readable on the accent; faint where the button
+    """An icon in the theme's ink; where the button is checked, in what is readable on the accent; faint where it
     cannot be pressed."""
     result = QIcon()
     faint = QColor(theme.faint)
