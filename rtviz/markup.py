@@ -15,6 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Place = tuple[int, int, int, int]  # (top, left, height, width), in pixels of the picture
 Color = tuple[int, int, int]
@@ -103,6 +108,28 @@ class Polyline:
     edged: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Contour:
+    """The outline of a mask.
+
+    Attributes:
+        place: of a part of the picture that all of it lies in.
+        ramp: uint8 [height, width] of the place, more inside the mask and less outside; the outline runs where it
+            crosses 127.5.
+        rise: of the ramp in one pixel, across the outline.
+        thick: in pixels.
+        color: RGB.
+        strength: 0 unseen to 1 opaque.
+    """
+
+    place: Place
+    ramp: NDArray[np.uint8]
+    rise: float
+    thick: float
+    color: Color
+    strength: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Sign:
     """A plus on a disc of its colour, or a minus on a dark disc with a rim of its colour, in the middle of a place.
@@ -152,7 +179,7 @@ class Scale:
     colormap: str
 
 
-Annotation = Note | Ring | Outline | Polyline | Sign | Scale
+Annotation = Note | Ring | Outline | Polyline | Contour | Sign | Scale
 
 _collected: ContextVar[list[Annotation] | None] = ContextVar("collected", default=None)
 
@@ -206,7 +233,7 @@ def moved(annotation: Annotation, top: int, left: int) -> Annotation:
         return replace(annotation, center=(annotation.center[0] + top, annotation.center[1] + left))
     if isinstance(annotation, Polyline):
         return replace(annotation, points=tuple((down + top, across + left) for down, across in annotation.points))
-    if isinstance(annotation, Outline | Sign | Scale):
+    if isinstance(annotation, Outline | Contour | Sign | Scale):
         return replace(annotation, place=of(annotation.place))
     parts = tuple(replace(part, place=of(part.place)) for part in annotation.parts)
     return replace(annotation, place=of(annotation.place), region=of(annotation.region), parts=parts)
@@ -214,6 +241,7 @@ def moved(annotation: Annotation, top: int, left: int) -> Annotation:
 
 __all__ = [
     "Annotation",
+    "Contour",
     "Dot",
     "Note",
     "Outline",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 
 class Remedy(Enum):
@@ -39,9 +40,28 @@ class Notice(str):
     remedy: Remedy | None
     subject: str
 
-    def __new__(cls, text: str, remedy: Remedy | None = None, subject: str = "") -> Notice:
+    def __new__(cls, text: str, remedy: Remedy | None = None, subject: str = "") -> Self:
         notice = super().__new__(cls, text)
         notice.remedy, notice.subject = remedy, subject
+        return notice
+
+
+class FileWritten(Notice):
+    """A file was written; the text says so and names it.
+
+    Attributes:
+        path: the file.
+        what: what it holds, such as "3 frames"; may be empty.
+    """
+
+    path: Path
+    what: str
+
+    @classmethod
+    def of(cls, path: Path, what: str = "") -> FileWritten:
+        """The notice that this file was written."""
+        notice = cls(f"wrote {path}" + (f": {what}" if what else ""))
+        notice.path, notice.what = path, what
         return notice
 
 
@@ -85,4 +105,4 @@ def _notice_or_mapping(found: dict[str, Any]) -> Any:
     return found
 
 
-__all__ = ["Notice", "Remedy", "from_json", "joined", "to_json", "worded"]
+__all__ = ["FileWritten", "Notice", "Remedy", "from_json", "joined", "to_json", "worded"]

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def dotted(path: Path) -> str:
 DOTTED = {dotted(path) for path in MODULES}
 
 
+@cache
 def imported(path: Path) -> list[str]:
     """All modules that a file imports, in functions and for the type checker too."""
     names = []

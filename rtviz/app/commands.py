@@ -20,6 +20,7 @@ from rtviz.app.remembered import Remembered
 from rtviz.app.saving_commands import SavingCommands
 from rtviz.errors import SettingsError, lacks
 from rtviz.live.session import DEFAULT_MODE, MODES, LiveSession
+from rtviz.notices import FileWritten
 from rtviz.options import ChoiceOption, RealOption
 from rtviz.settings import (
     COLORMAPS,
@@ -47,6 +48,7 @@ class Commands:
         toast: shows large text on the picture, for so many seconds; from any thread.
         models_here: the models that load without a download.
         seen: the picture as it is seen.
+        wrote: called with each file that was written, from any thread.
 
     Attributes:
         models, playback, saving: the actions on models and time, and those that write files.
@@ -61,13 +63,14 @@ class Commands:
         toast: Callable[[str, float], None],
         models_here: Callable[[], Sequence[str]],
         seen: Callable[[], QImage | None],
+        wrote: Callable[[FileWritten], None],
     ) -> None:
         self.session, self.bindings = session, bindings
         self.silent: Collection[str] = ()
         self._toast = toast
         self.models = ModelCommands(session, remembered, bindings, self._say, self.change, models_here)
         self.playback = PlaybackCommands(session, remembered, bindings, self._say)
-        self.saving = SavingCommands(session, remembered, bindings, self._say, seen)
+        self.saving = SavingCommands(session, remembered, bindings, self._say, seen, wrote)
         self.sweep = LayerSweep(session, lambda layer: self._show_layer(layer))
         self.history = History(self._step())
 

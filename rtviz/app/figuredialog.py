@@ -14,6 +14,8 @@ from rtviz.app.controls import Combo, DoubleSpin
 from rtviz.app.figure_worker import FigureWorker
 from rtviz.app.figureform import SCALES, SUFFIXES, Choices, Subject, command, page_of, problem, proposal
 from rtviz.app.outputdialog import OutputDialog, named_combo, push_button
+from rtviz.app.written import show_in_folder
+from rtviz.errors import RtvizError
 from rtviz.settings import FIGURE_WIDTH
 
 _PAUSE_MS = 250  # after the last change, before a preview is drawn
@@ -39,6 +41,7 @@ class FigureDialog(OutputDialog):
         super().__init__(parent, "Figure", kept, folder, "Close this dialog", ("Save", "Write the file", self._save))
         self._worker, self._take = worker, take
         self._subject: Subject | None = None
+        self._written = Path()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
@@ -54,6 +57,8 @@ class FigureDialog(OutputDialog):
 
     def _make_controls(self) -> None:
         kept = self._kept
+        self.show_button = push_button("Show in folder", "Open the folder of the file", self._show_written)
+        self.show_button.hide()
         self.take_button = push_button("Take the frame on screen", "Draw what is on screen now", self.take_frame)
         self.preview = Preview()
         self.page = self._combo("Page", "What the page shows", ())
@@ -111,7 +116,9 @@ class FigureDialog(OutputDialog):
             ("Show", shown),
         ]  # fmt: skip
         column.addLayout(self._grid(controls))
-        column.addLayout(self._last_row())
+        row = self._last_row()
+        row.insertWidget(1, self.show_button)
+        column.addLayout(row)
 
     # --- what is chosen ----------------------------------------------------------------------------------------------
 
@@ -170,6 +177,7 @@ class FigureDialog(OutputDialog):
         choices = self.choices()
         self._show_command(command(self._subject, choices))
         wrong = problem(choices)
+        self.show_button.hide()
         self._show_problem(wrong, not wrong and Path(choices.destination).exists(), "Save")
 
     # --- drawing -----------------------------------------------------------------------------------------------------
@@ -200,7 +208,16 @@ class FigureDialog(OutputDialog):
         if self.destination.text() == self._proposed:
             self._propose()
         self._show_state()
+        self._written = Path(path)
         self.note.setText(f"Wrote {path}")
+        self.show_button.show()
+        self.act_button.setFocus()  # which it lost while the file was written
+
+    def _show_written(self) -> None:
+        try:
+            show_in_folder(self._written)
+        except RtvizError as error:
+            self.note.setText(str(error))
 
     def _failed(self, sentence: str) -> None:
         self._show_state()

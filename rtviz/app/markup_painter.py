@@ -1,21 +1,23 @@
-"""Paints labels, rings, borders and lines over an enlarged picture: sharp, and in one size at any zoom."""
+"""Paints labels, rings, borders, outlines and lines over an enlarged picture: sharp, and in one size at any zoom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
-from PyQt5.QtCore import QPointF, QRectF, Qt
+from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
 from rtviz.app.viewport import Viewport
-from rtviz.frame import Result
-from rtviz.markup import Annotation, Dot, Note, Outline, Place, Polyline, Ring, Scale, Sign, Text
+from rtviz.frame import Floats, Result
+from rtviz.markup import Annotation, Contour, Dot, Note, Outline, Place, Polyline, Ring, Scale, Sign, Text
 
 _GROUND = QColor(10, 11, 14, 178)
 _EDGE = QColor(10, 11, 14)
 _SMALLEST, _LARGEST = 11.0, 20.0  # pixels of a line of letters; on a large canvas more
 _READABLE = 7.0  # what would be smaller is left out
+_LEAST_CONTOUR, _FINE_CONTOUR = 1.5, 2.0  # pixels; more on a large canvas, not over a small picture, enlarged
 _LARGE_CANVAS = 1000.0
 _LEAST_SCALE = 90.0  # a picture with room for less has no scale
 
@@ -53,7 +55,7 @@ def paint(
         box = viewport.on_canvas(_fractions(place, broad, tall))
         seen = viewport.window.intersected(viewport.content)
         painter.save()
-        drawn = isinstance(one, Outline | Polyline)
+        drawn = isinstance(one, Outline | Polyline | Contour)
         painter.setClipRect(seen.intersected(QRectF(plain, seen.top(), seen.right(), seen.height())) if drawn else seen)
         if isinstance(one, Ring):
             _ring(painter, box.topLeft(), min(max(one.radius * scale, 5.0), 10.0), QColor(*one.color))
@@ -62,6 +64,9 @@ def paint(
         elif isinstance(one, Polyline):
             corners = [viewport.on_canvas(_fractions((*point, 0, 0), broad, tall)).topLeft() for point in one.points]
             _polyline(painter, corners, one, _width(one.thick * scale))
+        elif isinstance(one, Contour):
+            thick = min(max(one.thick * scale, _LEAST_CONTOUR), max(height / 260, _FINE_CONTOUR))
+            _contour(painter, viewport, broad, tall, one, thick)
         elif isinstance(one, Sign):
             _sign(painter, box, one, min(max(one.radius * scale, 7.0), 11.0))
         elif isinstance(one, Scale):
@@ -196,6 +201,26 @@ def _polyline(painter: QPainter, corners: Sequence[QPointF], line: Polyline, thi
         pen.setJoinStyle(Qt.RoundJoin)
         painter.setPen(pen)
         painter.drawPolyline(QPolygonF(corners))
+
+
+_segments: WeakKeyDictionary[Contour, tuple[Floats, Floats]] = WeakKeyDictionary()
+
+
+def _contour(painter: QPainter, viewport: Viewport, broad: int, tall: int, contour: Contour, thick: float) -> None:
+    found = _segments.get(contour)
+    if found is None:
+        from rtviz.drawing.contours import contour_segments  # the window opens before what draws is loaded
+
+        _segments[contour] = found = contour_segments(contour)
+    ends, beyond = found
+    pixel = viewport.on_canvas((0, 0, 1 / broad, 1 / tall))
+    lines = ends * (pixel.width(), pixel.height()) + (pixel.x(), pixel.y()) + beyond * (thick / 2)
+    seen = viewport.window.adjusted(-thick, -thick, thick, thick)
+    near = (lines.max(axis=1) >= (seen.left(), seen.top())) & (lines.min(axis=1) <= (seen.right(), seen.bottom()))
+    painter.setOpacity(contour.strength)
+    painter.setPen(QPen(QColor(*contour.color), thick, Qt.SolidLine, Qt.FlatCap))
+    painter.drawLines([QLineF(*line) for line in lines[near.all(axis=1)].reshape(-1, 4).tolist()])
+    painter.setOpacity(1.0)
 
 
 def _pens(drawn: Outline | Polyline, thick: float) -> list[QPen]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from rtviz.app.layout import Layout
 from rtviz.app.transport import clock
 from rtviz.frame import Maps
 from rtviz.live.session import LiveSession, LiveStatus
-from rtviz.notices import Notice, Remedy, worded
+from rtviz.notices import FileWritten, Notice, Remedy, worded
 from rtviz.settings import Settings, token_name
 from rtviz.views.requirements import has_features, muted
 
@@ -27,13 +28,18 @@ _PATIENCE_SECONDS = 0.25  # a picture this late goes without a word
 class Presenter:
     """Writes into the widgets; asks nothing of the session but its state.
 
+    Args:
+        wrote: called with each file that the session has written.
+
     Attributes:
         status: the session's, of the last `show`.
         numbered: which one of several places is open; empty for none.
     """
 
-    def __init__(self, layout: Layout, session: LiveSession, commands: Commands) -> None:
-        self._layout, self._session, self._commands = layout, session, commands
+    def __init__(
+        self, layout: Layout, session: LiveSession, commands: Commands, wrote: Callable[[FileWritten], None]
+    ) -> None:
+        self._layout, self._session, self._commands, self._wrote = layout, session, commands, wrote
         self.status = LiveStatus()
         self.numbered = ""
         self._maps: Maps | None = None
@@ -200,8 +206,11 @@ class Presenter:
         self._notices = notices
         # A card offers trained weights.
         new = tuple(one for one in new if not (isinstance(one, Notice) and one.remedy is Remedy.FETCH_MODEL))
-        if new:
-            self._layout.canvas.toast(worded(new[-1], remedies.WORDS), 4.0)
+        for notice in new:
+            if isinstance(notice, FileWritten):
+                self._wrote(notice)
+            elif notice is new[-1]:
+                self._layout.canvas.toast(worded(notice, remedies.WORDS), 4.0)
         self._layout.readouts.setToolTip("\n".join(worded(notice, remedies.WORDS) for notice in notices[-6:]))
 
 

@@ -15,6 +15,7 @@ from rtviz.app.model_fallback import ModelFallback
 from rtviz.app.remembered import Remembered, about, apply_preset
 from rtviz.errors import RtvizError
 from rtviz.live.session import LiveSession
+from rtviz.notices import FileWritten
 from rtviz.settings import MODEL_FIELDS, Settings
 
 
@@ -24,6 +25,7 @@ class PresetsMenu(QObject):
     Args:
         do: does an action.
         show_settings: called when the session's settings have changed.
+        wrote: called with each preset that was saved.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class PresetsMenu(QObject):
         fallback: ModelFallback,
         do: Callable[[str], None],
         show_settings: Callable[[], None],
+        wrote: Callable[[FileWritten], None],
     ) -> None:
         super().__init__(layout)  # Qt disconnects it when the window goes
         self._layout, self._session, self._remembered, self._fallback = layout, session, remembered, fallback
-        self._do, self._show_settings = do, show_settings
+        self._do, self._show_settings, self._wrote = do, show_settings, wrote
         # Of the preset that is shown: what it set of the model, and what had been chosen before.
         self._set: dict[str, Any] = {}
         self._chosen: dict[str, Any] = {}
@@ -93,7 +96,7 @@ class PresetsMenu(QObject):
         except RtvizError as error:
             self._layout.canvas.toast(str(error), 4.0)
         else:
-            self._layout.canvas.toast(f"saved {path}", 3.0)
+            self._wrote(FileWritten.of(path))
 
 
 __all__ = ["PresetsMenu"]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
-from PyQt5.QtCore import Qt, QUrl
-from PyQt5.QtGui import QDesktopServices, QFontMetrics, QResizeEvent
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QFontMetrics, QResizeEvent
 from PyQt5.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -22,6 +18,8 @@ from PyQt5.QtWidgets import (
 
 from rtviz.app.renders import CANCELLED, DONE, FAILED, RUNNING, WAITING, Render, RenderQueue
 from rtviz.app.transport import clock
+from rtviz.app.written import show_in_folder
+from rtviz.errors import RtvizError
 
 
 class RenderList(QScrollArea):
@@ -129,7 +127,10 @@ class RenderRow(QFrame):
             self.offer.clearFocus()  # which, as the button goes, would pass to the next render's: Space would cancel it
             self._queue.cancel(self._render)
         else:
-            show_in_folder(self._render.output)
+            try:
+                show_in_folder(self._render.output)
+            except RtvizError as error:
+                self.state.setText(str(error))
 
 
 def words(render: Render) -> str:
@@ -146,14 +147,4 @@ def words(render: Render) -> str:
     return begins + (f": {render.sentence}" if render.sentence else "")
 
 
-def show_in_folder(path: Path) -> None:
-    """Open the system's file manager on the file, where that can be said to it, else on its folder."""
-    if sys.platform == "darwin":
-        subprocess.Popen(["open", "-R", str(path)])
-    elif sys.platform == "win32":
-        subprocess.Popen(["explorer", f"/select,{path}"])
-    else:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path if path.is_dir() else path.parent)))
-
-
-__all__ = ["RenderList", "RenderRow", "show_in_folder", "words"]
+__all__ = ["RenderList", "RenderRow", "words"]

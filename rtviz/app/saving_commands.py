@@ -14,6 +14,7 @@ from rtviz.app.keys import Bindings
 from rtviz.app.remembered import Remembered
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
+from rtviz.notices import FileWritten
 from rtviz.views.requirements import fit
 
 
@@ -24,6 +25,7 @@ class SavingCommands:
         session: what they act on.
         say: shows text on the picture, for so many seconds; from any thread.
         seen: the picture as it is seen.
+        wrote: called with each file that was written, from any thread.
 
     Attributes:
         record_what: what a recording holds: "overlay", "side-by-side" or "clean".
@@ -37,9 +39,10 @@ class SavingCommands:
         bindings: Bindings,
         say: Callable[..., None],
         seen: Callable[[], QImage | None],
+        wrote: Callable[[FileWritten], None],
     ) -> None:
         self.session, self.remembered, self.bindings, self._say = session, remembered, bindings, say
-        self._seen = seen
+        self._seen, self._note = seen, wrote
         self.record_what = RECORDED[0]
         self.snapshot_what = SNAPSHOTS[0]
 
@@ -88,6 +91,9 @@ class SavingCommands:
             path, number = folder / f"{stem}-{number}{suffix}", number + 1
         return path
 
+    def _wrote(self, path: Path) -> None:
+        self._note(FileWritten.of(path))
+
     def _record(self) -> None:
         if self.session.status().recording is not None:
             self.session.stop_recording()
@@ -111,9 +117,7 @@ class SavingCommands:
 
         def write() -> None:
             try:
-                self._say(
-                    f"wrote {self.session.snapshot(path, what, None if image is None else to_pixels(image))}", 3.0
-                )
+                self._wrote(self.session.snapshot(path, what, None if image is None else to_pixels(image)))
             except RtvizError as error:
                 self._say(str(error), 4.0)
 
@@ -135,7 +139,7 @@ class SavingCommands:
         path = self._new_file(".npz", "pca")
         PcaBasis.fit([result.maps], result.settings.layer).save(path)
         self.session.update(self.session.settings.replace(pca_basis=str(path)))
-        self._say(f"wrote {path}", 3.0)
+        self._wrote(path)
 
     def _save_elevator(self) -> None:
         result = self.session.latest()
@@ -151,7 +155,7 @@ class SavingCommands:
         def write() -> None:
             try:
                 save(path, frame, maps, fit(settings, maps))
-                self._say(f"wrote {path}", 3.0)
+                self._wrote(path)
             except RtvizError as error:
                 self._say(str(error), 4.0)
 

@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -45,6 +44,7 @@ from rtviz.app.theme import DARK, LIGHT
 from rtviz.app.tour import Tour
 from rtviz.app.transport import clock
 from rtviz.app.window_size import WindowSize
+from rtviz.app.written import Written
 from rtviz.errors import RtvizError
 from rtviz.live.session import RECORDED, SNAPSHOTS, LiveSession
 from rtviz.options import MOST_PROMPTS
@@ -72,6 +72,7 @@ class Window(Layout):
         self.setWindowTitle("rtviz")
         self.setAcceptDrops(True)
         self._finder = Finder()
+        self.written = Written(self)
         self.commands = Commands(
             session,
             remembered,
@@ -79,8 +80,9 @@ class Window(Layout):
             self.toast_requested.emit,
             lambda: self.models.names_here,
             self.canvas.seen,
+            self.written.note,
         )
-        self.presenter = Presenter(self, session, self.commands)
+        self.presenter = Presenter(self, session, self.commands, self.written.note)
         show_settings = self._show_settings
         self.fallback = ModelFallback(session, remembered)
         self.opening = Opening(
@@ -89,7 +91,7 @@ class Window(Layout):
         self.model_choice = ModelChoice(
             self, session, remembered, self.commands, self._finder, self.refresh, show_settings
         )
-        self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings)
+        self.presets = PresetsMenu(self, session, remembered, self.fallback, self.do, show_settings, self.written.note)
         self.dropping = Dropping(
             self,
             self.opening.open_files,
@@ -173,6 +175,7 @@ class Window(Layout):
             **self._mouse.actions(),
             **self.copying.actions(),
             **self.opening.actions(),
+            **self.written.actions(),
             "open_address": self.show_address_line,
             "reference_open": self.references.ask_for_file,
             "open_again": self.session.open_again,
@@ -254,8 +257,8 @@ class Window(Layout):
             self.tour.end()
         elif self.presenter.status.attempt is not None:
             self.session.cancel_opening()
-        elif any(command == "dismiss_model" for card in self.messages.shown for _, command in card.offers):
-            self._dismiss_model()
+        elif dismissing := self._dismissing():
+            self.action_table[dismissing[0]]()
         elif self.session.settings.query != "cls":
             self.change(query="cls")
         elif self.session.status().past_seconds is not None:
@@ -265,6 +268,11 @@ class Window(Layout):
         elif self.isFullScreen():
             self._full_screen()
         self.canvas.setFocus()
+
+    def _dismissing(self) -> list[str]:
+        """What closes the cards that can be closed without harm, the uppermost first."""
+        offered = [command for card in self.messages.shown for _, command in card.offers]
+        return [command for command in offered if command in ("dismiss_model", "dismiss_written")]
 
     def _help(self) -> None:
         if self.help.isVisible():
@@ -324,11 +332,10 @@ class Window(Layout):
         shown = cards(
             status, has_picture=self.canvas.result is not None, offer=offer, fetch=self.model_choice.fetcher.fetch
         )
-        itself = None if self.bare else self.own_window.card(status)
-        if itself is not None:
-            shown.append(itself)
-        if self.kiosk:  # what a visitor could press leads out; all is tried again by itself
-            shown = [replace(card, offers=()) for card in shown]
+        if not self.bare:
+            shown += filter(None, (self.own_window.card(status), self.written.card()))
+        if self.stand is not None:
+            shown = self.stand.cards(shown, status)
         dismissed = status.model_sentence == self.fallback.dismissed
         self.presenter.numbered = self.opening.playlist.words(status.place)
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rtviz.drawing import blend, labels
+from rtviz.drawing import blend, contours, labels
 from rtviz.frame import Pixels, Result
-from rtviz.markup import Annotation, Note, Outline, Polyline, Ring, Scale, Sign
+from rtviz.markup import Annotation, Contour, Note, Outline, Polyline, Ring, Scale, Sign
 
 
 def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
@@ -24,6 +24,8 @@ def painted(plain: Pixels, annotations: Sequence[Annotation]) -> Pixels:
             blend.paint_outline(picture, one)
         elif isinstance(one, Polyline):
             blend.paint_polyline(picture, one)
+        elif isinstance(one, Contour):
+            contours.paint_contour(picture, one)
         elif isinstance(one, Sign):
             blend.paint_sign(picture, one)
     return picture

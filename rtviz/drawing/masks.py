@@ -142,9 +142,16 @@ def soften(mask: Bytes, width: float) -> tuple[Bytes, float]:
     return ramp, 255 / window
 
 
-def edge_tables(rise: float, width: float) -> tuple[Array, Array]:
-    """(inside, line): how far each value of a softened mask lies inside, and on its outline; float32 [256], 0..1."""
-    distance = (np.arange(256, dtype=np.float32) - 127.5) / np.float32(rise)  # in pixels, positive inside
-    inside = np.clip(distance + 0.5, 0, 1)
-    line = np.clip(width / 2 + 0.5 - np.abs(distance), 0, 1)
-    return inside, line
+def inside_table(rise: float) -> Array:
+    """How far each value of a softened mask lies inside: float32 [256], 0..1."""
+    return np.clip(_distances(rise) + 0.5, 0, 1)
+
+
+def outline_table(rise: float, width: float) -> Array:
+    """How far each value of a softened mask lies on its outline: float32 [256], 0..1."""
+    return np.clip(width / 2 + 0.5 - np.abs(_distances(rise)), 0, 1)
+
+
+def _distances(rise: float) -> Array:
+    """From the outline to each value of a softened mask, in pixels, positive inside."""
+    return (np.arange(256, dtype=np.float32) - 127.5) / np.float32(rise)

@@ -12,6 +12,7 @@ from rtviz import views
 from rtviz.analysis.discovery import Mask, parts
 from rtviz.drawing import blend, labels
 from rtviz.drawing.annotated import annotated
+from rtviz.drawing.contours import outline
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.masks import patches_pixels
 from rtviz.drawing.panes import Titled, join
@@ -19,11 +20,10 @@ from rtviz.drawing.resample import Bytes
 from rtviz.engine.engine import Engine, side_by_side
 from rtviz.errors import WeightsMissing, weights_missing
 from rtviz.frame import Frame, Maps, Result
-from rtviz.markup import collect
+from rtviz.markup import collect, inside
 from rtviz.models import Model, Progress
 from rtviz.notices import Notice, Remedy
 from rtviz.settings import Settings
-from rtviz.views import mask as mask_view
 from rtviz.views.overlap import overlap
 from rtviz.views.titles import title
 from rtviz.views.track import objects_in
@@ -205,18 +205,18 @@ def outlined(results: Sequence[Result]) -> list[Result]:
         if known is None or not len(known):
             drawn.append(result)
             continue
-        picture = result.unlabelled.copy()
-        whole = picture[
-            :, picture.shape[1] - frame.size[1] :
-        ]  # without the frame beside it, in the layout side-by-side
+        # The frame may stand at the left, in the layout side-by-side.
+        left = result.overlay.shape[1] - frame.size[1]
         boxes = [tile.box for tile in views.tiles(frame.size, result.maps, settings)]
         boxes = [box for box in boxes if min(box.size) >= _OUTLINED_SIDE] if boxes else [Box(0, 0, *frame.size)]
-        for box in boxes:
-            if box.size not in masks:
-                masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
-            for mask in masks[box.size]:
-                mask_view.add(whole[box.slices], mask, (255, 255, 255), 0.45)
-        drawn.append(annotated(result, picture, result.annotations))
+        with collect() as outlines:
+            for box in boxes:
+                if box.size not in masks:
+                    masks[box.size] = patches_pixels(known, known.astype(np.float32), box.size, "smooth")
+                with inside(box.top, left + box.left):
+                    for mask in masks[box.size]:
+                        outline(result.unlabelled[:, left:][box.slices], mask, (255, 255, 255), 0.9)
+        drawn.append(annotated(result, result.unlabelled, [*outlines, *result.annotations]))
     return drawn
 
 

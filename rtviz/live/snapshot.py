@@ -11,7 +11,7 @@ from rtviz._version import __version__
 from rtviz.errors import OutputUnwritable
 from rtviz.frame import Result
 from rtviz.live.new_file import check_new
-from rtviz.markup import Outline, Polyline
+from rtviz.markup import Contour, Outline, Polyline
 
 SNAPSHOTS = ("as shown", "labelled", "clean")  # clean: without words and query markers
 
@@ -27,10 +27,10 @@ def labelled(result: Result) -> Result:
 
 
 def cleaned(result: Result) -> Result:
-    """The result without words and query markers; boxes and lines stay."""
+    """The result without words and query markers; boxes, outlines and lines stay."""
     from rtviz.drawing.annotated import annotated
 
-    kept = [one for one in result.annotations if isinstance(one, Outline | Polyline)]
+    kept = [one for one in result.annotations if isinstance(one, Contour | Outline | Polyline)]
     return annotated(result, result.unlabelled, kept)
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from rtviz.errors import SettingsError
 from rtviz.frame import Frame, Result
 from rtviz.live.new_file import NOT_SHOWN, check_new_video
+from rtviz.notices import FileWritten
 from rtviz.settings import OutputSettings
+from rtviz.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +133,8 @@ class VideoRecorder:
 
 
 def write_video(path: Path, pictures: Iterable[tuple[Pixels, Frame]], fps: float | None) -> str:
-    """Write pictures with the times of their frames. Never raises: returns one sentence about how it went."""
+    """Write pictures with the times of their frames. Never raises: returns one sentence about how it went, a
+    `FileWritten` if it went well."""
     from rtviz.sinks import leftover, open_sink
 
     sink: Sink | None = None
@@ -154,7 +157,7 @@ def write_video(path: Path, pictures: Iterable[tuple[Pixels, Frame]], fps: float
         reason = " ".join(str(error).split()) or type(error).__name__
         rest = leftover(path)
         return f"writing {path.name} ended: {reason}" + (f"; what was written until then is in {rest}" if rest else "")
-    return f"wrote {path}: {written} frames"
+    return FileWritten.of(path, counted(written, "frame"))
 
 
 def pick(result: Result, what: str) -> Pixels:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from rtviz.drawing import blend, labels, palette
-from rtviz.drawing.masks import bounds, edge_tables, mask_pixels, outline_width, soften
+from rtviz.drawing.contours import draw_contour, margin_of
+from rtviz.drawing.masks import bounds, inside_table, mask_pixels, outline_width, soften
 from rtviz.drawing.resample import Bytes
 from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
+from rtviz.markup import Contour
 from rtviz.settings import METHOD_TITLES, Head, Settings
 from rtviz.views import outlier_remark
 from rtviz.views.base import Memory
@@ -87,29 +88,36 @@ def tint(pixels: Pixels, mask: Bytes, color: palette.Color, opacity: float, alon
     width = outline_width((mask.shape[0], mask.shape[1]))
     ramp, rise = soften(mask, width)
     if alone:
-        return blend.color_values(ramp, _alone_colors(color, rise, width))
-    return blend.lay(pixels, ramp, _paint(color, opacity, rise, width))
+        picture = blend.color_values(ramp, _alone_colors(color, rise))
+    else:
+        picture = blend.lay(pixels, ramp, _paint(color, opacity, rise))
+    strength = 1.0 if alone else _strength(opacity)
+    draw_contour(picture, Contour((0, 0, *ramp.shape), ramp, rise, width, _lighter(color), strength))
+    return picture
 
 
 @lru_cache(maxsize=64)
-def _paint(
-    color: palette.Color, opacity: float, rise: float, width: float, tint: float = 0.55, dimmed: bool = True
-) -> blend.Paint:
-    inside, line = edge_tables(rise, width)
-    line = line * min(1.0, 2 * opacity)
-    cover = tint * opacity * inside
-    cover = cover + (1 - cover) * line
+def _paint(color: palette.Color, opacity: float, rise: float, tint: float = 0.55, dimmed: bool = True) -> blend.Paint:
+    inside = inside_table(rise)
     away = (1 - inside) * min(1.0, 1.5 * opacity) * dimmed
-    colors = np.asarray(color) + (255 - np.asarray(color)) * (0.3 * line[:, None])
-    return blend.Paint.mix(cover, colors, 0.36 * away, 0.6 * away)
+    return blend.Paint.mix(tint * opacity * inside, np.tile(color, (256, 1)), 0.36 * away, 0.6 * away)
 
 
 @lru_cache(maxsize=64)
-def _alone_colors(color: palette.Color, rise: float, width: float) -> Pixels:
-    inside, line = edge_tables(rise, width)
-    fill = np.asarray(color) * (0.62 * inside[:, None])
-    edge = np.asarray(color) + (255 - np.asarray(color)) * 0.3
-    return np.asarray(fill + (edge - fill) * line[:, None] + 0.5).astype(np.uint8)
+def _alone_colors(color: palette.Color, rise: float) -> Pixels:
+    inside = inside_table(rise)
+    return np.asarray(np.asarray(color) * (0.62 * inside[:, None]) + 0.5).astype(np.uint8)
+
+
+def _lighter(color: palette.Color) -> palette.Color:
+    """A mask's colour on its outline."""
+    red, green, blue = (round(value + 0.3 * (255 - value)) for value in color)
+    return red, green, blue
+
+
+def _strength(opacity: float) -> float:
+    """Of an outline: opaque before the fill is."""
+    return min(1.0, 2 * opacity)
 
 
 def all_heads(pixels: Pixels, masks: Bytes, opacity: float, alone: bool, heads: Sequence[int] | None = None) -> Pixels:
@@ -123,18 +131,21 @@ def all_heads(pixels: Pixels, masks: Bytes, opacity: float, alone: bool, heads: 
     if alone:
         picture, opacity = np.zeros_like(pixels), 1.0
     else:  # without colour, this paint only dims what is outside
-        picture = blend.lay(pixels, ramp, _paint(palette.INK, opacity, rise, 0.0, tint=0.0))
+        picture = blend.lay(pixels, ramp, _paint(palette.INK, opacity, rise, tint=0.0))
     for place in np.argsort(-masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
         color = palette.head_color(int(place) if heads is None else heads[place])
-        add(picture, masks[place], color, opacity, tint=0.45)
+        _add(picture, masks[place], color, opacity)
     return picture
 
 
-def add(picture: Pixels, mask: Bytes, color: palette.Color, opacity: float, tint: float = 0.0) -> None:
-    """Outline a mask [height, width] of 0 and 255 on a picture, in place, and tint it inside; the rest stays."""
+def _add(picture: Pixels, mask: Bytes, color: palette.Color, opacity: float) -> None:
+    """Tint and outline a mask [height, width] of 0 and 255 on a picture, in place; the rest stays."""
     width = outline_width((mask.shape[0], mask.shape[1]))
-    box = bounds(mask, margin=math.ceil(3 * width) + 2)
-    if box is not None:
-        ramp, rise = soften(mask[box.slices], width)
-        paint = _paint(color, opacity, rise, width, tint=tint, dimmed=False)
-        picture[box.slices] = blend.lay(picture[box.slices], ramp, paint)
+    box = bounds(mask, margin_of(width))
+    if box is None:
+        return
+    ramp, rise = soften(mask[box.slices], width)
+    paint = _paint(color, opacity, rise, tint=0.45, dimmed=False)
+    picture[box.slices] = blend.lay(picture[box.slices], ramp, paint)
+    place = (box.top, box.left, *box.size)
+    draw_contour(picture, Contour(place, ramp, rise, width, _lighter(color), _strength(opacity)))

@@ -22,13 +22,14 @@ from rtviz.analysis.discovery import (
     tokencut,
 )
 from rtviz.drawing import blend, labels, palette
+from rtviz.drawing.contours import outline
 from rtviz.drawing.geometry import Box, Size
 from rtviz.drawing.masks import bounds, line_width, outline_width, patches_pixels
 from rtviz.drawing.resample import Bytes
 from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
 from rtviz.settings import METHOD_TITLES, Settings
 from rtviz.views.base import Memory
-from rtviz.views.mask import add, mask_color, tint
+from rtviz.views.mask import mask_color, tint
 from rtviz.views.requirements import compared_by
 
 # A live picture does not wait for the graph of more patches than the embedded model has at 224 pixels.
@@ -52,8 +53,8 @@ def draw(frame: Frame, maps: Maps, settings: Settings, memory: Memory | None) ->
     others = parts(found.foreground & ~found.mask, least)
     if others:
         # Fainter than the object's outline, whatever the opacity.
-        strength = 0.3 if alone else min(0.3, 0.5 * settings.opacity)
-        add(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), palette.INK, strength)
+        strength = 0.6 if alone else min(0.6, settings.opacity)
+        outline(picture, _pixels(found, np.logical_or.reduce(others), frame, settings), palette.INK, strength)
     name = METHOD_TITLES[settings.objects]
     if not found.remark:
         _box(picture, mask, name)

@@ -803,7 +803,7 @@ def test_a_snapshot_knows_how_it_was_made(make: Make, qtbot: QtBot, tmp_path: Pa
     files = list(tmp_path.glob("rtviz-*.png"))
     assert len(files) == 1
     assert Settings.from_mapping(read_snapshot(files[0])["settings"]) == GREY
-    wait(qtbot, lambda: files[0].name in window.canvas.toast_text)
+    wait(qtbot, lambda: any(files[0].name in card.sentence for card in window.messages.shown))
 
 
 def test_recording_begins_and_ends_with_its_key(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
@@ -1223,6 +1223,22 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
     assert window.remembered.recent[0] == str(Path(pictures[0]).parent)
     window.opening.open("fake:")
     wait(qtbot, lambda: not window.pages.isVisible())
+
+
+def test_a_single_picture_has_no_controls_of_time(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), "red").save(tmp_path / "red.png")
+    window = make()
+    controls = [window.transport.timeline, window.transport.loop]
+    assert all(control.isEnabled() for control in controls)
+    clip = window.transport.time.text()
+    window = make(place=str(tmp_path / "red.png"), open_source=open_source)
+    transport = window.transport
+    wait(qtbot, lambda: transport.time.text() == "one picture")
+    enabled = {one.accessibleName() for one in transport.findChildren(QAbstractButton) if one.isEnabled()}
+    assert enabled <= {"render", "live"}
+    assert not transport.timeline.isEnabled()
+    assert transport.frame.text() == ""
+    assert "/" in clip
 
 
 def test_a_document_is_named_once(make: Make, qtbot: QtBot, tmp_path: Path) -> None:

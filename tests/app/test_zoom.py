@@ -316,6 +316,29 @@ def test_the_box_of_a_match_and_the_line_to_it_are_as_wide_at_any_zoom(qtbot: Qt
         assert widths(zoom, line)[1] == pytest.approx(2 * np.hypot(1, 140 / 220), abs=0.4)
 
 
+def test_the_outline_of_a_mask_is_as_wide_at_any_zoom_and_in_a_picture_of_any_size(qtbot: QtBot) -> None:
+    """A head that attends to the right half: its outline is the only thing that is as bright."""
+    canvas = _canvas(qtbot)
+    plain = canvas.result
+    assert plain is not None
+    assert plain.maps is not None
+    attention = np.full((1, 1, 6, 8), 1e-6, np.float32)
+    attention[..., 4:] = 1 / 24
+    maps = replace(plain.maps, attention=attention)
+    settings = Settings(view="mask", head=0, threshold=0.99, upsampling="nearest", layout="alone")
+    canvas.resize(320, 240)
+    widths = []
+    for height, width in ((240, 320), (60, 80)):
+        canvas.show_result(draw(Frame(np.zeros((height, width, 3), np.uint8)), maps, settings))
+        for zoom in (1.0, 6.0):
+            canvas.show_whole()
+            canvas.zoom_by(zoom, QPointF(160, 120))
+            red = (pixels(canvas.grab().toImage())[120] >> 16 & 255).astype(float)
+            widths.append(((red[140:180] - red[200]) / (red[140:180].max() - red[200])).clip(0).sum())
+    assert widths == pytest.approx([widths[0]] * 4, rel=0.35)
+    assert max(widths) < 5, "six times as wide, it would be more"
+
+
 def _native(canvas: Canvas, kind: Qt.NativeGestureType, value: float, at: QPointF) -> None:
     point = QPointF(canvas.mapToGlobal(at.toPoint()))
     QApplication.sendEvent(canvas, QNativeGestureEvent(kind, at, at, point, value, 0, 0))

@@ -255,7 +255,7 @@ def test_a_softened_mask_is_a_distance_to_its_edge() -> None:
     mask = np.zeros((60, 80), np.uint8)
     mask[:, 40:] = 255
     ramp, rise = masks.soften(mask, 2)
-    inside, line = masks.edge_tables(rise, 2)
+    inside, line = masks.inside_table(rise), masks.outline_table(rise, 2)
     row = ramp[30]
     assert (inside[row[:38]] == 0).all()
     assert (inside[row[42:]] == 1).all()

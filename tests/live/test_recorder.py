@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from live_fakes import LIMIT, Engine, Recording, session, until, until_shown
 
 from rtviz import sinks
 from rtviz.cv import cv2
+from rtviz.engine.drawing import draw
 from rtviz.errors import OutputExists, OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
 from rtviz.live.flight_recorder import FlightRecorder
 from rtviz.live.frames import CapturedFrame, DrawnFrame
 from rtviz.live.session import LiveSession
-from rtviz.live.snapshot import SNAPSHOTS, read_snapshot
+from rtviz.live.snapshot import SNAPSHOTS, cleaned, read_snapshot
 from rtviz.live.status import LiveStatus
 from rtviz.live.video_recorder import fitted, pick
 from rtviz.settings import Point, Settings
@@ -366,6 +368,21 @@ def test_a_clean_snapshot_has_neither_words_nor_markers_and_a_labelled_one_a_tit
     assert changed[ring].any(), "the ring round the query is gone"
     assert changed[-height // 4 :, : width // 3].any(), "the legend is gone"
     assert not changed[: height // 2, width // 2 :].any(), "the rest is the same"
+
+
+def test_a_clean_snapshot_keeps_the_outline_of_a_mask() -> None:
+    maps = some_maps(1)
+    attention = maps.attention.copy()
+    attention[..., 2:] *= 1e6
+    frame = Frame(np.full((64, 96, 3), 90, np.uint8))
+    settings = Settings(view="mask", head=0, layer=0, threshold=0.9999, upsampling="nearest", layout="alone")
+    result = draw(frame, replace(maps, attention=attention, query=Point(0.9, 0.9)), settings)
+    clean = cleaned(result).overlay.astype(int)
+    fill, line = clean[10, 80], clean[10, 30:34].max(axis=0)
+    assert (line > fill + 40).any(), "its line is brighter than its fill"
+    ring = np.abs(result.overlay - clean).max(axis=2) > 8
+    assert ring.any()
+    assert not ring[:40].any(), "nothing but the ring round the query is gone"
 
 
 def test_panes_keep_the_size_of_a_recording_that_began_with_them(tmp_path: Path) -> None:

@@ -53,8 +53,10 @@ def test_the_network_is_timms(trainer: Any, recipe: Any, size: int) -> None:
     ).eval()
     theirs.load_state_dict(ours.state_dict())  # strict: every name and shape
     x = torch.randn(2, 3, size, size)
+    trained = ours(x)[1]
     with torch.no_grad():
         cls, rows, bare = ours(x)
+        assert all(torch.allclose(quick, slow, atol=1e-6) for quick, slow in zip(rows, trained, strict=True))
         assert torch.allclose(cls, theirs.forward_features(x)[:, 0], atol=1e-4)
         assert torch.allclose(bare, theirs.patch_embed.proj(x).flatten(2).transpose(1, 2), atol=1e-4)
     assert rows[-1].shape == (2, 4, (size // 8) ** 2)

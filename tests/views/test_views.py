@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ SIZES = [(480, 640), (97, 131), (241, 135), (360, 641)]
 LAYOUTS = ("overlay", "alone", "side-by-side")
 
 
+@cache  # frames are read-only
 def frame_of(size: tuple[int, int] = (96, 132), pts_seconds: float = 0.0, seed: int = 0) -> Frame:
     noise = np.random.default_rng(seed).integers(0, 60, (*size, 3))
     slope = np.linspace(40, 180, size[1])[None, :, None]
