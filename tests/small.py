@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 
 import rtviz
 from rtviz.frame import Pixels
+from rtviz.models import backbone, zoo
+from rtviz.models.card import RANDOM
 from rtviz.models.model import Model
+from rtviz.models.timm_import import timm
+from rtviz.models.transformer import Transformer
 
 
 def noise(height: int, width: int, seed: int = 0) -> Pixels:
     """RGB uint8 [height, width, 3]."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def shallow(name: str, layers: int = 4, precision: str = "fp32", resolution: int = 64, **asked: Any) -> Transformer:
+    """An untrained transformer with fewer layers than the model of this name, which are all alike."""
+    card = replace(zoo.find(RANDOM + name.removeprefix(RANDOM)), layers=layers)
+    switch = {} if "beit" in name else {"dynamic_img_size": True}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = backbone.ready(timm.create_model(card.timm_name, num_classes=0, depth=layers, **switch))
+    return Transformer(network, card, device="cpu", precision=precision, resolution=resolution, **asked)
 
 
 @cache

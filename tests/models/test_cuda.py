@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small import shallow
 from typed import present
 
 import rtviz
@@ -52,7 +53,7 @@ def again(model: Model, frame: Any, times: int = 4, **asked: Any) -> Any:
 @pytest.mark.parametrize("name", [TINY, "random:dinov3-vits16", "random:beit_base_patch16_224"])
 def test_what_a_pass_reads_besides_its_input_is_found(name: str) -> None:
     """A graph has to hold weights and positions, and must not hold what a pass computes on its way."""
-    model = rtviz.load(name, device="cpu", precision="fp32", resolution=64)
+    model = shallow(name)
     x = model.prepare([scene()])
     tokens = x.shape[2] * x.shape[3] // model.patch_size**2 + model.prefix_tokens
     looking = ProbedNetwork(model.network, tokens, model.layers, Extent(whole=True))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from small import shallow
 
 import rtviz
 from rtviz import views
@@ -107,8 +108,7 @@ def test_another_query_of_the_same_pass_is_rolled_out_too_and_flow_carries_it() 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_muted_head_is_one_whose_output_nobody_hears(name: str) -> None:
     """The same by other means: the columns of the projection that read the head are 0."""
-    net = model(name)
-    deaf = rtviz.load(name, device="cpu", precision="fp32", resolution=64)  # the same random weights
+    net, deaf = (shallow(name, layers=6) for _ in range(2))  # the same random weights
     for network in (net.network, deaf.network):  # untrained layer scales would let nobody be heard
         for parameter_name, parameter in network.named_parameters():
             if "gamma" in parameter_name:
