@@ -155,7 +155,7 @@ def _cut(groups: Sequence[Group], rows: int) -> list[Column]:
             if left < min(4, len(rest) + 1) and columns[-1]:  # a heading is not left alone
                 columns.append([])
                 left = rows
-            count = max(1, left - 1)
+            count = min(max(1, left - 1), len(rest))
             columns[-1].append((heading, rest[:count]))
             rest, heading = rest[count:], f"{title}, continued"
             left -= count + 2 if not rest else left
