@@ -152,7 +152,7 @@ def _sign(painter: QPainter, box: QRectF, sign: Sign, radius: float) -> None:
 
 
 def _scale(painter: QPainter, region: QRectF, whole: QRectF, scale: Scale, font: QFont, *, at_left: bool) -> QRectF:
-    """A bar of the colours at the left or right edge of a rectangle, with what its ends and its middle mean; returns where.
+    """A bar of the colours at the left or right edge of a rectangle, with what its ends mean; returns its place.
 
     Args:
         region: what is seen of the picture.
