@@ -109,7 +109,7 @@ def test_each_side_of_the_divider_has_its_own_colour_bar(qtbot: QtBot) -> None:
     canvas.resize(640, 480)
     black = np.zeros((480, 640, 3), np.uint8)
     attention = np.full((1, 1, 6, 8), 1 / 48, np.float32)
-    maps = Maps(attention, np.zeros((1, 1, 1), np.float32), "", "cls", 16, (96, 128))
+    maps = Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "tiny", 16, (96, 128))
     one = Result(black, Frame(black), maps, Settings())
     bars = [Scale((0, left, 480, 640), 0.0, 2.0, 1.0, name) for left, name in ((0, "gray"), (640, "viridis"))]
     both = np.concatenate([black, black], axis=1)
