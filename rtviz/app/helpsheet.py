@@ -18,7 +18,7 @@ _GROUND = QColor(8, 9, 12, 244)
 _INK, _FAINT, _ACCENT = QColor(DARK.ink), QColor(DARK.faint), QColor(DARK.accent)  # in both themes: it is dark
 _READABLE = 12  # pixels; smaller text is spread over pages instead
 _LARGEST = 30
-_LINE, _GAP, _SPACING, _HEADING = 1.6, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
+_LINE, _GAP, _SPACING, _HEADING = 1.55, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
 _FOOT = 2.4  # height of the line below several pages, in text sizes
 
 
