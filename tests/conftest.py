@@ -56,6 +56,7 @@ def pytest_collection_finish() -> None:
     """Garbage is not searched for among all that was imported, half a million objects, again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # Python looks at every 700 new objects; windows and networks make many
 
 
 @pytest.fixture(scope="module")
