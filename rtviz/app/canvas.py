@@ -114,6 +114,7 @@ class Canvas(QWidget):
         self._wiping = False  # its border is being dragged
         self._frame_image: tuple[Result, QImage] | None = None
         self.covered = 0
+        self._scales: list[QRectF] = []  # where what the colours mean is painted
         self.recording = ""
         self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
         self._reached_by_tab = False
@@ -501,7 +502,7 @@ class Canvas(QWidget):
         scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
         wiped = self.wipe is not None and self.can_wipe and not result.panes
         plain = self.wipe * self.width() if wiped and self.wipe is not None else 0.0
-        markup_painter.paint(
+        self._scales = markup_painter.paint(
             painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale, plain=plain
         )
 
@@ -525,7 +526,7 @@ class Canvas(QWidget):
         cell = patch_readout.paint_outline(painter, result, spot, found, one)
         if not self.window().isFullScreen():
             font = pills.font(self, max(12, min(20, round(self.height() / 42))))
-            patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen)
+            patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen, self._scales)
         painter.restore()
 
     def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:

@@ -211,6 +211,7 @@ class FigureDialog(OutputDialog):
         self._written = Path(path)
         self.note.setText(f"Wrote {path}")
         self.show_button.show()
+        self.act_button.setFocus()  # which it lost while the file was written
 
     def _show_written(self) -> None:
         try:

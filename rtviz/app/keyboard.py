@@ -55,15 +55,15 @@ class Keyboard(QObject):
         self._do, self._touched, self._swept, self._default = do, touched, swept, default
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        if event is None or not isinstance(watched, QWidget):
+        # Every event of every object comes through here, a thousand for each window that opens: input is the exception.
+        if event is None or (kind := event.type()) not in _INPUT or not isinstance(watched, QWidget):
             return False
-        if event.type() in _INPUT:
-            self._touched()
+        self._touched()
         if watched.window() is not self._window:
             return False
-        if event.type() == QEvent.MouseButtonPress and self._sweep.running:
+        if kind == QEvent.MouseButtonPress and self._sweep.running:
             self._sweep.stop()
-        if event.type() != QEvent.KeyPress or not isinstance(event, QKeyEvent):
+        if kind != QEvent.KeyPress or not isinstance(event, QKeyEvent):
             return False
         names = names_of(event)
         action = self._bindings.action_of(names)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from rtviz.app.cards import Card
 from rtviz.app.idle import IdleWatch
 from rtviz.app.layout import Layout
 from rtviz.app.theme import Theme
@@ -12,6 +14,7 @@ from rtviz.live.session import LiveSession, LiveStatus
 
 _IDLE_SECONDS = 60.0
 _SLEPT_SECONDS = 30.0  # without a tick: the computer slept, or hung
+_SAID_SECONDS = 30.0  # that another model had to be taken: after that it would only lie on the picture
 _PAUSES_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)  # between attempts; the last one for ever
 
 
@@ -47,6 +50,7 @@ class Kiosk:
 
     Attributes:
         pauses_seconds: between attempts.
+        said_seconds: how long it is said that a model runs instead of another.
     """
 
     def __init__(
@@ -65,6 +69,17 @@ class Kiosk:
         self._source, self._model = _Attempts(session.open_again), _Attempts(session.reload_model)
         self._ticked_at = time.time()  # which goes on while the computer sleeps
         self.pauses_seconds: Sequence[float] = _PAUSES_SECONDS
+        self.said_seconds = _SAID_SECONDS
+        self._said, self._said_at = "", 0.0
+
+    def cards(self, cards: Sequence[Card], status: LiveStatus) -> list[Card]:
+        """What visitors are told: without buttons, which would lead out, and all is tried again by itself; and without
+        what only says, for long enough by now, that a model runs instead of another."""
+        now = time.monotonic()
+        if status.model_state != "ready" or status.model_sentence != self._said:
+            self._said, self._said_at = status.model_sentence, now
+        old = status.model_state == "ready" and now - self._said_at > self.said_seconds
+        return [replace(card, offers=()) for card in cards if not (old and card.matter == "model")]
 
     def tick(self, status: LiveStatus) -> None:
         """A few times a second."""

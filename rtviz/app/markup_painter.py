@@ -33,8 +33,8 @@ def paint(
     *,
     scales: bool = True,
     plain: float = 0.0,
-) -> None:
-    """Paint what is written and marked on a result.
+) -> list[QRectF]:
+    """Paint what is written and marked on a result; returns where what the colours mean was painted, on the canvas.
 
     Args:
         viewports: of its parts that are zoomed by themselves.
@@ -46,6 +46,7 @@ def paint(
     """
     tall, broad = result.overlay.shape[:2]
     largest = _LARGEST * max(1.0, height / _LARGE_CANVAS)
+    painted: list[QRectF] = []
     for one in result.annotations:
         place = _extent(one)
         middle = QPointF((place[1] + place[3] / 2) / broad, (place[0] + place[2] / 2) / tall)
@@ -71,7 +72,7 @@ def paint(
             _sign(painter, box, one, min(max(one.radius * scale, 7.0), 11.0))
         elif isinstance(one, Scale):
             if scales:
-                _scale(painter, box.intersected(seen), one, font)
+                painted.append(_scale(painter, box.intersected(seen), one, font))
         elif one.radius is None:
             if seen.contains(box.center()):
                 _note(painter, one, box, scale, font)
@@ -82,6 +83,7 @@ def paint(
             if each * one.letters >= _READABLE:
                 _note(painter, one, region, each, font)
         painter.restore()
+    return painted
 
 
 def corner(result: Result, height: float) -> float:
@@ -147,11 +149,11 @@ def _sign(painter: QPainter, box: QRectF, sign: Sign, radius: float) -> None:
     painter.setOpacity(1.0)
 
 
-def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None:
-    """A bar of the colours at the right edge of a rectangle, with what its ends and its middle mean."""
+def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> QRectF:
+    """A bar of the colours at the right edge of a rectangle, with what its ends and its middle mean; returns where."""
     tall = min(150.0, region.height() * 0.35)
     if tall < _LEAST_SCALE or region.width() < 5 * _LEAST_SCALE:  # it would hide too much of it
-        return
+        return QRectF()
     bar = QRectF(region.right() - 24, region.center().y() - tall / 2, 10, tall)
     ticks = [
         (share, f"{scale.low + (scale.high - scale.low) * share ** (1 / scale.gamma):.1f}") for share in (0.0, 0.5, 1.0)
@@ -163,7 +165,8 @@ def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None
     broad = max(metrics.horizontalAdvance(unit), 30 + max(metrics.horizontalAdvance(text) for _, text in ticks))
     painter.setPen(Qt.NoPen)
     painter.setBrush(_GROUND)
-    painter.drawRoundedRect(QRectF(region.right() - broad - 18, bar.top() - 30, broad + 14, tall + 42), 6, 6)
+    ground = QRectF(region.right() - broad - 18, bar.top() - 30, broad + 14, tall + 42)
+    painter.drawRoundedRect(ground, 6, 6)
     colors = _gradient(scale.colormap)
     painter.drawImage(bar, colors)
     painter.setFont(small)
@@ -172,6 +175,7 @@ def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None
     for share, text in ticks:
         y = bar.bottom() - share * tall
         painter.drawText(QRectF(bar.left() - 66, y - 8, 60, 16), int(Qt.AlignRight | Qt.AlignVCenter), text)
+    return ground
 
 
 @lru_cache(maxsize=16)

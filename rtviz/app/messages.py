@@ -86,7 +86,7 @@ class _CardFrame(QFrame):
         self.word = QLabel()
         self.word.setObjectName("word")
         self.sentence = _Sentence()
-        text = QVBoxLayout()
+        self._text = text = QVBoxLayout()
         text.setSpacing(5)
         text.addStretch(1)
         text.addWidget(self.sentence)
@@ -131,6 +131,7 @@ class _CardFrame(QFrame):
             self.word.setStyleSheet(f"color: {color}; font-weight: 700;")
         if self.sentence.toPlainText() != card.sentence:
             self.sentence.setPlainText(card.sentence)
+            self.sentence.updateGeometry()  # Qt keeps the heights that it has asked for
             self.sentence.setToolTip(card.more)
         if self.bar is not None and card.progress is not None:
             done, total = card.progress
@@ -148,7 +149,8 @@ class _CardFrame(QFrame):
         beside = len(self.buttons) <= _BESIDE and word + text + offers <= room
         self._whole.setDirection(QBoxLayout.LeftToRight if beside else QBoxLayout.TopToBottom)
         self._said.setDirection(QBoxLayout.LeftToRight if word + text <= room else QBoxLayout.TopToBottom)
-        self._whole.invalidate()
+        for layout in (self._text, self._said, self._whole):
+            layout.invalidate()
         return self._whole.totalHeightForWidth(width)
 
 

@@ -148,6 +148,8 @@ class Opening(QObject):
 
     def note(self, status: LiveStatus) -> None:
         """Remember a place once it has delivered a frame; at its end go on with the next of several."""
+        if status.attempt is not None and status.attempt.failed:
+            self.playlist.fall_back(status.place)
         following = self.playlist.after(status)
         if following is not None:
             self._open(following)
@@ -160,6 +162,8 @@ class Opening(QObject):
         ):
             return
         self._pending = None
+        if place not in self.playlist.places:  # a second try has succeeded
+            self.playlist.begin([place])
         if not place.startswith(_UNLISTED) and not place.isdecimal():
             self._remembered.add_place(str(Path(place).resolve()) if Path(place).exists() else place)
         self._layout.source.show_places(self._cameras, self._remembered.recent)

@@ -18,11 +18,19 @@ class Playlist:
     def __init__(self) -> None:
         self.places: tuple[str, ...] = ()
         self.number = 0
+        self._before: tuple[tuple[str, ...], int] = (), 0
 
     def begin(self, places: Sequence[str]) -> str:
         """The first of other places."""
+        self._before = self.places, self.number
         self.places = tuple(places)
         return self.choose(0)
+
+    def fall_back(self, place: str | None) -> None:
+        """What was begun could not be opened, and this place goes on: a single one gives way to those before."""
+        places, number = self._before
+        if len(self.places) == 1 and place != self.places[0] and place in places:
+            self.places, self.number = places, number
 
     def choose(self, number: int) -> str:
         """The place of this number."""

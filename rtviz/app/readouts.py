@@ -56,9 +56,12 @@ def readings(status: LiveStatus) -> dict[str, str]:
 def _source(status: LiveStatus) -> str:
     if status.past_seconds is not None:
         return "past"
+    info = status.source_info
+    if info is not None and info.frame_count == 1 and status.source_state in ("live", "paused", "ended"):
+        return "picture"
     if status.page is not None and status.source_state in ("live", "paused"):
         return "page" if status.paused else "slide show"
-    if status.source_state == "live" and status.source_info is not None and status.source_info.kind not in _LIVE_KINDS:
+    if status.source_state == "live" and info is not None and info.kind not in _LIVE_KINDS:
         return "playing"
     return status.source_state
 

@@ -67,7 +67,7 @@ QToolButton:pressed, QPushButton:pressed {{ background: {line}; }}
 QToolButton:checked, QPushButton:checked {{
     background: {accent}; color: {on_accent}; border-color: {accent}; font-weight: 600;
 }}
-QToolButton:disabled, QPushButton:disabled {{ color: {faint}; background: transparent; }}
+QToolButton:disabled, QPushButton:disabled, QLabel:disabled {{ color: {faint}; background: transparent; }}
 QToolButton:focus, QPushButton:focus, QComboBox:focus, QAbstractSpinBox:focus, QLineEdit:focus, QListWidget:focus,
 QCheckBox:focus, QSlider:focus {{ border: 1px solid {accent}; }}
 QToolButton:checked:focus, QPushButton:checked:focus {{ border: 2px solid {ink}; }}
@@ -282,9 +282,14 @@ _ICONS: dict[str, Callable[[QPainterPath], None]] = {
 
 
 def icon(name: str, theme: Theme, color: str | None = None) -> QIcon:
-    """An icon in the theme's ink; where the button is checked, in what is readable on the accent."""
+    """An icon in the theme's ink; where the button is checked, in what is readable on the accent; faint where it
+    cannot be pressed."""
     result = QIcon()
-    for state, shade in ((QIcon.Off, color or theme.ink), (QIcon.On, theme.on_accent)):
+    faint = QColor(theme.faint)
+    faint.setAlphaF(0.5)
+    shades = [(QIcon.Normal, QIcon.Off, QColor(color or theme.ink)), (QIcon.Normal, QIcon.On, QColor(theme.on_accent))]
+    shades += [(QIcon.Disabled, state, faint) for state in (QIcon.Off, QIcon.On)]
+    for mode, state, shade in shades:
         for pixels in (16, 24, 32, 48):
             pixmap = QPixmap(pixels, pixels)
             pixmap.fill(Qt.transparent)
@@ -293,9 +298,9 @@ def icon(name: str, theme: Theme, color: str | None = None) -> QIcon:
             painter.scale(pixels / 24, pixels / 24)
             path = QPainterPath()
             _ICONS[name](path)
-            painter.fillPath(path, QColor(shade))
+            painter.fillPath(path, shade)
             painter.end()
-            result.addPixmap(pixmap, QIcon.Normal, state)
+            result.addPixmap(pixmap, mode, state)
     return result
 
 

@@ -78,6 +78,8 @@ class Transport(QWidget):
         self.render_button = self._button("render")
         self.render_button.setVisible(bool(bindings.keys_of("render")))  # not for visitors
         row.addWidget(self.render_button)
+        time = [self._icons[name] for name in ("step_back", "pause", "step_on", "rewind")]
+        self._of_time = (*time, self.timeline, slower, self.speed, faster, self.loop)  # what a picture has no use for
         self._past = True
         self._place: str | None = None
         self._tips = {"pause": "Slide show, or stay", "step_back": "The page before", "step_on": "The next page"}
@@ -140,12 +142,15 @@ class Transport(QWidget):
         info = status.source_info
         duration = info.duration_seconds if info is not None and not info.live else None
         # A file is sought on its own timeline; an endless source is reviewed on the flight recorder's.
-        self._past = status.past_seconds is not None or not (duration or status.page)
+        still = info is not None and info.frame_count == 1 and not info.live and status.page is None
+        for part in self._of_time:
+            part.setEnabled(not still)
+        self._past = status.past_seconds is not None or not (duration or status.page or still)
         self.timeline.past = self._past
         if status.place != self._place:
             self._place = status.place
             self.timeline.clear_part()
-        self.timeline.show_markable(not self._past and status.page is None)
+        self.timeline.show_markable(not (self._past or still) and status.page is None)
         for action, tip in self._tips.items():
             self._icons[action].setToolTip(self._bindings.tip(action, tip if status.page else ""))
         if self._past:
@@ -154,6 +159,10 @@ class Transport(QWidget):
             self.timeline.show_time(round(status.recorder_seconds - ago, 2), round(status.recorder_seconds, 2), note)
             self.time.setText(f"−{ago:.1f} s" if status.past_seconds is not None else "now")
             self.timeline.setToolTip("The flight recorder's last seconds: click or drag to play them again")
+        elif still:
+            self.timeline.show_time(0.0, 0.0)
+            self.time.setText("one picture")
+            self.timeline.setToolTip("A picture has no time")
         elif status.page is not None:
             page, pages = status.page
             self.timeline.show_time(page, pages - 1)
@@ -167,7 +176,7 @@ class Transport(QWidget):
             mark = f"; {' and '.join(marks)} mark a part to render" if all(marks) else ""
             self.timeline.setToolTip(f"Position in the file: click or drag to go there{mark}")
         counted = frame is not None and status.past_seconds is None and info is not None and not info.live
-        self.frame.setText(f"frame {frame}" if counted and status.page is None else "")
+        self.frame.setText(f"frame {frame}" if counted and status.page is None and not still else "")
         in_past = status.past_seconds is not None
         self.live.setVisible(in_past)
         self.speed.setText(f"{status.speed:g}×")

@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -335,8 +334,8 @@ class Window(Layout):
         )
         if not self.bare:
             shown += filter(None, (self.own_window.card(status), self.written.card()))
-        if self.kiosk:  # what a visitor could press leads out; all is tried again by itself
-            shown = [replace(card, offers=()) for card in shown]
+        if self.stand is not None:
+            shown = self.stand.cards(shown, status)
         dismissed = status.model_sentence == self.fallback.dismissed
         self.presenter.numbered = self.opening.playlist.words(status.place)
         self.presenter.show(status, [card for card in shown if card.matter != "model" or not dismissed])

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rtviz.drawing import palette
 from rtviz.errors import SettingsError
+from rtviz.figures.place import Place
 from rtviz.figures.style import STYLE, figure_class
 from rtviz.frame import Frame, Pixels
 from rtviz.settings import Point, Query
@@ -79,7 +78,7 @@ class Tile:
     """A picture under a title: the first of its titles that fits, or the last."""
 
     titles: tuple[str, ...]
-    draw: Callable[[Axes], None]
+    draw: Callable[[Place], None]
     color: palette.Color | None = None  # of a frame round it
 
 
@@ -165,21 +164,37 @@ class Page:
         self,
         left: float,
         size: tuple[float, float],
-        draw: Callable[[Axes], None],
+        draw: Callable[[Place], None],
         color: palette.Color | None = None,
     ) -> None:
         """Places a picture of this (height, width), with a frame of a colour if one is given."""
         top = self.y
 
         def on(figure: Figure, height: float) -> None:
-            box = left / self.width, 1 - (top + size[0]) / height, size[1] / self.width, size[0] / height
-            place = figure.add_axes(box, xticks=[], yticks=[])
-            for spine in place.spines.values():
-                spine.set_visible(color is not None)
-                spine.set(edgecolor=np.asarray(color or (0, 0, 0)) / 255, linewidth=1.2)
+            place = Place(figure, self._box(left, top, size, height))
+            if color is not None:
+                place.frame(color)
             draw(place)
 
         self._draws.append(on)
+
+    def axes(self, left: float, size: tuple[float, float], draw: Callable[[Axes], None]) -> None:
+        """Places axes without a frame, of this (height, width)."""
+        top = self.y
+
+        def on(figure: Figure, height: float) -> None:
+            axes = figure.add_axes(self._box(left, top, size, height))
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+            draw(axes)
+
+        self._draws.append(on)
+
+    def _box(
+        self, left: float, top: float, size: tuple[float, float], height: float
+    ) -> tuple[float, float, float, float]:
+        """Left, bottom, width and height of an item, of those of a figure of this height."""
+        return left / self.width, 1 - (top + size[0]) / height, size[1] / self.width, size[0] / height
 
     def figure(self) -> Figure:
         """Makes the Matplotlib figure.
@@ -226,14 +241,14 @@ def rows_of_tiles(page: Page, tiles: Sequence[Tile | None], across: int, size: t
         page.down(page.line() + size[0] + GAP)
 
 
-def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Axes], None]:
+def picture(pixels: Pixels, query: Query = "cls") -> Callable[[Place], None]:
     """Returns a function that draws a picture with the query marked in it."""
 
-    def draw(place: Axes) -> None:
-        place.imshow(pixels, aspect="auto")
+    def draw(place: Place) -> None:
+        place.picture(pixels)
         if isinstance(query, Point):
             for color, broad in (("black", 2.0), ("white", 0.9)):
                 spot = query.x * pixels.shape[1] - 0.5, query.y * pixels.shape[0] - 0.5
-                place.plot(*spot, marker="+", markersize=6 + broad, markeredgewidth=broad, color=color)
+                place.mark(*spot, marker="+", markersize=6 + broad, markeredgewidth=broad, color=color)
 
     return draw

@@ -12,6 +12,7 @@ import numpy as np
 from rtviz.drawing import resample
 from rtviz.errors import SettingsError
 from rtviz.figures.layout import LINE, SMALL, Page, text_length, wrapped
+from rtviz.figures.place import Place
 from rtviz.frame import Floats, Frame
 from rtviz.settings import Settings
 
@@ -63,12 +64,12 @@ class Colors:
             spread = (values - low) / max(high - low, 1e-4 * abs(high), 1e-12)
         return np.asarray(spread**self._gamma, np.float32)
 
-    def drawer(self, values: Floats, frame: Frame, size: tuple[float, float]) -> Callable[[Axes], None]:
+    def drawer(self, values: Floats, frame: Frame, size: tuple[float, float]) -> Callable[[Place], None]:
         """Returns a function that draws a map on a tile of this (height, width), in inches."""
 
-        def draw(place: Axes) -> None:
+        def draw(place: Place) -> None:
             drawn = self._pixels(self.values(values), frame, size)
-            place.imshow(drawn, cmap=self.settings.colormap, vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+            place.picture(drawn, cmap=self.settings.colormap, interpolation="nearest")
 
         return draw
 
@@ -143,12 +144,12 @@ def _bar(page: Page, left: float, room: float, colormap: str, marks: dict[float,
         return
     length, high = min(1.5, room), 0.07
 
-    def draw(place: Axes) -> None:
-        place.imshow(np.linspace(0, 1, 256)[None], cmap=colormap, aspect="auto", extent=(0, 1, 0, 1))
-        place.set(yticks=[], xticks=list(marks), xticklabels=list(marks.values()))
+    def draw(axes: Axes) -> None:
+        axes.imshow(np.linspace(0, 1, 256)[None], cmap=colormap, aspect="auto", extent=(0, 1, 0, 1))
+        axes.set(yticks=[], xticks=list(marks), xticklabels=list(marks.values()))
 
     inset = max(map(text_length, marks.values())) / 2  # the outermost words stand out by half
-    page.tile(left + inset, (high, length - 2 * inset), draw)
+    page.axes(left + inset, (high, length - 2 * inset), draw)
     beside = left + length + 0.04 + inset
     if page.labels and room - (beside - left) >= 1.0:
         lines = wrapped(words, room - (beside - left))

@@ -15,6 +15,7 @@ from rtviz.drawing import palette
 from rtviz.engine.drawing import draw
 from rtviz.errors import SettingsError
 from rtviz.figures.layout import EDGE, Page, Tile, fitting_tiles, picture, rows_of_tiles
+from rtviz.figures.place import Place
 from rtviz.figures.rows import query_words
 from rtviz.figures.scale import Colors, Ramp, Scale, colors_of
 from rtviz.figures.style import style
@@ -26,10 +27,9 @@ from rtviz.views.selection import check_head, fuse, layer_of
 from rtviz.words import counted
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_Draw = Callable[["Axes"], None]
+_Draw = Callable[[Place], None]
 _Size = tuple[float, float]
 
 
@@ -88,7 +88,7 @@ def _norms(frame: Frame, maps: Maps, settings: Settings, scale: Scale) -> _Shown
         f"{counted(int(marked.sum()), 'outlier')}, outlined, up to {norms.max():.3g}" if marked.any() else "no outlier"
     )
     note = "; ".join([f"Median {np.median(norms):.3g}", found, *beside]) + "."
-    tile = lambda size: _outlined(ramp.drawer(norms, frame, size), np.argwhere(marked), norms.shape)  # noqa: E731
+    tile = lambda size: _outlined(ramp.drawer(norms, frame, size), np.argwhere(marked), maps.grid)  # noqa: E731
     return _Shown(f"after layer {layer}", [(("token norms", "norms"), tile)], ramp, note)
 
 
@@ -185,24 +185,15 @@ def _map(colors: Colors | Ramp, values: Floats, frame: Frame) -> Callable[[_Size
     return lambda size: colors.drawer(values, frame, size)
 
 
-def _extent(place: Axes) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top of what a tile shows, in its own units."""
-    return (*place.get_xlim(), *place.get_ylim())
-
-
-def _outlined(draw_map: _Draw, patches: Iterable[Any], grid: tuple[int, ...]) -> _Draw:
+def _outlined(draw_map: _Draw, patches: Iterable[Any], grid: tuple[int, int]) -> _Draw:
     """A map with a box round these (row, column) patches."""
 
-    def draw_all(place: Axes) -> None:
-        from matplotlib.patches import Rectangle
-
+    def draw_all(place: Place) -> None:
         draw_map(place)
-        left, right, bottom, top = _extent(place)
-        wide, high = (right - left) / grid[1], (bottom - top) / grid[0]
         for row, column in patches:
-            corner = left + column * wide, top + row * high
+            (left, top), (right, bottom) = (place.in_grid(grid, row + one, column + one) for one in (0, 1))
             color = np.asarray(palette.ACCENT) / 255
-            place.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=color, linewidth=0.8))
+            place.box(left, top, right - left, bottom - top, edgecolor=color, linewidth=0.8)
 
     return draw_all
 
@@ -210,18 +201,15 @@ def _outlined(draw_map: _Draw, patches: Iterable[Any], grid: tuple[int, ...]) ->
 def _matched(draw_map: _Draw, found: Sequence[tuple[Match, palette.Color]], grid: tuple[int, int]) -> _Draw:
     """A map with each match and its similarity."""
 
-    def draw_all(place: Axes) -> None:
+    def draw_all(place: Place) -> None:
         draw_map(place)
-        left, right, bottom, top = _extent(place)
         for match, color in found:
-            x = left + (match.column + 0.5) / grid[1] * (right - left)
-            y = top + (match.row + 0.5) / grid[0] * (bottom - top)
+            x, y = place.in_grid(grid, match.row + 0.5, match.column + 0.5)
             shade = np.asarray(color) / 255
             for edge, thick in (((0, 0, 0), 2.4), (shade, 1.2)):
-                place.plot(x, y, "o", markersize=7, fillstyle="none", markeredgewidth=thick, color=edge)
+                place.mark(x, y, marker="o", markersize=7, fillstyle="none", markeredgewidth=thick, color=edge)
             ground = {"facecolor": "black", "linewidth": 0, "alpha": 0.7, "pad": 1}  # an outline would make text paths
-            how: Any = {"textcoords": "offset points", "ha": "center", "color": "white", "bbox": ground}
-            place.annotate(f"{match.score:.2f}", (x, y), (0, 6), **how)
+            place.words(f"{match.score:.2f}", x, y, 6, ha="center", color="white", bbox=ground)
 
     return draw_all
 
@@ -229,17 +217,14 @@ def _matched(draw_map: _Draw, found: Sequence[tuple[Match, palette.Color]], grid
 def _marked(pixels: Pixels, mark: Mark, color: palette.Color) -> _Draw:
     """A reference picture, as it is, with its mark."""
 
-    def draw_all(place: Axes) -> None:
-        from matplotlib.patches import Rectangle
-
+    def draw_all(place: Place) -> None:
         height, width = pixels.shape[:2]
-        place.imshow(pixels, aspect="equal")
+        place.picture(pixels, whole=True)
         left, top, shade = mark.x * width - 0.5, mark.y * height - 0.5, np.asarray(color) / 255
         if mark.width:
-            size = mark.width * width, mark.height * height
-            place.add_patch(Rectangle((left, top), *size, fill=False, edgecolor=shade, linewidth=1.2))
+            place.box(left, top, mark.width * width, mark.height * height, edgecolor=shade, linewidth=1.2)
         else:
-            place.plot(left, top, marker="+", markersize=8, markeredgewidth=1.2, color=shade)
+            place.mark(left, top, marker="+", markersize=8, markeredgewidth=1.2, color=shade)
 
     return draw_all
 

@@ -89,7 +89,9 @@ class Compiled:
         given = probed.extent.example(x.detach().float().cpu())
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about sizes, which are fixed here on purpose
-            traced = torch.jit.trace(probed, given, check_trace=False)
+            # As a function, whose weights become constants: each module would be made a module of TorchScript first,
+            # which takes longer than all the rest.
+            traced = torch.jit.trace(lambda *tensors: probed(*tensors), given, check_trace=False)
             # What convert_model does too, which besides reports to a server that a model was converted.
             frontend = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(traced)  # must live as long as it is read from

@@ -13,8 +13,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 from PyQt5.QtCore import QEvent, QPointF, Qt
-from PyQt5.QtGui import QKeyEvent, QMouseEvent
+from PyQt5.QtGui import QIcon, QKeyEvent, QMouseEvent
 from PyQt5.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from rtviz import views
 from rtviz.app import why_not
@@ -25,7 +26,7 @@ from rtviz.app.keys import ACTIONS, Bindings, names_of, plain, pretty
 from rtviz.app.pointing import spot_at
 from rtviz.app.readouts import readings
 from rtviz.app.remembered import Remembered, apply_preset
-from rtviz.app.theme import THEMES, Theme
+from rtviz.app.theme import THEMES, Theme, icon
 from rtviz.app.timeline import Timeline
 from rtviz.errors import OutputUnwritable, SettingsError
 from rtviz.frame import Frame, Maps, Result
@@ -424,6 +425,24 @@ def test_a_file_plays_and_a_camera_is_live(kind: str, said: str) -> None:
     info = SourceInfo("it", kind, (36, 64), 30.0, None, None, live=kind not in ("video", "scene"))
     shown = readings(LiveStatus("live", source_info=info, camera_fps=29.9))
     assert (shown["source"], shown["input"]) == (said, "29.9 fps")
+
+
+@pytest.mark.parametrize("state", ["live", "paused", "ended"])
+def test_one_picture_is_called_that(state: str) -> None:
+    info = SourceInfo("it", "pictures", (36, 64), None, None, 1, live=False)
+    assert readings(LiveStatus(state, source_info=info))["source"] == "picture"
+    assert readings(LiveStatus("failed", source_info=info))["source"] == "failed"
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_an_icon_that_cannot_be_pressed_is_fainter(qtbot: QtBot, theme: Theme) -> None:
+    shown = icon("pause", theme)
+    strength = []
+    for mode in (QIcon.Normal, QIcon.Disabled):
+        image = shown.pixmap(48, 48, mode, QIcon.Off).toImage()
+        colors = (image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height()))
+        strength.append(max(color.alpha() for color in colors))
+    assert strength[1] < 0.6 * strength[0]
 
 
 # --- no window -------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from windows import Make, wait
 from rtviz.app.dropping import worded
 from rtviz.app.file_filters import SUFFIXES
 from rtviz.app.window import Window
+from rtviz.errors import SourceMissing
 from rtviz.settings import Settings
 from rtviz.sources.pages import pages_of, places_of
 
@@ -126,6 +127,26 @@ def test_several_videos_are_a_playlist(make: Make, qtbot: QtBot, way: str) -> No
     shown(2)
     wait(qtbot, lambda: window.session.status().source_state == "ended")
     assert window.session.status().place == places[2]
+
+
+def test_a_drop_that_cannot_be_opened_leaves_the_playlist(make: Make, qtbot: QtBot) -> None:
+    source = Recording([number / 30 for number in range(90)], (120, 160))
+
+    def watch(place: str, **part: float) -> object:
+        if place == "/clips/broken.mp4":
+            raise SourceMissing("it is broken")
+        return source.open(place, **part)
+
+    window = make(open_source=watch)
+    drop(window, urls("/clips/a.mp4", "/clips/b.mp4"))
+    wait(qtbot, lambda: "1 / 2" in window.header.title.text())
+    drop(window, urls("/clips/broken.mp4"))
+    wait(qtbot, lambda: any(card.matter == "attempt" for card in window.messages.shown))
+    window.refresh()
+    assert "1 / 2" in window.header.title.text()
+    qtbot.keyClick(window.canvas, Qt.Key_PageDown, Qt.ControlModifier)
+    wait(qtbot, lambda: window.session.status().place == "/clips/b.mp4")
+    wait(qtbot, lambda: "2 / 2" in window.header.title.text())
 
 
 def test_a_clip_that_is_looped_is_followed_by_no_other(make: Make, qtbot: QtBot) -> None:

@@ -20,7 +20,7 @@ from rtviz.app.keys import ACTIONS
 from rtviz.app.theme import DARK
 from rtviz.app.window import Window
 from rtviz.engine.references import read
-from rtviz.errors import RtvizError, SourceMissing
+from rtviz.errors import RtvizError, SourceMissing, WeightsMissing
 from rtviz.settings import Settings
 from rtviz.sources import Source
 from rtviz.sources.faulty import Fault, FaultyCamera
@@ -67,6 +67,20 @@ def test_a_model_that_could_not_be_loaded_is_tried_again(make: Make, qtbot: QtBo
     wait(qtbot, lambda: window.session.status().model_state == "failed")
     wait(qtbot, lambda: window.canvas.result is not None and window.canvas.result.maps is not None)
     wait(qtbot, lambda: not window.messages.shown)
+
+
+def test_that_another_model_had_to_be_taken_does_not_lie_on_the_picture_for_ever(make: Make, qtbot: QtBot) -> None:
+    def load(settings: Settings, progress: object) -> Engine:
+        if settings.model:
+            raise WeightsMissing("its weights are not here")
+        return Engine()
+
+    window = make(GREY.replace(model="wanted"), kiosk=True, load_engine=load)
+    wait(qtbot, lambda: any("not here" in card.sentence for card in window.messages.shown))
+    assert window.stand is not None
+    window.stand.said_seconds = 0.0
+    wait(qtbot, lambda: not window.messages.shown)
+    assert window.session.status().model_sentence
 
 
 def test_a_camera_that_is_pulled_and_a_pass_that_fails_are_survived(make: Make, qtbot: QtBot) -> None:

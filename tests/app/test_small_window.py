@@ -121,6 +121,25 @@ def test_cards_are_whole_at_any_size(qapp: QApplication, qtbot: QtBot, size: tup
     assert asked == [command for card in _CARDS for _, command in card.offers]
 
 
+def test_a_card_grows_with_what_it_says(qapp: QApplication, qtbot: QtBot) -> None:
+    dress(qapp, DARK)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    parent.resize(700, 400)
+    messages = Messages(parent)
+    parent.show()
+    heights = []
+    for text in ("short.", _PATH * 2, "short."):
+        messages.show_cards([Card("written", "good", "saved", text, None, _OFFERS[:2])])
+        qapp.processEvents()
+        (sentence,) = messages.findChildren(QTextEdit)
+        end = QTextCursor(sentence.document())
+        end.movePosition(QTextCursor.End)
+        assert sentence.rect().contains(sentence.cursorRect(end).center()), "the sentence's end is seen"
+        heights.append(messages.height())
+    assert heights[0] == heights[2] < heights[1]
+
+
 # --- the panels ------------------------------------------------------------------------------------------------------
 
 

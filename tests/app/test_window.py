@@ -1225,6 +1225,22 @@ def test_a_folder_shows_a_strip_of_its_pages_and_a_click_or_key_turns_them(
     wait(qtbot, lambda: not window.pages.isVisible())
 
 
+def test_a_single_picture_has_no_controls_of_time(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), "red").save(tmp_path / "red.png")
+    window = make()
+    controls = [window.transport.timeline, window.transport.loop]
+    assert all(control.isEnabled() for control in controls)
+    clip = window.transport.time.text()
+    window = make(place=str(tmp_path / "red.png"), open_source=open_source)
+    transport = window.transport
+    wait(qtbot, lambda: transport.time.text() == "one picture")
+    enabled = {one.accessibleName() for one in transport.findChildren(QAbstractButton) if one.isEnabled()}
+    assert enabled <= {"render", "live"}
+    assert not transport.timeline.isEnabled()
+    assert transport.frame.text() == ""
+    assert "/" in clip
+
+
 def test_a_document_is_named_once(make: Make, qtbot: QtBot, tmp_path: Path) -> None:
     page = Image.new("L", (60, 40))
     page.save(tmp_path / "scan.tif", save_all=True, append_images=[page])

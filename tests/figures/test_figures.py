@@ -15,6 +15,9 @@ import pytest
 from command_line import Command, in_process
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import BboxImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
@@ -35,8 +38,12 @@ def maps_of(layers: int, heads: int, seed: int = 0) -> Maps:
 
 
 def tiles(figure: Figure) -> list[Any]:
-    """The places of pictures, in the order in which they were put there; the colour bar is none."""
-    return [axes for axes in figure.axes if axes.images and not axes.get_xticks().size]
+    """The pictures, in the order in which they were put there; the colour bar is none."""
+    return marks(figure, BboxImage)
+
+
+def marks(figure: Figure, kind: type) -> list[Any]:
+    return [artist for artist in figure.artists if isinstance(artist, kind)]
 
 
 def pixels_of(figure: Figure) -> list[Pixels]:
@@ -52,7 +59,7 @@ def pixels_of(figure: Figure) -> list[Pixels]:
             round((1 - box.y1) * height) + edge : round((1 - box.y0) * height) - edge,
             round(box.x0 * width) + edge : round(box.x1 * width) - edge,
         ]
-        for box in (axes.get_position() for axes in tiles(figure))
+        for box in (tile.get_window_extent().transformed(figure.transFigure.inverted()) for tile in tiles(figure))
     ]
 
 
@@ -140,8 +147,8 @@ def test_figures_say_what_they_show() -> None:
         assert {"input", *(["head 3"] if draw is figures.heads else ["3", "layer", "head"])} <= set(said)
     assert any(text.startswith("layer 1;") for text in words(figures.heads(PIXELS, maps, Settings(layer=-2))))
     for figure in (figures.heads(PIXELS, maps), figures.layers_by_heads(PIXELS, maps)):
-        np.testing.assert_array_equal(np.asarray(tiles(figure)[0].images[0].get_array()), PIXELS)
-        marked = [line.get_xydata()[0] for line in tiles(figure)[0].lines]
+        np.testing.assert_array_equal(np.asarray(tiles(figure)[0].get_array()), PIXELS)
+        marked = [line.get_xydata()[0] for line in marks(figure, Line2D)]
         np.testing.assert_allclose(marked, [[0.25 * 80 - 0.5, 0.5 * 60 - 0.5]] * 2)
     with pytest.raises(SettingsError, match="layer"):
         figures.heads(PIXELS, maps, Settings(layer=3))
@@ -199,7 +206,7 @@ def test_masks_of_several_heads_do_not_lie_over_each_other() -> None:
     maps = spots(np.s_[1:5, 1:5], np.s_[2:4, 2:4], heads=2)
     figure = figures.heads(np.full((60, 80, 3), 90, np.uint8), maps, Settings(upsampling="nearest", threshold=0.9))
     picture = at_centres(pixels_of(figure)[-1], (6, 8)).astype(int)
-    frames = [axes.spines["left"].get_edgecolor()[:3] for axes in tiles(figure)[1:3]]
+    frames = [frame.get_edgecolor()[:3] for frame in marks(figure, Rectangle)]
     outer, inner = (255 * np.array(color) for color in frames)
     for place, color, other in (((1, 2), outer, inner), ((2, 2), inner, outer)):  # as the smaller one attends more
         hue = picture[place] - picture[place].mean()
@@ -250,7 +257,7 @@ def test_a_model_without_heads_shows_its_stages_where_heads_would_be_and_says_so
     ordered = np.sort(held.ravel())[::-1]
     least = ordered[np.searchsorted(np.cumsum(ordered), 0.6 * ordered.sum())]
     inside = np.kron(held >= least, np.ones((10, 10), bool))
-    changed = np.asarray(tiles(figure)[7].images[0].get_array()).astype(int)
+    changed = np.asarray(tiles(figure)[7].get_array()).astype(int)
     assert (changed[inside].mean(axis=0)[1] > changed[~inside].mean(axis=0)[1]).all()  # turquoise, and dimmed
 
 
@@ -284,7 +291,7 @@ def test_nothing_is_cut_off_or_runs_into_another_at_any_width(draw: str, size: t
     boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
     (scale,) = [axes for axes in figure.axes if axes.get_xticks().size]
     boxes += [label.get_window_extent(renderer) for label in scale.get_xticklabels()]
-    pictures = [axes.get_window_extent(renderer) for axes in figure.axes]
+    pictures = [one.get_window_extent(renderer) for one in (*tiles(figure), scale)]
     for box in (*boxes, *pictures):
         assert box.x0 >= -1
         assert box.y0 >= -1
@@ -541,8 +548,8 @@ def test_norms_have_their_values_on_the_bar_and_a_box_round_the_outlier() -> Non
     _, shown = tiles(figure)
     usual = np.delete(maps.norms[1].ravel(), 2 * 8 + 3)
     exact = np.clip((maps.norms[1] - usual.min()) / (usual.max() - usual.min()), 0, 1)
-    np.testing.assert_allclose(np.asarray(shown.images[0].get_array()) / 255, exact, atol=0.003)
-    (box,) = shown.patches
+    np.testing.assert_allclose(np.asarray(shown.get_array()) / 255, exact, atol=0.003)
+    (box,) = marks(figure, Rectangle)
     assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == pytest.approx((2.5, 1.5, 1, 1))
     (bar,) = [axes for axes in figure.axes if axes.get_xticks().size]
     places = [float(label.get_text()) for label in bar.get_xticklabels()]
@@ -558,8 +565,8 @@ def test_both_directions_share_a_scale_and_one_may_stand_alone() -> None:
     figure = figures.one_view(Frame(PIXELS), maps, settings)
     _, row, column = tiles(figure)
     means = [one / one.mean() for one in (maps.attention[0, 1], np.asarray(maps.columns)[0, 1])]
-    for axes, exact in zip((row, column), means, strict=True):
-        found = np.asarray(axes.images[0].get_array(), float).ravel()
+    for tile, exact in zip((row, column), means, strict=True):
+        found = np.asarray(tile.get_array(), float).ravel()
         assert np.corrcoef(found**2, exact.ravel())[0, 1] > 0.999, "the root of multiples of the mean"
     assert len(tiles(figures.one_view(Frame(PIXELS), maps, settings.replace(direction="from")))) == 2
 
@@ -570,7 +577,7 @@ def test_a_component_is_that_of_the_svd_with_its_share() -> None:
     _, values, vectors = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     settings = Settings(view="pca", pca_component=2, upsampling="nearest")
     figure = figures.one_view(Frame(PIXELS), maps, settings)
-    drawn = np.asarray(tiles(figure)[1].images[0].get_array(), float).ravel()
+    drawn = np.asarray(tiles(figure)[1].get_array(), float).ravel()
     assert abs(np.corrcoef(drawn, (rows - rows.mean(axis=0)) @ vectors[1])[0, 1]) > 0.99
     assert f"{100 * values[1] ** 2 / (values**2).sum():.1f} % of the patches' variance" in " ".join(words(figure))
     assert len(tiles(figures.one_view(Frame(PIXELS), maps, settings.replace(pca_component=0)))) == 3
