@@ -436,7 +436,8 @@ class Canvas(QWidget):
         self._paint_hud(painter, rect)
         self._paint_toast(painter, rect)
         if self.recording:
-            self._paint_recording(painter, rect)
+            top = rect.y() + self._titles(rect) + self.height() * 0.025
+            canvas_parts.paint_recording(painter, self, self.recording, rect.right(), top)
         if self._reached_by_tab:
             painter.setBrush(Qt.NoBrush)
             painter.setPen(QPen(self.accent, 3))
@@ -539,6 +540,12 @@ class Canvas(QWidget):
             painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing)
 
+    def _titles(self, rect: QRectF) -> float:
+        """How many pixels at the top of the picture the titles of its panes take."""
+        if self.result is None or not self.result.panes or self._wipes_panes:
+            return 0.0
+        return self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
+
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
 
@@ -546,11 +553,8 @@ class Canvas(QWidget):
         several models' pictures.
         """
         margin = self.height() * 0.025
-        titles = 0.0
-        if self.result is not None and self.result.panes:
-            titles = self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
         said = markup_painter.corner(self.result, self.height()) if self.result is not None else 0.0
-        top = max(rect.y() + max(titles, said), float(self.covered)) + margin
+        top = max(rect.y() + max(self._titles(rect), said), float(self.covered)) + margin
         lines = [(line, 20 if place == 0 else 36) for place, line in enumerate(self.hud)]
         for line, share in [*lines, *([(self.awaited, 36)] if self.awaited else [])]:
             size = max(14, round(self.height() / share))
@@ -573,8 +577,9 @@ class Canvas(QWidget):
         pad = font.pixelSize() * 0.6
         box = QRectF(0, 0, bounds.width() + 2.6 * pad, bounds.height() + 1.2 * pad)
         box.moveCenter(QPointF(rect.center().x(), 0))
-        # Above the legend that a view may have drawn.
-        box.moveBottom(min(rect.bottom(), float(self.height())) - self.height() * 0.11)
+        # Above the legend that a view may have drawn, and above the names beside a divider.
+        names = canvas_parts.NAMES if self.wipe is not None and self.can_wipe else 0.0
+        box.moveBottom(min(rect.bottom(), float(self.height())) - max(self.height() * 0.11, names))
         painter.setOpacity(min(1.0, left / _FADE_SECONDS))
         painter.setPen(Qt.NoPen)
         painter.setBrush(QColor(10, 11, 14, 215))
@@ -583,20 +588,6 @@ class Canvas(QWidget):
         painter.setPen(pills.INK)
         painter.drawText(box, int(Qt.AlignCenter | Qt.TextWordWrap), self._toast)
         painter.setOpacity(1.0)
-
-    def _paint_recording(self, painter: QPainter, rect: QRectF) -> None:
-        size = max(14, round(self.height() / 36))
-        font = pills.font(self, size, bold=True)
-        width = QFontMetricsF(font).horizontalAdvance(self.recording) + size * 2.6
-        box = QRectF(rect.right() - width - self.height() * 0.025, rect.y() + self.height() * 0.025, width, size * 1.7)
-        painter.setPen(Qt.NoPen)
-        painter.setBrush(pills.GROUND)
-        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
-        painter.setBrush(_BAD)
-        painter.drawEllipse(QPointF(box.x() + size, box.center().y()), size * 0.36, size * 0.36)
-        painter.setFont(font)
-        painter.setPen(pills.INK)
-        painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
 
 
 def _draw(painter: QPainter, viewport: Viewport, image: QImage, seen: QRectF) -> None:

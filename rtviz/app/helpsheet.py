@@ -18,7 +18,7 @@ _GROUND = QColor(8, 9, 12, 244)
 _INK, _FAINT, _ACCENT = QColor(DARK.ink), QColor(DARK.faint), QColor(DARK.accent)  # in both themes: it is dark
 _READABLE = 12  # pixels; smaller text is spread over pages instead
 _LARGEST = 30
-_LINE, _GAP, _SPACING, _HEADING = 1.72, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
+_LINE, _GAP, _SPACING, _HEADING = 1.6, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
 _FOOT = 2.4  # height of the line below several pages, in text sizes
 
 
@@ -155,7 +155,7 @@ def _cut(groups: Sequence[Group], rows: int) -> list[Column]:
             if left < min(4, len(rest) + 1) and columns[-1]:  # a heading is not left alone
                 columns.append([])
                 left = rows
-            count = max(1, left - 1)
+            count = min(max(1, left - 1), len(rest))
             columns[-1].append((heading, rest[:count]))
             rest, heading = rest[count:], f"{title}, continued"
             left -= count + 2 if not rest else left
