@@ -152,7 +152,7 @@ def _cut(groups: Sequence[Group], rows: float) -> list[Column]:
     for title, lines in groups:
         rest, heading = list(lines), title
         while rest:
-            if left < min(3, len(rest)) + _HEADING and columns[-1]:  # a heading is not left alone
+            if left < min(2, len(rest)) + _HEADING and columns[-1]:  # a heading is not left alone
                 columns.append([])
                 left = rows
             count = min(max(1, int(left - _HEADING)), len(rest))
