@@ -1,5 +1,6 @@
 """For all tests: the cores are shared as in the program, the longest come first, and Ctrl-C means what it means."""
 
+import gc
 import json
 import os
 import signal
@@ -49,6 +50,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes begins at once, so that processes side by side end together."""
     items.sort(key=lambda item: "test_train_embedded" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is not searched for among all that was imported, half a million objects, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # Python looks at every 700 new objects; windows and networks make many
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,7 @@ class Canvas(QWidget):
         self._wiping = False  # its border is being dragged
         self._frame_image: tuple[Result, QImage] | None = None
         self.covered = 0
+        self._scales: list[QRectF] = []  # where what the colours mean is painted
         self.recording = ""
         self.ground, self.accent = QColor(DARK.ground), QColor(DARK.accent)
         self._reached_by_tab = False
@@ -435,7 +436,8 @@ class Canvas(QWidget):
         self._paint_hud(painter, rect)
         self._paint_toast(painter, rect)
         if self.recording:
-            self._paint_recording(painter, rect)
+            top = rect.y() + self._titles(rect) + self.height() * 0.025
+            canvas_parts.paint_recording(painter, self, self.recording, rect.right(), top)
         if self._reached_by_tab:
             painter.setBrush(Qt.NoBrush)
             painter.setPen(QPen(self.accent, 3))
@@ -501,7 +503,7 @@ class Canvas(QWidget):
         scale = found[0].content.width() / (found[0].part.width() * result.overlay.shape[1] * self.zoom.magnification)
         wiped = self.wipe is not None and self.can_wipe and not result.panes
         plain = self.wipe * self.width() if wiped and self.wipe is not None else 0.0
-        markup_painter.paint(
+        self._scales = markup_painter.paint(
             painter, result, found, base, scale, self.height(), self.font(), scales=self.shows_scale, plain=plain
         )
 
@@ -525,7 +527,7 @@ class Canvas(QWidget):
         cell = patch_readout.paint_outline(painter, result, spot, found, one)
         if not self.window().isFullScreen():
             font = pills.font(self, max(12, min(20, round(self.height() / 42))))
-            patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen)
+            patch_readout.paint_words(painter, font, patch_readout.words(result, spot, found), cell, seen, self._scales)
         painter.restore()
 
     def _paint_band(self, painter: QPainter, begun: QPointF, pointer: QPointF) -> None:
@@ -538,6 +540,12 @@ class Canvas(QWidget):
             painter.setBrush(Qt.NoBrush)
         painter.setRenderHint(QPainter.Antialiasing)
 
+    def _titles(self, rect: QRectF) -> float:
+        """How many pixels at the top of the picture the titles of its panes take."""
+        if self.result is None or not self.result.panes or self._wipes_panes:
+            return 0.0
+        return self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
+
     def _paint_hud(self, painter: QPainter, rect: QRectF) -> None:
         """Large enough to be read from the back of a room: the first line is a twentieth of the canvas.
 
@@ -545,11 +553,8 @@ class Canvas(QWidget):
         several models' pictures.
         """
         margin = self.height() * 0.025
-        titles = 0.0
-        if self.result is not None and self.result.panes:
-            titles = self.result.panes[0].box[0] / self.result.overlay.shape[0] * rect.height()
         said = markup_painter.corner(self.result, self.height()) if self.result is not None else 0.0
-        top = max(rect.y() + max(titles, said), float(self.covered)) + margin
+        top = max(rect.y() + max(self._titles(rect), said), float(self.covered)) + margin
         lines = [(line, 20 if place == 0 else 36) for place, line in enumerate(self.hud)]
         for line, share in [*lines, *([(self.awaited, 36)] if self.awaited else [])]:
             size = max(14, round(self.height() / share))
@@ -572,8 +577,9 @@ class Canvas(QWidget):
         pad = font.pixelSize() * 0.6
         box = QRectF(0, 0, bounds.width() + 2.6 * pad, bounds.height() + 1.2 * pad)
         box.moveCenter(QPointF(rect.center().x(), 0))
-        # Above the legend that a view may have drawn.
-        box.moveBottom(min(rect.bottom(), float(self.height())) - self.height() * 0.11)
+        # Above the legend that a view may have drawn, and above the names beside a divider.
+        names = canvas_parts.NAMES if self.wipe is not None and self.can_wipe else 0.0
+        box.moveBottom(min(rect.bottom(), float(self.height())) - max(self.height() * 0.11, names))
         painter.setOpacity(min(1.0, left / _FADE_SECONDS))
         painter.setPen(Qt.NoPen)
         painter.setBrush(QColor(10, 11, 14, 215))
@@ -582,20 +588,6 @@ class Canvas(QWidget):
         painter.setPen(pills.INK)
         painter.drawText(box, int(Qt.AlignCenter | Qt.TextWordWrap), self._toast)
         painter.setOpacity(1.0)
-
-    def _paint_recording(self, painter: QPainter, rect: QRectF) -> None:
-        size = max(14, round(self.height() / 36))
-        font = pills.font(self, size, bold=True)
-        width = QFontMetricsF(font).horizontalAdvance(self.recording) + size * 2.6
-        box = QRectF(rect.right() - width - self.height() * 0.025, rect.y() + self.height() * 0.025, width, size * 1.7)
-        painter.setPen(Qt.NoPen)
-        painter.setBrush(pills.GROUND)
-        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
-        painter.setBrush(_BAD)
-        painter.drawEllipse(QPointF(box.x() + size, box.center().y()), size * 0.36, size * 0.36)
-        painter.setFont(font)
-        painter.setPen(pills.INK)
-        painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), self.recording)
 
 
 def _draw(painter: QPainter, viewport: Viewport, image: QImage, seen: QRectF) -> None:

@@ -1,11 +1,11 @@
-"""Parts of the canvas that are painted from what they are given: the empty canvas, the divider, the overview."""
+"""Parts of the canvas painted from what they are given: the empty one, the divider, the overview, a recording."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt5.QtGui import QColor, QImage, QPainter, QPen
+from PyQt5.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 from PyQt5.QtWidgets import QWidget
 
 from rtviz.app import pills
@@ -14,7 +14,9 @@ from rtviz.app.viewport import Viewport
 
 _FAINT = QColor(176, 179, 186)
 _ACCENT = QColor(DARK.accent)
+_BAD = QColor(DARK.bad)
 _MARGIN = 12.0
+NAMES = 52.0  # pixels that the names beside a divider take at the bottom of the picture
 _LEAST_FOR_OVERVIEW = 300  # pixels of a canvas
 
 
@@ -66,9 +68,25 @@ def paint_divider(painter: QPainter, canvas: QWidget, x: float, room: QRectF, na
     font = pills.font(canvas, 13, bold=True)
     left, right = names
     if left:
-        pills.pill(painter, font, left, x - 14 - pills.extent(font, left).width(), room.bottom() - 44)
+        pills.pill(painter, font, left, x - 14 - pills.extent(font, left).width(), room.bottom() - NAMES + 8)
     if right:
-        pills.pill(painter, font, right, x + 14, room.bottom() - 44)
+        pills.pill(painter, font, right, x + 14, room.bottom() - NAMES + 8)
+
+
+def paint_recording(painter: QPainter, canvas: QWidget, text: str, right: float, top: float) -> None:
+    """A red dot and a text, near the right edge of the picture, from so far down."""
+    size = max(14, round(canvas.height() / 36))
+    font = pills.font(canvas, size, bold=True)
+    width = QFontMetricsF(font).horizontalAdvance(text) + size * 2.6
+    box = QRectF(right - width - canvas.height() * 0.025, top, width, size * 1.7)
+    painter.setPen(Qt.NoPen)
+    painter.setBrush(pills.GROUND)
+    painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
+    painter.setBrush(_BAD)
+    painter.drawEllipse(QPointF(box.x() + size, box.center().y()), size * 0.36, size * 0.36)
+    painter.setFont(font)
+    painter.setPen(pills.INK)
+    painter.drawText(box.adjusted(size * 1.8, 0, 0, 0), int(Qt.AlignLeft | Qt.AlignVCenter), text)
 
 
 def paint_overview(
@@ -115,4 +133,4 @@ def paint_overview(
     pills.pill(painter, font, text, x, bottom - pills.extent(font, text).height())
 
 
-__all__ = ["paint_divider", "paint_overview", "paint_waiting"]
+__all__ = ["NAMES", "paint_divider", "paint_overview", "paint_recording", "paint_waiting"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
@@ -13,7 +13,7 @@ from rtviz.app.shortened import ShortenedLabel
 from rtviz.app.theme import Theme, icon
 
 _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme": "theme", "full_screen": "full_screen"}
-_WIDE = 120  # characters
+_WIDE, _NARROW = 120, 100  # characters
 
 
 class Header(QWidget):
@@ -66,15 +66,29 @@ class Header(QWidget):
         self.help_menu.setAccessibleName("help")
         fill_when_opened(self.help_menu, self._fill_help)
         row.addWidget(self.help_menu)
+        # What is hidden in a bar that is narrower than so many characters.
+        self._gives_way: dict[QWidget, int] = {
+            self.mark: _WIDE,
+            self.tools["theme"]: _NARROW,
+            self.tools["full_screen"]: _NARROW,
+        }
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        # Without what gives way, or a wide window could not be made narrow in one go.
+        hint, row = super().minimumSizeHint(), self.layout()
+        spacing = row.spacing() if row is not None else 0
+        shown = [part for part in self._gives_way if not part.isHidden()]
+        return QSize(hint.width() - sum(part.minimumSizeHint().width() + spacing for part in shown), hint.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """In a narrow window the source's name has the room of the program's, which the window's frame says anyway,
-        and tools stand closer."""
-        wide = self.width() >= _WIDE * self.fontMetrics().averageCharWidth()
-        self.mark.setVisible(wide)
+        and of the tools for how the window looks, which have keys; the others stand closer."""
+        characters = self.width() / self.fontMetrics().averageCharWidth()
+        for part, least in self._gives_way.items():
+            part.setVisible(characters >= least)
         for button in self.tools.values():
-            if button.property("dense") is wide:
-                button.setProperty("dense", not wide)
+            if button.property("dense") is (characters >= _WIDE):
+                button.setProperty("dense", characters < _WIDE)
                 button.setStyleSheet("")  # has the window's style sheet read again
 
     def _fill_help(self, menu: QMenu) -> None:

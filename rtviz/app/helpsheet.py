@@ -18,7 +18,7 @@ _GROUND = QColor(8, 9, 12, 244)
 _INK, _FAINT, _ACCENT = QColor(DARK.ink), QColor(DARK.faint), QColor(DARK.accent)  # in both themes: it is dark
 _READABLE = 12  # pixels; smaller text is spread over pages instead
 _LARGEST = 30
-_LINE, _GAP, _SPACING, _HEADING = 1.72, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
+_LINE, _GAP, _SPACING, _HEADING = 1.55, 1.1, 2.0, 1.12  # in sizes of the text, the heading's in lines
 _FOOT = 2.4  # height of the line below several pages, in text sizes
 
 
@@ -119,7 +119,7 @@ def laid_out(rect: QRect, groups: Sequence[Group], font: QFont) -> tuple[int, li
     size = _READABLE
     rows = (rect.height() - (1 + _FOOT) * size) / (size * _LINE)
     pages: list[Page] = []
-    for column in _cut(groups, max(2, int(rows))):
+    for column in _cut(groups, max(2.0, rows)):
         if pages and _width([*pages[-1], column], _fonts(font, size), size) + 2 * size <= rect.width():
             pages[-1].append(column)
         else:
@@ -145,20 +145,20 @@ def _split(groups: Sequence[Group], count: int) -> Page:
         limit += 1
 
 
-def _cut(groups: Sequence[Group], rows: int) -> list[Column]:
+def _cut(groups: Sequence[Group], rows: float) -> list[Column]:
     """Groups in order, in columns of so many rows; what has no room in one goes on in the next."""
     columns: list[Column] = [[]]
     left = rows
     for title, lines in groups:
         rest, heading = list(lines), title
         while rest:
-            if left < min(4, len(rest) + 1) and columns[-1]:  # a heading is not left alone
+            if left < min(2, len(rest)) + _HEADING and columns[-1]:  # a heading is not left alone
                 columns.append([])
                 left = rows
-            count = max(1, left - 1)
+            count = min(max(1, int(left - _HEADING)), len(rest))
             columns[-1].append((heading, rest[:count]))
             rest, heading = rest[count:], f"{title}, continued"
-            left -= count + 2 if not rest else left
+            left -= left if rest else _HEADING + count + _GAP / _LINE
     return [column for column in columns if column]
 
 

@@ -33,8 +33,8 @@ def paint(
     *,
     scales: bool = True,
     plain: float = 0.0,
-) -> None:
-    """Paint what is written and marked on a result.
+) -> list[QRectF]:
+    """Paint what is written and marked on a result; returns where what the colours mean was painted, on the canvas.
 
     Args:
         viewports: of its parts that are zoomed by themselves.
@@ -46,6 +46,7 @@ def paint(
     """
     tall, broad = result.overlay.shape[:2]
     largest = _LARGEST * max(1.0, height / _LARGE_CANVAS)
+    painted: list[QRectF] = []
     for one in result.annotations:
         place = _extent(one)
         middle = QPointF((place[1] + place[3] / 2) / broad, (place[0] + place[2] / 2) / tall)
@@ -71,7 +72,9 @@ def paint(
             _sign(painter, box, one, min(max(one.radius * scale, 7.0), 11.0))
         elif isinstance(one, Scale):
             if scales:
-                _scale(painter, box.intersected(seen), one, font)
+                whole = viewport.content.intersected(viewport.room)
+                at_left = viewport.window.right() < viewport.room.right()  # the left one of two over each other
+                painted.append(_scale(painter, box.intersected(seen), whole, one, font, at_left=at_left))
         elif one.radius is None:
             if seen.contains(box.center()):
                 _note(painter, one, box, scale, font)
@@ -82,6 +85,7 @@ def paint(
             if each * one.letters >= _READABLE:
                 _note(painter, one, region, each, font)
         painter.restore()
+    return painted
 
 
 def corner(result: Result, height: float) -> float:
@@ -147,12 +151,16 @@ def _sign(painter: QPainter, box: QRectF, sign: Sign, radius: float) -> None:
     painter.setOpacity(1.0)
 
 
-def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None:
-    """A bar of the colours at the right edge of a rectangle, with what its ends and its middle mean."""
+def _scale(painter: QPainter, region: QRectF, whole: QRectF, scale: Scale, font: QFont, *, at_left: bool) -> QRectF:
+    """A bar of the colours at the left or right edge of a rectangle, with what its ends mean; returns its place.
+
+    Args:
+        region: what is seen of the picture.
+        whole: what would be seen of it if no other one lay over it.
+    """
     tall = min(150.0, region.height() * 0.35)
-    if tall < _LEAST_SCALE or region.width() < 5 * _LEAST_SCALE:  # it would hide too much of it
-        return
-    bar = QRectF(region.right() - 24, region.center().y() - tall / 2, 10, tall)
+    if tall < _LEAST_SCALE or whole.width() < 5 * _LEAST_SCALE:  # it would hide too much of it
+        return QRectF()
     ticks = [
         (share, f"{scale.low + (scale.high - scale.low) * share ** (1 / scale.gamma):.1f}") for share in (0.0, 0.5, 1.0)
     ]
@@ -161,17 +169,23 @@ def _scale(painter: QPainter, region: QRectF, scale: Scale, font: QFont) -> None
     metrics = QFontMetricsF(small)
     unit = "× uniform"
     broad = max(metrics.horizontalAdvance(unit), 30 + max(metrics.horizontalAdvance(text) for _, text in ticks))
+    ground = QRectF(0, region.center().y() - tall / 2 - 30, broad + 14, tall + 42)
+    if ground.width() + 8 > region.width():
+        return QRectF()
+    ground.moveLeft(region.left() + 4 if at_left else region.right() - 4 - ground.width())
+    bar = QRectF(ground.right() - 20, ground.top() + 30, 10, tall)
     painter.setPen(Qt.NoPen)
     painter.setBrush(_GROUND)
-    painter.drawRoundedRect(QRectF(region.right() - broad - 18, bar.top() - 30, broad + 14, tall + 42), 6, 6)
+    painter.drawRoundedRect(ground, 6, 6)
     colors = _gradient(scale.colormap)
     painter.drawImage(bar, colors)
     painter.setFont(small)
     painter.setPen(QColor(244, 244, 240))
-    painter.drawText(QRectF(region.right() - broad - 11, bar.top() - 27, broad, 16), Qt.AlignRight, unit)
+    painter.drawText(QRectF(ground.left() + 7, bar.top() - 27, broad, 16), Qt.AlignRight, unit)
     for share, text in ticks:
         y = bar.bottom() - share * tall
         painter.drawText(QRectF(bar.left() - 66, y - 8, 60, 16), int(Qt.AlignRight | Qt.AlignVCenter), text)
+    return ground
 
 
 @lru_cache(maxsize=16)

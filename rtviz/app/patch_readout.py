@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from PyQt5.QtCore import QLineF, QRectF, Qt
 from PyQt5.QtGui import QColor, QFont, QPainter, QPen
@@ -62,18 +63,32 @@ def paint_outline(painter: QPainter, result: Result, spot: Spot, found: Hover, v
     return cell
 
 
-def paint_words(painter: QPainter, font: QFont, text: str, cell: QRectF, window: QRectF) -> None:
-    """Write a text beside a patch, inside a window, so that it covers neither the patch nor a title above."""
+def paint_words(
+    painter: QPainter, font: QFont, text: str, cell: QRectF, window: QRectF, taken: Sequence[QRectF] = ()
+) -> None:
+    """Write a text beside a patch, inside a window, so that it covers neither the patch nor a title above.
+
+    Args:
+        taken: what it is not to cover either, where there is room elsewhere.
+    """
     size = pills.extent(font, text)
-    x = cell.right() + 10
-    if x + size.width() > window.right() - 6:
-        x = cell.left() - 10 - size.width()
-    y = cell.top() - size.height() * 0.25
-    if x < window.left() + 6:  # beside neither side: above or below
+
+    def inside(y: float) -> float:
+        return min(max(y, window.top() + 6), window.bottom() - 6 - size.height())
+
+    y = inside(cell.top() - size.height() * 0.25)
+    for x in (cell.right() + 10, cell.left() - 10 - size.width()):
+        box = QRectF(x, y, size.width(), size.height())
+        if box.left() >= window.left() + 6 and box.right() <= window.right() - 6 and not _meets(box, taken):
+            break
+    else:  # beside neither side: above or below
         x = min(max(window.left() + 6, cell.left()), max(window.left() + 6, window.right() - 6 - size.width()))
         y = cell.top() - 8 - size.height() if cell.top() - 14 - size.height() > window.top() else cell.bottom() + 8
-    y = min(max(y, window.top() + 6), window.bottom() - 6 - size.height())
-    pills.pill(painter, font, text, x, y)
+    pills.pill(painter, font, text, x, inside(y))
+
+
+def _meets(box: QRectF, taken: Sequence[QRectF]) -> bool:
+    return any(box.intersects(one) for one in taken)
 
 
 def patch_side(result: Result, viewport: Viewport) -> float:

@@ -284,6 +284,9 @@ class HeadStrip(Tiles):
         )
 
 
+_LEAST_COLUMN = 60  # pixels, with which a number of two digits has room beside the slider
+
+
 class LayerColumn(QWidget):
     """The chosen head in every layer, the last layer on top, and a slider beside it; of a convolutional network, what
     each stage responds to."""
@@ -322,7 +325,7 @@ class LayerColumn(QWidget):
         """As wide as a dozen tiles at this height of the window: the picture beside them must not move when another
         model with more layers, or with stages, gets the focus."""
         tile = (height - 60) / 12 - 6
-        self.setFixedWidth(round(min(max(76, tile * 4 / 3 + 30), 0.16 * height)))
+        self.setFixedWidth(max(_LEAST_COLUMN, round(min(max(76, tile * 4 / 3 + 30), 0.16 * height))))
 
     def _slid(self, layer: int) -> None:
         if layer != self.tiles.chosen:

@@ -11,8 +11,8 @@ from rtviz.app.theme import DARK, Theme, icon
 from rtviz.app.timeline import Timeline
 from rtviz.live.session import LiveStatus
 
-_NARROW = 640  # pixels: a narrower row shows the timeline rather than frame number, speed and loop
-
+# Pixels: a narrower row shows the timeline rather than frame number, speed and loop; or than what keys do as well.
+_NARROW, _VERY_NARROW = 640, 350
 
 _UNSEEKABLE = "Not seekable; its last seconds:"
 
@@ -70,14 +70,19 @@ class Transport(QWidget):
         self.speed.setToolTip("Playback speed")
         row.addWidget(self.speed)
         row.addWidget(faster)
-        self._less: tuple[QWidget, ...] = (self.frame, slower, self.speed, faster)  # what gives way to the timeline
         self.loop = self._button("loop")
         self.loop.setCheckable(True)
         row.addWidget(self.loop)
-        self._less = (*self._less, self.loop)
         self.render_button = self._button("render")
-        self.render_button.setVisible(bool(bindings.keys_of("render")))  # not for visitors
         row.addWidget(self.render_button)
+        # What gives way to the timeline in a row that is narrower than so many pixels.
+        self._gives_way: dict[QWidget, int] = dict.fromkeys(
+            (self.frame, slower, self.speed, faster, self.loop), _NARROW
+        )
+        self._gives_way |= {self._icons[name]: _VERY_NARROW for name in ("step_back", "step_on", "rewind", "render")}
+        if not bindings.keys_of("render"):  # not for visitors
+            self.render_button.hide()
+            del self._gives_way[self.render_button]
         time = [self._icons[name] for name in ("step_back", "pause", "step_on", "rewind")]
         self._of_time = (*time, self.timeline, slower, self.speed, faster, self.loop)  # what a picture has no use for
         self._past = True
@@ -89,14 +94,14 @@ class Transport(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         # Without what gives way, or a wide window could not be made narrow again.
         hint, row = super().minimumSizeHint(), self.layout()
-        shown = [part for part in self._less if not part.isHidden()]
+        shown = [part for part in self._gives_way if not part.isHidden()]
         spacing = row.spacing() if row is not None else 0
         width = sum(max(part.minimumWidth(), part.minimumSizeHint().width()) + spacing for part in shown)
         return QSize(hint.width() - width, hint.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        for part in self._less:
-            part.setVisible(self.width() >= _NARROW)
+        for part, least in self._gives_way.items():
+            part.setVisible(self.width() >= least)
 
     def _button(self, action: str, text: str = "") -> QToolButton:
         button = QToolButton()

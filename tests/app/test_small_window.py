@@ -10,9 +10,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 from live_fakes import Recording
-from PyQt5.QtCore import QPoint, QRect, Qt
-from PyQt5.QtGui import QTextCursor
-from PyQt5.QtWidgets import QApplication, QFrame, QPushButton, QTextEdit, QWidget
+from PyQt5.QtCore import QPoint, QRect, QSize, Qt
+from PyQt5.QtGui import QColor, QImage, QTextCursor
+from PyQt5.QtWidgets import QApplication, QFrame, QPushButton, QTextEdit, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 from windows import Make, wait
 
@@ -20,6 +20,7 @@ from rtviz.app.cards import Card
 from rtviz.app.controls import Control
 from rtviz.app.messages import Messages
 from rtviz.app.theme import DARK, dress
+from rtviz.app.thumbnails import LayerColumn
 from rtviz.app.window_size import WindowSize
 
 pytestmark = pytest.mark.gui
@@ -190,6 +191,46 @@ class _Named(Recording):
         source = super().open(place, start=start)
         source.info = replace(source.info, name=self.name)
         return source
+
+
+def test_the_window_fits_on_640_pixels_and_keeps_what_has_no_other_place(make: Make, qtbot: QtBot) -> None:
+    window = make()
+    window.resize(1366, 768)
+    wait(qtbot, lambda: window.header.mark.isVisible() and window.transport.frame.isVisible())
+    window.resize(640, 480)
+    assert window.width() == 640, "in one go"
+    low = QSize(640, 344)  # of a screen of 1366 x 768 at scale factor 2, with the window's frame
+    wait(qtbot, lambda: window.resize(low) or window.size() == low)
+    parts = window.canvas, window.transport.time, window.transport.timeline, window.side, window.header.help_menu
+    assert all(part.isVisible() and window.rect().contains(_within(part, window)) for part in parts)
+    window.resize(1366, 768)
+    wait(qtbot, lambda: window.header.mark.isVisible() and window.transport.frame.isVisible())
+    for button in (*window.header.tools.values(), *window.transport.findChildren(QToolButton)):
+        assert button.isVisible() or button is window.transport.live
+
+
+def test_the_number_of_a_layer_has_room_in_the_lowest_window(qtbot: QtBot) -> None:
+    """Against the column twice as broad: the chosen one's yellow ground is as broad."""
+    column = LayerColumn()
+    qtbot.addWidget(column)
+    column.tiles.show_count(12, 16 / 9)
+    column.choose(11)
+    column.fit_height(272)
+    column.resize(column.width(), 200)
+    assert column.width() <= 80
+
+    def ground() -> int:
+        picture = column.grab().toImage()
+        row = max(range(30), key=lambda y: sum(_yellow(picture, x, y) for x in range(22, picture.width())))
+        return sum(_yellow(picture, x, row) for x in range(22, picture.width()))
+
+    narrow = ground()
+    column.setFixedWidth(140)
+    assert narrow == ground() > 8
+
+
+def _yellow(picture: QImage, x: int, y: int) -> bool:
+    return picture.pixelColor(x, y) == QColor(DARK.accent)
 
 
 @pytest.mark.parametrize("width", [820, 1366])

@@ -18,8 +18,9 @@ from windows import GREY, Make, wait
 
 from rtviz.app.canvas import Canvas, to_pixels
 from rtviz.app.window import Window
-from rtviz.frame import Frame, Maps, Result
-from rtviz.markup import Outline, Polyline
+from rtviz.drawing.palette import colormap
+from rtviz.frame import Frame, Maps, Pane, Result
+from rtviz.markup import Outline, Polyline, Scale
 from rtviz.settings import Settings
 
 pytestmark = pytest.mark.gui
@@ -99,6 +100,49 @@ def test_the_divider_lays_two_panes_over_each_other_and_a_click_means_the_one_th
         wait(qtbot, lambda: window.session.status().focus == pane)  # noqa: B023
         qtbot.mouseClick(canvas, Qt.LeftButton, pos=place)
         assert window.session.settings.query == pytest.approx((x, 0.7), abs=0.01)
+
+
+def test_each_side_of_the_divider_has_its_own_colour_bar(qtbot: QtBot) -> None:
+    """Each with the colours of its own map, at the outer edge of its side."""
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(640, 480)
+    black = np.zeros((480, 640, 3), np.uint8)
+    attention = np.full((1, 1, 6, 8), 1 / 48, np.float32)
+    maps = Maps(attention, np.zeros((1, 1, 1), np.float32), "cls", "tiny", 16, (96, 128))
+    one = Result(black, Frame(black), maps, Settings())
+    bars = [Scale((0, left, 480, 640), 0.0, 2.0, 1.0, name) for left, name in ((0, "gray"), (640, "viridis"))]
+    both = np.concatenate([black, black], axis=1)
+    panes = tuple(Pane(one, (0, left, 480, 640)) for left in (0, 640))
+    canvas.show_result(replace(one, overlay=both, plain=both, panes=panes, annotations=tuple(bars)))
+    canvas.wipe = 0.5
+    shown = to_pixels(canvas.grab().toImage())
+    low = np.asarray(colormap("viridis")[0], int)
+    for side, colors in (
+        (shown[:, :200], ((0, 0, 0), (255, 255, 255))),
+        (shown[:, 540:], (low, colormap("viridis")[-1])),
+    ):
+        for color in colors:
+            assert (np.abs(side.astype(int) - np.asarray(color, int)).max(axis=2) <= 6).any()
+    assert not (np.abs(shown[:, 200:540].astype(int) - low).max(axis=2) <= 6).any()
+
+
+def test_the_sign_of_a_recording_is_below_the_titles_of_panes(make: Make, qtbot: QtBot) -> None:
+    engines = by_name({name: Engine(Model(name)) for name in ("one", "two")})
+    window = make(GREY.replace(model="one", compare=("two",)), load_engine=engines)
+    wait(qtbot, lambda: window.canvas.result is not None and len(window.canvas.result.panes) == 2)
+    still(window, qtbot)
+    canvas = window.canvas
+    before = to_pixels(canvas.grab().toImage()).astype(int)
+    canvas.recording = "REC 0:01"
+    changed = np.argwhere((to_pixels(canvas.grab().toImage()) != before).any(axis=2))
+    result = canvas.result
+    assert result is not None
+    rect = canvas.picture_rect()
+    whole = min(canvas.width() / result.overlay.shape[1], canvas.height() / result.overlay.shape[0])
+    titles = (canvas.height() - result.overlay.shape[0] * whole) / 2 + result.panes[0].box[0] * whole
+    assert changed[:, 0].min() >= titles - 1
+    assert changed[:, 1].min() > rect.center().x()
 
 
 def test_a_divider_between_nothing_says_what_it_needs(make: Make, qtbot: QtBot) -> None:

@@ -21,7 +21,7 @@ from rtviz.app.canvas import Canvas
 from rtviz.app.window import Window
 from rtviz.engine.drawing import draw
 from rtviz.frame import Frame, Maps, ReferencePicture, Result
-from rtviz.markup import Note, Ring, Text
+from rtviz.markup import Note, Ring, Scale, Text
 from rtviz.settings import Mark, Point, Reference, Settings
 
 pytestmark = pytest.mark.gui
@@ -256,6 +256,29 @@ def test_the_readout_stays_inside_its_pane_below_the_title(qtbot: QtBot) -> None
     seen = changed(plain, canvas.grab().toImage())
     assert not seen.isEmpty()
     assert QRect(left, top, width + 1, height).contains(seen)
+
+
+def test_the_readout_covers_no_colour_bar(qtbot: QtBot) -> None:
+    canvas = _canvas(qtbot)
+    result = canvas.result
+    assert result is not None
+    maps = Maps(
+        np.full((1, 1, 24, 32), 1 / 768, np.float32), np.zeros((1, 1, 1), np.float32), "cls", "", 10, (240, 320)
+    )
+    height, width = result.overlay.shape[:2]
+    canvas.resize(960, 720)
+    scale = Scale((0, 0, height, width), 0.0, 9.0, 1.0, "inferno")
+    canvas.show_result(replace(result, maps=maps))
+    without = canvas.grab().toImage()
+    canvas.show_result(replace(result, maps=maps, annotations=(scale,)))
+    plain = canvas.grab().toImage()
+    bar = changed(without, plain)
+    assert not bar.isEmpty()
+    for x in range(400, 820, 30):
+        qtbot.mouseMove(canvas, QPoint(x, 360))
+        seen = changed(plain, canvas.grab().toImage())
+        assert seen.width() > 200, "the value stands beside the patch"
+        assert not seen.intersects(bar), x
 
 
 # --- what is written and marked -----------------------------------------------------------------------------------
