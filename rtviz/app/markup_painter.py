@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
 from rtviz.app.viewport import Viewport
-from rtviz.frame import Floats, Result
+from rtviz.frame import Result
 from rtviz.markup import Annotation, Contour, Dot, Note, Outline, Place, Polyline, Ring, Scale, Sign, Text
+
+if TYPE_CHECKING:
+    from rtviz.frame import Floats
 
 _GROUND = QColor(10, 11, 14, 178)
 _EDGE = QColor(10, 11, 14)
