@@ -343,7 +343,7 @@ def test_the_run_through_the_layers_is_saved_as_a_gif(make: Make, qtbot: QtBot, 
     window = make()
     qtbot.keyClick(window.canvas, "E", Qt.ControlModifier)
     wait(qtbot, lambda: list(tmp_path.glob("rtviz-*-layers.gif")))
-    wait(qtbot, lambda: "layers.gif" in window.canvas.toast_text)
+    wait(qtbot, lambda: any("layers.gif" in card.sentence for card in window.messages.shown))
 
 
 # --- the mouse -------------------------------------------------------------------------------------------------------
