@@ -112,9 +112,8 @@ class ModelSlot:
         self.failure = ""
         self.renderer = FrameRenderer(notice)
         self._notice = notice
-        self._replaced: ModelFacts | None = (
-            None  # of the model that made the newest prediction, until this one makes one
-        )
+        # Of the model that made the newest prediction, until this one makes one.
+        self._replaced: ModelFacts | None = None
         self._predicted_at: deque[float] = deque(maxlen=600)
         self._retry_at: float | None = None
         self._retry_seconds = 0.0
