@@ -19,23 +19,26 @@ _STRAIGHT = 0.12  # pixels by which a line may leave out points beside it
 _FURTHEST = 1.5  # pixels from the outline to the middle of a pixel beside it, with corners
 
 
-def margin_of(width: float) -> int:
-    """How many pixels beyond a mask a softened one reaches whose outline is so wide."""
-    return math.ceil(3 * width) + 2
-
-
-def outline(picture: Pixels, mask: Bytes, color: Color, strength: float = 1.0) -> None:
-    """Draw the outline of a mask on a picture of its size.
+def contour_of(mask: Bytes, color: Color, strength: float = 1.0) -> Contour | None:
+    """The outline of a mask; None of an empty one.
 
     Args:
         mask: uint8 [height, width], 255 inside and 0 outside.
         strength: from 0 unseen to 1 opaque.
     """
     width = outline_width((mask.shape[0], mask.shape[1]))
-    box = bounds(mask, margin_of(width))
-    if box is not None:
-        ramp, rise = soften(mask[box.slices], width)
-        draw_contour(picture, Contour((box.top, box.left, *box.size), ramp, rise, width, color, strength))
+    box = bounds(mask, math.ceil(3 * width) + 2)  # as far as a softened mask reaches
+    if box is None:
+        return None
+    ramp, rise = soften(mask[box.slices], width)
+    return Contour((box.top, box.left, *box.size), ramp, rise, width, color, strength)
+
+
+def outline(picture: Pixels, mask: Bytes, color: Color, strength: float = 1.0) -> None:
+    """Draw the outline of a mask on a picture of its size; the arguments are those of `contour_of`."""
+    contour = contour_of(mask, color, strength)
+    if contour is not None:
+        draw_contour(picture, contour)
 
 
 def draw_contour(picture: Pixels, contour: Contour) -> None:
@@ -147,4 +150,4 @@ def _pieces(points: Floats, kept: NDArray[np.bool_]) -> list[tuple[Floats, bool]
     return [(points[start:stop], False) for start, stop in zip(ends[::2], ends[1::2], strict=True) if stop - start > 1]
 
 
-__all__ = ["contour_lines", "contour_segments", "draw_contour", "margin_of", "outline", "paint_contour"]
+__all__ = ["contour_lines", "contour_of", "contour_segments", "draw_contour", "outline", "paint_contour"]

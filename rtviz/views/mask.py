@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from rtviz.drawing import blend, labels, palette
-from rtviz.drawing.contours import draw_contour, margin_of
-from rtviz.drawing.masks import bounds, inside_table, mask_pixels, outline_width, soften
+from rtviz.drawing.contours import contour_of, draw_contour
+from rtviz.drawing.geometry import Box
+from rtviz.drawing.masks import inside_table, mask_pixels, outline_width, soften
 from rtviz.drawing.resample import Bytes
 from rtviz.frame import Floats, Frame, Maps, NamedMasks, Pixels
 from rtviz.markup import Contour
@@ -140,12 +141,10 @@ def all_heads(pixels: Pixels, masks: Bytes, opacity: float, alone: bool, heads: 
 
 def _add(picture: Pixels, mask: Bytes, color: palette.Color, opacity: float) -> None:
     """Tint and outline a mask [height, width] of 0 and 255 on a picture, in place; the rest stays."""
-    width = outline_width((mask.shape[0], mask.shape[1]))
-    box = bounds(mask, margin_of(width))
-    if box is None:
+    contour = contour_of(mask, _lighter(color), _strength(opacity))
+    if contour is None:
         return
-    ramp, rise = soften(mask[box.slices], width)
-    paint = _paint(color, opacity, rise, tint=0.45, dimmed=False)
-    picture[box.slices] = blend.lay(picture[box.slices], ramp, paint)
-    place = (box.top, box.left, *box.size)
-    draw_contour(picture, Contour(place, ramp, rise, width, _lighter(color), _strength(opacity)))
+    part = Box(*contour.place).slices
+    paint = _paint(color, opacity, contour.rise, tint=0.45, dimmed=False)
+    picture[part] = blend.lay(picture[part], contour.ramp, paint)
+    draw_contour(picture, contour)
