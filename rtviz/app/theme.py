@@ -287,20 +287,24 @@ def icon(name: str, theme: Theme, color: str | None = None) -> QIcon:
     result = QIcon()
     faint = QColor(theme.faint)
     faint.setAlphaF(0.5)
-    shades = [(QIcon.Normal, QIcon.Off, QColor(color or theme.ink)), (QIcon.Normal, QIcon.On, QColor(theme.on_accent))]
-    shades += [(QIcon.Disabled, state, faint) for state in (QIcon.Off, QIcon.On)]
-    for mode, state, shade in shades:
+    shades = (
+        (QColor(color or theme.ink), QIcon.Normal, (QIcon.Off,)),
+        (QColor(theme.on_accent), QIcon.Normal, (QIcon.On,)),
+        (faint, QIcon.Disabled, (QIcon.Off, QIcon.On)),
+    )
+    path = QPainterPath()
+    _ICONS[name](path)
+    for shade, mode, states in shades:
         for pixels in (16, 24, 32, 48):
             pixmap = QPixmap(pixels, pixels)
             pixmap.fill(Qt.transparent)
             painter = QPainter(pixmap)
             painter.setRenderHint(QPainter.Antialiasing)
             painter.scale(pixels / 24, pixels / 24)
-            path = QPainterPath()
-            _ICONS[name](path)
             painter.fillPath(path, shade)
             painter.end()
-            result.addPixmap(pixmap, mode, state)
+            for state in states:
+                result.addPixmap(pixmap, mode, state)
     return result
 
 
