@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton
 
+from rtviz.app.giving_way import GivingWayRow
 from rtviz.app.keys import Bindings
 from rtviz.app.shortened import ShortenedLabel
 from rtviz.app.theme import Theme, icon
@@ -16,7 +17,7 @@ _TOOLS = {"record": "record", "snapshot": "snapshot", "panel": "panels", "theme"
 _WIDE, _NARROW = 120, 100  # characters
 
 
-class Header(QWidget):
+class Header(GivingWayRow):
     """The bar. `requested` carries an action's name.
 
     Attributes:
@@ -67,25 +68,17 @@ class Header(QWidget):
         fill_when_opened(self.help_menu, self._fill_help)
         row.addWidget(self.help_menu)
         # What is hidden in a bar that is narrower than so many characters.
-        self._gives_way: dict[QWidget, int] = {
+        self.gives_way = {
             self.mark: _WIDE,
             self.tools["theme"]: _NARROW,
             self.tools["full_screen"]: _NARROW,
         }
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        # Without what gives way, or a wide window could not be made narrow in one go.
-        hint, row = super().minimumSizeHint(), self.layout()
-        spacing = row.spacing() if row is not None else 0
-        shown = [part for part in self._gives_way if not part.isHidden()]
-        return QSize(hint.width() - sum(part.minimumSizeHint().width() + spacing for part in shown), hint.height())
-
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """In a narrow window the source's name has the room of the program's, which the window's frame says anyway,
         and of the tools for how the window looks, which have keys; the others stand closer."""
         characters = self.width() / self.fontMetrics().averageCharWidth()
-        for part, least in self._gives_way.items():
-            part.setVisible(characters >= least)
+        self.give_way(characters)
         for button in self.tools.values():
             if button.property("dense") is (characters >= _WIDE):
                 button.setProperty("dense", characters < _WIDE)

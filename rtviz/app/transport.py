@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QToolButton
 
+from rtviz.app.giving_way import GivingWayRow
 from rtviz.app.keys import Bindings
 from rtviz.app.theme import DARK, Theme, icon
 from rtviz.app.timeline import Timeline
@@ -24,7 +25,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-class Transport(QWidget):
+class Transport(GivingWayRow):
     """The row under the picture.
 
     `requested` is emitted with an action's name, `sought` with seconds in a file, `rewound` with seconds before the
@@ -76,13 +77,11 @@ class Transport(QWidget):
         self.render_button = self._button("render")
         row.addWidget(self.render_button)
         # What gives way to the timeline in a row that is narrower than so many pixels.
-        self._gives_way: dict[QWidget, int] = dict.fromkeys(
-            (self.frame, slower, self.speed, faster, self.loop), _NARROW
-        )
-        self._gives_way |= {self._icons[name]: _VERY_NARROW for name in ("step_back", "step_on", "rewind", "render")}
+        self.gives_way = dict.fromkeys((self.frame, slower, self.speed, faster, self.loop), _NARROW)
+        self.gives_way |= {self._icons[name]: _VERY_NARROW for name in ("step_back", "step_on", "rewind", "render")}
         if not bindings.keys_of("render"):  # not for visitors
             self.render_button.hide()
-            del self._gives_way[self.render_button]
+            del self.gives_way[self.render_button]
         time = [self._icons[name] for name in ("step_back", "pause", "step_on", "rewind")]
         self._of_time = (*time, self.timeline, slower, self.speed, faster, self.loop)  # what a picture has no use for
         self._past = True
@@ -91,17 +90,8 @@ class Transport(QWidget):
         self._theme = DARK
         self._playing: bool | None = None
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        # Without what gives way, or a wide window could not be made narrow again.
-        hint, row = super().minimumSizeHint(), self.layout()
-        shown = [part for part in self._gives_way if not part.isHidden()]
-        spacing = row.spacing() if row is not None else 0
-        width = sum(max(part.minimumWidth(), part.minimumSizeHint().width()) + spacing for part in shown)
-        return QSize(hint.width() - width, hint.height())
-
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        for part, least in self._gives_way.items():
-            part.setVisible(self.width() >= least)
+        self.give_way(self.width())
 
     def _button(self, action: str, text: str = "") -> QToolButton:
         button = QToolButton()
