@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def save_preset(window: Window, qtbot: QtBot) -> None:
     ],
     ids=["recording", "snapshot", "past", "layer sweep", "preset"],
 )
-@pytest.mark.skipif("sys.platform != 'linux'", reason="elsewhere a program of the system is started")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a program of the system is started")
 def test_what_was_written_is_shown_in_its_folder(make: Make, qtbot: QtBot, manager: FileManager, write: object) -> None:
     window = make()
     assert callable(write)
